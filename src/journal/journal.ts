@@ -1,0 +1,101 @@
+/**
+ * The port of the journal: what holds every item from the moment we say thank you until the broker has it.
+ *
+ * One process holds a journal. Inside it, any number of callers may `append` at once; `read`, `recover` and `release`
+ * are called by the pipeline alone, one at a time.
+ */
+import type { Facts } from '../providers/provider.js'
+import type { Via } from '../event.js'
+
+/** What is handed in for custody. */
+export interface NewEntry {
+  readonly source: string
+  readonly provider: string
+  readonly via: Via
+  readonly receivedAt: number
+  readonly facts: Facts
+  readonly body: Uint8Array
+}
+
+export interface Entry extends NewEntry {
+  /** Its place in this journal; grows with each arrival, never used twice. */
+  readonly seq: number
+}
+
+/** The first arrival of an identified item: what decides which of two is the duplicate. */
+export interface Arrival {
+  readonly seq: number
+  /** Counts the items of one entry from 0. */
+  readonly place: number
+}
+
+export interface Seen extends Arrival {
+  readonly eventId: string
+  readonly receivedAt: number
+}
+
+/** A message whose final receipt has not come, or has. */
+export interface WatchChange {
+  readonly source: string
+  readonly messageId: string
+  readonly receivedAt: number
+  readonly state: 'open' | 'closed'
+}
+
+/** What is remembered of released entries, written in the transaction that forgets them. */
+export interface ReleaseNotes {
+  readonly seen: readonly Seen[]
+  readonly watch: readonly WatchChange[]
+}
+
+/** A nonce that may be used once: written with the entry, so that a refused write burns none. */
+export interface Nonce {
+  readonly key: string
+  readonly expiresAt: number
+}
+
+export interface JournalStats {
+  readonly entries: number
+  readonly bytes: number
+  readonly oldestReceivedAt: number | null
+}
+
+export interface Journal {
+  /** Made once with the journal. A position belongs to one journal (invariant 5). */
+  readonly id: string
+
+  /**
+   * Takes an entry into custody. Resolves with its sequence number once it is durable: fsync done (invariant 1).
+   * @throws ConnectorError JOURNAL_FULL, JOURNAL_WRITE_FAILED: nothing is in custody, say so to whoever handed it in;
+   *   NONCE_SEEN: the nonce was used before
+   */
+  append(entry: NewEntry, nonce?: Nonce): Promise<number>
+
+  /** Whether an answer of up to `bytes` would find room, in the journal's limit and on the disk. */
+  hasRoomFor(bytes: number): boolean
+
+  /** Durable entries behind `after` in order: at least one if there is any, else as many as fit the bounds. */
+  read(after: number, bounds: { readonly entries: number; readonly bytes: number }): Entry[]
+
+  /** Resolves when there is an entry behind `after`, or when the signal aborts. */
+  waitForEntry(after: number, signal: AbortSignal): Promise<void>
+
+  /** Numbers: the last released; -1 before the first release. */
+  readonly released: number
+
+  /**
+   * Called with the position that the broker holds for this journal (-1 for none), before anything is released in this
+   * run. Returns the number up to which entries are committed: they are to be decoded once more for `release`.
+   * Entries that were appended before any run had read this position and lie below it are renumbered above it.
+   */
+  recover(position: number): Promise<number>
+
+  /** Forgets every entry up to and including `upTo`, and remembers the notes, in one transaction. */
+  release(upTo: number, notes: ReleaseNotes): Promise<void>
+
+  /** The first arrival of an event id that is still remembered. */
+  firstArrival(eventId: string): Arrival | undefined
+
+  stats(): JournalStats
+  close(): Promise<void>
+}

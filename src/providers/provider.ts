@@ -1,0 +1,165 @@
+/**
+ * The port that an SMS aggregator is added behind: everything that knows its wire format, and nothing else.
+ *
+ * A provider is pure. It gets bytes that are already in custody and says what they mean; it opens no connection, reads
+ * no clock, keeps no state and never throws. What it cannot make sense of it returns as a dead letter with a reason,
+ * so that every byte received ends on exactly one topic (invariant 3) and nothing is guessed (invariant 6).
+ *
+ * Who calls it: the pipeline (`decode`, any number of times for the same bytes, also after a crash), the poller
+ * (`pull`) and the reconciler (`reconcile`).
+ */
+import type { DeliveryStatus, Raw, Via } from '../event.js'
+
+/** Facts of a request that we got or an answer that we were given, as journaled. Names are lower case. */
+export interface Facts {
+  readonly method: string
+  /** Without a token that was part of it. */
+  readonly path: string
+  /** Without the question mark, exactly as sent; '' when there was none. */
+  readonly query: string
+  readonly 'content-type'?: string
+  readonly 'content-encoding'?: string
+  /** HTTP status, of answers only. */
+  readonly status?: string
+  /** 'false' when the connection died, or a limit was reached, before all of the body was here. */
+  readonly complete?: 'false'
+}
+
+/** One request or answer as it was received: the unit of custody. */
+export interface Received {
+  readonly via: Via
+  readonly receivedAt: number
+  readonly facts: Facts
+  readonly body: Uint8Array
+}
+
+/** A delivery receipt as the provider's document describes it, before it gets its envelope. */
+export interface ReceiptItem {
+  readonly kind: 'dlr'
+  readonly messageId: string
+  readonly recipient: string | null
+  readonly sender: string | null
+  readonly status: DeliveryStatus
+  readonly providerStatus: string
+  readonly providerStatusText: string | null
+  readonly errorCode: string | null
+  readonly occurredAt: number | null
+  readonly raw: Raw
+  readonly identity: Identity
+  readonly body: Uint8Array
+}
+
+/** A mobile-originated message, before it gets its envelope. */
+export interface MessageItem {
+  readonly kind: 'mo'
+  readonly messageId: string | null
+  readonly sender: string
+  readonly recipient: string | null
+  readonly text: string
+  readonly keyword: string | null
+  readonly inReplyTo: string | null
+  readonly occurredAt: number | null
+  readonly raw: Raw
+  readonly identity: Identity
+  readonly body: Uint8Array
+}
+
+/** Something received that no event can be made of. */
+export interface DeadItem {
+  readonly kind: 'dead-letter'
+  /** Code in kebab case, for machines: `not-a-page`, `missing-text`. */
+  readonly reason: string
+  /** A sentence for people: what was found, where, what to do. */
+  readonly detail: string
+  /** The bytes of the row or report where it can be told apart, else all that was received. */
+  readonly body: Uint8Array
+}
+
+export type Item = ReceiptItem | MessageItem | DeadItem
+
+/**
+ * What makes two arrivals the same item, beside the source: the second is a duplicate. `null` where the provider does
+ * not identify an item (two handsets may well send the same "STOP"); such an item is never a duplicate.
+ */
+export type Identity = readonly string[] | null
+
+/** The settings of a source that change how its bytes are read. */
+export interface DecodeSettings {
+  /** Where an MO's text is looked for, first present wins (Mtarget, whose document does not name it). */
+  readonly textFields: readonly string[]
+  /** Event types that are dropped on purpose (seven). */
+  readonly ignoreEvents: readonly string[]
+}
+
+export interface Provider {
+  /** As in the configuration and in `provider` of every record. */
+  readonly name: string
+  /** Pure, total, deterministic: the same bytes give the same items in the same order. */
+  decode(received: Received, settings: DecodeSettings): Item[]
+  /** Absent where the provider has no destructive queue. */
+  readonly pull?: PullProtocol
+  /** Absent where what was missed can't be asked for. */
+  readonly reconcile?: ReconcileProtocol
+}
+
+/** A request to a provider. Bodies are small and built anew for each call. */
+export interface OutgoingRequest {
+  readonly method: 'GET' | 'POST'
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: string
+}
+
+export interface PullAccount {
+  readonly url: string
+  readonly username: string
+  readonly password: string
+  readonly serviceId?: string
+  /** Name of the parameter that carries the page size. */
+  readonly limitParameter: string
+}
+
+/** A queue that forgets what it hands out. */
+export interface PullProtocol {
+  request(account: PullAccount, limit: number): OutgoingRequest
+  /** What an answer is, for the poller's next step only. Never throws. */
+  inspect(answer: Received): PullVerdict
+}
+
+export type PullVerdict =
+  /** `rows`: items in it, account-error rows not counted; `accountError`: what such a row said. */
+  | { readonly kind: 'page'; readonly rows: number; readonly accountError?: string }
+  /** A 2xx that is no page: kept, ends as a dead letter. */
+  | { readonly kind: 'not-a-page'; readonly detail: string }
+  /** Another status without a page: an error of the account, kept nowhere. */
+  | { readonly kind: 'account-error'; readonly detail: string }
+
+export interface ReconcileAccount {
+  readonly url: string
+  readonly apiKey: string
+}
+
+/** A day as the provider's journal filters by it: YYYY-MM-DD. */
+export type Day = string
+
+/** Asking again for what a provider calls back only once. Every answer is journaled and decoded like any other. */
+export interface ReconcileProtocol {
+  /** How many ids one status query may carry. */
+  readonly idsPerQuery: number
+  statusRequest(account: ReconcileAccount, messageIds: readonly string[]): OutgoingRequest
+  /** One page of the provider's own log of messages sent, or received, on these days; `offset` counts rows. */
+  journalRequest(
+    account: ReconcileAccount,
+    direction: 'outbound' | 'inbound',
+    days: { readonly from: Day; readonly to: Day },
+    offset: number,
+  ): OutgoingRequest
+  /** What an answer is, for the reconciler's next step only. Never throws. */
+  inspect(answer: Received): ReconcileVerdict
+}
+
+export type ReconcileVerdict =
+  /** `rows`: how many, so that the walk knows whether another page follows. */
+  | { readonly kind: 'answer'; readonly rows: number; readonly lastPage: boolean }
+  /** The provider refuses the account or the call: kept nowhere. */
+  | { readonly kind: 'refused'; readonly detail: string }
