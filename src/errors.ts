@@ -15,6 +15,7 @@ const TABLE = {
   REGISTRY_UNREACHABLE: { retryable: true, exitCode: 3 },
   REGISTRY_REFUSED: { retryable: true, exitCode: 3 },
   SCHEMA_REFUSED: { retryable: true, exitCode: 2 },
+  SCHEMA_IDS_CHANGED: { retryable: true, exitCode: 1 },
   KAFKA_UNREACHABLE: { retryable: true, exitCode: 3 },
   KAFKA_REFUSED: { retryable: true, exitCode: 3 },
   TOPIC_MISSING: { retryable: true, exitCode: 3 },

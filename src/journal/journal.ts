@@ -60,6 +60,22 @@ export interface JournalStats {
   readonly oldestReceivedAt: number | null
 }
 
+/** A message that the reconciler asks for. Times are milliseconds since the epoch. */
+export interface Watched {
+  readonly messageId: string
+  readonly since: number
+  /** When it was last asked for; 0: never. */
+  readonly asked: number
+}
+
+/** What the reconciler keeps across restarts. Each call resolves once it is durable. */
+export interface WatchList {
+  add(source: string, messageIds: readonly string[], now: number): Promise<void>
+  of(source: string): Iterable<Watched>
+  asked(source: string, messageIds: readonly string[], at: number): Promise<void>
+  drop(source: string, messageIds: readonly string[]): Promise<void>
+}
+
 export interface Journal {
   /** Made once with the journal. A position belongs to one journal (invariant 5). */
   readonly id: string
@@ -71,6 +87,9 @@ export interface Journal {
    */
   append(entry: NewEntry, nonce?: Nonce): Promise<number>
 
+  /** Why nothing more can be taken into custody now, in a sentence; null while it can. */
+  refusal(): string | null
+
   /** Whether an answer of up to `bytes` would find room, in the journal's limit and on the disk. */
   hasRoomFor(bytes: number): boolean
 
@@ -80,7 +99,7 @@ export interface Journal {
   /** Resolves when there is an entry behind `after`, or when the signal aborts. */
   waitForEntry(after: number, signal: AbortSignal): Promise<void>
 
-  /** Numbers: the last released; -1 before the first release. */
+  /** The last sequence number released; -1 before the first release. */
   readonly released: number
 
   /**
@@ -95,6 +114,8 @@ export interface Journal {
 
   /** The first arrival of an event id that is still remembered. */
   firstArrival(eventId: string): Arrival | undefined
+
+  readonly watchList: WatchList
 
   stats(): JournalStats
   close(): Promise<void>

@@ -94,8 +94,11 @@ export interface DecodeSettings {
 export interface Provider {
   /** As in the configuration and in `provider` of every record. */
   readonly name: string
-  /** Pure, total, deterministic: the same bytes give the same items in the same order. */
-  decode(received: Received, settings: DecodeSettings): Item[]
+  /**
+   * Pure, total, deterministic: the same bytes give the same items in the same order. Lazy where there may be many: a
+   * page can have 50,000 rows, and the pipeline encodes each before it asks for the next.
+   */
+  decode(received: Received, settings: DecodeSettings): Iterable<Item>
   /** Absent where the provider has no destructive queue. */
   readonly pull?: PullProtocol
   /** Absent where what was missed can't be asked for. */

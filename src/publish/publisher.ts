@@ -16,6 +16,9 @@ export interface OutgoingRecord {
 }
 
 export interface Publisher {
+  /** Whether `open` can find a position: false where the broker is given none, and `open` always resolves with -1. */
+  readonly keepsPosition: boolean
+
   /**
    * Makes a new producer that fences every earlier one of this instance, and only then reads the position.
    * @returns the sequence number up to which this journal's entries are committed, -1 if the broker knows of none

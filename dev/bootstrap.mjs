@@ -1,0 +1,116 @@
+/**
+ * What `npm run demo`, `npm test` and their like do first, on a fresh clone as well: checks Node, installs what is
+ * missing, builds what is stale, and then runs what was asked.
+ *
+ * Plain JavaScript without dependencies, because it runs before there are any.
+ */
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const at = (...parts) => join(root, ...parts)
+const OLDEST_NODE = [20, 19]
+
+/** What each word runs, as arguments of Node: a wrapper process in between would be one more to pass signals through. */
+const TASKS = {
+  demo: { command: ['--import', 'tsx', at('dev', 'demo.ts')], needsBuild: true },
+  test: { command: [at('node_modules', 'vitest', 'vitest.mjs'), 'run'], needsBuild: true },
+  bench: { command: ['--import', 'tsx', at('bench', 'bench.ts')], needsBuild: true },
+  stack: { command: ['--import', 'tsx', at('dev', 'stack', 'main.ts')], needsBuild: false },
+  simulate: { command: ['--import', 'tsx', at('dev', 'simulators', 'main.ts')], needsBuild: false },
+}
+
+const [task, ...args] = process.argv.slice(2)
+if (!(task in TASKS)) fail(`usage: node dev/bootstrap.mjs ${Object.keys(TASKS).join('|')} [arguments]`, 2)
+checkNode()
+await install()
+if (TASKS[task].needsBuild) await build()
+process.exitCode = await run(process.execPath, [...TASKS[task].command, ...args])
+
+function checkNode() {
+  const [major, minor] = process.versions.node.split('.').map(Number)
+  if (major > OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor >= OLDEST_NODE[1])) return
+  fail(`This needs Node ${OLDEST_NODE.join('.')} or later; ${process.execPath} is ${process.versions.node}.`, 1)
+}
+
+/** The stamp holds the lock file's hash: times mean nothing after a checkout. Without one, what npm wrote is compared. */
+async function install() {
+  const lock = readFileSync(at('package-lock.json'))
+  const hash = createHash('sha256').update(lock).digest('hex')
+  const stamp = at('node_modules', '.dlrmo-installed')
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) return
+  if (!installedMatches(JSON.parse(lock.toString()))) {
+    say('Installing dependencies (npm ci) ...')
+    const code = await run('npm', ['ci', '--no-audit', '--no-fund'])
+    if (code !== 0) fail(`npm ci failed with code ${code}`, code)
+  }
+  writeFileSync(stamp, hash)
+}
+
+/** Whether node_modules holds what the lock file says; optional packages of other platforms may be missing. */
+function installedMatches(lock) {
+  const hidden = at('node_modules', '.package-lock.json')
+  if (!existsSync(hidden)) return false
+  const installed = JSON.parse(readFileSync(hidden, 'utf8')).packages
+  return Object.entries(lock.packages).every(([path, entry]) => {
+    if (path === '') return true
+    return installed[path] ? installed[path].version === entry.version : entry.optional === true || entry.peer === true
+  })
+}
+
+/** tsc is run when a source is newer than the last build that succeeded. */
+async function build() {
+  const stamp = at('dist', '.built')
+  const inputs = [at('package.json'), at('tsconfig.json'), at('tsconfig.build.json'), ...filesBelow(at('src'))]
+  const newest = Math.max(...inputs.filter((path) => existsSync(path)).map((path) => statSync(path).mtimeMs))
+  if (existsSync(stamp) && existsSync(at('dist', 'main.js')) && statSync(stamp).mtimeMs >= newest) return
+  say('Building (npm run build) ...')
+  const startedAt = new Date()
+  const code = await run('npm', ['run', '--silent', 'build'])
+  if (code !== 0) fail(`the build failed with code ${code}`, code)
+  mkdirSync(at('dist'), { recursive: true })
+  writeFileSync(stamp, '')
+  // A source that was edited while the build ran is newer than this.
+  utimesSync(stamp, startedAt, startedAt)
+}
+
+function filesBelow(folder) {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
+}
+
+/**
+ * Runs a command with our terminal and waits for its end; resolves with its exit code. SIGTERM is passed on to it; a
+ * Ctrl-C it has got itself, being in the terminal's group, and we must only not leave before it does.
+ */
+function run(command, commandArgs) {
+  return new Promise((resolve) => {
+    const child = spawn(command, commandArgs, { cwd: root, stdio: 'inherit' })
+    const passOn = (signal) => {
+      if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
+    }
+    process.on('SIGINT', passOn).on('SIGTERM', passOn)
+    const end = (code) => {
+      process.off('SIGINT', passOn).off('SIGTERM', passOn)
+      resolve(code)
+    }
+    child.on('error', (error) => {
+      console.error(`${command}: ${error.message}`)
+      end(127)
+    })
+    child.on('exit', (code, signal) => end(code ?? (signal === 'SIGINT' ? 130 : 143)))
+  })
+}
+
+function say(text) {
+  console.error(text)
+}
+
+function fail(text, code) {
+  console.error(text)
+  process.exit(code)
+}

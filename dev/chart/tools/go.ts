@@ -1,0 +1,67 @@
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { mkdir, readFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { cached, entryPath, isCached } from '../../stack/jvm/cache.js'
+import type { Progress } from '../../progress.js'
+
+/** A folder beside this file with a go.mod and a go.sum, and what is built from it. */
+export interface GoTools {
+  /** `kubernetes` */
+  readonly module: string
+  /** Package by the name of its program: `{kubectl: 'k8s.io/kubernetes/cmd/kubectl'}`. */
+  readonly programs: Readonly<Record<string, string>>
+  /** What a build took on two slow cores, for whoever waits. */
+  readonly minutes: number
+}
+
+/**
+ * Builds programs from source, once: the folder in the cache is named after go.mod and go.sum, which name every version
+ * and its checksum. The environment is Go's own (GOFLAGS=-p=1 spares a shared machine, GOPROXY names a mirror).
+ *
+ * @returns the folder that holds them
+ * @throws Error in a sentence when Go is missing, or with its words when a build fails
+ */
+export async function goTools({ module, programs, minutes }: GoTools, progress: Progress): Promise<string> {
+  const source = fileURLToPath(new URL(module, import.meta.url))
+  const hash = createHash('sha256')
+  for (const file of ['go.mod', 'go.sum']) hash.update(await readFile(join(source, file)))
+  const entry = join('tools', `${module}-${hash.digest('hex').slice(0, 12)}`)
+  if (isCached(entry)) return entryPath(entry)
+
+  progress.step(`Building ${Object.keys(programs).join(', ')} with Go, once (some ${minutes} minutes) ...`)
+  await mkdir(entryPath('tools'), { recursive: true })
+  return cached(entry, async (folder) => {
+    for (const [program, target] of Object.entries(programs)) await build(source, target, join(folder, program), progress)
+  })
+}
+
+async function build(source: string, target: string, output: string, progress: Progress): Promise<void> {
+  const startedAt = Date.now()
+  const seconds = (): string => `${Math.round((Date.now() - startedAt) / 1_000)} s`
+  const child = spawn('go', ['build', '-v', '-trimpath', '-ldflags=-s -w', '-o', output, target], {
+    cwd: source,
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { ...process.env, GOWORK: 'off' },
+  })
+  const lastLines: string[] = []
+  let packages = 0
+  createInterface({ input: child.stderr }).on('line', (line) => {
+    // With -v, Go prints a line for each package as it gets to it.
+    packages += 1
+    lastLines.push(line)
+    lastLines.splice(0, lastLines.length - 20)
+    progress.update(`  ${basename(output)}: ${packages} packages, ${seconds()}`)
+  })
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.on('close', resolve)
+    child.on('error', (error: NodeJS.ErrnoException) => reject(error.code === 'ENOENT' ? new Error(NO_GO) : error))
+  })
+  if (code !== 0) throw new Error(`go build ${target} failed:\n${lastLines.join('\n')}`)
+  progress.step(`  ${basename(output)}: ${seconds()}`)
+}
+
+const NO_GO =
+  "The chart's tests build helm, kubeconform, kubectl, kube-apiserver and etcd from source, and there is no Go here: install Go 1.26 or later."

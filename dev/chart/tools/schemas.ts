@@ -1,0 +1,64 @@
+import { execFile } from 'node:child_process'
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { cached, entryPath, isCached } from '../../stack/jvm/cache.js'
+import type { Progress } from '../../progress.js'
+
+const run = promisify(execFile)
+const PACKAGE = 'kubernetes-validate==1.37.0'
+
+/** The oldest version of Kubernetes that the chart is for, the one that its API server is of, and the newest known. */
+export const KUBERNETES_VERSIONS = ['1.27.0', '1.36.0', '1.37.0'] as const
+
+/**
+ * JSON Schemas of Kubernetes' objects, in which no unknown key may stand, for kubeconform: in
+ * `v1.36.0/<kind>-<group>-<version>.json`. They come in a Python package, which nobody needs to install.
+ *
+ * @returns the folder
+ * @throws Error with pip's words
+ */
+export async function kubernetesSchemas(progress: Progress): Promise<string> {
+  const entry = join('tools', PACKAGE.replace('==', '-'))
+  if (isCached(entry)) return entryPath(entry)
+  progress.step('Downloading the schemas of Kubernetes, once (23 MB) ...')
+  await mkdir(entryPath('tools'), { recursive: true })
+  return cached(entry, async (folder) => {
+    const unpacked = join(folder, 'unpacked')
+    await python('-m', 'pip', 'download', '--quiet', '--no-deps', '--only-binary', ':all:', '--dest', folder, PACKAGE)
+    const wheel = (await readdir(folder)).find((name) => name.endsWith('.whl')) ?? ''
+    await python('-m', 'zipfile', '-e', join(folder, wheel), unpacked)
+    for (const version of KUBERNETES_VERSIONS) {
+      const all = join(unpacked, 'kubernetes_validate', 'kubernetes-json-schema', `v${version}-local-strict`)
+      await makeRelative(all)
+      await rename(all, join(folder, `v${version}`))
+    }
+    await rm(unpacked, { recursive: true })
+    await rm(join(folder, wheel))
+  })
+}
+
+/** Their ids and references are paths of a web server; beside each other they are found by name. */
+async function makeRelative(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const path = join(folder, name)
+    const schema = JSON.parse(await readFile(path, 'utf8'), (key, value: unknown) => {
+      if (key === '$id') return undefined
+      return key === '$ref' && typeof value === 'string' ? value.replace(/^\/api\//, '') : value
+    }) as object
+    await writeFile(path, JSON.stringify(schema))
+  }
+}
+
+async function python(...args: string[]): Promise<void> {
+  try {
+    await run('python3', args)
+  } catch (error) {
+    const { code, stderr } = error as { code?: unknown; stderr?: string }
+    throw new Error(
+      code === 'ENOENT'
+        ? "The chart's tests take the schemas of Kubernetes from a Python package, and there is no python3 here: install Python 3 with pip."
+        : `python3 ${args.join(' ')} failed:\n${stderr ?? String(error)}`,
+    )
+  }
+}

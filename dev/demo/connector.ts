@@ -1,0 +1,91 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { stringify } from 'yaml'
+import { spawnGuarded } from '../guarded-child.js'
+import type { GuardedChild } from '../guarded-child.js'
+import { until } from '../stack/ready.js'
+
+const PROGRAM = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
+const READY_PATIENCE_MS = 20_000
+
+export interface ConnectorAddresses {
+  callbacksPort: number
+  adminPort: number
+}
+
+/** The connector as its users run it: a process of its own, a configuration file, a journal in a folder. */
+export class Connector {
+  readonly log: string
+  readonly addresses: ConnectorAddresses
+  readonly #folder: string
+  #child: GuardedChild | undefined
+
+  private constructor(folder: string, addresses: ConnectorAddresses) {
+    this.#folder = folder
+    this.addresses = addresses
+    this.log = join(folder, 'connector.log')
+  }
+
+  /** @param configuration the whole of it; becomes `connector.yaml` in the folder, which is its working directory too */
+  static async configure(
+    folder: string,
+    addresses: ConnectorAddresses,
+    configuration: Record<string, unknown>,
+  ): Promise<Connector> {
+    await writeFile(join(folder, 'connector.yaml'), stringify(configuration))
+    return new Connector(folder, addresses)
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid
+  }
+
+  /** Undefined while it runs. */
+  get exitCode(): number | undefined {
+    return this.#child?.exitCode
+  }
+
+  /**
+   * Resolves when it takes callbacks.
+   *
+   * @throws Error with the end of its log when it ends, or isn't ready in time.
+   */
+  async start(): Promise<void> {
+    const args = [PROGRAM, 'run', '--config', join(this.#folder, 'connector.yaml')]
+    const child = await spawnGuarded(process.execPath, args, { log: this.log, cwd: this.#folder })
+    this.#child = child
+    const url = `http://127.0.0.1:${this.addresses.adminPort}/readyz`
+    try {
+      await until(
+        async () => {
+          const answer = await fetch(url, { signal: AbortSignal.timeout(1_000) })
+          if (answer.status !== 200) throw new Error(`${url} answered ${answer.status}`)
+        },
+        READY_PATIENCE_MS,
+        () => {
+          if (child.exitCode !== undefined) throw new Error(`it ended with code ${child.exitCode}`)
+        },
+      )
+    } catch (error) {
+      throw new Error(`The connector did not start: ${String(error)}\n${await this.endOfLog()}`, { cause: error })
+    }
+  }
+
+  /** As a power cut would. */
+  async kill(): Promise<void> {
+    this.#child?.signal('SIGKILL')
+    await this.#child?.exited
+  }
+
+  /** Asks it to end, as an orchestrator would; resolves with its exit code. */
+  async terminate(): Promise<number> {
+    this.#child?.signal('SIGTERM')
+    return (await this.#child?.exited) ?? 0
+  }
+
+  async endOfLog(lines = 20): Promise<string> {
+    const log = await readFile(this.log, 'utf8').catch(() => '')
+    return `--- end of its log ---\n${log.trimEnd().split('\n').slice(-lines).join('\n')}`
+  }
+}

@@ -1,0 +1,40 @@
+import type { Random } from './random.js'
+
+/** What people answer to an SMS, and what breaks software that reads it. */
+const TEXTS: readonly string[] = [
+  'STOP',
+  'STOP',
+  'Oui',
+  'ok merci',
+  'Bonjour, votre colis est bien arrivé à Besançon, çà va être parfait !',
+  'J’arrive 🚕 dans 5 min 👨‍👩‍👧‍👦❤️',
+  '🇫🇷🏳️‍🌈👍🏽',
+  'She said "yes", he said \'no\', and \\both\\ meant </maybe>; {"a":[1]} & 100% sure?',
+  'first line\nsecond line\r\nthird line\ttabbed',
+  'GSM-7 extras: €[]{}|~^\\ £¥èéùìòÇØøÅå ΔΦΓΛΩΠΨΣΘΞ ÆæßÉ ¤¡ÄÖÑܧ¿äöñüà',
+  'مرحبا، أريد إلغاء الاشتراك',
+  '您好,我想取消订阅',
+  'e\u0301 as two code points, é as one',
+  'line\u2028separator and\u00a0no-break space',
+  '  spaces around  ',
+  '0012',
+  'null',
+  'a=1&b=2+3%20%',
+  '',
+]
+
+/** One text; about one in fifty is 1,500 characters long. */
+export function text(random: Random): string {
+  if (random.chance(0.02)) return longText(random, 1_500)
+  return random.pick(TEXTS)
+}
+
+/** A text of exactly that many UTF-16 units, with an emoji at its end. */
+export function longText(random: Random, length: number): string {
+  let result = ''
+  while (result.length < length) result += `${random.pick(TEXTS)} `
+  let cut = result.slice(0, length - 2)
+  // Never end on half a surrogate pair: that is no text.
+  if (/[\ud800-\udbff]$/.test(cut)) cut = `${cut.slice(0, -1)}.`
+  return `${cut}🙂`
+}

@@ -1,0 +1,44 @@
+/**
+ * A real Kafka broker and a real Confluent-compatible schema registry, for trying and testing. Never a mock.
+ *
+ * The first that applies: the environment's, a Docker daemon's, or a JVM's.
+ */
+import { silent } from '../progress.js'
+import { dockerRuntime } from './docker/runtime.js'
+import { fromEnvironment } from './environment.js'
+import { findJvm, startOnJvm } from './jvm/index.js'
+import { StackError } from './types.js'
+import type { Stack, StackOptions } from './types.js'
+
+export { StackError } from './types.js'
+export type { BrokerHandle, Origin, RegistryHandle, Stack, StackOptions } from './types.js'
+
+/**
+ * Resolves when both answer requests. The caller must `stop()` what it got; should the calling process die before,
+ * even by SIGKILL, what was started ends with it.
+ *
+ * @throws StackError when none of the three ways is open, or the one that is fails.
+ */
+export async function startStack(options: StackOptions = {}): Promise<Stack> {
+  const progress = options.progress ?? silent
+  if (options.own !== true) {
+    const given = await fromEnvironment()
+    if (given) return given
+  }
+
+  const runtime = await dockerRuntime()
+  if (runtime) {
+    const { startInDocker } = await import('./docker/index.js')
+    const stack = await startInDocker(runtime, options, progress)
+    if (stack) return stack
+  }
+
+  const jvm = await findJvm()
+  if ('missing' in jvm) {
+    throw new StackError(
+      'No Kafka broker and schema registry to be had: set KAFKA_BROKERS and SCHEMA_REGISTRY_URL to running ones, ' +
+        `or start a Docker daemon that this user may use, or install Java 17 or later and Maven (${jvm.missing}).`,
+    )
+  }
+  return startOnJvm(jvm, options, progress)
+}

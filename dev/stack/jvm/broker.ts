@@ -1,0 +1,50 @@
+import { cp, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { waitForBroker } from '../ready.js'
+import { TRIAL_PROPERTIES } from '../trial-properties.js'
+import type { KafkaDistribution } from './distributions.js'
+import { JvmServer } from './server.js'
+
+export interface BrokerPlan {
+  java: string
+  distribution: KafkaDistribution
+  /** Data, configuration and log of this broker; exists. */
+  folder: string
+  port: number
+  controllerPort: number
+  properties: Readonly<Record<string, string>>
+}
+
+/** A single-node KRaft broker on 127.0.0.1, not yet started. */
+export async function prepareBroker(plan: BrokerPlan): Promise<JvmServer> {
+  const data = join(plan.folder, 'kafka-data')
+  const configuration = join(plan.folder, 'server.properties')
+  await cp(plan.distribution.formatted, data, { recursive: true })
+  const lines = Object.entries({ ...singleNode(plan, data), ...TRIAL_PROPERTIES, ...plan.properties })
+  await writeFile(configuration, lines.map(([key, value]) => `${key}=${value}\n`).join(''))
+
+  const address = `127.0.0.1:${plan.port}`
+  return new JvmServer({
+    name: 'Kafka',
+    java: plan.java,
+    args: [
+      ...['-Xmx512m', '-Xms128m', '-Xshare:auto', '-Dorg.slf4j.simpleLogger.showDateTime=true'],
+      ...['-cp', plan.distribution.classpath, 'kafka.Kafka', configuration],
+    ],
+    log: join(plan.folder, 'kafka.log'),
+    ready: (patienceMs, gaveUp) => waitForBroker([address], patienceMs, gaveUp),
+  })
+}
+
+function singleNode(plan: BrokerPlan, data: string): Record<string, string> {
+  return {
+    'process.roles': 'broker,controller',
+    'node.id': '1',
+    'controller.quorum.voters': `1@127.0.0.1:${plan.controllerPort}`,
+    listeners: `PLAINTEXT://127.0.0.1:${plan.port},CONTROLLER://127.0.0.1:${plan.controllerPort}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${plan.port}`,
+    'controller.listener.names': 'CONTROLLER',
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'log.dirs': data,
+  }
+}

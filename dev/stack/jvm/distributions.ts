@@ -1,0 +1,97 @@
+import { execFile } from 'node:child_process'
+import { rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { cached, entryPath, isCached } from './cache.js'
+import type { Downloads } from './downloads.js'
+import { maven } from './maven.js'
+
+const run = promisify(execFile)
+
+export const KAFKA_VERSION = '4.1.1'
+/** The newest that runs on Java 17. */
+export const APICURIO_VERSION = '3.0.9'
+
+// The number at the end counts changes of what we put into the folder.
+const KAFKA_ENTRY = `kafka-${KAFKA_VERSION}-1`
+const APICURIO_ENTRY = `apicurio-registry-${APICURIO_VERSION}-1`
+
+export function allCached(): boolean {
+  return isCached(KAFKA_ENTRY) && isCached(APICURIO_ENTRY)
+}
+
+export interface KafkaDistribution {
+  /** For `java -cp`. */
+  readonly classpath: string
+  /** A formatted, empty log directory to copy: formatting one takes a JVM start, copying it nothing. */
+  readonly formatted: string
+}
+
+/** Apache Kafka from the cache, downloaded and formatted if need be. */
+export async function kafkaDistribution(java: string, downloads: Downloads): Promise<KafkaDistribution> {
+  const home = await cached(KAFKA_ENTRY, async (folder) => {
+    await writeFile(join(folder, 'pom.xml'), POM)
+    await maven(
+      folder,
+      [
+        'org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies',
+        '-DincludeScope=runtime',
+        `-DoutputDirectory=${join(folder, 'lib')}`,
+      ],
+      downloads.begin(`Apache Kafka ${KAFKA_VERSION}`, 65e6),
+    )
+    await format(java, folder)
+  })
+  return { classpath: join(home, 'lib', '*'), formatted: join(home, 'formatted') }
+}
+
+/** Apicurio Registry from the cache, downloaded and unpacked if need be. Resolves to the jar to run. */
+export async function apicurioJar(downloads: Downloads): Promise<string> {
+  await cached(APICURIO_ENTRY, async (folder) => {
+    // Plugin 2.10 on purpose: the parent POM of 3.0.9 is not on Maven Central, and newer plugins insist on reading it.
+    await maven(
+      folder,
+      [
+        'org.apache.maven.plugins:maven-dependency-plugin:2.10:copy',
+        `-Dartifact=io.apicurio:apicurio-registry-app:${APICURIO_VERSION}:tar.gz:all`,
+        `-DoutputDirectory=${folder}`,
+      ],
+      downloads.begin(`Apicurio Registry ${APICURIO_VERSION}`, 120e6),
+    )
+    const archive = join(folder, `apicurio-registry-app-${APICURIO_VERSION}-all.tar.gz`)
+    await run('tar', ['-xzf', archive, '-C', folder])
+    await rm(archive)
+  })
+  return join(entryPath(APICURIO_ENTRY), `apicurio-registry-app-${APICURIO_VERSION}-runner.jar`)
+}
+
+// slf4j-simple writes to standard error, which goes to the log file; without a binding the broker's log is empty.
+const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>local</groupId><artifactId>kafka</artifactId><version>1</version>
+  <dependencies>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>${KAFKA_VERSION}</version></dependency>
+    <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
+  </dependencies>
+</project>
+`
+
+async function format(java: string, folder: string): Promise<void> {
+  const properties = join(folder, 'format.properties')
+  // Ports and paths given here don't end up in what is formatted: cluster id, node id and feature levels do.
+  await writeFile(
+    properties,
+    [
+      'process.roles=broker,controller',
+      'node.id=1',
+      'controller.quorum.voters=1@127.0.0.1:9093',
+      'listeners=PLAINTEXT://127.0.0.1:9092,CONTROLLER://127.0.0.1:9093',
+      'controller.listener.names=CONTROLLER',
+      `log.dirs=${join(folder, 'formatted')}`,
+    ].join('\n'),
+  )
+  await run(java, [
+    ...['-cp', join(folder, 'lib', '*'), 'kafka.tools.StorageTool', 'format'],
+    ...['--cluster-id', 'dlrMoConnectorTrial00A', '--config', properties],
+  ])
+}

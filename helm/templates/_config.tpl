@@ -1,0 +1,91 @@
+{{/* connector.yaml: the chart's defaults, `config` over them, and over both what only the chart can know. */}}
+{{- define "dlr-mo-connector.config" -}}
+{{- $defaults := dict "callbacks" (dict "host" "0.0.0.0") "admin" (dict "host" "0.0.0.0") }}
+{{- if gt (int .Values.replicas) 1 }}
+{{- $group := printf "dlr-mo-connector.%s.%s" .Release.Namespace (include "dlr-mo-connector.fullname" .) }}
+{{- $_ := set $defaults "sharing" (dict "group" $group) }}
+{{- end }}
+{{- $directory := printf "%s/journal" (include "dlr-mo-connector.dataDirectory" .) }}
+{{- $owned := dict "instance" "${POD_NAMESPACE}-${POD_NAME}" "journal" (dict "directory" $directory) "callbacks" (dict "port" 8080) "admin" (dict "port" 9464) }}
+{{- mustMergeOverwrite $defaults (deepCopy .Values.config) $owned | toYaml }}
+{{- end }}
+
+{{/* The longest `pull.timeout` of all sources in milliseconds; 0 where nothing is pulled. */}}
+{{- define "dlr-mo-connector.longestPull" -}}
+{{- $longest := 0 }}
+{{- range .Values.config.sources }}
+{{- if hasKey . "pull" }}
+{{- $longest = max $longest (include "dlr-mo-connector.milliseconds" ((.pull | default dict).timeout | default "30s") | default 0) }}
+{{- end }}
+{{- end }}
+{{- $longest }}
+{{- end }}
+
+{{/* Minutes in which a source that is pulled is surely asked more than once: four times the longest `pull.idleDelay`. */}}
+{{- define "dlr-mo-connector.pullWindowMinutes" -}}
+{{- $minutes := 15 }}
+{{- range .Values.config.sources }}
+{{- if hasKey . "pull" }}
+{{- $idle := include "dlr-mo-connector.milliseconds" ((.pull | default dict).idleDelay | default "3m") | default 0 }}
+{{- $minutes = max $minutes (div (add (mul 4 $idle) 59999) 60000) }}
+{{- end }}
+{{- end }}
+{{- $minutes }}
+{{- end }}
+
+{{/* Seconds that the connector may take after SIGTERM, rounded up. */}}
+{{- define "dlr-mo-connector.stopSeconds" -}}
+{{- $drain := include "dlr-mo-connector.milliseconds" ((.Values.config.callbacks | default dict).drainDelay | default "0") | default 0 }}
+{{- $grace := include "dlr-mo-connector.milliseconds" (.Values.config.shutdownGrace | default "20s") | default 0 }}
+{{- div (add $drain $grace (include "dlr-mo-connector.longestPull" .) 999) 1000 }}
+{{- end }}
+
+{{- define "dlr-mo-connector.terminationGracePeriodSeconds" -}}
+{{- .Values.terminationGracePeriodSeconds | default (add (include "dlr-mo-connector.stopSeconds" .) 15) }}
+{{- end }}
+
+{{- define "dlr-mo-connector.journalMaxBytes" -}}
+{{- include "dlr-mo-connector.bytes" ((.Values.config.journal | default dict).maxBytes | default "1GiB") }}
+{{- end }}
+
+{{/* The port of an http or https address; empty where it is not known before the connector starts. */}}
+{{- define "dlr-mo-connector.urlPort" -}}
+{{- $port := regexFind "^https?://(\\[[^]]*\\]|[^:/?$]+):[0-9]+" . | regexFind "[0-9]+$" }}
+{{- if $port }}
+{{- $port }}
+{{- else if regexMatch "^https?://[^:/?]*\\$" . }}
+{{- else if hasPrefix "https://" . -}}
+443
+{{- else if hasPrefix "http://" . -}}
+80
+{{- end }}
+{{- end }}
+
+{{/* Ports of the brokers that `config` names, one a line. */}}
+{{- define "dlr-mo-connector.brokerPorts" -}}
+{{- $brokers := (.Values.config.kafka | default dict).brokers }}
+{{- range (kindIs "slice" $brokers | ternary $brokers (splitList "," (toString $brokers))) }}
+{{- with regexFind ":[0-9]+$" (trim (toString .)) }}
+{{ trimPrefix ":" . }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "dlr-mo-connector.registryPorts" -}}
+{{- include "dlr-mo-connector.urlPort" ((.Values.config.registry | default dict).url | default "") }}
+{{- end }}
+
+{{/* Ports of what is asked over HTTP besides the registry, one a line. */}}
+{{- define "dlr-mo-connector.providerPorts" -}}
+{{- range .Values.config.sources }}
+{{- $source := . }}
+{{- range $way, $default := dict "pull" "https://api-public-2.mtarget.fr/notification" "reconcile" "https://gateway.seven.io/api" }}
+{{- if hasKey $source $way }}
+{{ include "dlr-mo-connector.urlPort" ((get $source $way | default dict).url | default $default) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- with ((.Values.config.kafka | default dict).sasl | default dict).tokenEndpoint }}
+{{ include "dlr-mo-connector.urlPort" . }}
+{{- end }}
+{{- end }}

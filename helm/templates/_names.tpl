@@ -1,0 +1,67 @@
+{{- define "dlr-mo-connector.name" -}}
+{{- .Values.nameOverride | default .Chart.Name | trunc 52 | trimSuffix "-" }}
+{{- end }}
+
+{{/* At most 52 characters: a StatefulSet's pods carry its name and a hash in a label of 63. */}}
+{{- define "dlr-mo-connector.fullname" -}}
+{{- $name := include "dlr-mo-connector.name" . }}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trimSuffix "-" }}
+{{- else if contains $name .Release.Name }}
+{{- .Release.Name | trunc 52 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name $name | trunc 52 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{- define "dlr-mo-connector.headless" -}}
+{{- printf "%s-headless" (include "dlr-mo-connector.fullname" .) }}
+{{- end }}
+
+{{- define "dlr-mo-connector.serviceAccountName" -}}
+{{- .Values.serviceAccount.name | default (.Values.serviceAccount.create | ternary (include "dlr-mo-connector.fullname" .) "default") }}
+{{- end }}
+
+{{/* The Secret with the connector's credentials; empty where there is none. */}}
+{{- define "dlr-mo-connector.secretName" -}}
+{{- if .Values.existingSecret }}
+{{- .Values.existingSecret }}
+{{- else if .Values.secrets }}
+{{- include "dlr-mo-connector.fullname" . }}
+{{- end }}
+{{- end }}
+
+{{- define "dlr-mo-connector.image" -}}
+{{- if .Values.image.digest }}
+{{- printf "%s@%s" .Values.image.repository .Values.image.digest }}
+{{- else }}
+{{- printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) }}
+{{- end }}
+{{- end }}
+
+{{/* What never changes in the life of a release: a StatefulSet's selector and volume claims can't be changed. */}}
+{{- define "dlr-mo-connector.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "dlr-mo-connector.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{/* The pods that take in and publish; a helm test or a job that drains a volume is none of them. */}}
+{{- define "dlr-mo-connector.podSelectorLabels" -}}
+{{ include "dlr-mo-connector.selectorLabels" . }}
+app.kubernetes.io/component: connector
+{{- end }}
+
+{{- define "dlr-mo-connector.labels" -}}
+{{- with .Values.commonLabels }}
+{{- toYaml . }}
+{{ end -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{ include "dlr-mo-connector.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Values.image.tag | default .Chart.AppVersion | trunc 63 | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
+{{/* Where the connector finds things in its container. */}}
+{{- define "dlr-mo-connector.configDirectory" -}}/etc/dlr-mo-connector{{- end }}
+{{- define "dlr-mo-connector.dataDirectory" -}}/var/lib/dlr-mo-connector{{- end }}
+{{- define "dlr-mo-connector.secretDirectory" -}}/run/secrets/connector{{- end }}

@@ -1,0 +1,96 @@
+{{/*
+Credentials that stand in `config` in plain text, as paths, one a line. Called with a dict of `at` (a path) and `value`.
+*/}}
+{{- define "dlr-mo-connector.plainSecrets" -}}
+{{- $at := .at }}
+{{- if kindIs "map" .value }}
+{{- range $key, $value := .value }}
+{{- $path := printf "%s.%s" $at $key }}
+{{- if and (has $key (list "password" "token" "apiKey" "signingKey" "clientSecret")) (kindIs "string" $value) }}
+{{- if not (contains "${" $value) }}
+{{ $path }}
+{{- end }}
+{{- else }}
+{{- include "dlr-mo-connector.plainSecrets" (dict "at" $path "value" $value) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* What can be installed, and should be known: one sentence a line. */}}
+{{- define "dlr-mo-connector.risks" -}}
+{{- $config := .Values.config }}
+{{- $kafka := $config.kafka | default dict }}
+{{- $registry := $config.registry | default dict }}
+{{- $behindProxy := or .Values.ingress.enabled .Values.httpRoute.enabled }}
+
+{{- if not .Values.persistence.enabled }}
+persistence.enabled is false: what is in custody and not yet published is LOST whenever a pod goes.
+{{- else }}
+{{- with include "dlr-mo-connector.journalMaxBytes" . }}
+{{- if lt (include "dlr-mo-connector.quantity" $.Values.persistence.size | int64) (add (mul 2 (int64 .)) 1073741824) }}
+persistence.size ({{ $.Values.persistence.size }}) is less than twice config.journal.maxBytes and 1 GiB: the disk may be full before the journal is.
+{{- end }}
+{{- end }}
+{{- if or (eq .Values.persistence.retention.whenScaled "Delete") (eq .Values.persistence.retention.whenDeleted "Delete") }}
+persistence.retention deletes volumes: what a replica has not published within its time to stop is LOST with it.
+{{- end }}
+{{- end }}
+{{- if eq (int .Values.replicas) 0 }}
+replicas is 0: nothing is taken in, and nothing is published.
+{{- else if eq (int .Values.replicas) 1 }}
+replicas is 1: while that pod is away, callbacks find nobody.
+{{- end }}
+{{- if and (gt (int .Values.replicas) 1) (not .Values.podDisruptionBudget.enabled) }}
+podDisruptionBudget.enabled is false: all replicas may be evicted at once.
+{{- end }}
+
+{{- range $name, $source := $config.sources }}
+{{- $callback := $source.callback | default dict }}
+{{- if eq (toString $callback.open) "true" }}
+config.sources.{{ $name }}.callback is open: anyone who reaches the port can hand in receipts and messages.
+{{- end }}
+{{- if and $callback.allowFrom $behindProxy (ne (toString ($config.callbacks | default dict).trustProxy) "true") }}
+config.sources.{{ $name }}.callback.allowFrom sees the proxy's address, because config.callbacks.trustProxy is not true.
+{{- end }}
+{{- end }}
+{{- if and $behindProxy (not .Values.ingress.tls) .Values.ingress.enabled }}
+ingress.tls is empty: tokens in the URLs of callbacks travel in the clear, unless TLS ends before the ingress.
+{{- end }}
+
+{{- if not $kafka.tls }}
+config.kafka.tls is not set: phone numbers and texts{{ if $kafka.sasl }}, and the credentials of kafka.sasl,{{ end }} travel to the brokers in the clear.
+{{- end }}
+{{- if hasPrefix "http://" ($registry.url | default "") }}
+config.registry.url is plain http: whoever is on the way can change schemas{{ if $registry.auth }}, and read the credentials of registry.auth{{ end }}.
+{{- end }}
+{{- if $kafka.createTopics }}
+{{- if eq (toString ($kafka.createTopics.replicationFactor | default 1)) "1" }}
+config.kafka.createTopics.replicationFactor is 1: events are lost with the broker that holds them.
+{{- end }}
+{{- end }}
+{{- if eq (toString $kafka.delivery) "at-least-once" }}
+config.kafka.delivery is at-least-once: after a crash or a lost answer, events may appear twice on the topics.
+{{- end }}
+{{- if eq (toString ($config.log | default dict).personalData) "plain" }}
+config.log.personalData is plain: phone numbers and texts appear in the log.
+{{- end }}
+
+{{- range include "dlr-mo-connector.plainSecrets" (dict "at" "config" "value" $config) | splitList "\n" | compact }}
+{{ . }} stands in a ConfigMap in plain text: write ${NAME}, and give NAME in a Secret.
+{{- end }}
+{{- if .Values.secrets }}
+secrets are kept in Helm's release history: for anything but a trial name a Secret of your own in existingSecret.
+{{- end }}
+
+{{- if not .Values.networkPolicy.enabled }}
+networkPolicy.enabled is false: every pod of the cluster reaches the admin port.
+{{- else if not .Values.networkPolicy.adminFrom }}
+networkPolicy.adminFrom is empty: every pod of the cluster reaches the admin port.
+{{- else if and .Values.serviceMonitor.enabled (eq (toJson .Values.networkPolicy.adminFrom) `[{"podSelector":{}}]`) }}
+networkPolicy.adminFrom lets in pods of this namespace only: a Prometheus elsewhere can't scrape.
+{{- end }}
+{{- if and .Values.image.tag (eq .Values.image.tag "latest") (not .Values.image.digest) }}
+image.tag is latest: what runs may change with any restart.
+{{- end }}
+{{- end }}

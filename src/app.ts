@@ -1,0 +1,223 @@
+/**
+ * The composition root: builds the parts, starts them, stops them in reverse.
+ *
+ * Start: journal, then everything that operators look at, then publishing, then intake. Kafka and the registry are not
+ * waited for. Stop: intake, then publishing until the journal is empty or `shutdownGrace` is over, then the journal.
+ */
+import type { Logger } from 'pino'
+import type { Clock } from './clock.js'
+import type { Config, SourceConfig } from './config/config.js'
+import { CallbackServer } from './intake/callback-server.js'
+import { Poller } from './intake/poller.js'
+import { LmdbJournal } from './journal/lmdb-journal.js'
+import { observeCallbacks, observePipeline, observePulls, type ObserveParts } from './observe.js'
+import { AdminServer } from './operate/admin-server.js'
+import { Metrics } from './operate/metrics.js'
+import { Status } from './operate/status.js'
+import { Pipeline } from './pipeline.js'
+import { providers } from './providers/index.js'
+import type { Provider } from './providers/provider.js'
+import { buildEncoder, buildPublisher } from './publishing.js'
+
+export interface AppOptions {
+  readonly config: Config
+  readonly clock: Clock
+  readonly log: Logger
+  readonly version: string
+  /** False for `run --drain`: nothing is taken in. */
+  readonly intake: boolean
+}
+
+/** Milliseconds that what is under way at the broker may take once nobody waits for it any more. */
+const LAST_COMMIT = 2_000
+/** Milliseconds for callbacks that are being received when the listener closes. */
+const LAST_CALLBACKS = 5_000
+
+export class App {
+  readonly #options: AppOptions
+  readonly #journal: LmdbJournal
+  readonly #observe: ObserveParts
+  readonly #admin: AdminServer
+  readonly #callbacks: CallbackServer | undefined
+  readonly #pollers: readonly Poller[]
+  readonly #pipeline: Pipeline
+  readonly #stopPublishing = new AbortController()
+  readonly #whenEmpty = new Set<() => void>()
+  #publishing: Promise<void> = Promise.resolve()
+
+  /** @throws ConnectorError JOURNAL_HELD, JOURNAL_UNUSABLE; CONFIG_INVALID: a port can't be opened */
+  static async start(options: AppOptions): Promise<App> {
+    const journal = await openJournal(options)
+    const app = new App(options, journal)
+    try {
+      await app.#start()
+      return app
+    } catch (error) {
+      await app.stop()
+      throw error
+    }
+  }
+
+  private constructor(options: AppOptions, journal: LmdbJournal) {
+    const { config, clock, log, version, intake } = options
+    const sources = intake ? [...config.sources.values()] : []
+    this.#options = options
+    this.#journal = journal
+    const metrics = new Metrics(journal, clock)
+    const status = new Status({
+      instance: config.instance,
+      version,
+      sources: sources.map(factsOf),
+      journal,
+      journalMaxBytes: config.journal.maxBytes,
+      clock,
+    })
+    const observe = (this.#observe = { metrics, status, log, clock })
+    this.#admin = new AdminServer(config.admin, {
+      status,
+      metrics,
+      log,
+      watch: () => Promise.resolve('unknown-source'),
+    })
+    this.#pollers = sources.flatMap((source) =>
+      pollerFor(source, { journal, clock, log, observer: observePulls(observe) }),
+    )
+    this.#callbacks = sources.some(({ callback }) => callback)
+      ? new CallbackServer(callbackOptions(config), { journal, clock, log, observer: observeCallbacks(observe) })
+      : undefined
+    this.#pipeline = new Pipeline({
+      journal,
+      encoder: buildEncoder(config, clock, log).encoder,
+      publisher: buildPublisher(config, clock, log),
+      source: decodableSources(config),
+      clock,
+      observer: observePipeline(observe, () => this.#released()),
+    })
+    for (const { source, pull, callback } of sources.map(factsOf)) metrics.begin(source, { pull, callback })
+  }
+
+  /** Settles when publishing has ended: rejects with PRODUCER_REPLACED, else after `stop`. */
+  get published(): Promise<void> {
+    return this.#publishing
+  }
+
+  /** Resolves when nothing is left in the journal, or when the signal aborts. */
+  async empty(signal: AbortSignal): Promise<void> {
+    if (this.#journal.stats().entries === 0 || signal.aborted) return
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        this.#whenEmpty.delete(done)
+        signal.removeEventListener('abort', done)
+        resolve()
+      }
+      this.#whenEmpty.add(done)
+      signal.addEventListener('abort', done)
+    })
+  }
+
+  /** @param hurry aborts every wait that only serves to get more published */
+  async stop(hurry: AbortSignal = AbortSignal.abort()): Promise<void> {
+    const { config, clock, log } = this.#options
+    this.#observe.status.phase('stopping')
+    this.#callbacks?.drain()
+    const pulled = Promise.all(this.#pollers.map((poller) => poller.stop(hurry)))
+    await clock.sleep(config.callbacks.drainDelay, hurry)
+    await this.#callbacks?.close(LAST_CALLBACKS)
+    await pulled
+    await this.#finishPublishing(hurry)
+    const { entries } = this.#journal.stats()
+    if (entries > 0) log.info({ entries }, 'entries stay in the journal for the next start')
+    await this.#admin.close()
+    await this.#journal.close()
+  }
+
+  async #start(): Promise<void> {
+    const { log, intake } = this.#options
+    const admin = await this.#admin.listen()
+    this.#publishing = this.#pipeline.run(this.#stopPublishing.signal)
+    this.#publishing.catch(() => undefined) // whoever asks for `published` gets it
+    const callbacks = await this.#callbacks?.listen()
+    for (const poller of this.#pollers) poller.start()
+    if (intake) this.#observe.status.phase('running')
+    log.info({ admin, callbacks, journal: this.#journal.id, ...this.#journal.stats() }, 'running')
+  }
+
+  async #finishPublishing(hurry: AbortSignal): Promise<void> {
+    const { config, clock } = this.#options
+    const enough = new AbortController()
+    const grace = clock.sleep(config.shutdownGrace, AbortSignal.any([hurry, enough.signal]))
+    const ended = this.#publishing.catch(() => undefined)
+    await Promise.race([this.empty(AbortSignal.any([hurry, enough.signal])), grace, ended])
+    enough.abort()
+    this.#stopPublishing.abort()
+    // What the broker still has not answered then is found out by the position at the next start.
+    const patience = new AbortController()
+    await Promise.race([ended, clock.sleep(LAST_COMMIT, patience.signal)])
+    patience.abort()
+  }
+
+  #released(): void {
+    if (this.#whenEmpty.size > 0 && this.#journal.stats().entries === 0) for (const done of this.#whenEmpty) done()
+  }
+}
+
+function openJournal({ config, clock, log }: AppOptions): Promise<LmdbJournal> {
+  const { directory, maxBytes } = config.journal
+  const largest = Math.max(0, ...[...config.sources.values()].map(({ pull }) => pull?.maxAnswer ?? 0))
+  if (largest > maxBytes) {
+    log.warn({ maxAnswer: largest, maxBytes }, 'journal.maxBytes is less than one answer may be (pull.maxAnswer)')
+  }
+  return LmdbJournal.open({
+    directory,
+    maxBytes,
+    reserveBytes: largest,
+    duplicates: { rememberFor: config.duplicates.remember, maxIds: config.duplicates.maxIds },
+    clock,
+    onTrouble: (message, error) => log.error({ err: error }, message),
+  })
+}
+
+/** Also of sources that are not taken from any more: their entries may still be in the journal. */
+function decodableSources(config: Config): ConstructorParameters<typeof Pipeline>[0]['source'] {
+  const known = new Map(
+    [...config.sources.values()].map(({ name, provider, textFields, ignoreEvents, reconcile }) => [
+      name,
+      { provider: providerOf(provider), settings: { textFields, ignoreEvents }, watch: reconcile !== undefined },
+    ]),
+  )
+  return (name) => known.get(name)
+}
+
+function pollerFor(source: SourceConfig, parts: Omit<ConstructorParameters<typeof Poller>[1], 'provider'>): Poller[] {
+  const { name, pull, provider: providerName } = source
+  const provider = providerOf(providerName)
+  if (!pull || !provider.pull) return []
+  const { limit, idleDelay, timeout, maxAnswer, ...account } = pull
+  return [
+    new Poller(
+      { source: name, account, limit, idleDelay, timeout, maxAnswer },
+      { ...parts, provider: { ...provider, pull: provider.pull } },
+    ),
+  ]
+}
+
+const callbackOptions = ({ callbacks, sources }: Config): ConstructorParameters<typeof CallbackServer>[0] => ({
+  ...callbacks,
+  sources: [...sources.values()].flatMap(({ name, provider, callback }) =>
+    callback ? [{ source: name, provider, ...callback }] : [],
+  ),
+})
+
+const factsOf = ({ name, provider, pull, callback, reconcile }: SourceConfig) => ({
+  source: name,
+  provider,
+  pull: pull !== undefined,
+  callback: callback !== undefined,
+  reconcile: reconcile !== undefined,
+})
+
+const providerOf = (name: string): Provider => {
+  const provider = providers.get(name)
+  if (!provider) throw new Error(`no provider ${name}`) // the configuration has been checked
+  return provider
+}

@@ -1,0 +1,96 @@
+/**
+ * `check`: would `run` work? Looks, changes nothing: creates no topic, registers no schema, and begins no transaction,
+ * which would fence a running connector of the same instance.
+ */
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { systemClock as clock } from '../clock.js'
+import type { Config } from '../config/config.js'
+import { loadConfig } from '../config/load.js'
+import { RegistryApi } from '../encode/registry-api.js'
+import { KINDS } from '../encode/schemas.js'
+import { checkWriter } from '../encode/resolve.js'
+import { ConnectorError, hasCode, messageOf } from '../errors.js'
+import { createLog } from '../operate/log.js'
+import { lookAtTopics } from '../publish/look.js'
+import { kafkaSettings, subjectsOf } from '../publishing.js'
+
+export interface CheckOptions {
+  readonly config: string
+  readonly json: boolean
+}
+
+interface Finding {
+  readonly name: string
+  readonly ok: boolean
+  readonly detail: string
+  readonly exitCode: number
+}
+
+/** @returns 0; 2: a schema is refused; 3: a dependency can't be reached or refuses us; 1: the journal can't be used */
+export async function check({ config: file, json }: CheckOptions): Promise<number> {
+  const config = loadConfig(file, process.env)
+  const findings = [
+    await finding('configuration', () => `${file}: ${config.sources.size} source(s)`),
+    await finding('journal', () => lookAtDirectory(config.journal.directory)),
+    ...(await lookAtSchemas(config)),
+    await finding('kafka', () => lookAtKafka(config)),
+  ]
+  process.stdout.write(
+    json ? `${JSON.stringify({ ok: findings.every(({ ok }) => ok), checks: findings })}\n` : table(findings),
+  )
+  return findings.find(({ ok }) => !ok)?.exitCode ?? 0
+}
+
+async function finding(name: string, look: () => string | Promise<string>): Promise<Finding> {
+  try {
+    return { name, ok: true, detail: await look(), exitCode: 0 }
+  } catch (error) {
+    return { name, ok: false, detail: messageOf(error), exitCode: error instanceof ConnectorError ? error.exitCode : 1 }
+  }
+}
+
+/** A directory that does not exist yet is made by `run`; then its nearest parent must be writable. */
+function lookAtDirectory(directory: string): string {
+  let existing = resolve(directory)
+  while (!existsSync(existing)) existing = dirname(existing)
+  try {
+    if (!statSync(existing).isDirectory()) throw new Error('it is not a directory')
+    accessSync(existing, constants.W_OK)
+  } catch (error) {
+    throw new ConnectorError(
+      'JOURNAL_UNUSABLE',
+      `${existing} can't be written to: ${messageOf(error)}; see journal.directory`,
+    )
+  }
+  return `${directory} ${existing === resolve(directory) ? 'can be written to' : 'can be made'}`
+}
+
+function lookAtSchemas(config: Config): Promise<Finding[]> {
+  const api = new RegistryApi(config.registry)
+  const subjects = subjectsOf(config)
+  const looks = KINDS.map((kind) =>
+    finding(`schema ${subjects[kind].name}`, () =>
+      checkWriter(api, subjects[kind].name, subjects[kind].schema, config.registry.register),
+    ),
+  )
+  return Promise.all(looks).finally(() => api.close())
+}
+
+async function lookAtKafka(config: Config): Promise<string> {
+  const log = createLog({ level: 'silent', instance: config.instance })
+  try {
+    const partitions = await lookAtTopics(kafkaSettings(config), clock, log)
+    return [...partitions].map(([topic, count]) => `${topic} (${count} partitions)`).join(', ')
+  } catch (error) {
+    if (!hasCode(error, 'TOPIC_MISSING') || !config.kafka.createTopics) throw error
+    return `${messageOf(error).replace(/;.*/, '')}: run will create what is missing (kafka.createTopics)`
+  }
+}
+
+const table = (findings: readonly Finding[]): string => {
+  const width = Math.max(...findings.map(({ name }) => name.length))
+  return findings
+    .map(({ name, ok, detail }) => `${ok ? 'ok    ' : 'FAILED'}  ${name.padEnd(width)}  ${detail}\n`)
+    .join('')
+}

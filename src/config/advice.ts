@@ -1,0 +1,54 @@
+/** What is allowed, but likely not meant. For the log at start and for `check`; nothing is refused for it. */
+import type { Config, SourceConfig } from './config.js'
+import { formatDuration, formatSize } from './units.js'
+
+/** One sentence each, beginning with the key. Without secrets. */
+export const adviceOn = (config: Config): string[] => [
+  ...adviceOnKafka(config),
+  ...[...config.sources.values()].flatMap((source) => [
+    ...adviceOnPull(source, config),
+    ...adviceOnCallback(source, config),
+    ...adviceOnReconcile(source, config),
+  ]),
+  ...adviceOnSharedAccounts(config),
+]
+
+const adviceOnKafka = ({ kafka }: Config): string[] => {
+  if (kafka.tls !== undefined || kafka.sasl?.mechanism !== 'plain') return []
+  return ['kafka.sasl: mechanism plain without kafka.tls sends the password readable over the network']
+}
+
+const adviceOnPull = ({ name, pull }: SourceConfig, { journal }: Config): string[] => {
+  if (pull === undefined || pull.maxAnswer <= journal.maxBytes) return []
+  const sizes = `${formatSize(pull.maxAnswer)} do not fit into journal.maxBytes (${formatSize(journal.maxBytes)})`
+  return [`sources.${name}.pull.maxAnswer: ${sizes}, so nothing will be pulled; lower it or give the journal more`]
+}
+
+const adviceOnCallback = ({ name, callback }: SourceConfig, { callbacks, journal }: Config): string[] => {
+  if (callback === undefined) return []
+  const advice: string[] = []
+  if (callback.open) advice.push(`sources.${name}.callback.open: anyone who reaches the port can hand in receipts`)
+  if (callbacks.bodyLimit > journal.maxBytes) {
+    advice.push('callbacks.bodyLimit: is more than journal.maxBytes, so the largest callbacks get 503 for ever')
+  }
+  return advice
+}
+
+const adviceOnReconcile = ({ name, reconcile }: SourceConfig, { duplicates }: Config): string[] => {
+  if (reconcile === undefined || reconcile.giveUpAfter <= duplicates.remember) return []
+  const span = `${formatDuration(reconcile.giveUpAfter)} is longer than duplicates.remember`
+  return [`sources.${name}.reconcile.giveUpAfter: ${span}, so a receipt that is asked for late may be published twice`]
+}
+
+const adviceOnSharedAccounts = ({ sources }: Config): string[] => {
+  const first = new Map<string, string>()
+  const advice: string[] = []
+  for (const { name, pull } of sources.values()) {
+    if (pull === undefined) continue
+    const account = JSON.stringify([pull.url, pull.username, pull.serviceId])
+    const other = first.get(account)
+    if (other !== undefined) advice.push(`sources.${name}.pull: empties the same queue as sources.${other}.pull`)
+    else first.set(account, name)
+  }
+  return advice
+}

@@ -1,0 +1,16 @@
+import type { Config } from './config.js'
+import type { Path } from './problem.js'
+import { HIDDEN, isSecret, looksSecret } from './secrets.js'
+
+/** The same structure as plain JSON with every secret replaced by `…`: for the log and the status page. */
+export const redacted = (config: Config): Readonly<Record<string, unknown>> =>
+  hide(config, []) as Readonly<Record<string, unknown>>
+
+const hide = (value: unknown, path: Path): unknown => {
+  if (value instanceof Map) return hide(Object.fromEntries(value), path)
+  if (Array.isArray(value)) return value.map((each, index) => hide(each, [...path, index]))
+  if (typeof value === 'object' && value !== null) {
+    return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, hide(each, [...path, key])]))
+  }
+  return isSecret(path) || (typeof value === 'string' && looksSecret(value)) ? HIDDEN : value
+}

@@ -1,0 +1,90 @@
+/**
+ * From bytes in custody to events: what the provider's decoder says, in an envelope.
+ *
+ * Pure: the same entry gives the same events with the same ids, also after a crash and on replay.
+ */
+import { createHash } from 'node:crypto'
+import { messageOf } from './errors.js'
+import type { Envelope, Event } from './event.js'
+import { isFinal } from './event.js'
+import type { Entry } from './journal/journal.js'
+import type { DecodeSettings, Identity, Item, MessageItem, Provider, ReceiptItem } from './providers/provider.js'
+
+/** An event, where in its entry it stood, and what it was read from. */
+export interface Decoded {
+  readonly event: Event
+  /** Counts the items of one entry from 0. */
+  readonly place: number
+  /** Whether the provider says which item it is; only then can it be a duplicate. */
+  readonly identified: boolean
+  /** The bytes of the row or report. */
+  readonly body: Uint8Array
+}
+
+/** A source as the decoder needs it. */
+export interface DecodableSource {
+  readonly provider: Provider
+  readonly settings: DecodeSettings
+}
+
+export function* decode(
+  entry: Entry,
+  source: DecodableSource | undefined,
+  journalId: string,
+): Generator<Decoded, void, undefined> {
+  let place = 0
+  for (const item of itemsOf(entry, source)) {
+    const identity = item.kind === 'dead-letter' ? null : item.identity
+    const eventId = identity ? idOf(entry.source, item.kind, identity) : `${journalId}-${entry.seq}-${place}`
+    yield { event: toEvent(item, entry, eventId), place, identified: identity !== null, body: item.body }
+    place++
+  }
+}
+
+function* itemsOf(entry: Entry, source: DecodableSource | undefined): Generator<Item, void, undefined> {
+  if (source?.provider.name !== entry.provider) return yield homeless(entry)
+  try {
+    yield* source.provider.decode(entry, source.settings)
+  } catch (error) {
+    // A provider never throws. If one does, one entry must not hold up all that lie behind it.
+    yield broken(entry, error)
+  }
+}
+
+/** An entry whose source was renamed or taken out of the configuration: kept, replayable, never guessed at. */
+const homeless = (entry: Entry): Item => ({
+  kind: 'dead-letter',
+  reason: 'unknown-source',
+  detail: `the configuration has no source "${entry.source}" of provider ${entry.provider} any more; put it back and replay this`,
+  body: entry.body,
+})
+
+const broken = (entry: Entry, error: unknown): Item => ({
+  kind: 'dead-letter',
+  reason: 'decoder-failed',
+  detail: `the decoder of provider ${entry.provider} failed: ${messageOf(error)}; report it with this body, and replay this once it is mended`,
+  body: entry.body,
+})
+
+const idOf = (source: string, kind: string, identity: NonNullable<Identity>): string =>
+  createHash('sha256')
+    .update(JSON.stringify([source, kind, ...identity]))
+    .digest('hex')
+    .slice(0, 32)
+
+function toEvent(item: Item, entry: Entry, eventId: string): Event {
+  const { source, provider, via, receivedAt } = entry
+  const envelope: Envelope = { eventId, source, provider, via, receivedAt }
+  switch (item.kind) {
+    case 'dlr':
+      return { ...envelope, ...fieldsOf(item), final: isFinal(item.status) }
+    case 'mo':
+      return { ...envelope, ...fieldsOf(item) }
+    case 'dead-letter': {
+      const { reason, detail, body } = item
+      return { ...envelope, kind: 'dead-letter', reason, detail, body, request: { ...entry.facts } }
+    }
+  }
+}
+
+const fieldsOf = <T extends ReceiptItem | MessageItem>({ identity: _i, body: _b, ...fields }: T) => fields

@@ -1,0 +1,101 @@
+/** Events as Avro records in Confluent's wire format. */
+import { SchemaRegistry, SchemaType } from '@kafkajs/confluent-schema-registry'
+import type { DeadLetter, DeliveryReceipt, Event, InboundMessage } from '../event.js'
+import { messageOf } from '../errors.js'
+import type { OutgoingRecord } from '../publish/publisher.js'
+import { cut, inPlaceOf, LONGEST_PART, partId, shortened } from './dead-letters.js'
+import type { Encoder, Origin } from './encoder.js'
+import { headersOf } from './headers.js'
+import type { SchemaGate, Writers } from './registry.js'
+import type { Kind } from './schemas.js'
+import { parseWriter } from './writable.js'
+
+export interface AvroEncoderOptions {
+  readonly gate: SchemaGate
+  readonly topics: Readonly<Record<Kind, string>>
+  /** What the broker takes as one record, by the measure of `recordBytes`. */
+  readonly maxRecordBytes: number
+  /** How many bytes a record takes in a batch, headers and overhead counted. */
+  readonly recordBytes: (record: OutgoingRecord) => number
+}
+
+/** Body bytes that must fit beside all else, or the facts are shortened. */
+const LEAST_PART = 1024
+/** By how much length prefixes and part numbers of a full part may exceed those of an empty one. */
+const GROWTH = 32
+
+export class AvroEncoder implements Encoder {
+  readonly #options: AvroEncoderOptions
+  /** Serves for the wire format. Its cache holds every id we write with, so it never asks a registry: the host is unused. */
+  readonly #codec = new SchemaRegistry({ host: 'http://unused.invalid' })
+  #known: Writers | undefined
+
+  constructor(options: AvroEncoderOptions) {
+    this.#options = options
+  }
+
+  async ready(): Promise<void> {
+    const { gate } = this.#options
+    await gate.ready()
+    if (this.#known === gate.writers) return
+    for (const { id, schema } of Object.values(gate.writers)) {
+      // A parsed type instead of text: parsed here once, and by the same rules as everywhere else.
+      this.#codec.cache.setSchema(id, SchemaType.AVRO, parseWriter(schema))
+    }
+    this.#known = gate.writers
+  }
+
+  async encode(event: Event, origin: Origin): Promise<OutgoingRecord[]> {
+    if (event.kind === 'dead-letter') return this.#deadLetter(event)
+    const { maxRecordBytes, recordBytes } = this.#options
+    let record: OutgoingRecord
+    try {
+      record = await this.#record(event, keyOf(event), event.eventId)
+    } catch (error) {
+      if (!(error instanceof Error) || error.name !== 'ConfluentSchemaRegistryValidationError') throw error
+      // One event that its schema can't hold must not stand in the way of all others; its bytes are kept.
+      return this.#deadLetter(
+        inPlaceOf(event, origin, 'not-encodable', `the event does not fit its schema: ${messageOf(error)}`),
+      )
+    }
+    const bytes = recordBytes(record)
+    if (bytes <= maxRecordBytes) return [record]
+    const detail =
+      `the ${event.kind === 'dlr' ? 'delivery receipt' : 'inbound message'} takes ${bytes} bytes as a record, ` +
+      `${maxRecordBytes} fit; with a larger kafka.maxBatchBytes (and max.message.bytes of the topic) it can be replayed`
+    return this.#deadLetter(inPlaceOf(event, origin, 'too-large', detail))
+  }
+
+  /** Invariant 3: whatever its size, a dead letter finds room. */
+  async #deadLetter(letter: DeadLetter): Promise<OutgoingRecord[]> {
+    let fitting = letter
+    let room = await this.#roomBeside(letter)
+    if (room < LEAST_PART) {
+      fitting = shortened(letter)
+      room = Math.max(1, await this.#roomBeside(fitting))
+    }
+    const parts = cut(fitting, Math.min(LONGEST_PART, room))
+    return Promise.all(parts.map((part) => this.#record(part, part.source, partId(part))))
+  }
+
+  /** Body bytes that fit into a record beside everything else in it. */
+  async #roomBeside(letter: DeadLetter): Promise<number> {
+    const [empty] = cut({ ...letter, body: NO_BYTES }, 1)
+    const record = await this.#record(empty!, letter.source, letter.eventId)
+    return this.#options.maxRecordBytes - this.#options.recordBytes(record) - GROWTH
+  }
+
+  async #record(event: Event, key: string, id: string): Promise<OutgoingRecord> {
+    const { topics } = this.#options
+    // The writers of the last `ready`, not the gate's: only their types are certain to be in the codec's cache.
+    if (!this.#known) throw new Error('encode was called before ready() resolved')
+    const value = await this.#codec.encode(this.#known[event.kind].id, event)
+    return { topic: topics[event.kind], key, value, headers: headersOf(event, id) }
+  }
+}
+
+const NO_BYTES = Buffer.alloc(0)
+
+/** What must keep its order: the states of one message, the messages of one handset. */
+const keyOf = (event: DeliveryReceipt | InboundMessage): string =>
+  event.kind === 'dlr' ? event.messageId : event.sender

@@ -1,0 +1,42 @@
+/** What a poller says of itself, for the status page. */
+import type { Clock } from '../clock.js'
+import type { PullObserver, PullState } from './observer.js'
+import type { Pace } from './pace.js'
+import type { Trouble } from './trouble.js'
+
+export class PullReport {
+  readonly #source: string
+  readonly #pace: Pace
+  readonly #trouble: Trouble
+  readonly #clock: Clock
+  readonly #observer: PullObserver
+  #state: PullState['state'] = 'stopped'
+  #since = 0
+  #lastPageAt: number | null = null
+
+  constructor(source: string, pace: Pace, trouble: Trouble, parts: { clock: Clock; observer: PullObserver }) {
+    this.#source = source
+    this.#pace = pace
+    this.#trouble = trouble
+    this.#clock = parts.clock
+    this.#observer = parts.observer
+  }
+
+  /** A page with rows is in custody. */
+  page(): void {
+    this.#lastPageAt = this.#clock.now()
+  }
+
+  say(state: PullState['state'], nextAt: number | null = null): void {
+    if (state !== this.#state) this.#since = this.#clock.now()
+    this.#state = state
+    this.#observer.state(this.#source, {
+      state,
+      since: this.#since,
+      limit: this.#pace.limit,
+      nextAt,
+      lastError: this.#trouble.now,
+      lastPageAt: this.#lastPageAt,
+    })
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * Says once when an account begins to fail and once when it works again, however often it is tried in between. Another
+ * cause in the meantime is said once too.
+ */
+import type { Clock } from '../clock.js'
+import type { Log, PullOutcome } from './observer.js'
+
+/** More causes than this in one trouble are variations of the same. */
+const CAUSES = 10
+
+export class Trouble {
+  readonly #log: Log
+  readonly #clock: Clock
+  readonly #source: string
+  readonly #causes = new Set<string>()
+  #since = 0
+  #errors = 0
+  #now: string | null = null
+
+  constructor(source: string, log: Log, clock: Clock) {
+    this.#source = source
+    this.#log = log
+    this.#clock = clock
+  }
+
+  /** What is wrong now; null when nothing is. */
+  get now(): string | null {
+    return this.#now
+  }
+
+  met(outcome: PullOutcome, detail: string): void {
+    if (this.#now === null) {
+      this.#since = this.#clock.monotonic()
+      this.#errors = 0
+    }
+    this.#now = detail
+    this.#errors++
+    const cause = `${outcome} ${detail}`
+    if (this.#causes.has(cause) || this.#causes.size >= CAUSES) return
+    this.#causes.add(cause)
+    this.#log.warn(
+      { source: this.#source, outcome, detail },
+      'pulling fails; said once, tried again with growing delay',
+    )
+  }
+
+  over(): void {
+    if (this.#now === null) return
+    const seconds = Math.round((this.#clock.monotonic() - this.#since) / 1_000)
+    this.#log.info({ source: this.#source, errors: this.#errors, seconds }, 'pulling works again')
+    this.#now = null
+    this.#causes.clear()
+  }
+}

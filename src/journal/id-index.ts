@@ -1,0 +1,58 @@
+/**
+ * Which identified items have arrived before: event id -> first arrival, kept for a time and up to a number.
+ *
+ * Its writes belong to the transaction that releases the entries: a decision made from it comes out the same when it
+ * is made again after a crash.
+ */
+import type { Environment } from './environment.js'
+import type { Arrival, Seen } from './journal.js'
+import { entryCount } from './pages.js'
+
+export interface IdIndexLimits {
+  /** Milliseconds from an item's `receivedAt`. */
+  readonly rememberFor: number
+  readonly maxIds: number
+}
+
+export class IdIndex {
+  readonly #env: Environment
+  readonly #limits: IdIndexLimits
+
+  constructor(env: Environment, limits: IdIndexLimits) {
+    this.#env = env
+    this.#limits = limits
+  }
+
+  get size(): number {
+    return entryCount(this.#env.ids)
+  }
+
+  firstArrival(eventId: string): Arrival | undefined {
+    const stored = this.#env.ids.get(eventId)
+    return stored && { seq: stored[0], place: stored[1] }
+  }
+
+  /** Queues the writes; the caller has opened the batch that they are to be part of. */
+  queue(seen: readonly Seen[], now: number): void {
+    const { ids, idsByAge } = this.#env
+    for (const { eventId, seq, place, receivedAt } of seen) {
+      void ids.put(eventId, [seq, place])
+      void idsByAge.put([receivedAt, eventId], null)
+    }
+    this.#queueExpiry(now, seen.length)
+  }
+
+  /** Forgets at most twice of what was added, so that no release is long and the index still shrinks. */
+  #queueExpiry(now: number, added: number): void {
+    const { ids, idsByAge } = this.#env
+    const limit = 2 * added + 100
+    const horizon = now - this.#limits.rememberFor
+    let left = this.size + added
+    for (const [receivedAt, eventId] of idsByAge.getKeys({ limit })) {
+      if (receivedAt >= horizon && left <= this.#limits.maxIds) break
+      void idsByAge.remove([receivedAt, eventId])
+      void ids.remove(eventId)
+      left--
+    }
+  }
+}

@@ -1,0 +1,80 @@
+/** What the parts tell, made into metrics, status and log: the one place where they meet. */
+import type { Logger } from 'pino'
+import type { Clock } from './clock.js'
+import { ConnectorError, messageOf } from './errors.js'
+import type { CallbackObserver, PullObserver } from './intake/observer.js'
+import type { Metrics } from './operate/metrics.js'
+import type { Status } from './operate/status.js'
+import type { Outcome, PipelineObserver } from './pipeline.js'
+
+export interface ObserveParts {
+  readonly metrics: Metrics
+  readonly status: Status
+  readonly log: Logger
+  readonly clock: Clock
+}
+
+/** @param onRelease called after each release: the journal may be empty now */
+export function observePipeline(
+  { metrics, status, log, clock }: ObserveParts,
+  onRelease: () => void,
+): PipelineObserver {
+  let said: string | null = null
+  return {
+    released: (outcomes) => {
+      for (const outcome of outcomes) count(metrics, outcome, clock.now())
+      onRelease()
+    },
+    committed: (records, seconds) => {
+      metrics.publish.observe(seconds)
+      log.debug({ records, seconds }, 'committed')
+    },
+    positionLost: (released: number) =>
+      log.warn(
+        { released },
+        'Kafka holds no position of this journal: its topic was deleted, or offsets.retention.minutes passed. ' +
+          'Going on behind what was released here; what was committed but not yet released then is published again',
+      ),
+    waiting: (error) => {
+      if (error === null) {
+        if (said !== null) log.info('publishing goes on')
+        said = null
+        metrics.publishing.set(1)
+        status.publishing('ok')
+        status.registry('ok')
+        return
+      }
+      const reason = messageOf(error)
+      const code = error instanceof ConnectorError ? error.code : 'UNEXPECTED'
+      metrics.publishing.set(0)
+      status.publishing('waiting', reason)
+      if (/^(REGISTRY|SCHEMA)_/.test(code)) status.registry('waiting', reason)
+      // Once when it begins and when its kind changes: an outage of hours is one line, not thousands.
+      if (said === code) return
+      said = code
+      log.warn({ code, err: code === 'UNEXPECTED' ? error : undefined }, `publishing waits, intake goes on: ${reason}`)
+    },
+  }
+}
+
+function count(metrics: Metrics, { source, via, kind, reason, receivedAt }: Outcome, now: number): void {
+  metrics.itemsReceived.inc({ source, via })
+  if (kind === 'duplicate') return metrics.duplicatesSuppressed.inc({ source })
+  metrics.endToEnd.observe(Math.max(0, now - receivedAt) / 1000)
+  if (kind === 'dead-letter') metrics.deadLetters.inc({ source, reason: reason ?? '' })
+  else metrics.eventsPublished.inc({ source, kind })
+}
+
+export const observePulls = ({ metrics, status }: ObserveParts): PullObserver => ({
+  requested: (source, outcome) => metrics.pullRequests.inc({ source, outcome }),
+  limit: (source, limit) => metrics.pullLimit.set({ source }, limit),
+  custody: (seconds) => metrics.custody.observe(seconds),
+  state: (source, state) => status.pull(source, state),
+})
+
+export const observeCallbacks = ({ metrics }: ObserveParts): CallbackObserver => ({
+  answered: (source, code) => metrics.callbacks.inc({ source, code: String(code) }),
+  custody: (seconds) => metrics.custody.observe(seconds),
+  taken: () => undefined,
+  refused: () => undefined,
+})

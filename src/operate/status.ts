@@ -1,0 +1,189 @@
+/**
+ * How the process is doing, as its live parts report it: what `/readyz`, `/status.json` and the status page show.
+ *
+ * Ready means that a callback would be taken into custody now. Kafka and the registry have no say in it: without them
+ * intake goes on until the journal is full.
+ */
+import type { Clock } from '../clock.js'
+import type { Journal } from '../journal/journal.js'
+
+/** `waiting`: a dependency is away or refuses; `stopped`: over for good. */
+export type PartState = 'starting' | 'ok' | 'waiting' | 'stopped'
+
+/** What a poller reports; times are milliseconds since the epoch. */
+export interface PullReport {
+  readonly state: string
+  readonly since: number
+  readonly limit: number
+  readonly nextAt: number | null
+  readonly lastError: string | null
+  readonly lastPageAt: number | null
+}
+
+export interface SourceFacts {
+  readonly source: string
+  readonly provider: string
+  readonly pull: boolean
+  readonly callback: boolean
+  readonly reconcile: boolean
+}
+
+export interface StatusParts {
+  readonly instance: string
+  readonly version: string
+  readonly sources: readonly SourceFacts[]
+  readonly journal: Pick<Journal, 'stats' | 'refusal'> & { readonly id: string }
+  readonly journalMaxBytes: number
+  readonly clock: Clock
+}
+
+/** Times are ISO 8601. */
+export interface PartSnapshot {
+  readonly state: PartState
+  readonly reason: string | null
+  readonly since: string
+}
+
+export interface StatusSnapshot {
+  readonly instance: string
+  readonly version: string
+  readonly time: string
+  readonly startedAt: string
+  readonly uptimeSeconds: number
+  readonly ready: boolean
+  /** Why not, when not. */
+  readonly reason: string | null
+  readonly publishing: PartSnapshot
+  readonly registry: PartSnapshot
+  readonly journal: {
+    readonly id: string
+    readonly entries: number
+    readonly bytes: number
+    readonly maxBytes: number
+    readonly oldestAgeSeconds: number
+    readonly refusal: string | null
+  }
+  readonly sources: readonly (SourceSnapshot & { readonly source: string; readonly provider: string })[]
+}
+
+export interface SourceSnapshot {
+  readonly callback: boolean
+  readonly reconcile: boolean
+  /** null for a source that is not pulled. */
+  readonly pull: {
+    readonly state: string
+    readonly since: string
+    readonly limit: number | null
+    readonly nextAt: string | null
+    readonly lastError: string | null
+    readonly lastPageAt: string | null
+  } | null
+}
+
+interface Part {
+  state: PartState
+  reason: string | null
+  since: number
+}
+
+export class Status {
+  readonly #parts: StatusParts
+  readonly #startedAt: number
+  readonly #startedMonotonic: number
+  readonly #publishing: Part
+  readonly #registry: Part
+  readonly #pulls = new Map<string, PullReport>()
+  #phase: 'starting' | 'running' | 'stopping' = 'starting'
+
+  constructor(parts: StatusParts) {
+    this.#parts = parts
+    this.#startedAt = parts.clock.now()
+    this.#startedMonotonic = parts.clock.monotonic()
+    this.#publishing = { state: 'starting', reason: null, since: this.#startedAt }
+    this.#registry = { state: 'starting', reason: null, since: this.#startedAt }
+  }
+
+  /** `running` once callbacks are listened for; `stopping` from SIGTERM on. */
+  phase(phase: 'running' | 'stopping'): void {
+    this.#phase = phase
+  }
+
+  /** @param reason of any state but `ok`, in a sentence */
+  publishing(state: PartState, reason: string | null = null): void {
+    this.#change(this.#publishing, state, reason)
+  }
+
+  registry(state: PartState, reason: string | null = null): void {
+    this.#change(this.#registry, state, reason)
+  }
+
+  pull(source: string, report: PullReport): void {
+    this.#pulls.set(source, report)
+  }
+
+  /** Why callbacks can't be taken into custody now; null while they can. */
+  unready(): string | null {
+    if (this.#phase === 'starting') return 'starting: callbacks are not listened for yet'
+    if (this.#phase === 'stopping') return 'stopping: callbacks go elsewhere from now on'
+    return this.#parts.journal.refusal()
+  }
+
+  snapshot(): StatusSnapshot {
+    const { instance, version, journal, journalMaxBytes, clock, sources } = this.#parts
+    const { entries, bytes, oldestReceivedAt } = journal.stats()
+    const reason = this.unready()
+    return {
+      instance,
+      version,
+      time: iso(clock.now()),
+      startedAt: iso(this.#startedAt),
+      uptimeSeconds: Math.floor((clock.monotonic() - this.#startedMonotonic) / 1_000),
+      ready: reason === null,
+      reason,
+      publishing: shown(this.#publishing),
+      registry: shown(this.#registry),
+      journal: {
+        id: journal.id,
+        entries,
+        bytes,
+        maxBytes: journalMaxBytes,
+        oldestAgeSeconds: oldestReceivedAt === null ? 0 : Math.max(0, (clock.now() - oldestReceivedAt) / 1_000),
+        refusal: journal.refusal(),
+      },
+      sources: sources.map((facts) => ({
+        source: facts.source,
+        provider: facts.provider,
+        callback: facts.callback,
+        reconcile: facts.reconcile,
+        pull: facts.pull ? this.#pullOf(facts.source) : null,
+      })),
+    }
+  }
+
+  #pullOf(source: string): SourceSnapshot['pull'] {
+    const report = this.#pulls.get(source)
+    // With `sharing`, another replica pulls what this one does not.
+    if (report === undefined) {
+      return {
+        state: 'not-here',
+        since: iso(this.#startedAt),
+        limit: null,
+        nextAt: null,
+        lastError: null,
+        lastPageAt: null,
+      }
+    }
+    const { state, since, limit, nextAt, lastError, lastPageAt } = report
+    return { state, since: iso(since), limit, nextAt: isoOrNull(nextAt), lastError, lastPageAt: isoOrNull(lastPageAt) }
+  }
+
+  #change(part: Part, state: PartState, reason: string | null): void {
+    if (part.state !== state) part.since = this.#parts.clock.now()
+    part.state = state
+    part.reason = reason
+  }
+}
+
+const shown = ({ state, reason, since }: Part): PartSnapshot => ({ state, reason, since: iso(since) })
+const iso = (time: number): string => new Date(time).toISOString()
+const isoOrNull = (time: number | null): string | null => (time === null ? null : iso(time))

@@ -1,0 +1,223 @@
+/**
+ * The flow on one screen: journal -> decode -> encode -> publish and commit -> release.
+ *
+ * It knows ports only. One batch is in a transaction while the next is prepared; everything else happens one after the
+ * other. Any failure while publishing means doubt: everything prepared is forgotten and the flow starts again from the
+ * position that the broker holds.
+ */
+import type { Clock } from './clock.js'
+import { type DecodableSource, decode, type Decoded } from './decode.js'
+import type { Encoder } from './encode/encoder.js'
+import { hasCode } from './errors.js'
+import type { Event, Via } from './event.js'
+import type { Entry, Journal, ReleaseNotes, Seen, WatchChange } from './journal/journal.js'
+import type { OutgoingRecord, Publisher } from './publish/publisher.js'
+
+/** What happened to entries, for metrics, status and log. */
+export interface PipelineObserver {
+  /** Called after the commit and the release of a batch. */
+  released(outcomes: readonly Outcome[]): void
+  /** Seconds from handing records over until the broker acknowledged them. */
+  committed(records: number, seconds: number): void
+  /** Publishing waits, with the reason; null when it goes on. */
+  waiting(error: unknown): void
+  /** The broker had a position of this journal once and has none now: what was not yet released is published again. */
+  positionLost(released: number): void
+}
+
+/** What became of one item. Small: a page may have 50,000 of them. */
+export interface Outcome {
+  readonly source: string
+  readonly via: Via
+  readonly kind: Event['kind'] | 'duplicate'
+  /** Of a dead letter. */
+  readonly reason: string | null
+  readonly receivedAt: number
+}
+
+export interface PipelineParts {
+  readonly journal: Journal
+  readonly encoder: Encoder
+  readonly publisher: Publisher
+  readonly source: (name: string) => (DecodableSource & { readonly watch: boolean }) | undefined
+  readonly clock: Clock
+  readonly observer: PipelineObserver
+}
+
+/** What one transaction takes at most, unless a single entry is larger. */
+const BATCH = { entries: 5000, bytes: 4 * 1024 * 1024 }
+/** Milliseconds between attempts while Kafka or the registry is away. */
+const RETRY = { first: 100, longest: 5000 }
+/** Events decoded and encoded before callbacks get a turn. */
+const SLICE = 500
+
+interface Batch {
+  readonly upTo: number
+  readonly records: readonly OutgoingRecord[]
+  readonly outcomes: readonly Outcome[]
+  readonly notes: ReleaseNotes
+}
+
+export class Pipeline {
+  readonly #parts: PipelineParts
+  #delay = RETRY.first
+  #told: 'waits' | 'goes on' | undefined
+
+  constructor(parts: PipelineParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * Runs until the signal aborts.
+   * @throws ConnectorError PRODUCER_REPLACED, JOURNAL_UNUSABLE; everything else is waited out
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, observer, publisher } = this.#parts
+    try {
+      while (!signal.aborted) {
+        try {
+          await this.#flow(signal)
+        } catch (error) {
+          if (hasCode(error, 'PRODUCER_REPLACED') || hasCode(error, 'JOURNAL_UNUSABLE')) throw error
+          this.#told = 'waits'
+          observer.waiting(error)
+          await clock.sleep(this.#delay, signal)
+          this.#delay = Math.min(this.#delay * 2, RETRY.longest)
+        }
+      }
+    } finally {
+      await publisher.close()
+    }
+  }
+
+  /** From the journal to the broker. Ends only by the signal or by a failure. */
+  async #flow(signal: AbortSignal): Promise<void> {
+    const { journal, encoder, observer } = this.#parts
+    await encoder.ready()
+    const after = await this.#resume(signal)
+    if (journal.read(after, { entries: 1, bytes: 0 }).length === 0) this.#goesOn()
+    const ended = new AbortController()
+    const either = AbortSignal.any([signal, ended.signal])
+    let next = this.#prepare(after, [], either)
+    try {
+      for (;;) {
+        const batch = await next
+        if (batch === null || signal.aborted) return
+        await encoder.ready()
+        // Invariant 7: one producer operation at a time; what runs beside it touches no producer.
+        const committing = this.#publish(batch)
+        next = this.#prepare(batch.upTo, batch.notes.seen, either)
+        next.catch(() => undefined) // looked at when it is awaited, or forgotten with this flow
+        await committing
+        this.#goesOn()
+        await journal.release(batch.upTo, batch.notes) // invariant 2
+        observer.released(batch.outcomes)
+      }
+    } finally {
+      // What was being prepared is forgotten, and has ended before another flow calls the encoder.
+      ended.abort()
+      await next.catch(() => undefined)
+    }
+  }
+
+  /** Told once something was committed, or nothing is there to be: an open producer alone proves little. */
+  #goesOn(): void {
+    this.#delay = RETRY.first
+    if (this.#told !== 'goes on') this.#parts.observer.waiting(null)
+    this.#told = 'goes on'
+  }
+
+  /** A new producer; then everything that the broker already has is released, with what is to be remembered of it. */
+  async #resume(signal: AbortSignal): Promise<number> {
+    const { journal, publisher, observer } = this.#parts
+    const position = await publisher.open(journal.id)
+    if (publisher.keepsPosition && position < 0 && journal.released >= 0) observer.positionLost(journal.released)
+    const committed = await journal.recover(position)
+    for (;;) {
+      const entries = journal.read(-1, BATCH).filter((entry) => entry.seq <= committed)
+      const batch = await this.#decodeAll(entries, [], signal, () => Promise.resolve([]))
+      if (batch === null) return committed
+      await journal.release(batch.upTo, batch.notes)
+      observer.released(batch.outcomes)
+    }
+  }
+
+  /** The next batch behind `after`, or null when the signal aborts. `earlier`: ids in the batch being committed. */
+  async #prepare(after: number, earlier: readonly Seen[], signal: AbortSignal): Promise<Batch | null> {
+    const { journal, encoder } = this.#parts
+    for (;;) {
+      if (signal.aborted) return null
+      const entries = journal.read(after, BATCH)
+      if (entries.length > 0) {
+        return this.#decodeAll(entries, earlier, signal, ({ event, body }, { facts }) =>
+          encoder.encode(event, { body, facts }),
+        )
+      }
+      await journal.waitForEntry(after, signal)
+    }
+  }
+
+  /** @returns null when there is nothing to decode, or nobody to decode it for any more */
+  async #decodeAll(
+    entries: readonly Entry[],
+    earlier: readonly Seen[],
+    signal: AbortSignal,
+    encode: (decoded: Decoded, entry: Entry) => Promise<readonly OutgoingRecord[]>,
+  ): Promise<Batch | null> {
+    const upTo = entries.at(-1)?.seq
+    if (upTo === undefined) return null
+    const { journal, source } = this.#parts
+    const known = new Map(earlier.map((seen) => [seen.eventId, seen]))
+    const records: OutgoingRecord[] = []
+    const outcomes: Outcome[] = []
+    const seen: Seen[] = []
+    const watch: WatchChange[] = []
+    let count = 0
+    for (const entry of entries) {
+      const from = source(entry.source)
+      for (const decoded of decode(entry, from, journal.id)) {
+        const { event, place, identified } = decoded
+        if (++count % SLICE === 0) await new Promise(setImmediate)
+        if (signal.aborted) return null
+        const arrival: Seen = { eventId: event.eventId, seq: entry.seq, place, receivedAt: entry.receivedAt }
+        const duplicate =
+          identified && isEarlier(known.get(event.eventId) ?? journal.firstArrival(event.eventId), arrival)
+        outcomes.push(outcomeOf(event, duplicate))
+        if (from?.watch && event.kind === 'dlr' && (event.final || !duplicate)) watch.push(watchChange(event))
+        if (duplicate) continue
+        if (identified) {
+          known.set(event.eventId, arrival)
+          seen.push(arrival)
+        }
+        records.push(...(await encode(decoded, entry)))
+      }
+    }
+    return { upTo, records, outcomes, notes: { seen, watch } }
+  }
+
+  async #publish({ records, upTo }: Batch): Promise<void> {
+    const { clock, publisher, observer } = this.#parts
+    const start = clock.monotonic()
+    await publisher.publish(records, upTo)
+    observer.committed(records.length, (clock.monotonic() - start) / 1000)
+  }
+}
+
+/** Only an arrival before this one makes it a duplicate: so a decision made twice comes out the same. */
+const isEarlier = (first: { seq: number; place: number } | undefined, arrival: Seen): boolean =>
+  first !== undefined && (first.seq < arrival.seq || (first.seq === arrival.seq && first.place < arrival.place))
+
+const outcomeOf = (event: Event, duplicate: boolean): Outcome => ({
+  source: event.source,
+  via: event.via,
+  kind: duplicate ? 'duplicate' : event.kind,
+  reason: event.kind === 'dead-letter' ? event.reason : null,
+  receivedAt: event.receivedAt,
+})
+
+const watchChange = ({ source, messageId, receivedAt, final }: Event & { kind: 'dlr' }): WatchChange => ({
+  source,
+  messageId,
+  receivedAt,
+  state: final ? 'closed' : 'open',
+})

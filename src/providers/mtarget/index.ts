@@ -1,0 +1,20 @@
+import type { Provider } from '../provider.js'
+import { decoderFailed } from '../wire/dead.js'
+import { pull, decodePage } from './pull.js'
+import { decodePush } from './push.js'
+
+/**
+ * Mtarget (developers.mtarget.fr). An answer of the queue is read as a page and as nothing else; whatever came another
+ * way, a dead letter that is replayed included, in any form of a push.
+ */
+export const mtarget: Provider = {
+  name: 'mtarget',
+  decode(received, settings) {
+    try {
+      return received.via === 'PULL' ? decodePage(received, settings) : decodePush(received, settings)
+    } catch (error) {
+      return [decoderFailed(error, received.body)]
+    }
+  },
+  pull,
+}

@@ -1,0 +1,71 @@
+/** Rows out of JSON: of a pull answer (`{"results": […]}`) and of a push that came as JSON. */
+import type { DecodeSettings, Item, Received } from '../provider.js'
+import { combine } from '../wire/combine.js'
+import { dead } from '../wire/dead.js'
+import { joined, type Field } from '../wire/fields.js'
+import { jsonFields } from '../wire/json-fields.js'
+import { leftOver, rowFields } from '../wire/json-items.js'
+import { findRows, type Rows } from '../wire/json-rows.js'
+import type { Opened } from '../wire/open.js'
+import { accountError, isDecisive, isReport, readRow } from './rows.js'
+
+/** Fields beside `results` go into the `raw` of every row; above this they are no description of an item. */
+const MAX_ENVELOPE_BYTES = 64 * 1024
+
+export const findResults = (bytes: Uint8Array): Rows => findRows(bytes, 'results')
+
+/** Rows of the queue's answer. One that is an error of the account is no item. */
+export const readPage = (found: Rows, opened: Opened, received: Received, settings: DecodeSettings): Item[] =>
+  readRows(found, opened, received, (fields, also, body) =>
+    accountError(fields) === undefined ? readRow({ fields, also, body }, settings) : undefined,
+  )
+
+/** Rows of a push. */
+export const readPushed = (
+  found: Rows,
+  opened: Opened,
+  received: Received,
+  settings: DecodeSettings,
+  query: readonly Field[],
+): Item[] =>
+  readRows(found, opened, received, (own, envelope, body) => {
+    const { fields, also, conflict } = combine(own, query, isDecisive)
+    if (conflict !== undefined) {
+      return dead('conflicting-fields', `${conflict} differs between query and body; which counts?`, body)
+    }
+    if (!isReport(fields)) return dead('not-a-report', 'no field of a receipt or of a message is here', body)
+    return readRow({ fields, also: joined(envelope, also), body }, settings)
+  })
+
+const readRows = (
+  found: Rows,
+  opened: Opened,
+  received: Received,
+  read: (fields: readonly Field[], envelope: readonly Field[], body: Uint8Array) => Item | undefined,
+): Item[] => {
+  const items: Item[] = []
+  const envelope = envelopeFields(found, opened, items)
+  const { rows } = found
+  for (let i = 0; i < rows.length; i += 2) {
+    const body = opened.bytes.subarray(rows[i], rows[i + 1])
+    const fields = rowFields(body, opened)
+    const item = Array.isArray(fields) ? read(fields, envelope, body) : fields
+    if (item) items.push(item)
+  }
+  const rest = leftOver(found, opened, received.body)
+  if (rest) items.push(rest)
+  return items
+}
+
+const envelopeFields = (found: Rows, opened: Opened, items: Item[]): Field[] => {
+  const fields: Field[] = []
+  let bytes = 0
+  for (let i = 0; i < found.envelope.length; i += 2) {
+    const member = opened.bytes.subarray(found.envelope[i], found.envelope[i + 1])
+    bytes += member.length
+    const read = jsonFields(`{${opened.read(member)}}`)
+    if (Array.isArray(read)) fields.push(...read)
+    else items.push(dead(read.reason, `a field beside the rows is not readable: ${read.detail}`, member))
+  }
+  return bytes > MAX_ENVELOPE_BYTES ? [] : fields
+}

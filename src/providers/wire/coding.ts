@@ -1,0 +1,54 @@
+/** Content codings undone, as far as the bytes go: a compressed answer that was cut gives what inflates of it. */
+import { brotliDecompressSync, constants, gunzipSync, inflateRawSync, inflateSync } from 'node:zlib'
+
+/** What a compressed answer may inflate to; above, it is a bomb or a defect. */
+export const MAX_INFLATED = 256 * 1024 * 1024
+
+/** `problem`: why nothing could be made of the bytes. */
+export type Decoded = { readonly bytes: Uint8Array } | { readonly problem: string }
+
+/** Names that stand in `content-encoding` without anything having been encoded. */
+const NO_CODING = new Set(['', 'identity', 'none', 'utf-8', 'utf8', 'binary', '8bit', '7bit'])
+
+const ZLIB = { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: MAX_INFLATED }
+const BROTLI = { finishFlush: constants.BROTLI_OPERATION_FLUSH, maxOutputLength: MAX_INFLATED }
+
+/** The first two bytes of a zlib stream: method 8, and divisible by 31 (RFC 1950). */
+const isZlib = (b: Uint8Array): boolean => ((b[0] ?? 0) & 15) === 8 && ((b[0] ?? 0) * 256 + (b[1] ?? 0)) % 31 === 0
+const isGzip = (b: Uint8Array): boolean => b[0] === 0x1f && b[1] === 0x8b
+
+const undo = (coding: string, bytes: Uint8Array): Uint8Array | undefined => {
+  switch (coding) {
+    case 'gzip':
+    case 'x-gzip':
+      // Something on the way undid the coding and left its name: then the magic number is missing.
+      return isGzip(bytes) ? gunzipSync(bytes, ZLIB) : bytes
+    case 'deflate':
+      return isZlib(bytes) ? inflateSync(bytes, ZLIB) : inflateRawSync(bytes, ZLIB)
+    case 'br':
+      return brotliDecompressSync(bytes, BROTLI)
+    default:
+      return undefined
+  }
+}
+
+export const decodeContent = (bytes: Uint8Array, contentEncoding: string | undefined): Decoded => {
+  if (contentEncoding === undefined || bytes.length === 0) return { bytes }
+  let result = bytes
+  for (const name of contentEncoding.toLowerCase().split(',').reverse()) {
+    const coding = name.trim()
+    if (NO_CODING.has(coding)) continue
+    try {
+      const undone = undo(coding, result)
+      if (undone === undefined) return { problem: `the content coding "${coding}" is not known here` }
+      result = undone
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') {
+        return { problem: `the body inflates to more than ${MAX_INFLATED / 1024 / 1024} MiB` }
+      }
+      // It says that it is compressed and is not: read as it is, and judged by what it says.
+      return { bytes }
+    }
+  }
+  return { bytes: result }
+}

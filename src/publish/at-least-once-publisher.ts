@@ -1,0 +1,72 @@
+/**
+ * At least once: no transaction and no position in Kafka. An entry may be released once all in-sync replicas have its
+ * records; after a failure records are published again, with the same event ids.
+ *
+ * A plain producer rather than kafkajs's idempotent one. Idempotence only helps a producer that repeats sends, which
+ * this one never does (see `kafka-session.ts`), and kafkajs's must repeat them.
+ */
+import { ConnectorError } from '../errors.js'
+import { wrappedCompression } from './compression.js'
+import { within } from './deadline.js'
+import { describe } from './kafka-errors.js'
+import { openError } from './kafka-publisher.js'
+import { KafkaSession, type SessionParts } from './kafka-session.js'
+import type { OutgoingRecord, Publisher } from './publisher.js'
+import { sendAll } from './send-all.js'
+import { cutIntoSends } from './sends.js'
+
+export class AtLeastOncePublisher implements Publisher {
+  readonly keepsPosition = false
+  readonly #parts: SessionParts
+  readonly #compression: number
+  #session: KafkaSession | undefined
+
+  /** @throws ConnectorError CONFIG_INVALID: the compression can't be used here */
+  constructor(parts: SessionParts) {
+    this.#parts = parts
+    this.#compression = wrappedCompression(parts.settings.compression)
+  }
+
+  /** @returns -1: the broker knows of no position, what the journal has released counts */
+  async open(_journalId: string): Promise<number> {
+    this.#discard()
+    const { settings, clock } = this.#parts
+    const session = (this.#session = new KafkaSession(this.#parts))
+    try {
+      await within(session.connect(), settings.requestTimeout * 6, 'opening a producer', clock)
+      session.leaveAdmin()
+      return -1
+    } catch (error) {
+      this.#discard()
+      throw openError(error, settings.brokers)
+    }
+  }
+
+  async publish(records: readonly OutgoingRecord[], _position: number): Promise<void> {
+    const { settings, clock } = this.#parts
+    const session = this.#session
+    if (!session) throw new ConnectorError('PUBLISH_IN_DOUBT', 'there is no producer; open one')
+    try {
+      for (const topicMessages of cutIntoSends(records, settings.maxBatchBytes, session.partitionOf)) {
+        const options = { topicMessages, compression: this.#compression, timeout: settings.requestTimeout }
+        await within(sendAll(session.producer, options), settings.requestTimeout * 3, 'a send', clock)
+      }
+    } catch (error) {
+      this.#discard()
+      throw new ConnectorError('PUBLISH_IN_DOUBT', `Kafka did not confirm all records: ${describe(error)}`, {
+        cause: error,
+      })
+    }
+  }
+
+  async close(): Promise<void> {
+    const session = this.#session
+    this.#session = undefined
+    await session?.close()
+  }
+
+  #discard(): void {
+    this.#session?.destroy()
+    this.#session = undefined
+  }
+}

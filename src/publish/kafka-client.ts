@@ -1,0 +1,90 @@
+/**
+ * One kafkajs client from the configuration: made for one producer, and thrown away with it.
+ *
+ * kafkajs itself can't be stopped at once: `disconnect()` waits for answers that may never come, a connection that the
+ * other side closes while it is being set up never settles, and whatever is under way may connect again. So the sockets
+ * are ours: `destroy` cuts them all and refuses new ones. What is left of a thrown-away producer can then send nothing,
+ * its waiting calls reject at once, and its timers end.
+ */
+import { connect as connectTcp, isIP, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import { Kafka, type KafkaConfig, type ISocketFactory } from 'kafkajs'
+import type { Logger } from 'pino'
+import type { Clock } from '../clock.js'
+import { levelFor, logInto } from './kafka-log.js'
+import { tokenProvider } from './oauth-token.js'
+import type { KafkaSettings, TlsSettings } from './settings.js'
+
+export interface KafkaClient {
+  readonly kafka: Kafka
+  /** Cuts every connection and refuses new ones. */
+  destroy(): void
+}
+
+/** Milliseconds until a TCP or TLS connection must stand. */
+const CONNECTION_TIMEOUT = 3_000
+const KEEP_ALIVE = 10_000
+
+/**
+ * Only for calls that may be repeated without harm (connecting, looking up a coordinator, metadata): begins small,
+ * since a transaction begun right after another is told to wait a moment. Sends are never retried; see `producer`.
+ */
+const RETRY = { initialRetryTime: 5, multiplier: 2, maxRetryTime: 500, retries: 10 }
+
+export function kafkaClient(
+  settings: Pick<KafkaSettings, 'instance' | 'brokers' | 'tls' | 'sasl' | 'requestTimeout'>,
+  clock: Clock,
+  log: Logger,
+): KafkaClient {
+  const sockets = new Set<Socket>()
+  let destroyed = false
+  const socketFactory: ISocketFactory = ({ host, port, ssl, onConnect }) => {
+    if (destroyed) throw new Error('this client was thrown away')
+    const socket = ssl
+      ? connectTls({ host, port, ...(isIP(host) ? {} : { servername: host }), ...ssl }, onConnect)
+      : connectTcp({ host, port, noDelay: true }, onConnect)
+    socket.setKeepAlive(true, KEEP_ALIVE)
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+    return socket
+  }
+  const kafka = new Kafka({
+    clientId: `dlr-mo-connector.${settings.instance}`,
+    brokers: [...settings.brokers],
+    ...(settings.tls && { ssl: tlsOptions(settings.tls) }),
+    ...saslOptions(settings.sasl, clock),
+    connectionTimeout: Math.min(CONNECTION_TIMEOUT, settings.requestTimeout),
+    requestTimeout: settings.requestTimeout,
+    retry: RETRY,
+    socketFactory,
+    logLevel: levelFor(log),
+    logCreator: logInto(log),
+  })
+  return {
+    kafka,
+    destroy: () => {
+      destroyed = true
+      // With an error, since only that makes kafkajs reject what it still waits for.
+      for (const socket of sockets) socket.destroy(new Error('this client was thrown away'))
+    },
+  }
+}
+
+const tlsOptions = ({ ca, cert, key, serverName }: TlsSettings): Exclude<KafkaConfig['ssl'], boolean | undefined> => ({
+  ...(ca !== undefined && { ca }),
+  ...(cert !== undefined && { cert }),
+  ...(key !== undefined && { key }),
+  ...(serverName !== undefined && { servername: serverName }),
+})
+
+const saslOptions = (sasl: KafkaSettings['sasl'], clock: Clock): Pick<KafkaConfig, 'sasl'> => {
+  if (!sasl) return {}
+  if (sasl.mechanism === 'oauthbearer') {
+    return { sasl: { mechanism: 'oauthbearer', oauthBearerProvider: tokenProvider(sasl, clock) } }
+  }
+  return {
+    sasl: { mechanism: sasl.mechanism, username: sasl.username, password: sasl.password } as NonNullable<
+      KafkaConfig['sasl']
+    >,
+  }
+}

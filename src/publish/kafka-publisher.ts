@@ -1,0 +1,191 @@
+/**
+ * Exactly once: records and the position in the journal commit in one Kafka transaction (the pattern of KIP-618).
+ *
+ * The position is an offset of the group `dlr-mo-connector.<instance>.<journal id>` (invariant 5) for partition 0 of the
+ * dead-letter topic: the sequence number plus one, so that it is never 0. A group without members, that nobody joins.
+ *
+ * The order is what makes it hold:
+ *   open     connect; begin a transaction, for only that sends InitProducerId, which aborts what an earlier producer of
+ *            this instance left open and fences it; and only then read the position, for before that the earlier
+ *            producer might still have committed
+ *   publish  the position first, then the records in as many sends as they need, then commit. One call to Kafka at a
+ *            time, none repeated whose outcome is unknown (invariant 7)
+ *   doubt    any rejection: the producer is destroyed with its connections; `open` tells what was committed
+ */
+import type { Transaction } from 'kafkajs'
+import { ConnectorError } from '../errors.js'
+import { wrappedCompression } from './compression.js'
+import { within } from './deadline.js'
+import { Fencing } from './fencing.js'
+import { CONCURRENT_TRANSACTIONS, describe, isRefusal, saysAnyOf } from './kafka-errors.js'
+import { KafkaSession, type SessionParts } from './kafka-session.js'
+import type { OutgoingRecord, Publisher } from './publisher.js'
+import { sendAll } from './send-all.js'
+import { cutIntoSends } from './sends.js'
+import { TRANSACTION_TIMEOUT } from './settings.js'
+
+/** Milliseconds between attempts while the broker finishes the transaction before; doubled up to the longest. */
+const FINISHING = { first: 1, longest: 50 }
+
+interface Open {
+  readonly session: KafkaSession
+  readonly groupId: string
+  /** Begun and empty. */
+  next: Transaction | undefined
+}
+
+export interface KafkaPublisherOptions extends SessionParts {
+  /** For tests of what happens after it; milliseconds. */
+  readonly transactionTimeout?: number
+}
+
+export class KafkaPublisher implements Publisher {
+  readonly keepsPosition = true
+  readonly #parts: SessionParts
+  readonly #transactionTimeout: number
+  readonly #compression: number
+  readonly #fencing: Fencing
+  #open: Open | undefined
+  #busy = false
+
+  /** @throws ConnectorError CONFIG_INVALID: the compression can't be used here */
+  constructor({ transactionTimeout = TRANSACTION_TIMEOUT, ...parts }: KafkaPublisherOptions) {
+    this.#parts = parts
+    this.#transactionTimeout = transactionTimeout
+    this.#compression = wrappedCompression(parts.settings.compression)
+    this.#fencing = new Fencing(parts.clock, transactionTimeout)
+  }
+
+  async open(journalId: string): Promise<number> {
+    return this.#alone(async () => {
+      this.#discard()
+      const { settings, clock } = this.#parts
+      const id = `dlr-mo-connector.${settings.instance}`
+      const session = new KafkaSession(this.#parts, { id, timeout: this.#transactionTimeout })
+      this.#open = { session, groupId: `${id}.${journalId}`, next: undefined }
+      try {
+        return await within(this.#begin(this.#open), this.#patience * 2, 'opening a producer', clock)
+      } catch (error) {
+        this.#discard()
+        throw openError(error, settings.brokers)
+      }
+    })
+  }
+
+  async publish(records: readonly OutgoingRecord[], position: number): Promise<void> {
+    return this.#alone(async () => {
+      const open = this.#open
+      if (!open) throw new ConnectorError('PUBLISH_IN_DOUBT', 'there is no producer; open one')
+      this.#fencing.transactionBegins()
+      try {
+        await this.#transact(open, records, position)
+      } catch (error) {
+        this.#discard()
+        throw this.#publishError(error)
+      }
+    })
+  }
+
+  async close(): Promise<void> {
+    const open = this.#open
+    this.#open = undefined
+    await open?.session.close()
+  }
+
+  async #begin(open: Open): Promise<number> {
+    const { session, groupId } = open
+    await session.connect()
+    // From here on earlier producers of this instance can commit nothing more.
+    open.next = await this.#fencing.initialise(() => session.producer.transaction())
+    const offset = await session.storedOffset(groupId, this.#parts.settings.topics.deadLetter)
+    session.leaveAdmin()
+    return offset < 0 ? -1 : offset - 1
+  }
+
+  async #transact(open: Open, records: readonly OutgoingRecord[], position: number): Promise<void> {
+    const { session } = open
+    const { settings, clock } = this.#parts
+    const transaction = open.next ?? (await session.producer.transaction())
+    open.next = undefined
+    await this.#sendPosition(transaction, open.groupId, position)
+    for (const topicMessages of cutIntoSends(records, settings.maxBatchBytes, session.partitionOf)) {
+      const options = { topicMessages, compression: this.#compression, timeout: settings.requestTimeout }
+      await within(sendAll(transaction, options), this.#patience, 'a send', clock)
+    }
+    // kafkajs sends EndTxn once and gives its outcome or an error; the error is never answered by another commit here.
+    await within(transaction.commit(), this.#patience, 'a commit', clock)
+  }
+
+  /**
+   * First in its transaction, because the broker may still be finishing the one before: it says so to whatever comes
+   * first, and this call kafkajs does not repeat by itself, nor has anything been written then. Everything after it
+   * finds the transaction begun.
+   */
+  async #sendPosition(transaction: Transaction, consumerGroupId: string, position: number): Promise<void> {
+    const { settings, clock } = this.#parts
+    const topics = [{ topic: settings.topics.deadLetter, partitions: [{ partition: 0, offset: String(position + 1) }] }]
+    const giveUpAt = clock.monotonic() + settings.requestTimeout
+    for (let pause = FINISHING.first; ; pause = Math.min(pause * 2, FINISHING.longest)) {
+      try {
+        return await within(
+          transaction.sendOffsets({ consumerGroupId, topics }),
+          this.#patience,
+          'storing the position',
+          clock,
+        )
+      } catch (error) {
+        if (!saysAnyOf(error, CONCURRENT_TRANSACTIONS) || clock.monotonic() > giveUpAt) throw error
+        await clock.sleep(pause)
+      }
+    }
+  }
+
+  #publishError(error: unknown): ConnectorError {
+    if (this.#fencing.replaced(error)) {
+      return new ConnectorError(
+        'PRODUCER_REPLACED',
+        `another process publishes as instance "${this.#parts.settings.instance}" and has taken over: give each its own name`,
+        { cause: error },
+      )
+    }
+    return new ConnectorError('PUBLISH_IN_DOUBT', `Kafka did not confirm a transaction: ${describe(error)}`, {
+      cause: error,
+    })
+  }
+
+  /** A producer in doubt is not used again, not even to abort: the next one's InitProducerId does that. */
+  #discard(): void {
+    this.#open?.session.destroy()
+    this.#open = undefined
+  }
+
+  /** The time for one call: kafkajs may have to connect, ask for a coordinator and then wait for the answer itself. */
+  get #patience(): number {
+    return this.#parts.settings.requestTimeout * 3
+  }
+
+  /** Invariant 7. Two calls at once are a mistake of the caller, and harm nothing. */
+  async #alone<T>(operation: () => Promise<T>): Promise<T> {
+    if (this.#busy) throw new Error('the publisher was called while a call was under way')
+    this.#busy = true
+    try {
+      return await operation()
+    } finally {
+      this.#busy = false
+    }
+  }
+}
+
+export const openError = (error: unknown, brokers: readonly string[]): ConnectorError => {
+  if (error instanceof ConnectorError) return error
+  if (isRefusal(error)) {
+    return new ConnectorError(
+      'KAFKA_REFUSED',
+      `Kafka refuses us: ${describe(error)}; check kafka.sasl, kafka.tls and the rights of this user`,
+      { cause: error },
+    )
+  }
+  return new ConnectorError('KAFKA_UNREACHABLE', `Kafka at ${brokers.join(', ')} can't be used: ${describe(error)}`, {
+    cause: error,
+  })
+}

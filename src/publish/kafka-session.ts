@@ -1,0 +1,102 @@
+/**
+ * One producer from its making to its end: a client of its own, a fencing transaction, the position read behind it.
+ * After any failure it is destroyed, never mended (invariant 7).
+ */
+import type { Admin, Producer } from 'kafkajs'
+import type { Logger } from 'pino'
+import type { Clock } from '../clock.js'
+import { COORDINATOR_MOVES, saysAnyOf } from './kafka-errors.js'
+import { kafkaClient, type KafkaClient } from './kafka-client.js'
+import { javaPartitioner } from './partitioner.js'
+import type { Partitioner } from './sends.js'
+import type { KafkaSettings } from './settings.js'
+import { openTopics } from './topics.js'
+
+export interface SessionParts {
+  readonly settings: KafkaSettings
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/** Milliseconds that a clean goodbye may take before the connections are cut. */
+const GOODBYE = 1_000
+/** Between looks at a group whose coordinator is not there yet. */
+const COORDINATOR_PAUSE = 50
+
+export class KafkaSession {
+  readonly #client: KafkaClient
+  readonly #clock: Clock
+  readonly #settings: KafkaSettings
+  readonly admin: Admin
+  readonly producer: Producer
+  #partitionOf: Partitioner | undefined
+
+  /** @param transaction absent for a producer without transactions */
+  constructor({ settings, clock, log }: SessionParts, transaction?: { readonly id: string; readonly timeout: number }) {
+    this.#clock = clock
+    this.#settings = settings
+    this.#client = kafkaClient(settings, clock, log)
+    this.admin = this.#client.kafka.admin()
+    this.producer = this.#client.kafka.producer({
+      ...(transaction && { transactionalId: transaction.id, transactionTimeout: transaction.timeout }),
+      maxInFlightRequests: 1,
+      allowAutoTopicCreation: false,
+      createPartitioner:
+        () =>
+        ({ message }) =>
+          message.partition!, // chosen before; see `sends.ts`
+      // No send is ever repeated by kafkajs. It takes sequence numbers back on an error, and where a send went to
+      // several brokers it does not wait for the others before it repeats, nor does it send to a broker again that has
+      // already answered, whichever partitions it leads by then: what is repeated can be dropped as a duplicate,
+      // doubled under new numbers, or left out.
+      retry: { retries: 0 },
+    })
+  }
+
+  /** Connects and looks at the topics. Fences nobody. */
+  async connect(): Promise<void> {
+    await this.admin.connect()
+    this.#partitionOf = javaPartitioner(await openTopics(this.admin, this.#settings))
+    await this.producer.connect()
+  }
+
+  get partitionOf(): Partitioner {
+    if (!this.#partitionOf) throw new Error('the session is not connected')
+    return this.#partitionOf
+  }
+
+  /** The offset that a group has stored for partition 0 of a topic; -1 for none. */
+  async storedOffset(groupId: string, topic: string): Promise<number> {
+    const giveUpAt = this.#clock.monotonic() + this.#settings.requestTimeout
+    for (;;) {
+      try {
+        const answer = await this.admin.fetchOffsets({ groupId, topics: [topic] })
+        const stored = answer.find((each) => each.topic === topic)?.partitions.find(({ partition }) => partition === 0)
+        return stored === undefined ? -1 : Number(stored.offset)
+      } catch (error) {
+        // kafkajs looks the group's coordinator up, but does not wait until it has moved or has read its partition.
+        if (!saysAnyOf(error, COORDINATOR_MOVES) || this.#clock.monotonic() > giveUpAt) throw error
+        await this.#clock.sleep(COORDINATOR_PAUSE)
+      }
+    }
+  }
+
+  /** The administrative connection is needed for opening only. */
+  leaveAdmin(): void {
+    this.admin.disconnect().catch(() => undefined)
+  }
+
+  /** Ends at once: nothing of this producer is sent any more. */
+  destroy(): void {
+    this.#client.destroy()
+  }
+
+  /** Ends politely, for a moment. */
+  async close(): Promise<void> {
+    const goodbye = Promise.all([this.producer.disconnect(), this.admin.disconnect()]).catch(() => undefined)
+    const patience = new AbortController()
+    await Promise.race([goodbye, this.#clock.sleep(GOODBYE, patience.signal)])
+    patience.abort()
+    this.destroy()
+  }
+}

@@ -1,0 +1,23 @@
+import type { Logger } from 'pino'
+import type { Clock } from '../clock.js'
+import { kafkaClient } from './kafka-client.js'
+import { openError } from './kafka-publisher.js'
+import type { KafkaSettings } from './settings.js'
+import { openTopics } from './topics.js'
+
+/**
+ * How many partitions each topic has, for `check`: creates nothing and fences nobody.
+ * @throws ConnectorError KAFKA_UNREACHABLE, KAFKA_REFUSED, TOPIC_MISSING
+ */
+export async function lookAtTopics(settings: KafkaSettings, clock: Clock, log: Logger): Promise<Map<string, number>> {
+  const client = kafkaClient(settings, clock, log)
+  const admin = client.kafka.admin()
+  try {
+    await admin.connect()
+    return await openTopics(admin, { topics: settings.topics })
+  } catch (error) {
+    throw openError(error, settings.brokers)
+  } finally {
+    client.destroy()
+  }
+}

@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest'
+import { ManualClock } from '../support/manual-clock.js'
+import { Metrics } from '../../src/operate/metrics.js'
+import { FULLNAME, NAMESPACE, render, renderOne, scenarioFile } from './support/helm.js'
+import type { KubernetesObject, Values } from './support/helm.js'
+
+const everything = { files: [scenarioFile('everything')] }
+const rules = async (values: Values): Promise<KubernetesObject[]> => {
+  const on = { serviceMonitor: { enabled: true }, prometheusRule: { enabled: true } }
+  return (await renderOne('PrometheusRule', { values: { ...on, ...values } })).spec.groups[0].rules as KubernetesObject[]
+}
+
+describe('the ServiceMonitor', () => {
+  it('scrapes every replica by the headless Service', async () => {
+    const { spec } = await renderOne('ServiceMonitor', everything)
+    const headless = await renderOne('Service', everything, `${FULLNAME}-headless`)
+    expect(headless.metadata.labels).toMatchObject(spec.selector.matchLabels as object)
+    const others = (await render(everything)).filter(({ kind, metadata }) => kind === 'Service' && metadata.name === FULLNAME)
+    expect(others[0].metadata.labels).not.toMatchObject(spec.selector.matchLabels as object)
+    expect(spec.endpoints[0]).toMatchObject({ port: headless.spec.ports[0].name as string, path: '/metrics', interval: '30s' })
+    expect(spec.namespaceSelector).toEqual({ matchNames: [NAMESPACE] })
+  })
+
+  it('brings the token along, and relabels as told', async () => {
+    const { spec, metadata } = await renderOne('ServiceMonitor', everything)
+    expect(metadata.labels).toMatchObject({ release: 'prometheus' })
+    expect(spec.endpoints[0].authorization).toEqual({
+      type: 'Bearer',
+      credentials: { name: 'sms-connector', key: 'ADMIN_TOKEN' },
+    })
+    expect(spec.endpoints[0].relabelings).toEqual([{ targetLabel: 'cluster', replacement: 'eu-1' }])
+    expect(spec.endpoints[0].metricRelabelings).toHaveLength(1)
+  })
+
+  it('is there only when asked for', async () => {
+    const kinds = (await render()).map(({ kind }) => kind as string)
+    expect(kinds).not.toContain('ServiceMonitor')
+    expect(kinds).not.toContain('PrometheusRule')
+  })
+})
+
+describe('the alerts', () => {
+  it('ask for metrics that there are', async () => {
+    const stats = { entries: 0, bytes: 0, oldestReceivedAt: null }
+    const metrics = new Metrics({ stats: () => stats } as never, new ManualClock())
+    const known = new Set([...(await metrics.text()).matchAll(/^# TYPE (\S+) (\S+)/gm)].flatMap(([, name = '', type]) => type === 'histogram' ? [`${name}_count`, `${name}_bucket`] : [name]))
+    const asked = JSON.stringify(await rules({})).matchAll(/dlrmo_\w+/g)
+    const names = [...new Set([...asked].map(([name]) => name))]
+    expect(names.length).toBeGreaterThan(5)
+    expect(names.filter((name) => !known.has(name))).toEqual([])
+  })
+
+  it('ask for those of this release only', async () => {
+    for (const { expr } of await rules({})) {
+      const selectors = (expr as string).match(/(up|dlrmo_\w+)\{/g) ?? []
+      const own = (expr as string).split(`{namespace="${NAMESPACE}",service="${FULLNAME}-headless"`).length - 1
+      expect(own).toBe(selectors.length)
+      expect(own).toBeGreaterThan(0)
+    }
+  })
+
+  it('know how large the journal may be', async () => {
+    const filling = async (values: Values): Promise<unknown> =>
+      (await rules(values)).find(({ alert }) => alert === 'DlrMoConnectorJournalFilling')?.expr
+    expect(await filling({})).toMatch(/ > 751619276$/)
+    expect(await filling({ config: { journal: { maxBytes: '100MiB' } }, prometheusRule: { enabled: true, journalFullPercent: 50 } })).toMatch(/ > 52428800$/)
+    expect(await filling({ config: { journal: { maxBytes: '${MAX}' } } })).toBeUndefined()
+  })
+
+  it('wait for a source as long as it may be idle', async () => {
+    const stalled = async (idleDelay: string): Promise<unknown> => {
+      const pull = { username: 'u', password: '${P}', idleDelay }
+      const found = await rules({ config: { sources: { a: { provider: 'mtarget', pull } } } })
+      return found.find(({ alert }) => alert === 'DlrMoConnectorNotPulling')?.expr
+    }
+    expect(await stalled('3m')).toContain('[15m]')
+    expect(await stalled('1h')).toContain('[240m]')
+  })
+
+  it('carry labels of yours, and rules of yours stand beside them', async () => {
+    const { spec } = await renderOne('PrometheusRule', everything)
+    const found = spec.groups[0].rules as KubernetesObject[]
+    const own = found.filter(({ alert }) => alert !== 'DlrMoConnectorSlowCustody')
+    expect(found.length).toBe(own.length + 1)
+    for (const { labels } of own) {
+      expect(labels).toEqual({ severity: expect.stringMatching(/^(critical|warning)$/) as string, team: 'messaging' })
+    }
+  })
+})

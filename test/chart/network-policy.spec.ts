@@ -1,0 +1,96 @@
+import { describe, expect, it } from 'vitest'
+import { NAMESPACE, render, renderOne, scenarioFile } from './support/helm.js'
+import type { KubernetesObject, RenderOptions, Values } from './support/helm.js'
+
+const policy = async (options?: RenderOptions): Promise<KubernetesObject> => (await renderOne('NetworkPolicy', options)).spec
+const ports = (rule: KubernetesObject): unknown[] => (rule.ports as KubernetesObject[]).map(({ port }) => port as unknown)
+
+/** Ports of the rules for brokers, registry and providers. */
+const out = async (config: Values): Promise<unknown[][]> =>
+  ((await policy({ values: { config } })).egress as KubernetesObject[]).slice(1).map(ports)
+
+describe('the network policy', () => {
+  it('holds for the pods, in both directions', async () => {
+    const { podSelector, policyTypes } = await policy()
+    const { spec } = await renderOne('StatefulSet')
+    const labels = spec.template.metadata.labels as Record<string, string>
+    expect(labels).toMatchObject(podSelector.matchLabels as object)
+    expect(podSelector.matchExpressions[0].values).toContain(labels['app.kubernetes.io/component'])
+    expect(policyTypes).toEqual(['Ingress', 'Egress'])
+  })
+
+  it('lets callbacks in from anywhere, and the admin port be read in the own namespace', async () => {
+    const [callbacks, admin] = (await policy()).ingress
+    expect(ports(callbacks)).toEqual(['callbacks'])
+    expect(callbacks.from).toBeUndefined()
+    expect(ports(admin)).toEqual(['admin'])
+    expect(admin.from).toContainEqual({ podSelector: {} })
+  })
+
+  it('lets the helm test in, whoever else may come', async () => {
+    const { ingress } = await policy({ files: [scenarioFile('everything')] })
+    const test = await renderOne('Pod')
+    for (const rule of ingress.slice(0, 2)) {
+      const peers = rule.from as KubernetesObject[]
+      expect(peers).toHaveLength(2)
+      expect(test.metadata.labels).toMatchObject(peers[1].podSelector.matchLabels as object)
+    }
+    expect(test.metadata.namespace).toBe(NAMESPACE)
+  })
+
+  it('lets names be resolved by the cluster, and by nobody else', async () => {
+    const [dns] = (await policy()).egress
+    expect(dns.ports).toEqual([
+      { port: 53, protocol: 'UDP' },
+      { port: 53, protocol: 'TCP' },
+    ])
+    expect(dns.to).toContainEqual({ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'kube-system' } } })
+  })
+
+  it('opens the ports that the configuration names', async () => {
+    const sources = {
+      a: { provider: 'mtarget', pull: { username: 'u', password: '${P}', url: 'http://127.0.0.1:4010/notification' } },
+      b: { provider: 'seven', callback: { token: '${T}' }, reconcile: { apiKey: '${K}' } },
+    }
+    const config = { kafka: { brokers: ['a:9093', 'b:9093', 'c:9094'] }, registry: { url: 'https://r/apis' }, sources }
+    expect(await out(config)).toEqual([[9093, 9094], [443], [4010, 443]])
+  })
+
+  it.each([
+    ['https://registry.example.com', 443],
+    ['http://registry.example.com/apis/ccompat/v7', 80],
+    ['https://registry.example.com:8443/x', 8443],
+    ['http://[2001:db8::1]:8081', 8081],
+    ['http://[2001:db8::1]/', 80],
+    ['http://${REGISTRY_HOST}:8085/', 8085],
+  ])('knows the port of %s', async (url, port) => {
+    const rules = await out({ registry: { url } })
+    expect(rules[1]).toEqual([port])
+  })
+
+  it('opens the ports of the token endpoint too', async () => {
+    const { egress } = await policy({ files: [scenarioFile('everything')] })
+    expect(ports(egress[3])).toEqual([443, 8443])
+  })
+
+  it('opens what is listed where nothing can be known', async () => {
+    const values = {
+      config: { kafka: { brokers: '${BROKERS}' }, registry: { url: '${REGISTRY}' } },
+      networkPolicy: { brokers: { ports: [9096] }, registry: { ports: [8085] } },
+    }
+    expect((await policy({ values })).egress.slice(1).map(ports)).toEqual([[9096], [8085]])
+  })
+
+  it('takes peers and rules of yours', async () => {
+    const { ingress, egress } = await policy({ files: [scenarioFile('everything')] })
+    expect(egress[1].to).toEqual([{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'kafka' } } }])
+    expect(egress[2].to).toEqual([{ ipBlock: { cidr: '198.51.100.7/32' } }])
+    expect(egress[4].to).toEqual([{ ipBlock: { cidr: '203.0.113.0/24' } }])
+    expect(ingress[2].from).toEqual([{ ipBlock: { cidr: '203.0.113.0/24' } }])
+  })
+
+  it('can be left out', async () => {
+    const objects = await render({ values: { networkPolicy: { enabled: false } } })
+    expect(objects.map(({ kind }) => kind as string)).not.toContain('NetworkPolicy')
+  })
+})

@@ -1,0 +1,18 @@
+import { readdirSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { CHART, SCENARIOS, manifest, scenarioFile } from './support/helm.js'
+
+describe('the scenarios in helm/ci', () => {
+  it('render every template between them', async () => {
+    const rendered = new Set<string>()
+    for (const scenario of SCENARIOS) {
+      const text = await manifest({ files: [scenarioFile(scenario)] })
+      for (const [, path = ''] of text.matchAll(/^# Source: dlr-mo-connector\/templates\/(.+)$/gm)) rendered.add(path)
+    }
+    const templates = readdirSync(`${CHART}/templates`, { recursive: true })
+      .map(String)
+      // It renders nothing: it refuses.
+      .filter((path) => path.endsWith('.yaml') && path !== 'requirements.yaml')
+    expect([...rendered].sort()).toEqual(templates.sort())
+  })
+})

@@ -1,0 +1,141 @@
+import { describe, expect, it } from 'vitest'
+import { MINIMAL, renderOne, scenarioFile } from './support/helm.js'
+import type { KubernetesObject, RenderOptions } from './support/helm.js'
+
+const statefulSet = (options?: RenderOptions): Promise<KubernetesObject> => renderOne('StatefulSet', options)
+const podSpec = async (options?: RenderOptions): Promise<KubernetesObject> =>
+  (await statefulSet(options)).spec.template.spec
+const container = async (options?: RenderOptions): Promise<KubernetesObject> => (await podSpec(options)).containers[0]
+
+describe('the journal', () => {
+  it('lies on a volume of each replica, which outlives the release and a smaller number of replicas', async () => {
+    const { spec } = await statefulSet()
+    expect(spec.replicas).toBe(2)
+    expect(spec.volumeClaimTemplates).toMatchObject([
+      { metadata: { name: 'journal' }, spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '10Gi' } } } },
+    ])
+    expect(spec.persistentVolumeClaimRetentionPolicy).toEqual({ whenDeleted: 'Retain', whenScaled: 'Retain' })
+    expect((await container()).volumeMounts).toContainEqual({ name: 'journal', mountPath: '/var/lib/dlr-mo-connector' })
+  })
+
+  it('carries no label that an upgrade changes, because the claims of a StatefulSet are immutable', async () => {
+    const { spec } = await statefulSet({ values: { commonLabels: { team: 'a' }, podLabels: { tier: 'b' } } })
+    expect(Object.keys(spec.volumeClaimTemplates[0].metadata.labels)).toEqual(Object.keys(spec.selector.matchLabels).filter((label) => !label.endsWith('component')))
+  })
+
+  it('is in the pod itself where persistence is off', async () => {
+    const { spec } = await statefulSet({ values: { persistence: { enabled: false } } })
+    expect(spec.volumeClaimTemplates).toBeUndefined()
+    expect(spec.template.spec.volumes).toContainEqual({ name: 'journal', emptyDir: {} })
+  })
+
+  it('takes storage class and access mode', async () => {
+    const { spec } = await statefulSet({
+      values: { persistence: { storageClassName: 'fast', accessMode: 'ReadWriteOncePod', size: '20Gi' } },
+    })
+    expect(spec.volumeClaimTemplates[0].spec).toEqual({
+      accessModes: ['ReadWriteOncePod'],
+      storageClassName: 'fast',
+      resources: { requests: { storage: '20Gi' } },
+    })
+  })
+})
+
+describe('a pod', () => {
+  it('is locked down as the restricted Pod Security Standard wants it', async () => {
+    const spec = await podSpec()
+    expect(spec).toMatchObject({
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      securityContext: { runAsNonRoot: true, runAsUser: 10001, fsGroup: 10001, seccompProfile: { type: 'RuntimeDefault' } },
+    })
+    expect(spec.containers[0].securityContext).toEqual({
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ['ALL'] },
+    })
+  })
+
+  it('leaves user and groups to OpenShift where they are set to null', async () => {
+    const { securityContext } = await podSpec({ files: [scenarioFile('openshift')] })
+    expect(securityContext).toEqual({
+      runAsNonRoot: true,
+      fsGroupChangePolicy: 'OnRootMismatch',
+      seccompProfile: { type: 'RuntimeDefault' },
+    })
+  })
+
+  it('is ready while it takes callbacks into custody, and alive whatever Kafka does', async () => {
+    const { startupProbe, livenessProbe, readinessProbe } = await container()
+    expect(startupProbe.httpGet).toEqual({ path: '/livez', port: 'admin' })
+    expect(livenessProbe.httpGet).toEqual({ path: '/livez', port: 'admin' })
+    expect(readinessProbe.httpGet).toEqual({ path: '/readyz', port: 'admin' })
+    expect(startupProbe.periodSeconds * startupProbe.failureThreshold).toBeGreaterThanOrEqual(600)
+  })
+
+  it('has as long to stop as draining, the longest pull and publishing may take, and some more', async () => {
+    const sources = {
+      fast: { provider: 'mtarget', pull: { username: 'a', password: '${B}', timeout: '5s' } },
+      slow: { provider: 'mtarget', pull: { username: 'a', password: '${B}', timeout: '2m' } },
+    }
+    const config = { callbacks: { drainDelay: '1500ms' }, shutdownGrace: '1m', sources }
+    expect((await podSpec({ values: { config } })).terminationGracePeriodSeconds).toBe(Math.ceil(1.5 + 120 + 60) + 15)
+    // Nothing is pulled: 10 s + 20 s.
+    expect((await podSpec()).terminationGracePeriodSeconds).toBe(45)
+    // A pull without a time-out has the connector's default, 30 s.
+    const mtarget = { provider: 'mtarget', pull: { username: 'a', password: '${B}' } }
+    expect((await podSpec({ values: { config: { sources: { mtarget } } } })).terminationGracePeriodSeconds).toBe(75)
+    expect((await podSpec({ values: { terminationGracePeriodSeconds: 300 } })).terminationGracePeriodSeconds).toBe(300)
+  })
+
+  it('spreads over nodes and zones, by its own labels', async () => {
+    const { spec } = await statefulSet()
+    const constraints = spec.template.spec.topologySpreadConstraints as KubernetesObject[]
+    expect(constraints.map(({ topologyKey }) => topologyKey as string)).toEqual([
+      'kubernetes.io/hostname',
+      'topology.kubernetes.io/zone',
+    ])
+    for (const { labelSelector } of constraints) expect(labelSelector).toEqual(spec.selector)
+  })
+
+  it('keeps a labelSelector that a spread constraint brings along', async () => {
+    const own = { maxSkew: 2, topologyKey: 'rack', whenUnsatisfiable: 'DoNotSchedule', labelSelector: { matchLabels: { a: 'b' } } }
+    expect((await podSpec({ values: { topologySpreadConstraints: [own] } })).topologySpreadConstraints).toEqual([own])
+  })
+
+  it('takes extra environment, volumes and mounts', async () => {
+    const spec = await podSpec({ files: [scenarioFile('everything')] })
+    const names = (spec.containers[0].env as KubernetesObject[]).map(({ name }) => name as string)
+    expect(names).toEqual(['POD_NAME', 'POD_NAMESPACE', 'CONNECTOR_CONFIG', 'TZ', 'NODE_NAME'])
+    expect(spec.containers[0].envFrom).toContainEqual({ configMapRef: { name: 'site', optional: true } })
+    expect(spec.containers[0].volumeMounts).toContainEqual({ name: 'authorities', mountPath: '/etc/authorities', readOnly: true })
+    expect(spec.volumes).toContainEqual({ name: 'authorities', configMap: { name: 'authorities' } })
+  })
+
+  it('runs the version of the chart, another tag, or one digest for ever', async () => {
+    expect((await container()).image).toMatch(/^dlr-mo-connector:[0-9]+\.[0-9]+\.[0-9]+$/)
+    expect((await container({ values: { image: { repository: 'r.example/x', tag: '2' } } })).image).toBe('r.example/x:2')
+    const digest = `sha256:${'a'.repeat(64)}`
+    expect((await container({ values: { image: { tag: '2', digest } } })).image).toBe(`dlr-mo-connector@${digest}`)
+  })
+
+  it('can be found by all that select it, and by no helm test', async () => {
+    const { spec } = await statefulSet({ values: { podLabels: { tier: 'edge' } } })
+    expect(spec.template.metadata.labels).toMatchObject({ ...spec.selector.matchLabels, tier: 'edge' })
+    const test = await renderOne('Pod')
+    expect(test.metadata.labels).not.toMatchObject(spec.selector.matchLabels as object)
+  })
+})
+
+describe('a change of values', () => {
+  const annotations = async (values: object): Promise<KubernetesObject> =>
+    (await statefulSet({ values: { ...MINIMAL, ...values } })).spec.template.metadata.annotations
+
+  it('restarts the pods when configuration or rendered secrets changed, and only then', async () => {
+    const before = await annotations({ secrets: { A: '1' } })
+    const changed = { ...(MINIMAL['config'] as object), shutdownGrace: '21s' }
+    expect((await annotations({ secrets: { A: '1' }, config: changed }))['checksum/config']).not.toBe(before['checksum/config'])
+    expect((await annotations({ secrets: { A: '2' } }))['checksum/secrets']).not.toBe(before['checksum/secrets'])
+    expect(await annotations({ secrets: { A: '1' }, commonLabels: { a: 'b' }, prometheusRule: { oldestAgeSeconds: 9 } })).toEqual(before)
+  })
+})

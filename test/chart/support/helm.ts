@@ -1,0 +1,95 @@
+import { execFile } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { basename } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { inject } from 'vitest'
+import { parseAllDocuments, stringify } from 'yaml'
+
+const run = promisify(execFile)
+
+export const CHART = fileURLToPath(new URL('../../../helm', import.meta.url))
+export const NAMESPACE = 'messaging'
+export const RELEASE = 'sms'
+/** What the chart calls its objects in release RELEASE. */
+export const FULLNAME = 'sms-dlr-mo-connector'
+
+/** Files of `helm/ci`, by their names without `-values.yaml`. */
+export const SCENARIOS: readonly string[] = readdirSync(`${CHART}/ci`).map((name) => basename(name, '-values.yaml'))
+
+export const scenarioFile = (name: string): string => `${CHART}/ci/${name}-values.yaml`
+
+/** An object of Kubernetes. Tests look into it as deep as they like; a wrong path is undefined and fails them. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+export type KubernetesObject = any
+
+export type Values = Readonly<Record<string, unknown>>
+
+/** Enough for the chart to be installed. */
+export const MINIMAL: Values = {
+  config: {
+    kafka: { brokers: ['kafka:9092'] },
+    registry: { url: 'http://registry:8081' },
+    sources: { 'seven-main': { provider: 'seven', callback: { token: '${SEVEN_TOKEN}' } } },
+  },
+}
+
+export interface RenderOptions {
+  /** Values files, before `values`. */
+  readonly files?: readonly string[]
+  /** On top of MINIMAL, or of the files where there are any. */
+  readonly values?: Values
+  readonly chart?: string
+  readonly kubernetes?: string
+}
+
+/** What Helm would apply, as text. */
+export async function manifest({ files = [], values = {}, chart = CHART, kubernetes = '1.36.0' }: RenderOptions = {}): Promise<string> {
+  const arguments_ = ['template', RELEASE, chart, '--namespace', NAMESPACE, '--kube-version', kubernetes]
+  const child = run(
+    inject('chartTools').helm,
+    [...arguments_, ...files.flatMap((file) => ['--values', file]), '--values', '-'],
+    { maxBuffer: 16 * 1024 * 1024 },
+  )
+  child.child.stdin?.end(stringify(files.length === 0 ? merged(MINIMAL, values) : values))
+  return (await child).stdout
+}
+
+export async function render(options?: RenderOptions): Promise<KubernetesObject[]> {
+  return parseAllDocuments(await manifest(options))
+    .map((document) => document.toJS() as KubernetesObject)
+    .filter((object) => object !== null)
+}
+
+/** The only object of its kind (and name, where there are several). */
+export async function renderOne(kind: string, options?: RenderOptions, name?: string): Promise<KubernetesObject> {
+  const found = (await render(options)).filter(
+    (object) => object.kind === kind && (name === undefined || object.metadata.name === name),
+  )
+  if (found.length !== 1) throw new Error(`${found.length} objects are a ${kind}${name === undefined ? '' : ` ${name}`}`)
+  return found[0]
+}
+
+/** What Helm says when it refuses the values. */
+export async function refusal(options: RenderOptions): Promise<string> {
+  try {
+    await manifest(options)
+  } catch (error) {
+    return (error as { stderr: string }).stderr
+  }
+  throw new Error('Helm took the values')
+}
+
+/** As Helm merges values files: maps key by key, all else as a whole. */
+function merged(base: Values, over: Values): Values {
+  const result: Record<string, unknown> = { ...base }
+  for (const [key, value] of Object.entries(over)) {
+    const below = result[key]
+    result[key] = isMap(below) && isMap(value) ? merged(below, value) : value
+  }
+  return result
+}
+
+function isMap(value: unknown): value is Values {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,39 @@
+import { expect, it } from 'vitest'
+import { adviceOn } from '../../src/config/advice.js'
+import { REQUIRED, load, withKafka, withSource } from './support.js'
+
+const GUARDED = 'provider: seven, callback: {token: t}'
+const PULL = 'provider: mtarget, pull: {username: u, password: p}'
+
+it.each([
+  ['the defaults', withSource(`${GUARDED}, reconcile: {apiKey: k}`)],
+  [
+    'a password over TLS',
+    withKafka('tls: true\nsasl: {mechanism: plain, username: u, password: p}').replace('open: true', 'token: t'),
+  ],
+  ['two accounts', withSource(`${PULL}}\n  two: {provider: mtarget, pull: {username: v, password: p}`)],
+])('nothing is said of %s', (_, yaml) => {
+  expect(adviceOn(load(yaml))).toEqual([])
+})
+
+it.each([
+  ['sources.one.callback.open: anyone', REQUIRED],
+  [
+    'sources.one.pull.maxAnswer: 64MiB do not fit into journal.maxBytes (1MiB)',
+    `${withSource(PULL)}journal: {maxBytes: 1MiB}`,
+  ],
+  ['callbacks.bodyLimit: is more than journal.maxBytes', `${withSource(GUARDED)}journal: {maxBytes: 64KiB}`],
+  [
+    'sources.one.reconcile.giveUpAfter: 3d is longer',
+    `${withSource(`${GUARDED}, reconcile: {apiKey: k}`)}duplicates: {remember: 1d}`,
+  ],
+  ['sources.two.pull: empties the same queue as sources.one.pull', `${withSource(PULL)}  two: {${PULL}}\n`],
+  [
+    'kafka.sasl: mechanism plain without kafka.tls',
+    withKafka('sasl: {mechanism: plain, username: u, password: p}').replace('open: true', 'token: t'),
+  ],
+])('%s …', (sentence, yaml) => {
+  const advice = adviceOn(load(yaml))
+  expect(advice).toHaveLength(1)
+  expect(advice[0]).toContain(sentence)
+})

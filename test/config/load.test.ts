@@ -1,0 +1,242 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { loadConfig } from '../../src/config/load.js'
+import { ConnectorError } from '../../src/errors.js'
+import type { PullAccount, ReconcileAccount, DecodeSettings } from '../../src/providers/provider.js'
+import { REQUIRED, load, problemsOf, withSource } from './support.js'
+
+let directory: string
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'load-'))
+})
+afterAll(() => {
+  rmSync(directory, { recursive: true })
+})
+
+const write = (content: string | Uint8Array): string => {
+  const path = join(directory, 'connector.yaml')
+  writeFileSync(path, content)
+  return path
+}
+
+const errorOf = (file: string): ConnectorError => {
+  try {
+    loadConfig(file, {})
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConnectorError)
+    return error as ConnectorError
+  }
+  throw new Error('nothing was thrown')
+}
+
+describe('a configuration of the required keys', () => {
+  it('has every default of the contract', () => {
+    expect(load(REQUIRED)).toEqual({
+      instance: 'host-1',
+      kafka: {
+        brokers: ['127.0.0.1:9092'],
+        topics: { dlr: 'sms.dlr', mo: 'sms.mo', deadLetter: 'sms.dead-letter' },
+        delivery: 'exactly-once',
+        compression: 'none',
+        maxBatchBytes: 900 * 1024,
+        requestTimeout: 5_000,
+      },
+      registry: { url: 'http://127.0.0.1:8081', register: true, subjectNaming: 'topic-name' },
+      journal: { directory: 'data/journal', maxBytes: 1024 ** 3 },
+      callbacks: { host: '0.0.0.0', port: 8080, bodyLimit: 1024 ** 2, trustProxy: false, drainDelay: 0 },
+      admin: { host: '127.0.0.1', port: 9464 },
+      shutdownGrace: 20_000,
+      duplicates: { remember: 31 * 86_400_000, maxIds: 4_000_000 },
+      log: { level: 'info', personalData: 'masked' },
+      sources: new Map([
+        [
+          'one',
+          {
+            name: 'one',
+            provider: 'seven',
+            callback: { signatureMaxAge: 96 * 3_600_000, open: true },
+            textFields: [],
+            ignoreEvents: [],
+          },
+        ],
+      ]),
+    })
+  })
+
+  it('can be changed by nobody', () => {
+    const config = load(REQUIRED)
+    expect(Object.isFrozen(config.kafka.brokers)).toBe(true)
+    expect(Object.isFrozen(config.sources.get('one')?.callback)).toBe(true)
+  })
+})
+
+it('a pulled source has the defaults of the contract, and fits the port of providers', () => {
+  const one = load(withSource('provider: mtarget, pull: {username: u, password: p}')).sources.get('one')
+  expect(one).toEqual({
+    name: 'one',
+    provider: 'mtarget',
+    pull: {
+      url: 'https://api-public-2.mtarget.fr/notification',
+      username: 'u',
+      password: 'p',
+      limitParameter: 'max',
+      limit: { min: 10, start: 50, max: 1000 },
+      idleDelay: 180_000,
+      timeout: 30_000,
+      maxAnswer: 64 * 1024 ** 2,
+    },
+    textFields: ['Content', 'Msg', 'Text', 'text', 'Message'],
+    ignoreEvents: [],
+  })
+  // Checked by the compiler.
+  const account: PullAccount | undefined = one?.pull
+  const settings: DecodeSettings | undefined = one
+  expect([account?.username, settings?.textFields.length]).toEqual(['u', 5])
+})
+
+it('reconciliation has the defaults of the contract, and fits the port of providers', () => {
+  const one = load(withSource('provider: seven, callback: {open: true}, reconcile: {apiKey: k}')).sources.get('one')
+  expect(one?.reconcile).toEqual({
+    url: 'https://gateway.seven.io/api',
+    apiKey: 'k',
+    after: 900_000,
+    every: 300_000,
+    giveUpAfter: 72 * 3_600_000,
+    requestsPerSecond: 5,
+    journal: { every: 3_600_000, days: 2 },
+  })
+  const account: ReconcileAccount | undefined = one?.reconcile
+  expect(account?.apiKey).toBe('k')
+})
+
+it('optional sections have defaults of their own once they are there', () => {
+  const config = load(`${REQUIRED.replace("9092']", "9092'], createTopics: {}")}sharing: {}\n`)
+  expect(config.kafka.createTopics).toEqual({ partitions: 6, replicationFactor: 1 })
+  expect(config.sharing).toEqual({
+    group: 'dlr-mo-connector',
+    topic: 'dlr-mo-connector.sources',
+    sessionTimeout: 30_000,
+  })
+})
+
+it('a section whose keys are all commented out has its defaults', () => {
+  expect(load(`${REQUIRED}journal:\nlog:\nadmin:\n`)).toEqual(load(REQUIRED))
+})
+
+describe('values', () => {
+  it('are the text that was written where text is expected, numbers included', () => {
+    const { sources } = load(withSource('provider: mtarget, pull: {username: 0123, password: 1e3, serviceId: 007}'))
+    expect(sources.get('one')?.pull).toMatchObject({ username: '0123', password: '1e3', serviceId: '007' })
+  })
+
+  it('are converted after substitution where a number, boolean, duration, size or list is expected', () => {
+    const env = { BROKERS: 'a:1, b:2', PORT: '81', TRUST: 'true', GRACE: '1m', SIZE: '2MiB', FROM: '10.0.0.0/8,::1' }
+    const config = load(
+      `
+kafka: {brokers: "\${BROKERS}"}
+registry: {url: 'http://r'}
+callbacks: {port: "\${PORT}", trustProxy: "\${TRUST}", bodyLimit: "\${SIZE}"}
+shutdownGrace: \${GRACE}
+sources: {one: {provider: seven, callback: {allowFrom: "\${FROM}"}}}
+`,
+      env,
+    )
+    expect(config.kafka.brokers).toEqual(['a:1', 'b:2'])
+    expect(config.callbacks).toMatchObject({ port: 81, trustProxy: true, bodyLimit: 2 * 1024 ** 2 })
+    expect(config.shutdownGrace).toBe(60_000)
+    expect(config.sources.get('one')?.callback?.allowFrom).toEqual(['10.0.0.0/8', '::1/128'])
+  })
+
+  it('that were put in are not read as YAML again', () => {
+    const env = { PASSWORD: '{a: b} # c' }
+    const { sources } = load(withSource('provider: mtarget, pull: {username: u, password: "${PASSWORD}"}'), env)
+    expect(sources.get('one')?.pull?.password).toBe('{a: b} # c')
+  })
+
+  it('may be shared by anchors and merged', () => {
+    const { sources } = load(`
+kafka: {brokers: 'a:1'}
+registry: {url: 'http://r'}
+sources:
+  one: {provider: mtarget, pull: &account {username: u, password: p, idleDelay: 1m}}
+  two: {provider: mtarget, pull: {<<: *account, username: v}}
+`)
+    expect(sources.get('two')?.pull).toMatchObject({ username: 'v', password: 'p', idleDelay: 60_000 })
+  })
+})
+
+describe('a file', () => {
+  it.each([
+    ['', 'is empty; kafka.brokers, registry.url and sources are needed'],
+    ['# nothing\n', 'is empty; kafka.brokers, registry.url and sources are needed'],
+    ['hunter2', 'holds no "key: value" lines; see config/connector.yaml for an example'],
+    ['- a', 'holds no "key: value" lines; see config/connector.yaml for an example'],
+    [Uint8Array.of(0xe9), 'is not UTF-8 text; name the configuration with --config FILE or CONNECTOR_CONFIG'],
+  ])('of %j is refused with a sentence', (content, sentence) => {
+    const file = write(content)
+    expect(errorOf(file).message).toBe(`${file}: ${sentence}`)
+  })
+
+  it('that does not exist is refused with a sentence and the exit code for configurations', () => {
+    const file = join(directory, 'absent.yaml')
+    const error = errorOf(file)
+    expect(error.message).toBe(`${file}: does not exist; name the configuration with --config FILE or CONNECTOR_CONFIG`)
+    expect([error.code, error.exitCode]).toEqual(['CONFIG_INVALID', 2])
+  })
+
+  it('tells all its problems at once, in its own order, with line and column', () => {
+    const file = write(`kafka:
+  brokers: [127.0.0.1]
+  tpoics: {dlr: a}
+sources:
+  mtarget-fr:
+    provider: mtarget
+    pull:
+      username: \${MTARGET_USERNAME}
+      limit: {min: ten}
+  seven: {provider: sevn}
+`)
+    expect(errorOf(file).message.split('\n')).toEqual([
+      `${file}:1:1 registry.url: is missing; the http:// or https:// address of a Confluent-compatible API without credentials and fragment is expected`,
+      `${file}:2:13 kafka.brokers.0: found "127.0.0.1"; host:port, where host is a name or an IPv4 address, is expected`,
+      `${file}:3:3 kafka.tpoics: unknown key; the nearest known one is topics (known here: brokers, tls, sasl, topics, createTopics, delivery, compression, maxBatchBytes, requestTimeout)`,
+      `${file}:7:5 sources.mtarget-fr.pull.password: is missing; a text of at least one character and without line breaks is expected`,
+      `${file}:8:17 sources.mtarget-fr.pull.username: the environment variable MTARGET_USERNAME is not set; set it, or write \${MTARGET_USERNAME:-default}`,
+      `${file}:9:20 sources.mtarget-fr.pull.limit.min: found "ten"; a whole number from 1 to 1000000 is expected`,
+      `${file}:10:3 sources.seven: has no way in; give it pull, callback or both`,
+      `${file}:10:21 sources.seven.provider: found "sevn"; one of mtarget, seven is expected; the nearest is seven`,
+    ])
+  })
+})
+
+describe('YAML that is none', () => {
+  it.each([
+    ['a: 1\na: 2', 'c.yaml:2:1: this key stands here twice; leave one of them'],
+    ['a: b: c', 'c.yaml:1:4: a second "key: value" on one line; put a value that holds ": " in quotes'],
+    ['a: "b', 'c.yaml:1:6: a closing quote, bracket, brace, comma or colon is missing'],
+    [
+      'a: [1',
+      'c.yaml:1:6: this line is indented in a way that fits no line above it, or a bracket or brace above it is not closed',
+    ],
+    ['a: !!int 3', 'c.yaml:1:4: tags such as !!int are not supported; write the value alone'],
+    ['? [a]\n: b', 'c.yaml:1:3: a key must be plain text'],
+    ['a: 1\n---\nb: 2', 'c.yaml:2:1: a second YAML document begins here; only one is read'],
+    ['a: *b', 'c.yaml:1:4: an alias (*name) without an anchor (&name) above it'],
+    ['a: &b [*b]', 'c.yaml: its aliases (*name) repeat too much'],
+    ['__proto__: {}', 'c.yaml:1:1: a key can\'t be called "__proto__"'],
+  ])('%j is told in a sentence of ours', (yaml, problem) => {
+    expect(problemsOf(yaml)[0]).toBe(problem)
+  })
+
+  it('is told as well where composing it would take all the stack', () => {
+    expect(problemsOf('['.repeat(20_000))).toEqual(['c.yaml: is nested too deeply for a configuration'])
+  })
+
+  it('${…} without quotes inside braces is told to be quoted', () => {
+    expect(problemsOf('registry: {url: ${URL}}')[0]).toBe(
+      'c.yaml:1:18: inside {…} and […] a "${…}" must stand in quotes',
+    )
+  })
+})

@@ -1,0 +1,111 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { substitute } from '../../src/config/substitute.js'
+
+let directory: string
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'substitute-'))
+})
+afterAll(() => {
+  rmSync(directory, { recursive: true })
+})
+
+const file = (name: string, content: string | Uint8Array): string => {
+  const path = join(directory, name)
+  writeFileSync(path, content)
+  return path
+}
+
+describe('a variable', () => {
+  it('is put in, several times in one text', () => {
+    expect(substitute('http://${HOST}:${PORT}/${HOST}', { HOST: 'a', PORT: '1' }).text).toBe('http://a:1/a')
+  })
+
+  it('may be empty', () => {
+    expect(substitute('<${A}>', { A: '' })).toMatchObject({ text: '<>', problems: [] })
+  })
+
+  it.each([
+    [{}, 'd:-e'],
+    [{ A: '' }, 'd:-e'],
+    [{ A: 'x' }, 'x'],
+  ])('%j gives %j where a default stands', (env, text) => {
+    expect(substitute('${A:-d:-e}', env).text).toBe(text)
+  })
+
+  it('may have an empty default', () => {
+    expect(substitute('<${A:-}>', {})).toMatchObject({ text: '<>', problems: [] })
+  })
+
+  it('that is not set and has no default is a problem that names it', () => {
+    expect(substitute('${KAFKA_PASSWORD}', {}).problems).toEqual([
+      'the environment variable KAFKA_PASSWORD is not set; set it, or write ${KAFKA_PASSWORD:-default}',
+    ])
+  })
+
+  it('is looked for in the environment alone, not in what every object has', () => {
+    expect(substitute('${constructor}', {}).problems).toHaveLength(1)
+  })
+
+  it('is named by where it came from, never by its value or default', () => {
+    expect(substitute('${A}${B:-secret}', { A: 'secret' }).from).toEqual(['${A}', '${B}'])
+  })
+})
+
+describe('a file', () => {
+  it.each(['secret', 'secret\n', 'secret\r\n', 'secret\n\n'])(
+    '%j gives its text without the line break at its end',
+    (text) => {
+      expect(substitute(`<\${file:${file('f', text)}}>`, {}).text).toBe('<secret>')
+    },
+  )
+
+  it('keeps the line breaks inside it', () => {
+    expect(substitute(`\${file:${file('f', 'a\nb\n')}}`, {}).text).toBe('a\nb')
+  })
+
+  it.each([
+    [(): string => join(directory, 'absent'), 'does not exist'],
+    [(): string => directory, 'is a directory'],
+    [(): string => file('latin', Uint8Array.of(0xe9, 0x0a)), 'is not UTF-8 text'],
+  ])('that is not there, or no text, is a problem', (path, why) => {
+    expect(substitute(`\${file:${path()}}`, {}).problems).toEqual([`the file ${JSON.stringify(path())} ${why}`])
+  })
+})
+
+describe('a text', () => {
+  it('may hold a literal ${ as $${', () => {
+    expect(substitute('$${A} $${ ${A}', { A: 'x' })).toMatchObject({ text: '${A} ${ x', problems: [] })
+  })
+
+  it.each(['$', '$$', '$A', '{A}', 'a$b{c}'])('%j stays as it is', (text) => {
+    expect(substitute(text, { A: 'x' })).toEqual({ text, from: [], problems: [] })
+  })
+
+  it.each(['${', '${A', '${}', '${1A}', '${A-b}', '${A B}', '${A:-${B}}'])('%j is a problem', (text) => {
+    expect(substitute(text, { A: '', B: 'x' }).problems).toHaveLength(1)
+  })
+
+  it('tells all its problems, and nothing of what it holds between the braces but a name', () => {
+    const { problems } = substitute('${A}${hunter2!}${B}', {})
+    expect(problems).toHaveLength(3)
+    expect(problems.join()).not.toContain('hunter2')
+  })
+})
+
+it('what was put in is never looked at again', () => {
+  const piece = fc.constantFrom('${A}', '${B}', '$${', '${', '}', '$', 'x', '${A:-y}', '${file:z}')
+  const anyText = fc.array(piece, { maxLength: 8 }).map((pieces) => pieces.join(''))
+  fc.assert(
+    fc.property(anyText, anyText, (a, b) => {
+      expect(substitute('<${A}|${B}>', { A: a, B: b })).toEqual({
+        text: `<${a}|${b}>`,
+        from: ['${A}', '${B}'],
+        problems: [],
+      })
+    }),
+  )
+})

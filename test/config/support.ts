@@ -1,0 +1,43 @@
+/** Loading a configuration that a test spells out. */
+import { fileURLToPath } from 'node:url'
+import { parseConfig } from '../../src/config/load.js'
+import type { Config } from '../../src/config/config.js'
+import { formatProblem } from '../../src/config/problem.js'
+
+export const fixture = (name: string): string => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url))
+
+/** What any configuration needs. Keys of later texts come behind it. */
+export const REQUIRED = `
+kafka: {brokers: ['127.0.0.1:9092']}
+registry: {url: 'http://127.0.0.1:8081'}
+sources: {one: {provider: seven, callback: {open: true}}}
+`
+
+type Env = Readonly<Record<string, string | undefined>>
+
+export const load = (yaml: string, env: Env = {}): Config => {
+  const { config, problems } = parseConfig(yaml, env, 'host-1')
+  if (config === undefined) throw new Error(problems.map((each) => formatProblem('c.yaml', each)).join('\n'))
+  return config
+}
+
+/** `c.yaml:<line>:<column> <key>: <text>`, one for each problem. */
+export const problemsOf = (yaml: string, env: Env = {}): string[] =>
+  (parseConfig(yaml, env, 'host-1').problems ?? []).map((each) => formatProblem('c.yaml', each))
+
+/** A configuration with one source, whose keys are given as YAML in a flow. */
+export const withSource = (keys: string): string => `
+kafka: {brokers: ['127.0.0.1:9092']}
+registry: {url: 'http://127.0.0.1:8081'}
+sources:
+  one: {${keys}}
+`
+
+/** With more keys in a section that the required ones have already. */
+export const withKafka = (keys: string): string => `
+kafka:
+  brokers: ['127.0.0.1:9092']
+${keys.replace(/^/gm, '  ')}
+registry: {url: 'http://127.0.0.1:8081'}
+sources: {one: {provider: seven, callback: {open: true}}}
+`

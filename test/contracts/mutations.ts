@@ -1,0 +1,68 @@
+/** Ways in which bytes go wrong on a wire, or in a program that writes them. */
+import fc from 'fast-check'
+
+type Mutation = (bytes: Uint8Array) => Uint8Array
+
+/** Places are shares of the length, so that one mutation fits any bytes. */
+const place = fc.double({ min: 0, max: 1, noNaN: true })
+const at = (bytes: Uint8Array, share: number): number => Math.floor(share * bytes.length)
+
+const flip: fc.Arbitrary<Mutation> = fc
+  .tuple(place, fc.integer({ min: 0, max: 255 }))
+  .map(([share, byte]) => (bytes) => {
+    const changed = Buffer.from(bytes)
+    if (changed.length > 0) changed[Math.min(at(bytes, share), changed.length - 1)] = byte
+    return changed
+  })
+
+const cut: fc.Arbitrary<Mutation> = place.map((share) => (bytes) => Buffer.from(bytes.subarray(0, at(bytes, share))))
+
+const drop: fc.Arbitrary<Mutation> = fc.tuple(place, place).map(([a, b]) => (bytes) => {
+  const [from, to] = [at(bytes, Math.min(a, b)), at(bytes, Math.max(a, b))]
+  return Buffer.concat([bytes.subarray(0, from), bytes.subarray(to)])
+})
+
+const double: fc.Arbitrary<Mutation> = fc.tuple(place, place).map(([a, b]) => (bytes) => {
+  const [from, to] = [at(bytes, Math.min(a, b)), at(bytes, Math.max(a, b))]
+  return Buffer.concat([bytes.subarray(0, to), bytes.subarray(from)])
+})
+
+const PIECES = [
+  '"',
+  '\\',
+  '{',
+  '}',
+  '[',
+  ']',
+  ',',
+  ':',
+  '&',
+  '=',
+  '%',
+  '%zz',
+  '+',
+  '\n',
+  '\0',
+  'null',
+  '{}',
+  '[]',
+  '\u00e9',
+]
+
+const insert: fc.Arbitrary<Mutation> = fc
+  .tuple(
+    place,
+    fc.oneof(
+      fc.constantFrom(...PIECES).map((text) => Buffer.from(text)),
+      fc.uint8Array({ maxLength: 8 }),
+    ),
+  )
+  .map(([share, piece]) => (bytes) => {
+    const index = at(bytes, share)
+    return Buffer.concat([bytes.subarray(0, index), piece, bytes.subarray(index)])
+  })
+
+/** One to four of them, one after the other. */
+export const mutations: fc.Arbitrary<Mutation> = fc
+  .array(fc.oneof(flip, cut, drop, double, insert), { minLength: 1, maxLength: 4 })
+  .map((list) => (bytes) => list.reduce((changed, mutate) => mutate(changed), bytes))

@@ -1,0 +1,210 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { request } from 'undici'
+import { RawConnection } from '../support/raw-http.js'
+import { startCallbacks, type TestedCallbacks } from '../support/callback-server.js'
+
+let tested: TestedCallbacks
+const connections: RawConnection[] = []
+
+const connected = async (): Promise<RawConnection> => {
+  const connection = await RawConnection.to(tested.port)
+  connections.push(connection)
+  return connection
+}
+
+beforeEach(async () => {
+  tested = await startCallbacks([
+    { source: 'open', provider: 'seven', open: true },
+    { source: 'guarded', provider: 'mtarget', token: 's3cret' },
+  ])
+})
+
+afterEach(async () => {
+  for (const connection of connections.splice(0)) connection.close()
+  const closed = tested.server.close(0)
+  await tested.clock.advance(0)
+  await closed
+})
+
+describe('a callback is answered', () => {
+  it('with 200 and content-length 0 once it is durable, and not before', async () => {
+    const letGo = tested.journal.hold()
+    let answered = false
+    const answer = request(`${tested.origin}/callbacks/open?msg_id=1&status=DELIVERED`).then((got) => {
+      answered = true
+      return got
+    })
+    while (tested.journal.attempts === 0) await new Promise((resolve) => setImmediate(resolve))
+    const onAnotherConnection = await request(`${tested.origin}/callbacks/nobody`)
+    expect(onAnotherConnection.statusCode).toBe(401)
+    expect(answered).toBe(false)
+    letGo()
+    const { statusCode, headers } = await answer
+    expect(statusCode).toBe(200)
+    expect(headers['content-length']).toBe('0')
+    expect(tested.journal.entries).toHaveLength(1)
+  })
+
+  it('with 200 whatever its content is', async () => {
+    for (const [body, type] of [
+      ['', 'text/plain'],
+      ['{"half":', 'application/json'],
+      [Buffer.from([0, 255, 254, 13, 10]), 'application/x-nonsense; charset="'],
+    ] as const) {
+      const { statusCode } = await request(`${tested.origin}/callbacks/open`, {
+        method: 'POST',
+        body,
+        headers: { 'content-type': type },
+      })
+      expect(statusCode).toBe(200)
+      expect(Buffer.from(tested.journal.entries.at(-1)?.body ?? [])).toEqual(Buffer.from(body))
+      expect(tested.journal.entries.at(-1)?.facts['content-type']).toBe(type)
+    }
+  })
+
+  it('with 503 and Retry-After when the journal can not take it, and is taken again afterwards', async () => {
+    for (const code of ['JOURNAL_FULL', 'JOURNAL_WRITE_FAILED'] as const) {
+      tested.journal.refuses = code
+      const { statusCode, headers } = await request(`${tested.origin}/callbacks/open?a=b`)
+      expect(statusCode).toBe(503)
+      expect(Number(headers['retry-after'])).toBeGreaterThan(0)
+    }
+    tested.journal.refuses = undefined
+    expect((await request(`${tested.origin}/callbacks/open?a=b`)).statusCode).toBe(200)
+    expect(tested.journal.entries).toHaveLength(1)
+    expect(tested.log.at('error')).toHaveLength(1)
+    expect(tested.log.at('info').map((line) => line.message)).toEqual(['callbacks are taken again'])
+  })
+
+  it.each([
+    ['/', 404],
+    ['/callbacks', 404],
+    ['/callbacks/', 404],
+    ['/callbacks?source=open', 404],
+    ['/Callbacks/open', 404],
+    ['/callbacks/open/a/b', 404],
+    ['//callbacks/open', 404],
+    ['/callbacks/nobody', 401],
+    ['/callbacks/nobody/s3cret', 401],
+    ['/callbacks/guarded', 401],
+    ['/callbacks/guarded/', 401],
+    ['/callbacks/guarded/S3cret', 401],
+    ['/callbacks/guarded/s3cre', 401],
+    ['/callbacks/guarded/s3crett', 401],
+    ['/callbacks/guarded/%zz', 401],
+    ['/callbacks/%zz/s3cret', 401],
+    ['/callbacks/open/anything', 401],
+    ['/callbacks//s3cret', 404],
+    ['/callbacks/guarded/s3cret', 200],
+    ['/callbacks/guarded/s%33cret', 200],
+    ['/callbacks/%67uarded/s3cret', 200],
+    ['/callbacks/open', 200],
+    ['/callbacks/open/', 200],
+  ])('%s with %i', async (path, code) => {
+    const connection = await connected()
+    connection.send(`GET ${path}${path.includes('?') ? '' : '?a=b'} HTTP/1.1\r\nhost: x\r\n\r\n`)
+    const answer = await connection.answer()
+    expect(answer.status).toBe(code)
+    expect(answer.headers['content-length']).toBe('0')
+    expect(tested.journal.entries).toHaveLength(code === 200 ? 1 : 0)
+  })
+
+  it('with 405 and Allow for another method, on callback paths only', async () => {
+    for (const method of ['HEAD', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'] as const) {
+      const { statusCode, headers } = await request(`${tested.origin}/callbacks/open`, { method })
+      expect(statusCode).toBe(405)
+      expect(headers['allow']).toBe('GET, POST')
+    }
+    expect((await request(`${tested.origin}/elsewhere`, { method: 'PUT', body: 'x' })).statusCode).toBe(404)
+    expect(tested.journal.entries).toHaveLength(0)
+  })
+
+  it('the same for a source that does not exist as for a wrong token', async () => {
+    const answerTo = async (path: string): Promise<string> => {
+      const { statusCode, headers } = await request(`${tested.origin}${path}`)
+      return JSON.stringify([statusCode, { ...headers, date: '' }])
+    }
+    expect(await answerTo('/callbacks/nobody/x')).toBe(await answerTo('/callbacks/guarded/x'))
+    expect(tested.observer.answers).toEqual([' 401', 'guarded 401'])
+  })
+
+  it('in order when requests are pipelined', async () => {
+    const connection = await connected()
+    connection.send(
+      'GET /callbacks/open?n=1 HTTP/1.1\r\nhost: x\r\n\r\n' +
+        'GET /callbacks/nobody HTTP/1.1\r\nhost: x\r\n\r\n' +
+        'POST /callbacks/open HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nab',
+    )
+    expect([(await connection.answer()).status, (await connection.answer()).status]).toEqual([200, 401])
+    expect((await connection.answer()).status).toBe(200)
+    expect(tested.journal.entries).toHaveLength(2)
+  })
+})
+
+describe('what goes into the journal', () => {
+  it('is the request as sent, with the facts and none of the credentials', async () => {
+    await request(`${tested.origin}/callbacks/guarded/s3cret?b=%C3%A9&a=1&&a=+2%`, {
+      method: 'POST',
+      body: 'Status=3',
+      headers: {
+        'content-type': 'application/x-www-form-urlencoded',
+        'content-encoding': 'identity',
+        authorization: 'Basic czNjcmV0Og==',
+        'x-signature': 'ffff',
+        'x-nonce': 's3cret',
+      },
+    })
+    const [entry] = tested.journal.entries
+    expect(entry).toMatchObject({ source: 'guarded', provider: 'mtarget', via: 'CALLBACK' })
+    expect(entry?.receivedAt).toBe(tested.clock.now())
+    expect(entry?.facts).toEqual({
+      method: 'POST',
+      path: '/callbacks/guarded',
+      query: 'b=%C3%A9&a=1&&a=+2%',
+      'content-type': 'application/x-www-form-urlencoded',
+      'content-encoding': 'identity',
+    })
+    expect(JSON.stringify(entry)).not.toContain('s3cret')
+  })
+
+  it('holds the body of a GET, a chunked body, and one that follows 100-continue', async () => {
+    const connection = await connected()
+    connection.send('GET /callbacks/open HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\nget')
+    expect((await connection.answer()).status).toBe(200)
+    connection.send(
+      'POST /callbacks/open HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n2\r\nch\r\n4\r\nunks\r\n0\r\n\r\n',
+    )
+    expect((await connection.answer()).status).toBe(200)
+    connection.send('POST /callbacks/open HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\nexpect: 100-continue\r\n\r\n')
+    expect((await connection.answer()).status).toBe(100)
+    connection.send('yes')
+    expect((await connection.answer()).status).toBe(200)
+    expect(tested.journal.entries.map((entry) => Buffer.from(entry.body).toString())).toEqual(['get', 'chunks', 'yes'])
+  })
+
+  it('accepts the absolute form of a target and HTTP/1.0', async () => {
+    const connection = await connected()
+    connection.send('GET http://sms.example.com/callbacks/open?a=1 HTTP/1.0\r\n\r\n')
+    expect((await connection.answer()).status).toBe(200)
+    expect(tested.journal.entries[0]?.facts.query).toBe('a=1')
+  })
+
+  it('is nothing when the caller goes away before its body is here', async () => {
+    const connection = await connected()
+    await connection.sent('POST /callbacks/open HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhalf')
+    connection.close()
+    const chunked = await connected()
+    await chunked.sent('POST /callbacks/open HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n')
+    chunked.socket.end()
+    await chunked.ended()
+    expect((await request(`${tested.origin}/callbacks/open`)).statusCode).toBe(200)
+    expect(tested.journal.attempts).toBe(1)
+  })
+
+  it('is all of a request whose caller closed its side after sending it', async () => {
+    const connection = await connected()
+    connection.socket.end('POST /callbacks/open HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nab')
+    expect((await connection.answer()).status).toBe(200)
+    expect(tested.journal.entries).toHaveLength(1)
+  })
+})

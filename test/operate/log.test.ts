@@ -1,0 +1,78 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { ConnectorError } from '../../src/errors.js'
+import { createLog } from '../../src/operate/log.js'
+import { maskNumber, personal } from '../../src/operate/personal.js'
+
+const logged = (write: (log: ReturnType<typeof createLog>) => void): string[] => {
+  const lines: string[] = []
+  write(createLog({ level: 'info', instance: 'connector-0' }, { write: (line: string) => void lines.push(line) }))
+  return lines
+}
+
+describe('the log', () => {
+  it('is one JSON object a line, with time, level by name, and instance', () => {
+    const [line = ''] = logged((log) => log.info({ source: 's' }, 'said'))
+    const { time, ...rest } = JSON.parse(line) as Record<string, unknown>
+    expect(rest).toEqual({ level: 'info', instance: 'connector-0', source: 's', msg: 'said' })
+    expect(Number.isNaN(Date.parse(String(time)))).toBe(false)
+  })
+
+  it('leaves out what is below its level', () => {
+    expect(logged((log) => log.debug({}, 'not said'))).toEqual([])
+  })
+
+  it('cuts out credentials that slip in, at the top and two levels down', () => {
+    const secrets = {
+      password: 'pw-1',
+      token: 'tk-1',
+      apiKey: 'ak-1',
+      signingKey: 'sk-1',
+      authorization: 'az-1',
+      'x-api-key': 'xk-1',
+      'x-signature': 'xs-1',
+    }
+    const [text = ''] = logged((log) => log.info({ ...secrets, pull: secrets, source: { callback: secrets } }, 'said'))
+    for (const value of Object.values(secrets)) expect(text).not.toContain(value)
+    expect(JSON.parse(text)).toMatchObject({ pull: { password: '(not shown)' } })
+  })
+
+  it('shows of an error what explains it, and not what a library hung on it', () => {
+    const cause = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED', sasl: { password: 'pw-1' } })
+    const error = new ConnectorError('KAFKA_UNREACHABLE', 'no broker answers', { cause })
+    const [text = ''] = logged((log) => log.error({ err: error }, 'said'))
+    const { err } = JSON.parse(text) as { err: { code: string; message: string; cause: { code: string } } }
+    expect(err).toMatchObject({
+      code: 'KAFKA_UNREACHABLE',
+      message: 'no broker answers',
+      cause: { code: 'ECONNREFUSED' },
+    })
+    expect(text).not.toContain('pw-1')
+  })
+})
+
+describe('personal data', () => {
+  it('masked: numbers keep their ends, texts their length', () => {
+    const { number, text } = personal('masked')
+    expect(number('+33612345678')).toBe('+336*****678')
+    expect(text('See you at 8')).toBe('(12 characters)')
+    expect(number(null)).toBeNull()
+    expect(text(null)).toBeNull()
+  })
+
+  it('plain: as it is', () => {
+    const { number, text } = personal('plain')
+    expect(number('+33612345678')).toBe('+33612345678')
+    expect(text('See you at 8')).toBe('See you at 8')
+  })
+
+  it('of any length keeps its length and hides at least two fifths', () => {
+    fc.assert(
+      fc.property(fc.stringMatching(/^[+0-9]{1,40}$/), (number) => {
+        const masked = maskNumber(number) ?? ''
+        expect(masked).toHaveLength(number.length)
+        expect([...masked].filter((each) => each === '*').length).toBeGreaterThanOrEqual(Math.ceil(number.length * 0.4))
+      }),
+    )
+  })
+})

@@ -1,0 +1,35 @@
+/** A callback server on a free port of 127.0.0.1 with a journal in memory, closed by the caller. */
+import type { CallbackSourceOptions } from '../../src/intake/authentication.js'
+import { CallbackServer, type CallbackServerOptions } from '../../src/intake/callback-server.js'
+import { KeptCallbacks, KeptLog } from './intake-parts.js'
+import { ManualClock } from './manual-clock.js'
+import { MemoryJournal } from './memory-journal.js'
+
+export interface TestedCallbacks {
+  readonly server: CallbackServer
+  readonly port: number
+  readonly origin: string
+  readonly journal: MemoryJournal
+  readonly clock: ManualClock
+  readonly log: KeptLog
+  readonly observer: KeptCallbacks
+}
+
+export const OPEN: CallbackSourceOptions = { source: 'seven-main', provider: 'seven', open: true }
+
+export const startCallbacks = async (
+  sources: readonly CallbackSourceOptions[] = [OPEN],
+  options: Partial<CallbackServerOptions> = {},
+): Promise<TestedCallbacks> => {
+  const journal = new MemoryJournal()
+  const clock = new ManualClock()
+  const log = new KeptLog()
+  const observer = new KeptCallbacks()
+  const server = new CallbackServer(
+    { host: '127.0.0.1', port: 0, bodyLimit: 1024 * 1024, trustProxy: false, sources, ...options },
+    { journal, clock, log, observer },
+  )
+  const { port } = await server.listen()
+  const scheme = options.tls === undefined ? 'http' : 'https'
+  return { server, port, origin: `${scheme}://127.0.0.1:${port}`, journal, clock, log, observer }
+}

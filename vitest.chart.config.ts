@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config'
+
+// The chart: `npm run test:chart`. Its files are called .spec.ts so that `npm test` leaves them alone: they need helm and a
+// Kubernetes API server, which are built from source, once and for some minutes.
+export default defineConfig({
+  test: {
+    include: ['test/chart/**/*.spec.ts'],
+    globalSetup: ['dev/chart/vitest-global.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    retry: 0,
+    maxWorkers: 2,
+  },
+})
