@@ -50,10 +50,10 @@
 
 {{/* The port of an http or https address; empty where it is not known before the connector starts. */}}
 {{- define "dlr-mo-connector.urlPort" -}}
-{{- $port := regexFind "^https?://(\\[[^]]*\\]|[^:/?$]+):[0-9]+" . | regexFind "[0-9]+$" }}
+{{- $port := regexFind "^https?://(\\[[^]]*\\]|(\\$\\{[^}]*\\}|[^:/?])+):[0-9]+" . | regexFind "[0-9]+$" }}
 {{- if $port }}
 {{- $port }}
-{{- else if regexMatch "^https?://[^:/?]*\\$" . }}
+{{- else if regexMatch "^https?://[^/?]*\\$" . }}
 {{- else if hasPrefix "https://" . -}}
 443
 {{- else if hasPrefix "http://" . -}}

@@ -25,9 +25,9 @@ const codecs = kafkajs.CompressionCodecs as Record<number, () => Codec>
  */
 export function wrappedCompression(name: Compression): number {
   const type = registerCompression(name)
-  const compress = type === CompressionTypes.None ? asIs : codecs[type]!().compress
+  const codec = name === 'none' ? plain : codecs[type]!()
   codecs[type | WRAPPED] = () => ({
-    compress: ({ buffer }) => compress({ buffer: unwrap(buffer) }),
+    compress: ({ buffer }) => codec.compress({ buffer: unwrap(buffer) }),
     decompress: () => Promise.reject(new Error('only for writing')),
   })
   return type | WRAPPED
@@ -58,7 +58,10 @@ const register = (type: number, codec: Codec): number => {
   return type
 }
 
-const asIs: Codec['compress'] = ({ buffer }) => Promise.resolve(buffer)
+const plain: Codec = {
+  compress: ({ buffer }) => Promise.resolve(buffer),
+  decompress: (buffer) => Promise.resolve(buffer),
+}
 
 type Whole = (input: Buffer) => Promise<Buffer>
 

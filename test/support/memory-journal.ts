@@ -2,6 +2,7 @@
  * A journal in memory, for tests of what stands before or behind it. It keeps the port's promises except durability,
  * and refuses, or holds its answer back, when told to.
  */
+import { type Clock, systemClock } from '../../src/clock.js'
 import { ConnectorError } from '../../src/errors.js'
 import type {
   Arrival,
@@ -11,6 +12,7 @@ import type {
   NewEntry,
   Nonce,
   ReleaseNotes,
+  WatchChange,
   WatchList,
   Watched,
 } from '../../src/journal/journal.js'
@@ -18,7 +20,7 @@ import type {
 export class MemoryJournal implements Journal {
   readonly id = 'memory'
   readonly entries: Entry[] = []
-  readonly watchList: WatchList = new MemoryWatchList()
+  readonly watchList: WatchList
   readonly nonces = new Map<string, Nonce>()
   /** While set, every `append` rejects with this code. */
   refuses: 'JOURNAL_FULL' | 'JOURNAL_WRITE_FAILED' | undefined
@@ -28,9 +30,20 @@ export class MemoryJournal implements Journal {
   attempts = 0
   #released = -1
   #seq = 0
+  /** Whether a position has been read; see `recover`. */
+  #verified = false
   #held: Promise<void> | undefined
+  readonly #clock: Clock
+  readonly #watched = new MemoryWatchList()
   readonly #seen = new Map<string, Arrival>()
+  readonly #underWay = new Set<string>()
   readonly #waiting = new Set<() => void>()
+
+  /** @param clock says when a nonce has expired */
+  constructor(clock: Clock = systemClock) {
+    this.#clock = clock
+    this.watchList = this.#watched
+  }
 
   /** From now on nothing becomes durable until the returned function is called. */
   hold(): () => void {
@@ -46,12 +59,24 @@ export class MemoryJournal implements Journal {
 
   async append(entry: NewEntry, nonce?: Nonce): Promise<number> {
     this.attempts++
+    if (nonce === undefined) return this.#append(entry)
+    const used = this.nonces.get(nonce.key)
+    if (this.#underWay.has(nonce.key) || (used !== undefined && used.expiresAt > this.#clock.now())) {
+      throw new ConnectorError('NONCE_SEEN', `nonce ${nonce.key} was used before`)
+    }
+    this.#underWay.add(nonce.key)
+    try {
+      const seq = await this.#append(entry)
+      this.nonces.set(nonce.key, nonce)
+      return seq
+    } finally {
+      this.#underWay.delete(nonce.key)
+    }
+  }
+
+  async #append(entry: NewEntry): Promise<number> {
     await (this.#held ?? Promise.resolve())
     if (this.refuses !== undefined) throw new ConnectorError(this.refuses, `the journal refuses: ${this.refuses}`)
-    if (nonce !== undefined) {
-      if (this.nonces.has(nonce.key)) throw new ConnectorError('NONCE_SEEN', `nonce ${nonce.key} was used before`)
-      this.nonces.set(nonce.key, nonce)
-    }
     const seq = ++this.#seq
     this.entries.push({ ...entry, body: Uint8Array.from(entry.body), seq })
     for (const wake of this.#waiting) wake()
@@ -63,7 +88,7 @@ export class MemoryJournal implements Journal {
   }
 
   hasRoomFor(_bytes: number): boolean {
-    return this.room
+    return this.room && this.refuses === undefined
   }
 
   read(after: number, bounds: { readonly entries: number; readonly bytes: number }): Entry[] {
@@ -97,7 +122,12 @@ export class MemoryJournal implements Journal {
   }
 
   async recover(position: number): Promise<number> {
-    if (position > this.#seq) this.#seq = position
+    const covers = this.entries.some((entry) => entry.seq <= position)
+    this.#seq = Math.max(this.#seq, position)
+    if (!this.#verified && covers) {
+      for (const entry of this.entries.splice(0)) this.entries.push({ ...entry, seq: ++this.#seq })
+    }
+    this.#verified = true
     return Math.max(position, this.#released)
   }
 
@@ -106,6 +136,7 @@ export class MemoryJournal implements Journal {
     for (const { eventId, seq, place } of notes.seen) {
       if (!this.#seen.has(eventId)) this.#seen.set(eventId, { seq, place })
     }
+    this.#watched.change(notes.watch)
     this.#released = Math.max(this.#released, upTo)
   }
 
@@ -126,6 +157,15 @@ export class MemoryJournal implements Journal {
 
 class MemoryWatchList implements WatchList {
   readonly #sources = new Map<string, Map<string, Watched>>()
+
+  change(changes: readonly WatchChange[]): void {
+    for (const { source, messageId, receivedAt, state } of changes) {
+      if (state === 'closed') this.#list(source).delete(messageId)
+      else if (!this.#list(source).has(messageId)) {
+        this.#list(source).set(messageId, { messageId, since: receivedAt, asked: 0 })
+      }
+    }
+  }
 
   async add(source: string, messageIds: readonly string[], now: number): Promise<void> {
     for (const messageId of messageIds) {

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, rename, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 
@@ -30,8 +30,7 @@ export async function cached(name: string, fill: (folder: string) => Promise<voi
 
   await mkdir(cacheRoot(), { recursive: true })
   await removeLeftovers()
-  const unfinished = join(cacheRoot(), `.unfinished-${process.pid}-${Date.now()}`)
-  await mkdir(unfinished)
+  const unfinished = await mkdtemp(join(cacheRoot(), `.unfinished-${process.pid}-`))
   try {
     await fill(unfinished)
     await rename(unfinished, home).catch((error: unknown) => {

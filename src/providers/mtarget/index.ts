@@ -1,5 +1,5 @@
 import type { Provider } from '../provider.js'
-import { decoderFailed } from '../wire/dead.js'
+import { withoutFail } from '../wire/dead.js'
 import { pull, decodePage } from './pull.js'
 import { decodePush } from './push.js'
 
@@ -9,12 +9,10 @@ import { decodePush } from './push.js'
  */
 export const mtarget: Provider = {
   name: 'mtarget',
-  decode(received, settings) {
-    try {
-      return received.via === 'PULL' ? decodePage(received, settings) : decodePush(received, settings)
-    } catch (error) {
-      return [decoderFailed(error, received.body)]
-    }
-  },
+  decode: (received, settings) =>
+    withoutFail(
+      () => (received.via === 'PULL' ? decodePage(received, settings) : decodePush(received, settings)),
+      received.body,
+    ),
   pull,
 }

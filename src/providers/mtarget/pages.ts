@@ -15,7 +15,7 @@ const MAX_ENVELOPE_BYTES = 64 * 1024
 export const findResults = (bytes: Uint8Array): Rows => findRows(bytes, 'results')
 
 /** Rows of the queue's answer. One that is an error of the account is no item. */
-export const readPage = (found: Rows, opened: Opened, received: Received, settings: DecodeSettings): Item[] =>
+export const readPage = (found: Rows, opened: Opened, received: Received, settings: DecodeSettings): Iterable<Item> =>
   readRows(found, opened, received, (fields, also, body) =>
     accountError(fields) === undefined ? readRow({ fields, also, body }, settings) : undefined,
   )
@@ -27,7 +27,7 @@ export const readPushed = (
   received: Received,
   settings: DecodeSettings,
   query: readonly Field[],
-): Item[] =>
+): Iterable<Item> =>
   readRows(found, opened, received, (own, envelope, body) => {
     const { fields, also, conflict } = combine(own, query, isDecisive)
     if (conflict !== undefined) {
@@ -37,27 +37,28 @@ export const readPushed = (
     return readRow({ fields, also: joined(envelope, also), body }, settings)
   })
 
-const readRows = (
+/** Lazily: of a large page only one row at a time is taken apart. */
+function* readRows(
   found: Rows,
   opened: Opened,
   received: Received,
   read: (fields: readonly Field[], envelope: readonly Field[], body: Uint8Array) => Item | undefined,
-): Item[] => {
-  const items: Item[] = []
-  const envelope = envelopeFields(found, opened, items)
+): Iterable<Item> {
+  const unreadable: Item[] = []
+  const envelope = envelopeFields(found, opened, unreadable)
+  yield* unreadable
   const { rows } = found
   for (let i = 0; i < rows.length; i += 2) {
     const body = opened.bytes.subarray(rows[i], rows[i + 1])
     const fields = rowFields(body, opened)
     const item = Array.isArray(fields) ? read(fields, envelope, body) : fields
-    if (item) items.push(item)
+    if (item) yield item
   }
   const rest = leftOver(found, opened, received.body)
-  if (rest) items.push(rest)
-  return items
+  if (rest) yield rest
 }
 
-const envelopeFields = (found: Rows, opened: Opened, items: Item[]): Field[] => {
+const envelopeFields = (found: Rows, opened: Opened, unreadable: Item[]): Field[] => {
   const fields: Field[] = []
   let bytes = 0
   for (let i = 0; i < found.envelope.length; i += 2) {
@@ -65,7 +66,7 @@ const envelopeFields = (found: Rows, opened: Opened, items: Item[]): Field[] => 
     bytes += member.length
     const read = jsonFields(`{${opened.read(member)}}`)
     if (Array.isArray(read)) fields.push(...read)
-    else items.push(dead(read.reason, `a field beside the rows is not readable: ${read.detail}`, member))
+    else unreadable.push(dead(read.reason, `a field beside the rows is not readable: ${read.detail}`, member))
   }
   return bytes > MAX_ENVELOPE_BYTES ? [] : fields
 }

@@ -9,7 +9,7 @@ import { open } from '../wire/open.js'
 import { findResults, readPage } from './pages.js'
 import { accountError } from './rows.js'
 
-export const decodePage = (received: Received, settings: DecodeSettings): Item[] => {
+export const decodePage = (received: Received, settings: DecodeSettings): Iterable<Item> => {
   const opened = open(received)
   if ('kind' in opened) return [opened]
   const found = findResults(opened.bytes)

@@ -12,7 +12,7 @@ import { firstByte, open, trimmed } from '../wire/open.js'
 import { findResults, readPushed } from './pages.js'
 import { isDecisive, isReport, readRow } from './rows.js'
 
-export const decodePush = (received: Received, settings: DecodeSettings): Item[] => {
+export const decodePush = (received: Received, settings: DecodeSettings): Iterable<Item> => {
   const opened = open(received)
   if ('kind' in opened) return [opened]
   const query = formFields(received.facts.query)

@@ -22,7 +22,7 @@ export const endpointOf = (path: string): Endpoint | undefined => {
   return (match?.[1] ?? match?.[2]) as Endpoint | undefined
 }
 
-export const decodeAnswer = (endpoint: Endpoint, received: Received): Item[] => {
+export const decodeAnswer = (endpoint: Endpoint, received: Received): Iterable<Item> => {
   const opened = open(received)
   if ('kind' in opened) return [opened]
   const refused = refusal(received.facts.status, opened)
@@ -33,19 +33,17 @@ export const decodeAnswer = (endpoint: Endpoint, received: Received): Item[] => 
   return [dead('not-a-report', `an answer of the ${endpoint} journal that is not JSON`, received.body)]
 }
 
-const readRows = (endpoint: Endpoint, opened: Opened, received: Received): Item[] => {
+function* readRows(endpoint: Endpoint, opened: Opened, received: Received): Iterable<Item> {
   const found = findRows(opened.bytes)
   const { rows } = found
-  const items: Item[] = []
   for (let i = 0; i < rows.length; i += 2) {
     const body = opened.bytes.subarray(rows[i], rows[i + 1])
     const fields = rowFields(body, opened)
     const item = Array.isArray(fields) ? ROW[endpoint](fields, body) : fields
-    if (item) items.push(item)
+    if (item) yield item
   }
   const rest = leftOver(found, opened, received.body)
-  if (rest) items.push(rest)
-  return items
+  if (rest) yield rest
 }
 
 /** Names of a row that decide what it means. */

@@ -12,56 +12,46 @@ import { columnFields, lineRanges, reportFields } from './lines.js'
 
 const EQUALS = 0x3d
 
-export const decodeCallback = (received: Received, settings: DecodeSettings): Item[] => {
+export const decodeCallback = (received: Received, settings: DecodeSettings): Iterable<Item> => {
   const query = formFields(received.facts.query)
   if (received.body.length === 0) return readEvent(query, [], received.body, settings)
   const opened = open(received)
   if ('kind' in opened) return [opened]
   const content = trimmed(opened.bytes)
-  if (content[0] === OPEN_OBJECT || content[0] === OPEN_ARRAY) return readJson(opened, query, received, settings)
-  return (
-    readLines(content, opened.read, query, settings) ??
-    readEvent(formFields(latin1(content), opened.read), query, received.body, settings)
-  )
+  if (content[0] === OPEN_OBJECT || content[0] === OPEN_ARRAY) {
+    return readJson(opened, received, (fields, body) => readEvent(fields, query, body, settings))
+  }
+  const lines = lineRanges(content)
+  return isList(content, lines, opened.read)
+    ? readLines(content, lines, opened.read, (fields, body) => readEvent(fields, query, body, settings))
+    : readEvent(formFields(latin1(content), opened.read), query, received.body, settings)
 }
 
-const readJson = (opened: Opened, query: readonly Field[], received: Received, settings: DecodeSettings): Item[] => {
+type Read = (fields: readonly Field[], body: Uint8Array) => Item[]
+
+function* readJson(opened: Opened, received: Received, read: Read): Iterable<Item> {
   const found = findRows(opened.bytes)
   const { rows } = found
-  const items: Item[] = []
-  let objects = 0
+  if (found.rest === undefined && !rows.some((start, i) => i % 2 === 0 && opened.bytes[start] === OPEN_OBJECT)) {
+    return yield dead('not-a-report', 'JSON in which there is no object', received.body)
+  }
   for (let i = 0; i < rows.length; i += 2) {
     const body = opened.bytes.subarray(rows[i], rows[i + 1])
-    if (body[0] === OPEN_OBJECT) objects++
     const fields = rowFields(body, opened)
-    if (Array.isArray(fields)) for (const item of readEvent(fields, query, body, settings)) items.push(item)
-    else items.push(fields)
-  }
-  if (objects === 0 && found.rest === undefined) {
-    return [dead('not-a-report', 'JSON in which there is no object', received.body)]
+    if (Array.isArray(fields)) yield* read(fields, body)
+    else yield fields
   }
   const rest = leftOver(found, opened, received.body)
-  if (rest) items.push(rest)
-  return items
+  if (rest) yield rest
 }
 
-/** Undefined when the content is no list of lines. */
-const readLines = (
-  content: Uint8Array,
-  read: ReadText,
-  query: readonly Field[],
-  settings: DecodeSettings,
-): Item[] | undefined => {
-  const lines = lineRanges(content)
-  if (!isList(content, lines, read)) return undefined
-  const items: Item[] = []
+function* readLines(content: Uint8Array, lines: readonly number[], text: ReadText, read: Read): Iterable<Item> {
   for (let i = 0; i < lines.length; i += 2) {
     const body = content.subarray(lines[i], lines[i + 1])
-    const fields = reportFields(trimmed(body), read)
-    if (fields) for (const item of readEvent(fields, query, body, settings)) items.push(item)
-    else items.push(dead('not-a-report', 'a line that is not an id and a status among lines that are', body))
+    const fields = reportFields(trimmed(body), text)
+    if (fields) yield* read(fields, body)
+    else yield dead('not-a-report', 'a line that is not an id and a status among lines that are', body)
   }
-  return items
 }
 
 /**

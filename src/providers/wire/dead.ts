@@ -1,5 +1,5 @@
 /** Dead letters that decoding makes: a closed list of reasons, so that they can be counted. */
-import type { DeadItem } from '../provider.js'
+import type { DeadItem, Item } from '../provider.js'
 
 export const DEAD_REASONS = {
   'account-refused': 'the provider refused the call instead of answering it',
@@ -33,9 +33,15 @@ export const dead = (reason: DeadReason, detail: string, body: Uint8Array): Dead
 })
 
 /** The edge of a decoder: a defect of ours must lose nothing either (invariant 3). */
-export const decoderFailed = (error: unknown, body: Uint8Array): DeadItem =>
-  dead(
-    'decoder-failed',
-    `the decoder failed with ${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}; please report this, and replay the dead letter after an update`,
-    body,
-  )
+export function* withoutFail(items: () => Iterable<Item>, body: Uint8Array): Iterable<Item> {
+  try {
+    yield* items()
+  } catch (error) {
+    const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+    yield dead(
+      'decoder-failed',
+      `the decoder failed with ${what}; report it with this body, and replay this once it is mended`,
+      body,
+    )
+  }
+}

@@ -80,12 +80,13 @@ export async function refusal(options: RenderOptions): Promise<string> {
   throw new Error('Helm took the values')
 }
 
-/** As Helm merges values files: maps key by key, all else as a whole. */
+/** As Helm merges values over a chart's: maps key by key, all else as a whole, and null takes a key away. */
 function merged(base: Values, over: Values): Values {
   const result: Record<string, unknown> = { ...base }
   for (const [key, value] of Object.entries(over)) {
     const below = result[key]
-    result[key] = isMap(below) && isMap(value) ? merged(below, value) : value
+    if (value === null) delete result[key]
+    else result[key] = isMap(below) && isMap(value) ? merged(below, value) : value
   }
   return result
 }

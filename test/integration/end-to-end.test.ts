@@ -1,0 +1,151 @@
+import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest'
+import { ProviderData, type MtargetRow, type SevenReceipt } from '../../dev/simulators/data.js'
+import type { Seen } from '../../dev/demo/reader.js'
+import { startTrial, untilPublished, type Trial } from '../support/trial.js'
+
+const stack = { brokers: inject('brokers'), registryUrl: inject('registryUrl') }
+const data = new ProviderData(42)
+
+let trial: Trial
+beforeEach(async () => {
+  trial = await startTrial(stack)
+})
+afterEach(() => trial.stop())
+
+describe('a queue of Mtarget and callbacks of seven', () => {
+  it('come out on their topics once each, with exact fields, keys and headers, and SIGTERM ends with 0', async () => {
+    const rows = [...data.mtargetReceipts(1600), ...data.mtargetMessages(400)]
+    const receipts = data.sevenReceipts(1000)
+    trial.mtarget.enqueue(rows)
+    await trial.connector.start()
+    const outcomes = await trial.seven.send(receipts.map((receipt) => ({ kind: 'dlr', data: receipt })))
+    expect(outcomes.map(({ status }) => status)).toEqual(receipts.map(() => 200))
+    await untilPublished(trial)
+
+    const published = 'dlrmo_events_published_total'
+    expect(await trial.metric(`${published}{source="mtarget-fr",kind="dlr"}`)).toBe(1600)
+    expect(await trial.metric(`${published}{source="mtarget-fr",kind="mo"}`)).toBe(400)
+    expect(await trial.metric(`${published}{source="seven-main",kind="dlr"}`)).toBe(1000)
+    expect(await trial.connector.terminate()).toBe(0)
+
+    const seen = await trial.readAll()
+    expect(seen.map(({ topic }) => topic).sort()).toEqual(
+      [...Array<string>(2600).fill(trial.topics.dlr), ...Array<string>(400).fill(trial.topics.mo)].sort(),
+    )
+    expect(byContent(seen)).toEqual(byContent([...rows.map(fromMtarget), ...receipts.map(fromSeven)]))
+    for (const record of seen) expect(record.headers).toEqual(headersFor(record))
+    expect(new Set(seen.map(({ value }) => value['eventId'])).size).toBe(3000)
+  })
+
+  it('keeps the order of arrival for each message id', async () => {
+    const states = ['ACCEPTED', 'BUFFERED', 'TRANSMITTED', 'DELIVERED'] as const
+    const ids = Array.from({ length: 50 }, (_, index) => `7700${index}`)
+    await trial.connector.start()
+    for (const status of states) {
+      await trial.seven.send(ids.map((msg_id) => ({ kind: 'dlr', data: { msg_id, status } })))
+    }
+    await untilPublished(trial)
+    const seen = await trial.readAll()
+    for (const id of ids) {
+      expect(seen.filter(({ key }) => key === id).map(({ value }) => value['providerStatus'])).toEqual(states)
+    }
+  })
+
+  it('publishes the same receipt once however often it comes, and every message however alike', async () => {
+    const receipt = { kind: 'dlr', data: { msg_id: '4711', status: 'DELIVERED' } } as const
+    const [stop] = data.mtargetMessages(1)
+    trial.mtarget.enqueue([stop!, stop!, stop!])
+    await trial.connector.start()
+    await trial.seven.send([receipt, receipt, receipt])
+    await untilPublished(trial)
+    await trial.seven.send([receipt])
+    await untilPublished(trial)
+    const seen = await trial.readAll()
+    expect(seen.filter(({ topic }) => topic === trial.topics.dlr)).toHaveLength(1)
+    expect(seen.filter(({ topic }) => topic === trial.topics.mo)).toHaveLength(3)
+    expect(await trial.metric('dlrmo_duplicates_suppressed_total{source="seven-main"}')).toBe(3)
+  })
+})
+
+/** A record as contract and documents have it, written here without the product's help. */
+type Expected = Pick<Seen, 'key' | 'value'>
+
+const SEVEN_STATES: Readonly<Record<string, string>> = {
+  BUFFERED: 'ENROUTE',
+  TRANSMITTED: 'ENROUTE',
+  ACCEPTED: 'ACCEPTED',
+  DELIVERED: 'DELIVERED',
+  NOTDELIVERED: 'UNDELIVERABLE',
+  FAILED: 'UNDELIVERABLE',
+  EXPIRED: 'EXPIRED',
+  REJECTED: 'REJECTED',
+  UNKNOWN: 'UNKNOWN',
+}
+const MTARGET_STATES: Readonly<Record<string, string>> = {
+  '0': 'SCHEDULED',
+  '1': 'ENROUTE',
+  '2': 'ENROUTE',
+  '3': 'DELIVERED',
+  '4': 'REJECTED',
+  '6': 'UNDELIVERABLE',
+}
+const FINAL = ['DELIVERED', 'EXPIRED', 'DELETED', 'UNDELIVERABLE', 'REJECTED', 'SKIPPED']
+
+const international = (number: string): string => {
+  if (/^00\d+$/.test(number)) return `+${number.slice(2)}`
+  return /^[1-9]\d{8,14}$/.test(number) ? `+${number}` : number
+}
+
+const fromSeven = ({ msg_id, status }: SevenReceipt): Expected => ({
+  key: msg_id,
+  value: {
+    source: 'seven-main',
+    provider: 'seven',
+    messageId: msg_id,
+    recipient: null,
+    sender: null,
+    status: SEVEN_STATES[status],
+    final: FINAL.includes(SEVEN_STATES[status]!),
+    providerStatus: status,
+    via: 'CALLBACK',
+    raw: { msg_id, status },
+  },
+})
+
+const fromMtarget = (row: MtargetRow): Expected => {
+  const common = { source: 'mtarget-fr', provider: 'mtarget', messageId: row['MsgId'], via: 'PULL', raw: row }
+  const sender = international(row['OriginatedAddress']!)
+  const recipient = international(row['DestinationAdress']!)
+  if (row['Status'] === '5') {
+    return { key: sender, value: { ...common, sender, recipient, text: row['Content'] } }
+  }
+  const status = MTARGET_STATES[row['Status']!]!
+  return {
+    key: row['MsgId']!,
+    value: { ...common, sender, recipient, status, final: FINAL.includes(status), providerStatus: row['Status'] },
+  }
+}
+
+/** The fields that the documents determine, in an order that does not depend on partitions. */
+function byContent(records: readonly Expected[]): string[] {
+  const pick = ({ key, value }: Expected): string => {
+    const { source, provider, messageId, recipient, sender, status, final, providerStatus, text, via, raw } = value
+    const sorted = Object.fromEntries(Object.entries(raw as object).sort(([a], [b]) => (a < b ? -1 : 1)))
+    return JSON.stringify([
+      key,
+      { source, provider, messageId, recipient, sender, status, final, providerStatus, text, via, raw: sorted },
+    ])
+  }
+  return records.map(pick).sort()
+}
+
+function headersFor({ topic, value }: Seen): Record<string, string> {
+  return {
+    ce_specversion: '1.0',
+    ce_id: value['eventId'] as string,
+    ce_source: `/${value['provider'] as string}/${value['source'] as string}`,
+    ce_type: topic === trial.topics.mo ? 'sms.inbound-message.v1' : 'sms.delivery-receipt.v1',
+    ce_time: new Date(value['receivedAt'] as number).toISOString(),
+    'content-type': 'application/avro',
+  }
+}

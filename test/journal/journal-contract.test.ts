@@ -1,0 +1,35 @@
+import { describeJournal, entryOf } from '../contracts/journal-contract.js'
+import { ManualClock } from '../support/manual-clock.js'
+import { MemoryJournal } from '../support/memory-journal.js'
+import { Journals, MIB } from './support/journals.js'
+
+describeJournal('LmdbJournal', async () => {
+  const journals = new Journals()
+  const journal = await journals.open(journals.directory(), { maxBytes: 12 * MIB })
+  return {
+    journal,
+    clock: journals.clock,
+    fill: async () => {
+      // Pages in hand are taken in any case.
+      while (journal.refusal() === null) await journal.append(entryOf(Buffer.alloc(MIB), { via: 'PULL' }))
+    },
+    makeRoom: async () => {
+      await journal.recover(-1)
+      const last = journal.read(-1, { entries: 1000, bytes: 1e9 }).at(-1)
+      if (last) await journal.release(last.seq, { seen: [], watch: [] })
+    },
+    dispose: () => journals.dispose(),
+  }
+})
+
+describeJournal('MemoryJournal', async () => {
+  const clock = new ManualClock()
+  const journal = new MemoryJournal(clock)
+  return {
+    journal,
+    clock,
+    fill: async () => void (journal.refuses = 'JOURNAL_FULL'),
+    makeRoom: async () => void (journal.refuses = undefined),
+    dispose: () => journal.close(),
+  }
+})

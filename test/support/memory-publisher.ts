@@ -1,0 +1,46 @@
+/** A publisher without a broker, by the same contract: for tests of what calls one. */
+import { ConnectorError } from '../../src/errors.js'
+import type { OutgoingRecord, Publisher } from '../../src/publish/publisher.js'
+
+/** What outlives a publisher. */
+export class MemoryBroker {
+  readonly records: OutgoingRecord[] = []
+  readonly positions = new Map<string, number>()
+}
+
+export class MemoryPublisher implements Publisher {
+  readonly keepsPosition = true
+  readonly #broker: MemoryBroker
+  #journalId: string | undefined
+  /** Called before the commit; what it throws is the outcome, with nothing committed. */
+  beforeCommit: () => void | Promise<void> = () => undefined
+  /** Called after the commit; what it throws is the outcome, with all of it committed. */
+  afterCommit: () => void | Promise<void> = () => undefined
+
+  constructor(broker = new MemoryBroker()) {
+    this.#broker = broker
+  }
+
+  async open(journalId: string): Promise<number> {
+    this.#journalId = journalId
+    return this.#broker.positions.get(journalId) ?? -1
+  }
+
+  async publish(records: readonly OutgoingRecord[], position: number): Promise<void> {
+    const journalId = this.#journalId
+    if (journalId === undefined) throw new ConnectorError('PUBLISH_IN_DOUBT', 'there is no producer; open one')
+    try {
+      await this.beforeCommit()
+      this.#broker.records.push(...records)
+      this.#broker.positions.set(journalId, position)
+      await this.afterCommit()
+    } catch (error) {
+      this.#journalId = undefined
+      throw error
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#journalId = undefined
+  }
+}

@@ -1,0 +1,17 @@
+import type { KafkaSettings } from '../../src/publish/settings.js'
+
+/** Topics and instance of its own for each `name`; short time-outs, so that lost answers don't take long. */
+export const publisherSettings = (
+  brokers: readonly string[],
+  name: string,
+  more: Partial<KafkaSettings> = {},
+): KafkaSettings => ({
+  instance: `test-${name}`,
+  brokers,
+  topics: { dlr: `${name}.dlr`, mo: `${name}.mo`, deadLetter: `${name}.dead-letter` },
+  createTopics: { partitions: 3, replicationFactor: 1 },
+  compression: 'none',
+  maxBatchBytes: 900 * 1024,
+  requestTimeout: 2_000,
+  ...more,
+})
