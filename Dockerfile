@@ -64,7 +64,7 @@ EXPOSE 8080 9464
 # Alive, not ready: a full journal is no reason to restart. Kubernetes has its own probes and leaves this one out.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=5m --retries=3 \
     CMD ["node", "--eval", "fetch(process.env.HEALTH_URL).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["tini", "--", "dlr-mo-connector"]
+ENTRYPOINT ["tini", "--", "node", "/app/dist/main.js"]
 CMD ["run"]
 
 ARG VERSION=unknown

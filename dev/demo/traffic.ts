@@ -72,7 +72,7 @@ export class Traffic {
     const row = { MsgId: 'bad-item-4', Status: '5', OriginatedAddress: '33612345678', DestinationAdress: '36111' }
     this.#mtarget.enqueue([row])
     this.#bad.push({ source: MTARGET, mark: 'bad-item-4', owed: () => this.#mtarget.owed().includes(row) })
-    this.#mtarget.fault({ body: '<html>bad-item-5: maintenance</html>' })
+    this.#mtarget.fault({ body: '<html>bad-item-5: maintenance</html>', headers: { 'content-type': 'text/html' } })
     const isOwed = (): boolean => this.#mtarget.answers.some(({ outcome, followed }) => outcome === 'fault' && followed)
     this.#bad.push({ source: MTARGET, mark: 'bad-item-5', owed: isOwed })
   }

@@ -8,7 +8,7 @@ const SECRET_KEYS: ReadonlySet<string | number> = new Set([
   'token',
   'signingKey',
   'apiKey',
-
+  'clientSecret',
   'key',
 ])
 

@@ -56,7 +56,7 @@ export class KafkaSession {
   /** Connects and looks at the topics. Fences nobody. */
   async connect(): Promise<void> {
     await this.admin.connect()
-    this.#partitionOf = javaPartitioner(await openTopics(this.admin, this.#settings))
+    this.#partitionOf = javaPartitioner(await openTopics(this.admin, this.#settings, this.#clock))
     await this.producer.connect()
   }
 

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { Clock } from '../clock.js'
+import { within } from './deadline.js'
 import { kafkaClient } from './kafka-client.js'
 import { openError } from './kafka-publisher.js'
 import type { KafkaSettings } from './settings.js'
@@ -14,7 +15,12 @@ export async function lookAtTopics(settings: KafkaSettings, clock: Clock, log: L
   const admin = client.kafka.admin()
   try {
     await admin.connect()
-    return await openTopics(admin, { topics: settings.topics })
+    return await within(
+      openTopics(admin, { topics: settings.topics }, clock),
+      settings.requestTimeout * 6,
+      'looking at topics',
+      clock,
+    )
   } catch (error) {
     throw openError(error, settings.brokers)
   } finally {

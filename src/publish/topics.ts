@@ -1,8 +1,14 @@
 /** The topics as they are found, or made, before anything is published. */
 import type { Admin } from 'kafkajs'
+import type { Clock } from '../clock.js'
 import { ConnectorError } from '../errors.js'
 import { NO_SUCH_TOPIC, saysAnyOf } from './kafka-errors.js'
 import type { KafkaSettings } from './settings.js'
+
+/** What a broker says about a topic of which it has not heard everything yet. */
+const NOT_YET: ReadonlySet<string> = new Set([...NO_SUCH_TOPIC, 'LEADER_NOT_AVAILABLE', 'NOT_LEADER_FOR_PARTITION'])
+/** Milliseconds between looks at topics that were just made, and for how long. */
+const LOOK = { every: 50, longest: 5_000 }
 
 /**
  * How many partitions each topic has.
@@ -11,24 +17,50 @@ import type { KafkaSettings } from './settings.js'
 export async function openTopics(
   admin: Admin,
   { topics, createTopics }: Pick<KafkaSettings, 'topics' | 'createTopics'>,
+  clock: Clock,
 ): Promise<Map<string, number>> {
   const names = Object.values(topics) as string[]
   let partitions = await countPartitions(admin, names)
-  let missing = names.filter((name) => !partitions.has(name))
-  if (missing.length > 0 && createTopics) {
-    const { partitions: numPartitions, replicationFactor } = createTopics
-    await admin.createTopics({
-      topics: missing.map((topic) => ({ topic, numPartitions, replicationFactor })),
-      waitForLeaders: true,
-    })
+  if (createTopics && partitions.size < names.length) {
+    await create(
+      admin,
+      names.filter((name) => !partitions.has(name)),
+      createTopics,
+      clock,
+    )
     partitions = await countPartitions(admin, names)
-    missing = names.filter((name) => !partitions.has(name))
   }
+  const missing = names.filter((name) => !partitions.has(name))
   if (missing.length === 0) return partitions
   throw new ConnectorError(
     'TOPIC_MISSING',
     `no topic ${missing.join(', ')} on the cluster (or no right to see it); create it, or let kafka.createTopics do so`,
   )
+}
+
+/** Made, and heard of by the brokers that lead its partitions: to send before is to be refused. */
+async function create(
+  admin: Admin,
+  names: readonly string[],
+  { partitions: numPartitions, replicationFactor }: NonNullable<KafkaSettings['createTopics']>,
+  clock: Clock,
+): Promise<void> {
+  await admin.createTopics({ topics: names.map((topic) => ({ topic, numPartitions, replicationFactor })) })
+  const giveUpAt = clock.monotonic() + LOOK.longest
+  for (const name of names) {
+    while (!(await isLed(admin, name)) && clock.monotonic() < giveUpAt) await clock.sleep(LOOK.every)
+  }
+}
+
+/** Whether the leader of every partition knows that it is. */
+async function isLed(admin: Admin, topic: string): Promise<boolean> {
+  try {
+    await admin.fetchTopicOffsets(topic)
+    return true
+  } catch (error) {
+    if (saysAnyOf(error, NOT_YET)) return false
+    throw error
+  }
 }
 
 /** One topic at a time: asked for several, kafkajs fails as a whole for the first that is missing. */

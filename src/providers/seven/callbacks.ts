@@ -33,7 +33,8 @@ function* readJson(opened: Opened, received: Received, read: Read): Iterable<Ite
   const found = findRows(opened.bytes)
   const { rows } = found
   if (found.rest === undefined && !rows.some((start, i) => i % 2 === 0 && opened.bytes[start] === OPEN_OBJECT)) {
-    return yield dead('not-a-report', 'JSON in which there is no object', received.body)
+    yield dead('not-a-report', 'JSON in which there is no object', received.body)
+    return
   }
   for (let i = 0; i < rows.length; i += 2) {
     const body = opened.bytes.subarray(rows[i], rows[i + 1])

@@ -1,0 +1,48 @@
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
+import { describe, expect, it } from 'vitest'
+import { decodeContent, MAX_INFLATED } from '../../../src/providers/wire/coding.js'
+
+const page = JSON.stringify({ results: Array.from({ length: 500 }, (_, i) => ({ MsgId: `${i}`, Status: `${i % 7}` })) })
+const textOf = (body: Uint8Array, coding?: string): string => {
+  const decoded = decodeContent(body, coding)
+  return 'bytes' in decoded ? Buffer.from(decoded.bytes).toString() : `problem: ${decoded.problem}`
+}
+
+describe('content codings are undone as far as the bytes go', () => {
+  it.each([
+    ['gzip', gzipSync(page)],
+    ['x-gzip', gzipSync(page)],
+    ['GZIP', gzipSync(page)],
+    ['deflate', deflateSync(page)],
+    ['deflate', deflateRawSync(page)],
+    ['br', brotliCompressSync(page)],
+    ['gzip, br', brotliCompressSync(gzipSync(page))],
+    ['identity', Buffer.from(page)],
+    ['utf-8', Buffer.from(page)],
+    [undefined, Buffer.from(page)],
+  ])('undoes %s', (coding, body) => expect(textOf(body, coding)).toBe(page))
+
+  it.each([
+    ['gzip', gzipSync(page)],
+    ['deflate', deflateSync(page)],
+    ['deflate', deflateRawSync(page)],
+    ['br', brotliCompressSync(page)],
+  ])('gives what inflates of %s that was cut', (coding, body) => {
+    const text = textOf(body.subarray(0, Math.floor(body.length / 2)), coding)
+    expect(page.startsWith(text)).toBe(true)
+    expect(text.length).toBeGreaterThan(100)
+  })
+
+  it.each(['gzip', 'deflate', 'br'])('reads a body that says %s and is plain as it is', (coding) => {
+    expect(textOf(Buffer.from(page), coding)).toBe(page)
+  })
+
+  it('refuses a coding that it does not know by its name', () => {
+    expect(textOf(Buffer.from(page), 'zstd')).toContain('"zstd"')
+  })
+
+  it('refuses a bomb', () => {
+    const bomb = gzipSync(Buffer.alloc(MAX_INFLATED + 1))
+    expect(textOf(bomb, 'gzip')).toContain('inflates to more than 256 MiB')
+  })
+})

@@ -1,0 +1,115 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { jsonFields } from '../../../src/providers/wire/json-fields.js'
+
+const pairs = (text: string): string[][] | string => {
+  const fields = jsonFields(text)
+  return Array.isArray(fields) ? fields.map(({ name, value, type }) => [name, value, type]) : fields.reason
+}
+
+describe('a JSON object as fields', () => {
+  it.each([
+    ['{}', []],
+    [' { "a" : "b" } ', [['a', 'b', 'string']]],
+    [
+      '{"n":1.0,"m":12345678901234567890,"e":-1E+3}',
+      [
+        ['n', '1.0', 'number'],
+        ['m', '12345678901234567890', 'number'],
+        ['e', '-1E+3', 'number'],
+      ],
+    ],
+    [
+      '{"t":true,"f":false,"z":null}',
+      [
+        ['t', 'true', 'boolean'],
+        ['f', 'false', 'boolean'],
+        ['z', 'null', 'null'],
+      ],
+    ],
+    [
+      '{"d":{"id":1,"x":{"y":[2,{"z":"3"}]}}}',
+      [
+        ['d[id]', '1', 'number'],
+        ['d[x][y][0]', '2', 'number'],
+        ['d[x][y][1][z]', '3', 'string'],
+      ],
+    ],
+    [
+      '{"a":{ },"b":[\n]}',
+      [
+        ['a', '{ }', 'empty'],
+        ['b', '[\n]', 'empty'],
+      ],
+    ],
+    [
+      '{"a":1,"a":2,"a":2}',
+      [
+        ['a', '1', 'number'],
+        ['a', '2', 'number'],
+        ['a', '2', 'number'],
+      ],
+    ],
+    ['{"__proto__":{"a":1}}', [['__proto__[a]', '1', 'number']]],
+    ['{"\\u0061\\"":"\\ud83d\\ude00\\n\\/"}', [['a"', '😀\n/', 'string']]],
+    ['{"a":"one\ntwo \\u00e9\t"}', [['a', 'one\ntwo é\t', 'string']]],
+    ['{"msisdn":0033612345678}', [['msisdn', '0033612345678', 'number']]],
+  ])('%s', (text, expected) => expect(pairs(text)).toEqual(expected))
+
+  it.each([
+    '',
+    '[]',
+    '"a"',
+    '{',
+    '{"a"',
+    '{"a":',
+    '{"a":"',
+    '{"a":"\\',
+    '{"a":1',
+    '{"a":1,',
+    '{"a":1,}',
+    '{"a" 1}',
+    '{a:1}',
+    '{"a":1}x',
+    '{"a":nul}',
+    '{"a":"\\x41"}',
+    '{"a":"\\u12"}',
+    '{"a":[1 2]}',
+    '{"a":[,]}',
+    '{"a":-}',
+    "{'a':1}",
+  ])('%s is not JSON', (text) => expect(pairs(text)).toBe('not-json'))
+
+  it('says what was found and where', () => {
+    expect(jsonFields('{"a":oops}')).toEqual({
+      reason: 'not-json',
+      detail: 'a value was expected at character 5, found "oops}"',
+    })
+  })
+
+  it('says so when there is more of it than any item has', () => {
+    expect(pairs(`${'{"a":'.repeat(100)}1${'}'.repeat(100)}`)).toBe('too-complex')
+    expect(pairs(`{"a":${'['.repeat(200_000)}`)).toBe('too-complex')
+    expect(pairs(`{"${'k'.repeat(500_000)}":[${'1,'.repeat(200_000)}1]}`)).toBe('too-complex')
+  })
+
+  it('finds what JSON.parse finds', () => {
+    const flat = (value: unknown, name: string): [string, unknown][] => {
+      if (typeof value !== 'object' || value === null) return [[name, value]]
+      const entries = Object.entries(value)
+      if (entries.length === 0) return [[name, value]]
+      return entries.flatMap(([key, each]) => flat(each, name === '' ? key : `${name}[${key}]`))
+    }
+    const object = fc.dictionary(fc.string({ minLength: 1 }), fc.jsonValue({ maxDepth: 4 }), { minKeys: 1 })
+    fc.assert(
+      fc.property(object, fc.constantFrom(undefined, 1, '\t'), (value, indent) => {
+        const fields = jsonFields(JSON.stringify(value, null, indent))
+        if (!Array.isArray(fields)) throw new Error(fields.detail)
+        const expected = flat(JSON.parse(JSON.stringify(value)), '')
+        expect(
+          fields.map(({ name, value: text, type }) => [name, type === 'string' ? text : JSON.parse(text)]),
+        ).toEqual(expected)
+      }),
+    )
+  })
+})

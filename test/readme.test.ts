@@ -1,0 +1,19 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { parseConfig } from '../src/config/load.js'
+
+const read = (path: string): string => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')
+
+describe('the README', () => {
+  it('prints the flow as it stands in pipeline.ts', () => {
+    const flow = /^ {2}\/\*\* From the journal to the broker[^]*?^ {2}\}\n/m.exec(read('src/pipeline.ts'))?.[0] ?? ''
+    const printed = /<!-- flow -->\n```ts\n([^]*?)```/.exec(read('README.md'))?.[1]
+    expect(printed).toBe(flow.replace(/^ {2}/gm, ''))
+  })
+
+  it('shows a complete configuration that loads', () => {
+    const yaml = /```yaml\n([^]*?)```/.exec(read('README.md'))?.[1] ?? ''
+    const env = { MTARGET_USERNAME: 'a', MTARGET_PASSWORD: 'b', SEVEN_TOKEN: 'c' }
+    expect(parseConfig(yaml, env, 'host').problems).toBeUndefined()
+  })
+})
