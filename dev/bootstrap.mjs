@@ -8,6 +8,7 @@ import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { clearInterval, setInterval } from 'node:timers'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -44,10 +45,30 @@ async function install() {
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) return
   if (!installedMatches(JSON.parse(lock.toString()))) {
     say('Installing dependencies (npm ci) ...')
-    const code = await run('npm', ['ci', '--no-audit', '--no-fund'])
+    const stopShowing = showInstalled(Object.keys(JSON.parse(lock.toString()).packages))
+    const code = await run('npm', ['ci', '--no-audit', '--no-fund', '--no-progress', '--loglevel=error'])
+    stopShowing()
     if (code !== 0) fail(`npm ci failed with code ${code}`, code)
   }
   writeFileSync(stamp, hash)
+}
+
+/** Shows how many of the packages have been unpacked; npm itself is silent for minutes without a terminal. */
+function showInstalled(packages) {
+  const startedAt = Date.now()
+  const tty = process.stderr.isTTY
+  const timer = setInterval(
+    () => {
+      const count = packages.filter((path) => path !== '' && existsSync(at(path, 'package.json'))).length
+      const text = `  ${count} of about ${packages.length} packages, ${Math.round((Date.now() - startedAt) / 1_000)} s`
+      process.stderr.write(tty ? `\r\x1b[K${text}` : `${text}\n`)
+    },
+    tty ? 500 : 5_000,
+  )
+  return () => {
+    clearInterval(timer)
+    if (tty) process.stderr.write('\r\x1b[K')
+  }
 }
 
 /** Whether node_modules holds what the lock file says; optional packages of other platforms may be missing. */

@@ -4,9 +4,7 @@
  *
  * Exit code 0 only if nothing was lost or doubled. `--keep` stays up instead, with a trickle of traffic.
  */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rm } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { audit } from './demo/audit.js'
@@ -23,6 +21,7 @@ import { MtargetSimulator } from './simulators/mtarget.js'
 import { SevenCallbacks, SevenSimulator } from './simulators/seven.js'
 import { until } from './stack/ready.js'
 import { startStack, StackError } from './stack/index.js'
+import { workDirectory } from './work-directory.js'
 
 const { values: options } = parseArgs({
   options: { keep: { type: 'boolean', default: false }, seconds: { type: 'string', default: '20' } },
@@ -56,7 +55,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 async function demo(): Promise<number> {
   const stack = await startStack({ progress })
   toClose.push(() => stack.stop())
-  const folder = await mkdtemp(join(tmpdir(), 'dlrmo-demo-'))
+  const folder = await workDirectory('demo')
   toClose.push(() => rm(folder, { recursive: true, force: true }))
 
   const mtarget = await MtargetSimulator.start()
@@ -110,7 +109,8 @@ async function demo(): Promise<number> {
   await feeding
 
   if (options.keep) {
-    clearInterval(ticker)
+    // Line after line would bury the addresses where no line can be rewritten.
+    if (!process.stdout.isTTY) clearInterval(ticker)
     return keepUp(traffic, () => {
       progress.step(`KAFKA_BROKERS=${stack.brokers.join(',')}`)
       progress.step(`SCHEMA_REGISTRY_URL=${stack.registryUrl}`)

@@ -164,9 +164,6 @@ export class App {
 function openJournal({ config, clock, log }: AppOptions): Promise<LmdbJournal> {
   const { directory, maxBytes } = config.journal
   const largest = Math.max(0, ...[...config.sources.values()].map(({ pull }) => pull?.maxAnswer ?? 0))
-  if (largest > maxBytes) {
-    log.warn({ maxAnswer: largest, maxBytes }, 'journal.maxBytes is less than one answer may be (pull.maxAnswer)')
-  }
   return LmdbJournal.open({
     directory,
     maxBytes,

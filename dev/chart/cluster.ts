@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { freePort } from '../ports.js'
-import { spawnGuarded } from '../stack/jvm/guarded-child.js'
-import type { GuardedChild } from '../stack/jvm/guarded-child.js'
+import { spawnGuarded } from '../guarded-child.js'
+import type { GuardedChild } from '../guarded-child.js'
 import type { ChartTools } from './tools/index.js'
 
 const run = promisify(execFile)

@@ -5,6 +5,7 @@
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { systemClock as clock } from '../clock.js'
+import { adviceOn } from '../config/advice.js'
 import type { Config } from '../config/config.js'
 import { loadConfig } from '../config/load.js'
 import { RegistryApi } from '../encode/registry-api.js'
@@ -31,7 +32,7 @@ interface Finding {
 export async function check({ config: file, json }: CheckOptions): Promise<number> {
   const config = loadConfig(file, process.env)
   const findings = [
-    await finding('configuration', () => `${file}: ${config.sources.size} source(s)`),
+    await finding('configuration', () => [`${file}: ${config.sources.size} source(s)`, ...adviceOn(config)].join('; ')),
     await finding('journal', () => lookAtDirectory(config.journal.directory)),
     ...(await lookAtSchemas(config)),
     await finding('kafka', () => lookAtKafka(config)),

@@ -1,6 +1,7 @@
 /** `run`: everything, until a signal. `run --drain`: publishes what the journal holds, and ends. */
 import { App } from '../app.js'
 import { systemClock as clock } from '../clock.js'
+import { adviceOn } from '../config/advice.js'
 import { loadConfig } from '../config/load.js'
 import { parseDuration } from '../config/units.js'
 import { ConnectorError, messageOf } from '../errors.js'
@@ -18,6 +19,7 @@ export async function run(options: RunOptions): Promise<number> {
   const timeout = timeoutOf(options)
   const config = loadConfig(options.config, process.env)
   const log = createLog({ level: config.log.level, instance: config.instance })
+  for (const advice of adviceOn(config)) log.warn(advice)
   const app = await App.start({ config, clock, log, version, intake: !options.drain })
 
   const { stop, hurry } = listenForSignals((message) => log.info(message))

@@ -21,7 +21,7 @@ const adviceOnKafka = ({ kafka }: Config): string[] => {
 const adviceOnPull = ({ name, pull }: SourceConfig, { journal }: Config): string[] => {
   if (pull === undefined || pull.maxAnswer <= journal.maxBytes) return []
   const sizes = `${formatSize(pull.maxAnswer)} do not fit into journal.maxBytes (${formatSize(journal.maxBytes)})`
-  return [`sources.${name}.pull.maxAnswer: ${sizes}, so nothing will be pulled; lower it or give the journal more`]
+  return [`sources.${name}.pull.maxAnswer: ${sizes}; asked for only while half of it is free, and may overfill it`]
 }
 
 const adviceOnCallback = ({ name, callback }: SourceConfig, { callbacks, journal }: Config): string[] => {

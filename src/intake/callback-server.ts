@@ -94,8 +94,8 @@ export class CallbackServer {
     this.#server.on('checkContinue', (req: IncomingMessage, res: ServerResponse) => this.#handle(req, res, true))
     this.#server.on('checkExpectation', (req: IncomingMessage, res: ServerResponse) => this.#handle(req, res, false))
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-      const first = refuseUnparsed(error, socket as Socket)
-      if (first && error.code === 'HPE_HEADER_OVERFLOW') parts.observer.answered('', 413)
+      const code = refuseUnparsed(error, socket as Socket)
+      if (code !== undefined) parts.observer.answered('', code)
     })
   }
 

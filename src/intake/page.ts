@@ -1,15 +1,15 @@
-/** An answer of a provider's queue as it goes into the journal. */
-import type { Facts, PullAccount } from '../providers/provider.js'
+/** An answer of a provider as it goes into the journal. */
+import type { Facts } from '../providers/provider.js'
 import type { Answer } from './ask.js'
 
 /** @param secrets values that must not be found in the journal, whoever put them into the address */
-export const factsOf = (answer: Answer, method: string, url: URL, account: PullAccount): Facts => {
+export const factsOf = (answer: Answer, method: string, url: URL, secrets: readonly string[]): Facts => {
   const type = answer.headers['content-type']
   const encoding = answer.headers['content-encoding']
   return {
     method,
     path: url.pathname,
-    query: withoutCredentials(url.search.slice(1), account),
+    query: withoutCredentials(url.search.slice(1), secrets),
     ...(type === undefined ? {} : { 'content-type': type }),
     ...(encoding === undefined ? {} : { 'content-encoding': encoding }),
     status: String(answer.status),
@@ -17,10 +17,10 @@ export const factsOf = (answer: Answer, method: string, url: URL, account: PullA
   }
 }
 
-/** Parameters of the address whose value is, or holds, the account's name or password lose it. */
-const withoutCredentials = (query: string, account: PullAccount): string => {
+/** Parameters of the address whose value is, or holds, a secret lose it. */
+const withoutCredentials = (query: string, secrets: readonly string[]): string => {
   if (query === '') return ''
-  const secret = [account.password, account.username].filter((value) => value !== '')
+  const secret = secrets.filter((value) => value !== '')
   return query
     .split('&')
     .map((part) => {

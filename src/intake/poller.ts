@@ -153,7 +153,7 @@ export class Poller {
       provider: provider.name,
       via: 'PULL',
       receivedAt: clock.now(),
-      facts: factsOf(answer, request.method, url, account),
+      facts: factsOf(answer, request.method, url, [account.password, account.username]),
       body: answer.body,
     }
     const verdict = await this.#keep(answer, entry)

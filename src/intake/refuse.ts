@@ -39,36 +39,35 @@ const told = new WeakSet<Socket>()
 
 /**
  * For `clientError`: what the parser gave up on. 413 over 64 KiB of headers, 408 for too slow, else 400.
- * @returns whether this is the first that is heard of it
+ * @returns the status, if this is the first that is heard of it and there is somebody to tell
  */
-export const refuseUnparsed = (error: NodeJS.ErrnoException, socket: Socket): boolean => {
-  if (told.has(socket)) return false
+export const refuseUnparsed = (error: NodeJS.ErrnoException, socket: Socket): number | undefined => {
+  if (told.has(socket)) return undefined
   told.add(socket)
-  refuseOnce(error, socket)
-  return true
-}
-
-const refuseOnce = (error: NodeJS.ErrnoException, socket: Socket): void => {
   if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy()
   const current = (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage
+  const [code, line] = statusOf(error)
   if (current?.req.complete === true && !current.writableFinished) {
     // An earlier request on this connection is still waiting for its own answer; ours must not be taken for that.
-    return void current.once('close', () => tell(error, socket))
+    current.once('close', () => tell(line, socket))
+  } else if (current?.headersSent === true) {
+    return void socket.destroySoon()
+  } else {
+    tell(line, socket)
   }
-  if (current?.headersSent === true) return void socket.destroySoon()
-  tell(error, socket)
+  return code
 }
 
-const tell = (error: NodeJS.ErrnoException, socket: Socket): void => {
+const tell = (line: string, socket: Socket): void => {
   if (!socket.writable) return void socket.destroy()
   const timer = setTimeout(() => socket.destroy(), UNPARSED_DRAIN)
   socket.once('close', () => clearTimeout(timer))
   socket.once('end', () => socket.destroy())
-  socket.end(`HTTP/1.1 ${lineOf(error)}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
+  socket.end(`HTTP/1.1 ${line}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
 }
 
-const lineOf = ({ code }: NodeJS.ErrnoException): string => {
-  if (code === 'HPE_HEADER_OVERFLOW') return '413 Payload Too Large'
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return '408 Request Timeout'
-  return '400 Bad Request'
+const statusOf = ({ code }: NodeJS.ErrnoException): [code: number, line: string] => {
+  if (code === 'HPE_HEADER_OVERFLOW') return [413, '413 Payload Too Large']
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return [408, '408 Request Timeout']
+  return [400, '400 Bad Request']
 }

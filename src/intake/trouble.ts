@@ -3,7 +3,7 @@
  * cause in the meantime is said once too.
  */
 import type { Clock } from '../clock.js'
-import type { Log, PullOutcome } from './observer.js'
+import type { Log } from './observer.js'
 
 /** More causes than this in one trouble are variations of the same. */
 const CAUSES = 10
@@ -12,13 +12,16 @@ export class Trouble {
   readonly #log: Log
   readonly #clock: Clock
   readonly #source: string
+  readonly #doing: string
   readonly #causes = new Set<string>()
   #since = 0
   #errors = 0
   #now: string | null = null
 
-  constructor(source: string, log: Log, clock: Clock) {
+  /** @param doing what fails and works again, as the log says it */
+  constructor(source: string, log: Log, clock: Clock, doing = 'pulling') {
     this.#source = source
+    this.#doing = doing
     this.#log = log
     this.#clock = clock
   }
@@ -28,7 +31,7 @@ export class Trouble {
     return this.#now
   }
 
-  met(outcome: PullOutcome, detail: string): void {
+  met(outcome: string, detail: string): void {
     if (this.#now === null) {
       this.#since = this.#clock.monotonic()
       this.#errors = 0
@@ -40,14 +43,14 @@ export class Trouble {
     this.#causes.add(cause)
     this.#log.warn(
       { source: this.#source, outcome, detail },
-      'pulling fails; said once, tried again with growing delay',
+      `${this.#doing} fails; said once, tried again with growing delay`,
     )
   }
 
   over(): void {
     if (this.#now === null) return
     const seconds = Math.round((this.#clock.monotonic() - this.#since) / 1_000)
-    this.#log.info({ source: this.#source, errors: this.#errors, seconds }, 'pulling works again')
+    this.#log.info({ source: this.#source, errors: this.#errors, seconds }, `${this.#doing} works again`)
     this.#now = null
     this.#causes.clear()
   }

@@ -4,18 +4,24 @@
  * `entries`: sequence number -> entry. `meta`: see below. `nonces` and `ids` have a second database each that says what
  * to forget first. `watch`: [source, message id] -> [watched since, last asked].
  */
+import { closeSync, openSync, readSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { open } from 'lmdb'
 import type { NewEntry } from './journal.js'
 
-/** The journal's id; the last number released; the first number that no position has been read for. */
-export type Meta = 'id' | 'released' | 'unverifiedFrom'
+/**
+ * The journal's id; the last number released; the first number that no position has been read for; by log and source,
+ * when the reconciler's last complete walk began.
+ */
+export type Meta = 'id' | 'released' | 'unverifiedFrom' | `walked ${string}`
 
 export type Environment = ReturnType<typeof openEnvironment>
 
 export function openEnvironment(directory: string) {
+  const path = join(directory, 'lmdb')
+  inspect(join(path, 'data.mdb'))
   const root = open({
-    path: join(directory, 'lmdb'),
+    path,
     maxDbs: 8,
     // LMDB's plain commit is what survives a power cut by its own documented rules, and it was not slower here.
     overlappingSync: false,
@@ -35,5 +41,40 @@ export function openEnvironment(directory: string) {
     /** [receivedAt, event id] */
     idsByAge: root.openDB<null, [number, string]>('ids-by-age', encoding),
     watch: root.openDB<[number, number], [string, string]>('watch', encoding),
+  }
+}
+
+/** How a file begins that LMDB has made, behind the header of its first page. */
+const MAGIC = { at: 24, value: 0xbeefc0de }
+/** Two pages that say where everything begins, and nothing yet. */
+const EMPTY = Buffer.alloc(2 * 4096)
+
+/** Of a file that is no environment lmdb-js dies without a word. */
+function inspect(file: string): void {
+  const head = headOf(file)
+  if (head.length === 0) return
+  if (EMPTY.subarray(0, head.length).equals(head)) {
+    // Made, and the power failed before anything was written to it.
+    truncateSync(file)
+    return
+  }
+  if (head.length < EMPTY.length || head.readUInt32LE(MAGIC.at) !== MAGIC.value) {
+    throw new Error(`${file} is damaged, or not ours; move it away and restore it from a copy if there is one`)
+  }
+}
+
+/** One byte more than the empty file has, where there is more. */
+function headOf(file: string): Buffer {
+  try {
+    const descriptor = openSync(file, 'r')
+    try {
+      const head = Buffer.alloc(EMPTY.length + 1)
+      return head.subarray(0, readSync(descriptor, head))
+    } finally {
+      closeSync(descriptor)
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return Buffer.alloc(0)
+    throw error
   }
 }

@@ -70,10 +70,16 @@ export interface Watched {
 
 /** What the reconciler keeps across restarts. Each call resolves once it is durable. */
 export interface WatchList {
-  add(source: string, messageIds: readonly string[], now: number): Promise<void>
-  of(source: string): Iterable<Watched>
+  /** @param since of those that are not on the list yet */
+  add(source: string, messageIds: readonly string[], since: number): Promise<void>
+  /** In an order that stays the same; only those behind a message id, on the list or not, where one is given. */
+  of(source: string, behind?: string): Iterable<Watched>
+  has(source: string, messageId: string): boolean
   asked(source: string, messageIds: readonly string[], at: number): Promise<void>
   drop(source: string, messageIds: readonly string[]): Promise<void>
+  /** When the last complete walk of one of the provider's own logs began, as noted; 0 if none was. */
+  walked(source: string, log: string): number
+  noteWalk(source: string, log: string, began: number): Promise<void>
 }
 
 export interface Journal {

@@ -94,10 +94,12 @@ export class LmdbJournal implements Journal {
 
     const id = meta.get('id') as string | undefined
     this.id = id ?? randomBytes(9).toString('hex')
-    // Both marks must be durable before the first entry is; a synchronous write at start is.
+    // Both marks must be durable before the first entry is; a synchronous write at start is. An earlier run that read no
+    // position left its mark; it counts unless the clock was set back behind it since.
+    const unverifiedFrom = Math.min((meta.get('unverifiedFrom') as number | undefined) ?? Infinity, this.#next)
     env.root.transactionSync(() => {
       if (id === undefined) meta.putSync('id', this.id)
-      if (meta.get('unverifiedFrom') === undefined) meta.putSync('unverifiedFrom', this.#next)
+      meta.putSync('unverifiedFrom', unverifiedFrom)
     })
   }
 

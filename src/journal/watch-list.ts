@@ -12,10 +12,12 @@ import type { Writer } from './writer.js'
 
 export class LmdbWatchList implements WatchList {
   readonly #db: Environment['watch']
+  readonly #meta: Environment['meta']
   readonly #writer: Writer
 
   constructor(env: Environment, writer: Writer) {
     this.#db = env.watch
+    this.#meta = env.meta
     this.#writer = writer
   }
 
@@ -28,14 +30,20 @@ export class LmdbWatchList implements WatchList {
     }
   }
 
-  add(source: string, messageIds: readonly string[], now: number): Promise<void> {
-    return this.#each(messageIds, (id) => this.#queueNew([source, id], now))
+  add(source: string, messageIds: readonly string[], since: number): Promise<void> {
+    return this.#each(messageIds, (id) => this.#queueNew([source, id], since))
   }
 
-  *of(source: string): Iterable<Watched> {
-    for (const { key, value } of this.#db.getRange({ start: [source, ''], end: [source, '\u{10ffff}'] })) {
+  *of(source: string, behind?: string): Iterable<Watched> {
+    const range = { start: [source, behind ?? ''], end: [source, '\u{10ffff}'] }
+    for (const { key, value } of this.#db.getRange(range)) {
+      if (key[1] === behind) continue
       yield { messageId: key[1], since: value[0], asked: value[1] }
     }
+  }
+
+  has(source: string, messageId: string): boolean {
+    return isKey(messageId) && this.#db.doesExist([source, messageId])
   }
 
   asked(source: string, messageIds: readonly string[], at: number): Promise<void> {
@@ -48,6 +56,14 @@ export class LmdbWatchList implements WatchList {
 
   drop(source: string, messageIds: readonly string[]): Promise<void> {
     return this.#each(messageIds, (id) => void this.#db.remove([source, id]))
+  }
+
+  walked(source: string, log: string): number {
+    return (this.#meta.get(`walked ${log} ${source}`) as number | undefined) ?? 0
+  }
+
+  noteWalk(source: string, log: string, began: number): Promise<void> {
+    return this.#writer.write(() => this.#meta.put(`walked ${log} ${source}`, began))
   }
 
   #queueNew(key: [string, string], since: number): void {

@@ -163,6 +163,23 @@ export interface ReconcileProtocol {
 
 export type ReconcileVerdict =
   /** `rows`: how many, so that the walk knows whether another page follows. */
-  | { readonly kind: 'answer'; readonly rows: number; readonly lastPage: boolean }
-  /** The provider refuses the account or the call: kept nowhere. */
-  | { readonly kind: 'refused'; readonly detail: string }
+  | {
+      readonly kind: 'answer'
+      readonly rows: number
+      readonly lastPage: boolean
+      readonly unsettled: readonly Unsettled[]
+    }
+  /** A 2xx that is none of the answers to such a question: kept, ends as a dead letter. */
+  | { readonly kind: 'not-an-answer'; readonly detail: string }
+  /**
+   * The provider refuses: kept nowhere. `account`: whatever is asked, now or for good; `request`: this question, and
+   * another, a smaller one say, may be answered.
+   */
+  | { readonly kind: 'refused'; readonly about: 'account' | 'request'; readonly detail: string }
+
+/** A message in the outbound journal whose last word is still to come. */
+export interface Unsettled {
+  readonly messageId: string
+  /** Milliseconds since the epoch; null where the row does not say so legibly. */
+  readonly sentAt: number | null
+}

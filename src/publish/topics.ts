@@ -45,7 +45,9 @@ async function create(
   { partitions: numPartitions, replicationFactor }: NonNullable<KafkaSettings['createTopics']>,
   clock: Clock,
 ): Promise<void> {
-  await admin.createTopics({ topics: names.map((topic) => ({ topic, numPartitions, replicationFactor })) })
+  // Not waited for by kafkajs, which gives up on a broker that has not heard of a topic at all.
+  const topics = names.map((topic) => ({ topic, numPartitions, replicationFactor }))
+  await admin.createTopics({ topics, waitForLeaders: false })
   const giveUpAt = clock.monotonic() + LOOK.longest
   for (const name of names) {
     while (!(await isLed(admin, name)) && clock.monotonic() < giveUpAt) await clock.sleep(LOOK.every)

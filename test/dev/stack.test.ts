@@ -7,7 +7,8 @@ import { createInterface } from 'node:readline'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { spawnGuarded } from '../../dev/guarded-child.js'
 import { fromEnvironment } from '../../dev/stack/environment.js'
-import { cached, isAlive } from '../../dev/stack/jvm/cache.js'
+import { cached } from '../../dev/stack/jvm/cache.js'
+import { isAlive } from '../../dev/work-directory.js'
 
 let folder: string
 beforeEach(async () => {

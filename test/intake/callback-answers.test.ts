@@ -189,6 +189,16 @@ describe('what goes into the journal', () => {
     expect(tested.journal.entries[0]?.facts.query).toBe('a=1')
   })
 
+  it('is the request of a client that offers another protocol in passing, as some do with every request', async () => {
+    const connection = await connected()
+    connection.send(
+      'POST /callbacks/open HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\nconnection: Upgrade, HTTP2-Settings\r\n' +
+        'upgrade: h2c\r\nhttp2-settings: AAEAAEAAAAIAAAAA\r\nexpect: nothing-known\r\n\r\nab',
+    )
+    expect((await connection.answer()).status).toBe(200)
+    expect(tested.journal.entries[0]?.body).toEqual(Uint8Array.from(Buffer.from('ab')))
+  })
+
   it('is nothing when the caller goes away before its body is here', async () => {
     const connection = await connected()
     await connection.sent('POST /callbacks/open HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhalf')

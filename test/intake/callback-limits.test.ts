@@ -124,6 +124,7 @@ describe('what is not HTTP', () => {
     expect((await connection.answer()).status).toBe(400)
     await connection.ended()
     expect(tested.journal.attempts).toBe(0)
+    expect(tested.observer.answers).toEqual([' 400'])
   })
 
   it('does not overtake the answer to a request before it on the same connection', async () => {

@@ -193,8 +193,8 @@ describe('a page that the journal refuses', () => {
     const simulator = await bench.simulator()
     simulator.enqueue(data.mtargetReceipts(60))
     const tested = bench.poller(simulator.url)
-    tested.journal.refuses = 'JOURNAL_WRITE_FAILED'
     tested.poller.start()
+    await tested.refusing()
     for (let tries = 1; tries <= 30; tries++) {
       await tested.clock.advance(await tested.paused())
       expect(simulator.answers).toHaveLength(1)
@@ -229,9 +229,8 @@ describe('a page that the journal refuses', () => {
     const simulator = await bench.simulator()
     simulator.enqueue(data.mtargetReceipts(5))
     const tested = bench.poller(simulator.url)
-    tested.journal.refuses = 'JOURNAL_FULL'
     tested.poller.start()
-    await tested.paused()
+    await tested.refusing()
     await tested.poller.stop(AbortSignal.abort())
     expect(tested.log.at('error').at(-1)?.message).toContain('LOST')
   })

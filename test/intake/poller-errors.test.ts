@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { ProviderData } from '../../dev/simulators/data.js'
-import { IDLE, PollerBench } from '../support/poller.js'
+import { IDLE, PollerBench, withPull } from '../support/poller.js'
 
 const bench = new PollerBench()
 const data = new ProviderData(9)
@@ -120,6 +120,31 @@ describe('after an error', () => {
     await tested.paused()
     for (let i = 0; i < 5; i++) await tested.nextPause()
     expect(tested.log.at('warn')).toHaveLength(2)
+  })
+})
+
+describe('a mistake of ours', () => {
+  const broken = (): never => {
+    throw new Error('a bug')
+  }
+
+  it('before the request does not end the loop', async () => {
+    const tested = bench.poller('http://127.0.0.1:9/', {}, withPull({ request: broken }))
+    tested.poller.start()
+    await tested.paused()
+    await tested.nextPause()
+    expect(tested.observer.outcomes).toEqual(['internal-error', 'internal-error'])
+    expect(tested.log.at('error')).toHaveLength(2)
+  })
+
+  it('while looking into an answer does not lose it', async () => {
+    const simulator = await bench.simulator()
+    simulator.enqueue(data.mtargetReceipts(3))
+    const tested = bench.poller(simulator.url, {}, withPull({ inspect: broken }))
+    tested.poller.start()
+    await tested.paused()
+    expect(tested.journal.entries).toHaveLength(1)
+    expect(tested.observer.outcomes).toEqual(['not-a-page'])
   })
 })
 

@@ -32,6 +32,10 @@ const provider = async (answer: (socket: Socket, request: string, nth: number) =
 
 const http = (status: string, body: string, headers = ''): string =>
   `HTTP/1.1 ${status}\r\ncontent-length: ${body.length}\r\n${headers}\r\n${body}`
+/** Each looks at the sockets: what one side of this process has written, the other has read a few turns later. */
+const turns = async (count: number): Promise<void> => {
+  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve))
+}
 const EMPTY = '{"results":[]}'
 
 describe('a request to a queue', () => {
@@ -140,7 +144,7 @@ describe('stopping', () => {
     while (seen().requests === 0) await new Promise((resolve) => setImmediate(resolve))
     let stopped = false
     const stop = tested.poller.stop().then(() => (stopped = true))
-    for (let turn = 0; turn < 200; turn++) await new Promise((resolve) => setImmediate(resolve))
+    await turns(200)
     expect(stopped).toBe(false)
     answer()
     await stop
@@ -156,7 +160,7 @@ describe('stopping', () => {
     const tested = bench.poller(url)
     tested.poller.start()
     while (seen().requests === 0) await new Promise((resolve) => setImmediate(resolve))
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    await turns(100)
     const stopped = tested.poller.stop()
     await tested.clock.advance(5_000)
     await stopped
@@ -170,7 +174,7 @@ describe('stopping', () => {
     const tested = bench.poller(url)
     tested.poller.start()
     while (seen().requests === 0) await new Promise((resolve) => setImmediate(resolve))
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    await turns(100)
     await tested.poller.stop(AbortSignal.abort())
     expect(tested.bodies).toEqual(['{"results":['])
     expect(tested.journal.entries[0]?.facts.complete).toBe('false')

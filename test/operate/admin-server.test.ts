@@ -38,8 +38,8 @@ const start = async (token?: string, port = 0): Promise<number> => {
 }
 
 beforeEach(() => {
-  journal = new MemoryJournal()
   clock = new ManualClock()
+  journal = new MemoryJournal(clock)
   watched = []
   watchFails = false
   status = new Status({

@@ -8,8 +8,8 @@ let journal: MemoryJournal
 let clock: ManualClock
 
 beforeEach(() => {
-  journal = new MemoryJournal()
   clock = new ManualClock()
+  journal = new MemoryJournal(clock)
   metrics = new Metrics(journal, clock)
 })
 

@@ -157,6 +157,7 @@ export class MemoryJournal implements Journal {
 
 class MemoryWatchList implements WatchList {
   readonly #sources = new Map<string, Map<string, Watched>>()
+  readonly #walks = new Map<string, number>()
 
   change(changes: readonly WatchChange[]): void {
     for (const { source, messageId, receivedAt, state } of changes) {
@@ -174,8 +175,13 @@ class MemoryWatchList implements WatchList {
     }
   }
 
-  of(source: string): Iterable<Watched> {
-    return [...this.#list(source).values()]
+  of(source: string, behind?: string): Iterable<Watched> {
+    const all = [...this.#list(source).values()].sort((a, b) => (a.messageId < b.messageId ? -1 : 1))
+    return behind === undefined ? all : all.filter(({ messageId }) => messageId > behind)
+  }
+
+  has(source: string, messageId: string): boolean {
+    return this.#list(source).has(messageId)
   }
 
   async asked(source: string, messageIds: readonly string[], at: number): Promise<void> {
@@ -187,6 +193,14 @@ class MemoryWatchList implements WatchList {
 
   async drop(source: string, messageIds: readonly string[]): Promise<void> {
     for (const messageId of messageIds) this.#list(source).delete(messageId)
+  }
+
+  walked(source: string, log: string): number {
+    return this.#walks.get(`${log} ${source}`) ?? 0
+  }
+
+  async noteWalk(source: string, log: string, began: number): Promise<void> {
+    this.#walks.set(`${log} ${source}`, began)
   }
 
   #list(source: string): Map<string, Watched> {

@@ -9,21 +9,24 @@ import { MemoryJournal } from './memory-journal.js'
 
 export const IDLE = 180_000
 
-/** As `Poller` wants it: a provider that has a queue. */
-export const withPull = (pull: PullProtocol | undefined = mtarget.pull) => {
-  if (pull === undefined) throw new Error('this provider has no queue')
-  return { ...mtarget, pull }
+/**
+ * As `Poller` wants it: a provider that has a queue.
+ * @param changes of the real protocol
+ */
+export const withPull = (changes: Partial<PullProtocol> = {}) => {
+  if (mtarget.pull === undefined) throw new Error('this provider has no queue')
+  return { ...mtarget, pull: { ...mtarget.pull, ...changes } }
 }
 
 export class TestedPoller {
-  readonly journal = new MemoryJournal()
   readonly clock = new ManualClock()
+  readonly journal = new MemoryJournal(this.clock)
   readonly log = new KeptLog()
   readonly observer = new KeptPulls()
   readonly poller: Poller
 
   /** @param url of the queue */
-  constructor(url: string, options: Partial<PollerOptions> = {}) {
+  constructor(url: string, options: Partial<PollerOptions> = {}, provider = withPull()) {
     this.poller = new Poller(
       {
         source: 'mtarget-fr',
@@ -35,7 +38,7 @@ export class TestedPoller {
         ...options,
       },
       {
-        provider: withPull(),
+        provider,
         journal: this.journal,
         clock: this.clock,
         log: this.log,
@@ -53,6 +56,15 @@ export class TestedPoller {
   /** Resolves with its length when the poller pauses. */
   paused(): Promise<number> {
     return this.clock.sleeping()
+  }
+
+  /** Resolves when a page has been handed out and the journal has begun to refuse it. */
+  async refusing(): Promise<void> {
+    const letGo = this.journal.hold()
+    while (this.journal.attempts === 0) await new Promise((resolve) => setImmediate(resolve))
+    this.journal.refuses = 'JOURNAL_WRITE_FAILED'
+    letGo()
+    await this.paused()
   }
 
   /** Lets the present pause pass, and resolves with the length of the next. */
@@ -76,8 +88,8 @@ export class PollerBench {
   }
 
   /** Not started. */
-  poller(url: string, options?: Partial<PollerOptions>): TestedPoller {
-    const tested = new TestedPoller(url, options)
+  poller(url: string, options?: Partial<PollerOptions>, provider?: ReturnType<typeof withPull>): TestedPoller {
+    const tested = new TestedPoller(url, options, provider)
     this.#pollers.push(tested)
     return tested
   }

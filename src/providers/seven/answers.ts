@@ -26,7 +26,7 @@ export const decodeAnswer = (endpoint: Endpoint, received: Received): Iterable<I
   const opened = open(received)
   if ('kind' in opened) return [opened]
   const refused = refusal(received.facts.status, opened)
-  if (refused !== undefined) return [dead('account-refused', refused, received.body)]
+  if (refused !== undefined) return [dead('account-refused', refused.detail, received.body)]
   const content = trimmed(opened.bytes)
   if (content[0] === OPEN_OBJECT || content[0] === OPEN_ARRAY) return readRows(endpoint, opened, received)
   if (endpoint === 'status') return readText(opened.read(content), received)

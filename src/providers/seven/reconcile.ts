@@ -2,11 +2,17 @@
  * Asking seven again. Base address https://gateway.seven.io/api, header `X-Api-Key`; attested: seven's OpenAPI file
  * (`msg_id` is "a comma separated list of SMS IDs") and docs.seven.io logbook (limit 1 to 100, offset, days).
  */
-import type { ReconcileAccount, ReconcileProtocol, ReconcileVerdict } from '../provider.js'
-import { OPEN_ARRAY } from '../wire/json-items.js'
-import { findRows } from '../wire/json-rows.js'
-import { open, trimmed } from '../wire/open.js'
+import { isFinal } from '../../event.js'
+import type { ReconcileAccount, ReconcileProtocol, ReconcileVerdict, Received, Unsettled } from '../provider.js'
+import { find, said } from '../wire/fields.js'
+import { OPEN_ARRAY, OPEN_OBJECT, rowFields } from '../wire/json-items.js'
+import { findRows, type Rows } from '../wire/json-rows.js'
+import { open, trimmed, type Opened } from '../wire/open.js'
+import { instantIn } from '../wire/times.js'
+import { decodeAnswer, endpointOf, type Endpoint } from './answers.js'
+import { ZONE } from './receipt.js'
 import { refusal } from './refusal.js'
+import { canonicalStatus, deliveryStatus } from './statuses.js'
 
 /** The most that the journal gives at once. */
 const PAGE = 100
@@ -40,15 +46,42 @@ export const reconcile: ReconcileProtocol = {
 
   inspect(answer): ReconcileVerdict {
     const opened = open(answer)
-    // It is kept, and ends as a dead letter that says why it can't be read.
-    if ('kind' in opened) return { kind: 'answer', rows: 0, lastPage: true }
+    if ('kind' in opened) return { kind: 'not-an-answer', detail: opened.detail }
     const refused = refusal(answer.facts.status, opened)
-    if (refused !== undefined) return { kind: 'refused', detail: refused }
-    if (trimmed(opened.bytes)[0] !== OPEN_ARRAY) return { kind: 'answer', rows: 1, lastPage: true }
+    if (refused !== undefined) return { kind: 'refused', ...refused }
+    const endpoint = endpointOf(answer.facts.path)
+    if (endpoint === undefined) return { kind: 'not-an-answer', detail: `an answer to ${answer.facts.path}` }
+    const first = trimmed(opened.bytes)[0]
+    if (first !== OPEN_ARRAY && first !== OPEN_OBJECT) return ofText(endpoint, answer)
     const found = findRows(opened.bytes)
     const rows = found.rows.length / 2
     // An answer that was cut is gone on with behind what came of it.
     const cut = found.rest?.kind === 'cut' && rows > 0
-    return { kind: 'answer', rows, lastPage: rows < PAGE && !cut }
+    const unsettled = endpoint === 'outbound' ? unsettledIn(found, opened) : []
+    return { kind: 'answer', rows, lastPage: rows < PAGE && !cut, unsettled }
   },
+}
+
+/** An answer that is not JSON: one status, or what the decoder makes a dead letter of. */
+const ofText = (endpoint: Endpoint, answer: Received): ReconcileVerdict => {
+  const [item] = decodeAnswer(endpoint, answer)
+  if (item?.kind !== 'dead-letter') return { kind: 'answer', rows: item ? 1 : 0, lastPage: true, unsettled: [] }
+  const { reason, detail } = item
+  if (reason === 'ambiguous-answer') return { kind: 'refused', about: 'request', detail }
+  return { kind: 'not-an-answer', detail }
+}
+
+/** Messages without a report, or with an intermediate one: `dlr` of a row is null, or not the last word. */
+const unsettledIn = ({ rows }: Rows, opened: Opened): Unsettled[] => {
+  const unsettled: Unsettled[] = []
+  for (let i = 0; i < rows.length; i += 2) {
+    const fields = rowFields(opened.bytes.subarray(rows[i], rows[i + 1]), opened)
+    if (!Array.isArray(fields)) continue
+    const messageId = said(find(fields, 'id'))
+    const status = said(find(fields, 'dlr'))
+    if (messageId === undefined) continue
+    if (status !== undefined && isFinal(deliveryStatus(canonicalStatus(status)))) continue
+    unsettled.push({ messageId, sentAt: instantIn(ZONE, said(find(fields, 'timestamp'))) })
+  }
+  return unsettled
 }

@@ -10,41 +10,43 @@ export type Decoded = { readonly bytes: Uint8Array } | { readonly problem: strin
 /** Names that stand in `content-encoding` without anything having been encoded. */
 const NO_CODING = new Set(['', 'identity', 'none', 'utf-8', 'utf8', 'binary', '8bit', '7bit'])
 
-const ZLIB = { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: MAX_INFLATED }
-const BROTLI = { finishFlush: constants.BROTLI_OPERATION_FLUSH, maxOutputLength: MAX_INFLATED }
-
 /** The first two bytes of a zlib stream: method 8, and divisible by 31 (RFC 1950). */
 const isZlib = (b: Uint8Array): boolean => ((b[0] ?? 0) & 15) === 8 && ((b[0] ?? 0) * 256 + (b[1] ?? 0)) % 31 === 0
 const isGzip = (b: Uint8Array): boolean => b[0] === 0x1f && b[1] === 0x8b
 
-const undo = (coding: string, bytes: Uint8Array): Uint8Array | undefined => {
+const undo = (coding: string, bytes: Uint8Array, maxOutputLength: number): Uint8Array | undefined => {
+  const zlib = { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength }
   switch (coding) {
     case 'gzip':
     case 'x-gzip':
       // Something on the way undid the coding and left its name: then the magic number is missing.
-      return isGzip(bytes) ? gunzipSync(bytes, ZLIB) : bytes
+      return isGzip(bytes) ? gunzipSync(bytes, zlib) : bytes
     case 'deflate':
-      return isZlib(bytes) ? inflateSync(bytes, ZLIB) : inflateRawSync(bytes, ZLIB)
+      return isZlib(bytes) ? inflateSync(bytes, zlib) : inflateRawSync(bytes, zlib)
     case 'br':
-      return brotliDecompressSync(bytes, BROTLI)
+      return brotliDecompressSync(bytes, { finishFlush: constants.BROTLI_OPERATION_FLUSH, maxOutputLength })
     default:
       return undefined
   }
 }
 
-export const decodeContent = (bytes: Uint8Array, contentEncoding: string | undefined): Decoded => {
+export const decodeContent = (
+  bytes: Uint8Array,
+  contentEncoding: string | undefined,
+  limit = MAX_INFLATED,
+): Decoded => {
   if (contentEncoding === undefined || bytes.length === 0) return { bytes }
   let result = bytes
   for (const name of contentEncoding.toLowerCase().split(',').reverse()) {
     const coding = name.trim()
     if (NO_CODING.has(coding)) continue
     try {
-      const undone = undo(coding, result)
+      const undone = undo(coding, result, limit)
       if (undone === undefined) return { problem: `the content coding "${coding}" is not known here` }
       result = undone
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') {
-        return { problem: `the body inflates to more than ${MAX_INFLATED / 1024 / 1024} MiB` }
+        return { problem: `the body inflates to more than ${limit} bytes` }
       }
       // It says that it is compressed and is not: read as it is, and judged by what it says.
       return { bytes }

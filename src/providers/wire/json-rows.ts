@@ -115,6 +115,7 @@ class Scanner {
         this.#at++
         this.#blanks()
       }
+      if (found) this.#from = this.#at
       const member = this.#at
       if (this.#bytes[this.#at] !== QUOTE || !this.#value()) return false
       const isKey = this.#isKey(member, this.#at)

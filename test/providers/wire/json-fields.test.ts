@@ -107,7 +107,7 @@ describe('a JSON object as fields', () => {
         if (!Array.isArray(fields)) throw new Error(fields.detail)
         const expected = flat(JSON.parse(JSON.stringify(value)), '')
         expect(
-          fields.map(({ name, value: text, type }) => [name, type === 'string' ? text : JSON.parse(text)]),
+          fields.map(({ name, value: text, type }) => [name, type === 'string' ? text : (JSON.parse(text) as unknown)]),
         ).toEqual(expected)
       }),
     )

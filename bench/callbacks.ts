@@ -1,0 +1,51 @@
+/** Callbacks of seven over connections that are kept alive, each answered before the next on its connection. */
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import type { Stack } from '../dev/stack/index.js'
+import { quantile } from './figures.js'
+import { startConnector, untilPublishing, untilReached } from './running.js'
+
+export interface CallbackFigures {
+  /** Answered with 200, a second. */
+  readonly answered: number
+  /** From the first request to the last commit, a second. */
+  readonly published: number
+  /** Milliseconds. */
+  readonly median: number
+  readonly p99: number
+}
+
+export interface CallerReport {
+  readonly seconds: number
+  /** Milliseconds, a sample. */
+  readonly times: readonly number[]
+  readonly refused: number
+}
+
+export async function measureCallbacks(stack: Stack, count: number, connections: number): Promise<CallbackFigures> {
+  const running = await startConnector(stack, 'bench-callbacks', 'http://127.0.0.1:1/')
+  try {
+    await untilPublishing(running)
+    const start = performance.now()
+    // A process of its own: the load must not take turns with what measures it.
+    const caller = fork(fileURLToPath(new URL('caller.ts', import.meta.url)), [
+      String(running.callbackPort),
+      String(count),
+      String(connections),
+    ])
+    const [report] = (await once(caller, 'message')) as [CallerReport]
+    if (report.refused > 0) throw new Error(`${report.refused} callbacks were not answered with 200`)
+    await untilReached(running, 'dlrmo_events_published_total', count)
+    const seconds = (performance.now() - start) / 1000
+    const times = report.times.toSorted((a, b) => a - b)
+    return {
+      answered: count / report.seconds,
+      published: count / seconds,
+      median: quantile(times, 0.5),
+      p99: quantile(times, 0.99),
+    }
+  } finally {
+    await running.stop()
+  }
+}

@@ -1,0 +1,138 @@
+/** Who may publish: the youngest producer of an instance, and how the older one learns of it. */
+import { randomUUID } from 'node:crypto'
+import pino from 'pino'
+import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest'
+import { type Clock, systemClock } from '../../src/clock.js'
+import { KafkaPublisher, type KafkaPublisherOptions } from '../../src/publish/kafka-publisher.js'
+import type { OutgoingRecord } from '../../src/publish/publisher.js'
+import type { KafkaSettings } from '../../src/publish/settings.js'
+import { readCommitted } from '../support/kafka.js'
+import { publisherSettings } from '../support/publisher-settings.js'
+import { API, KafkaProxy } from '../support/tcp-proxy.js'
+
+const JOURNAL = 'a-journal'
+
+/** Real time that can be moved on. */
+class Shifted implements Clock {
+  by = 0
+  now = (): number => systemClock.now() + this.by
+  monotonic = (): number => systemClock.monotonic() + this.by
+  sleep = systemClock.sleep
+}
+
+describe('two producers of one instance', () => {
+  let proxy: KafkaProxy
+  let settings: KafkaSettings
+  let made: KafkaPublisher[]
+
+  beforeEach(async () => {
+    proxy = await KafkaProxy.before(inject('brokers')[0]!)
+    settings = publisherSettings([proxy.address], randomUUID(), { requestTimeout: 1_000 })
+    made = []
+  })
+  afterEach(async () => {
+    for (const publisher of made) await publisher.close()
+    await proxy.close()
+  })
+
+  const publisher = (more: Partial<KafkaPublisherOptions> = {}): KafkaPublisher => {
+    const each = new KafkaPublisher({ settings, clock: systemClock, log: pino({ level: 'silent' }), ...more })
+    made.push(each)
+    return each
+  }
+  const record = (text: string): OutgoingRecord => ({
+    topic: settings.topics.dlr,
+    key: 'k',
+    value: Buffer.from(text),
+    headers: {},
+  })
+  const committed = async (): Promise<string[]> =>
+    (await readCommitted(inject('brokers'), settings.topics.dlr)).map(({ value }) => value.toString())
+
+  it('leaves publishing to the younger, and tells the older', async () => {
+    const [older, younger] = [publisher(), publisher()]
+    await older.open(JOURNAL)
+    await older.publish([record('older')], 1)
+    expect(await younger.open(JOURNAL)).toBe(1)
+    await expect(older.publish([record('too late')], 2)).rejects.toMatchObject({ code: 'PRODUCER_REPLACED' })
+    await younger.publish([record('younger')], 2)
+    expect(await committed()).toEqual(['older', 'younger'])
+  })
+
+  it('undoes what the older had begun, before the younger reads the position', async () => {
+    const [older, younger] = [publisher(), publisher({ settings: { ...settings, brokers: inject('brokers') } })]
+    await older.open(JOURNAL)
+    proxy.judge((key) => (key === API.endTxn ? 'hold' : 'pass'))
+    const late = older.publish([record('older')], 1)
+    late.catch(() => undefined)
+    await expect.poll(() => proxy.counts.hold).toBe(1)
+    expect(await younger.open(JOURNAL)).toBe(-1)
+    proxy.judge(() => 'pass')
+    proxy.release()
+    await expect(late).rejects.toMatchObject({ code: 'PRODUCER_REPLACED' })
+    await younger.publish([record('younger')], 1)
+    expect(await committed()).toEqual(['younger'])
+  })
+
+  it('calls it doubt, not a replacement, when the broker may have aborted the transaction by its time-out', async () => {
+    const clock = new Shifted()
+    const [older, younger] = [
+      publisher({ clock }),
+      publisher({ settings: { ...settings, brokers: inject('brokers') } }),
+    ]
+    await older.open(JOURNAL)
+    proxy.judge((key) => (key === API.endTxn ? 'hold' : 'pass'))
+    const late = older.publish([record('older')], 1)
+    late.catch(() => undefined)
+    await expect.poll(() => proxy.counts.hold).toBe(1)
+    await younger.open(JOURNAL)
+    clock.by = 40_000 // as if this process had been stopped
+    proxy.judge(() => 'pass')
+    proxy.release()
+    await expect(late).rejects.toMatchObject({ code: 'PUBLISH_IN_DOUBT' })
+  })
+
+  it('goes on after the broker has aborted a transaction by its time-out', async () => {
+    const slow = publisher({ settings: { ...settings, requestTimeout: 30_000 }, transactionTimeout: 1_000 })
+    await slow.open(JOURNAL)
+    proxy.judge((key) => (key === API.endTxn ? 'hold' : 'pass'))
+    const publishing = slow.publish([record('once')], 1)
+    publishing.catch(() => undefined)
+    await expect.poll(() => proxy.counts.hold).toBe(1)
+    // The broker looks for such transactions every ten seconds; when it has aborted this one, readers get past it.
+    expect(await committed()).toEqual([])
+    proxy.judge(() => 'pass')
+    proxy.release()
+    await expect(publishing).rejects.toMatchObject({ code: 'PUBLISH_IN_DOUBT' })
+    expect(await slow.open(JOURNAL)).toBe(-1)
+    await slow.publish([record('once')], 1)
+    expect(await committed()).toEqual(['once'])
+  })
+
+  it('is not taken for another process when its own request arrives late', async () => {
+    const only = publisher()
+    await only.open(JOURNAL)
+    await only.publish([record('1')], 1)
+    proxy.judge((key) => (key === API.initProducerId ? 'hold' : 'pass'))
+    await expect(only.open(JOURNAL)).rejects.toMatchObject({ code: 'KAFKA_UNREACHABLE' })
+    proxy.judge(() => 'pass')
+    await only.open(JOURNAL)
+    proxy.release()
+    // The broker handles what comes on two connections in any order; at some point the late request fences us.
+    let position = 1
+    await expect
+      .poll(
+        async () =>
+          only.publish([record(String(position + 1))], position + 1).then(
+            () => ((position += 1), 'fine'),
+            (error: unknown) => error,
+          ),
+        { timeout: 10_000 },
+      )
+      .toMatchObject({ code: 'PUBLISH_IN_DOUBT' })
+    expect(await only.open(JOURNAL)).toBe(position)
+    await only.publish([record('last')], position + 1)
+    const texts = await committed()
+    expect(texts).toEqual([...Array.from({ length: position }, (_, i) => String(i + 1)), 'last'])
+  })
+})

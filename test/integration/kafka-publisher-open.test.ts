@@ -1,0 +1,87 @@
+/** What stands in the way of publishing, and what it is called. */
+import { randomUUID } from 'node:crypto'
+import { createServer, type AddressInfo } from 'node:net'
+import pino from 'pino'
+import { describe, expect, inject, it, onTestFinished } from 'vitest'
+import { systemClock } from '../../src/clock.js'
+import { AtLeastOncePublisher } from '../../src/publish/at-least-once-publisher.js'
+import { KafkaPublisher } from '../../src/publish/kafka-publisher.js'
+import { lookAtTopics } from '../../src/publish/look.js'
+import type { Publisher } from '../../src/publish/publisher.js'
+import type { KafkaSettings } from '../../src/publish/settings.js'
+import { partitionsOf, withAdmin } from '../support/kafka.js'
+import { publisherSettings } from '../support/publisher-settings.js'
+
+const log = pino({ level: 'silent' })
+const kinds: readonly [string, (settings: KafkaSettings) => Publisher][] = [
+  ['exactly once', (settings) => new KafkaPublisher({ settings, clock: systemClock, log })],
+  ['at least once', (settings) => new AtLeastOncePublisher({ settings, clock: systemClock, log })],
+]
+
+describe.each(kinds)('opening, %s', (_name, make) => {
+  const publisher = (settings: KafkaSettings): Publisher => {
+    const made = make(settings)
+    onTestFinished(() => made.close())
+    return made
+  }
+
+  it('names every topic that is missing', async () => {
+    const name = randomUUID()
+    const settings = publisherSettings(inject('brokers'), name, { createTopics: undefined })
+    await withAdmin(inject('brokers'), (admin) =>
+      admin.createTopics({ topics: [{ topic: settings.topics.mo, numPartitions: 1 }], waitForLeaders: false }),
+    )
+    const refused = publisher(settings).open('a-journal')
+    await expect(refused).rejects.toMatchObject({ code: 'TOPIC_MISSING' })
+    await expect(refused).rejects.toThrow(`no topic ${name}.dlr, ${name}.dead-letter on the cluster`)
+  })
+
+  it('makes missing topics with the partitions asked for', async () => {
+    const settings = publisherSettings(inject('brokers'), randomUUID(), {
+      createTopics: { partitions: 4, replicationFactor: 1 },
+    })
+    await publisher(settings).open('a-journal')
+    for (const topic of Object.values(settings.topics) as string[]) {
+      expect(await partitionsOf(inject('brokers'), topic)).toHaveLength(4)
+    }
+  })
+
+  it('says when a topic can not be made as asked', async () => {
+    const settings = publisherSettings(inject('brokers'), randomUUID(), {
+      createTopics: { partitions: 1, replicationFactor: 9 },
+    })
+    await expect(publisher(settings).open('a-journal')).rejects.toMatchObject({ code: 'KAFKA_REFUSED' })
+  })
+
+  it('says when nobody listens', async () => {
+    const settings = publisherSettings([await unusedAddress()], randomUUID())
+    await expect(publisher(settings).open('a-journal')).rejects.toMatchObject({ code: 'KAFKA_UNREACHABLE' })
+  })
+
+  it('does not wait for ever for a broker that never answers', async () => {
+    const deaf = createServer()
+    await new Promise<void>((resolve) => deaf.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => void deaf.close())
+    const settings = publisherSettings([`127.0.0.1:${(deaf.address() as AddressInfo).port}`], randomUUID(), {
+      requestTimeout: 200,
+    })
+    await expect(publisher(settings).open('a-journal')).rejects.toMatchObject({ code: 'KAFKA_UNREACHABLE' })
+  })
+
+  it('is looked at without making or fencing anything', async () => {
+    const settings = publisherSettings(inject('brokers'), randomUUID())
+    await expect(lookAtTopics(settings, systemClock, log)).rejects.toMatchObject({ code: 'TOPIC_MISSING' })
+    const open = publisher(settings)
+    await open.open('a-journal')
+    expect([...(await lookAtTopics(settings, systemClock, log)).values()]).toEqual([3, 3, 3])
+    await open.publish([], 1)
+  })
+})
+
+const unusedAddress = async (): Promise<string> => {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return `127.0.0.1:${port}`
+}

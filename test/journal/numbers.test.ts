@@ -1,0 +1,197 @@
+/** Sequence numbers, and what survives when a journal is opened again: clocks set back and old copies included. */
+import { cpSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { LmdbJournal } from '../../src/journal/lmdb-journal.js'
+import { entryOf } from '../contracts/journal-contract.js'
+import { Journals } from './support/journals.js'
+
+const HOUR = 3_600_000
+const ALL = { entries: 1000, bytes: 1e9 }
+const NO_NOTES = { seen: [], watch: [] }
+
+const journals = new Journals()
+let directory: string
+
+beforeEach(() => {
+  directory = journals.directory()
+})
+afterEach(() => journals.dispose())
+
+const append = (journal: LmdbJournal, ...names: string[]): Promise<number[]> =>
+  Promise.all(names.map((name) => journal.append(entryOf(name))))
+
+const namesOf = (journal: LmdbJournal, after = -1): string[] =>
+  journal.read(after, ALL).map(({ body }) => Buffer.from(body).toString())
+
+const numbersOf = (journal: LmdbJournal): number[] => journal.read(-1, ALL).map(({ seq }) => seq)
+
+/** As after kill -9: the files as they are, without a word to the journal that has them open. */
+function crashed(from: string): string {
+  const to = journals.directory()
+  cpSync(join(from, 'lmdb', 'data.mdb'), join(to, 'lmdb', 'data.mdb'))
+  return to
+}
+
+describe('sequence numbers', () => {
+  it('begin at the wall clock, in microseconds', async () => {
+    const journal = await journals.open(directory)
+    const [first] = await append(journal, 'a')
+    expect(first).toBe(journals.clock.now() * 1000)
+  })
+
+  it('go on behind the last one when the clock was set back', async () => {
+    let journal = await journals.open(directory)
+    const [, last] = await append(journal, 'a', 'b')
+    await journals.close(journal)
+    journals.clock.jumpTo(journals.clock.now() - HOUR)
+    journal = await journals.open(directory)
+    expect(await append(journal, 'c')).toEqual([last! + 1])
+  })
+
+  it('go on behind the last one also when the journal is empty', async () => {
+    let journal = await journals.open(directory)
+    const [, last] = await append(journal, 'a', 'b')
+    await journal.recover(-1)
+    await journal.release(last!, NO_NOTES)
+    await journals.close(journal)
+    journals.clock.jumpTo(journals.clock.now() - HOUR)
+    journal = await journals.open(directory)
+    expect(journal.released).toBe(last)
+    expect(await append(journal, 'c')).toEqual([last! + 1])
+  })
+})
+
+describe('a journal that is opened again', () => {
+  it('is the same journal; one in another directory is not', async () => {
+    const journal = await journals.open(directory)
+    const { id } = journal
+    await journals.close(journal)
+    expect((await journals.open(directory)).id).toBe(id)
+    expect((await journals.open(journals.directory())).id).not.toBe(id)
+    expect((await journals.open(crashed(directory))).id).toBe(id)
+  })
+
+  it('remembers nonces, arrivals, what is watched and what was released', async () => {
+    const seen = { eventId: 'id', place: 3, receivedAt: journals.clock.now() }
+    const nonce = { key: 'n', expiresAt: journals.clock.now() + HOUR }
+    const first = await journals.open(directory)
+    const seq = await first.append(entryOf('a'), nonce)
+    await append(first, 'b')
+    await first.recover(-1)
+    const watch = { source: 's', messageId: 'm', receivedAt: 7, state: 'open' } as const
+    await first.release(seq, { seen: [{ ...seen, seq }], watch: [watch] })
+    await first.watchList.asked('s', ['m'], 9)
+
+    for (const again of [crashed(directory), directory]) {
+      if (again === directory) await journals.close(first)
+      const journal = await journals.open(again)
+      expect(namesOf(journal)).toEqual(['b'])
+      expect(journal.released).toBe(seq)
+      expect(journal.firstArrival('id')).toEqual({ seq, place: 3 })
+      expect([...journal.watchList.of('s')]).toEqual([{ messageId: 'm', since: 7, asked: 9 }])
+      await expect(journal.append(entryOf(), nonce)).rejects.toMatchObject({ code: 'NONCE_SEEN' })
+    }
+  })
+})
+
+/**
+ * The worst that can happen to numbers: the journal went on to `position`, and then an old copy of it was put back while
+ * the clock was set back. What the copy gets next has numbers that the broker knows for others.
+ */
+describe('an old copy of a journal, restored while the clock is set back', () => {
+  let position: number
+
+  beforeEach(async () => {
+    const original = await journals.open(directory)
+    await original.recover(-1)
+    await append(original, 'committed since')
+    const copy = crashed(directory)
+    journals.clock.jumpTo(journals.clock.now() + HOUR)
+    await journals.close(original)
+    const later = await journals.open(directory)
+    const [, last] = await append(later, 'gone 1', 'gone 2')
+    position = last!
+    await journals.close(later)
+    rmSync(directory, { recursive: true })
+    directory = copy
+    journals.clock.jumpTo(journals.clock.now() - 2 * HOUR)
+  })
+
+  it('hides nothing that arrives: it goes above the position, in order', async () => {
+    const journal = await journals.open(directory)
+    expect(Math.max(...(await append(journal, 'x', 'y')))).toBeLessThan(position)
+    expect(await journal.recover(position)).toBe(position)
+    expect(namesOf(journal, position)).toEqual(['x', 'y'])
+    // What it held when it was copied is what the broker has.
+    expect(namesOf(journal)).toEqual(['committed since', 'x', 'y'])
+  })
+
+  it('hides nothing that arrives while the position is looked at', async () => {
+    const journal = await journals.open(directory)
+    await append(journal, 'x')
+    const writers = [0, 1, 2, 3, 4, 5, 6, 7].map(async (writer) => {
+      for (let i = 0; i < 20; i++) await append(journal, `${writer}.${i}`)
+    })
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    await journal.recover(position)
+    await Promise.all(writers)
+    const names = namesOf(journal, position)
+    expect(names).toHaveLength(161)
+    expect(new Set(names).size).toBe(161)
+    expect(names[0]).toBe('x')
+    for (let writer = 0; writer < 8; writer++) {
+      const own = names.filter((name) => name.startsWith(`${writer}.`))
+      expect(own).toEqual(Array.from({ length: 20 }, (_, i) => `${writer}.${i}`))
+    }
+  })
+
+  it('hides nothing of a run that read no position', async () => {
+    const first = await journals.open(directory)
+    await append(first, 'x')
+    const second = await journals.open(crashed(directory))
+    await append(second, 'y')
+    await second.recover(position)
+    expect(namesOf(second, position)).toEqual(['x', 'y'])
+  })
+
+  it('hides nothing when a run before had a right clock and took nothing in', async () => {
+    journals.clock.jumpTo(journals.clock.now() + 3 * HOUR)
+    await journals.close(await journals.open(directory))
+    journals.clock.jumpTo(journals.clock.now() - 3 * HOUR)
+    const journal = await journals.open(directory)
+    expect(Math.max(...(await append(journal, 'x')))).toBeLessThan(position)
+    await journal.recover(position)
+    expect(namesOf(journal, position)).toEqual(['x'])
+  })
+
+  it('numbers nothing twice when it crashes after that', async () => {
+    const first = await journals.open(directory)
+    await append(first, 'x', 'y')
+    await first.recover(position)
+    const numbers = numbersOf(first)
+    const second = await journals.open(crashed(directory))
+    await append(second, 'z')
+    expect(await second.recover(position)).toBe(position)
+    expect(numbersOf(second).slice(0, 3)).toEqual(numbers)
+    expect(namesOf(second, position)).toEqual(['x', 'y', 'z'])
+  })
+
+  it('does not take what was committed under a new number for unknown, when it crashes before the release', async () => {
+    const first = await journals.open(directory)
+    await append(first, 'x', 'y')
+    await first.recover(position)
+    const [z] = await append(first, 'z')
+    const second = await journals.open(crashed(directory))
+    expect(await second.recover(z!)).toBe(z)
+    expect(namesOf(second, z)).toEqual([])
+    expect(numbersOf(second)).toEqual(numbersOf(first))
+  })
+
+  it('has new numbers above the position also when nothing had to move', async () => {
+    const journal = await journals.open(directory)
+    await journal.recover(position)
+    const [x] = await append(journal, 'x')
+    expect(x).toBeGreaterThan(position)
+  })
+})

@@ -1,0 +1,25 @@
+import type { Via } from '../../src/event.js'
+import { providers } from '../../src/providers/index.js'
+import type { DecodeSettings, Facts, Item, Provider, Received } from '../../src/providers/provider.js'
+import { SETTINGS } from '../contracts/provider-contract.js'
+
+export const providerNamed = (name: string): Provider => {
+  const provider = providers.get(name)
+  if (!provider) throw new Error(`no provider ${name}`)
+  return provider
+}
+
+export const received = (via: Via, body: string | Uint8Array = '', facts: Partial<Facts> = {}): Received => ({
+  via,
+  receivedAt: 1_795_000_000_000,
+  facts: { method: 'POST', path: '/callbacks/some-source', query: '', ...facts },
+  body: typeof body === 'string' ? Buffer.from(body) : body,
+})
+
+export const decodeWith =
+  (name: string) =>
+  (each: Received, settings: Partial<DecodeSettings> = {}): Item[] => [
+    ...providerNamed(name).decode(each, { ...SETTINGS, ...settings }),
+  ]
+
+export const textOf = (item: Item): string => Buffer.from(item.body).toString()
