@@ -32,9 +32,12 @@ try {
   console.log(row('  the same until all are committed to Kafka', `${number(called.published)} /s`))
   console.log(row('  time to answer, median / 99 %', `${called.median.toFixed(1)} / ${called.p99.toFixed(1)} ms`))
 
+  console.log(row('  CPU of the connector for one', `${called.cpu.toFixed(0)} us`))
+
   const pulled = await measurePulls(stack, rows)
-  console.log(row('pulled items, until all are committed to Kafka', `${number(pulled)} /s`))
-  console.log(row('  of what kafkajs does alone', `${((100 * pulled) / alone).toFixed(0)} %`))
+  console.log(row('pulled items, until all are committed to Kafka', `${number(pulled.published)} /s`))
+  console.log(row('  of what kafkajs does alone', `${((100 * pulled.published) / alone).toFixed(0)} %`))
+  console.log(row('  CPU of the connector for one', `${pulled.cpu.toFixed(0)} us`))
 } finally {
   await stack.stop()
 }

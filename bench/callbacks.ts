@@ -14,6 +14,8 @@ export interface CallbackFigures {
   /** Milliseconds. */
   readonly median: number
   readonly p99: number
+  /** CPU time of the connector for one callback, published; microseconds. */
+  readonly cpu: number
 }
 
 export interface CallerReport {
@@ -27,6 +29,7 @@ export async function measureCallbacks(stack: Stack, count: number, connections:
   const running = await startConnector(stack, 'bench-callbacks', 'http://127.0.0.1:1/')
   try {
     await untilPublishing(running)
+    const cpuBefore = await running.sum('process_cpu_seconds_total')
     const start = performance.now()
     // A process of its own: the load must not take turns with what measures it.
     const caller = fork(fileURLToPath(new URL('caller.ts', import.meta.url)), [
@@ -44,6 +47,7 @@ export async function measureCallbacks(stack: Stack, count: number, connections:
       published: count / seconds,
       median: quantile(times, 0.5),
       p99: quantile(times, 0.99),
+      cpu: (1e6 * ((await running.sum('process_cpu_seconds_total')) - cpuBefore)) / count,
     }
   } finally {
     await running.stop()

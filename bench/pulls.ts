@@ -6,8 +6,14 @@ import { ProviderData } from '../dev/simulators/data.js'
 import type { Stack } from '../dev/stack/index.js'
 import { startConnector, untilPublishing, untilReached } from './running.js'
 
-/** @returns items a second, from the first request for a page to the last commit */
-export async function measurePulls(stack: Stack, rows: number): Promise<number> {
+export interface PullFigures {
+  /** From the first request for a page to the last commit, a second. */
+  readonly published: number
+  /** CPU time of the connector for one item, published; microseconds. */
+  readonly cpu: number
+}
+
+export async function measurePulls(stack: Stack, rows: number): Promise<PullFigures> {
   // Rendered before: the queue's own speed is not what is measured.
   const queue = new ProviderData(2).mtargetMix(rows).map((row) => JSON.stringify(row))
   let open = false
@@ -27,9 +33,12 @@ export async function measurePulls(stack: Stack, rows: number): Promise<number> 
   const running = await startConnector(stack, 'bench-pulls', url)
   try {
     await untilPublishing(running)
+    const cpuBefore = await running.sum('process_cpu_seconds_total')
     open = true
     await untilReached(running, 'dlrmo_events_published_total', rows)
-    return rows / ((performance.now() - startedAt) / 1000)
+    const seconds = (performance.now() - startedAt) / 1000
+    const cpu = (await running.sum('process_cpu_seconds_total')) - cpuBefore
+    return { published: rows / seconds, cpu: (1e6 * cpu) / rows }
   } finally {
     await running.stop()
     server.closeAllConnections()

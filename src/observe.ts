@@ -75,6 +75,4 @@ export const observePulls = ({ metrics, status }: ObserveParts): PullObserver =>
 export const observeCallbacks = ({ metrics }: ObserveParts): CallbackObserver => ({
   answered: (source, code) => metrics.callbacks.inc({ source, code: String(code) }),
   custody: (seconds) => metrics.custody.observe(seconds),
-  taken: () => undefined,
-  refused: () => undefined,
 })

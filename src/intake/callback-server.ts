@@ -177,7 +177,6 @@ export class CallbackServer {
       (error: unknown) => {
         if (hasCode(error, 'NONCE_SEEN')) return this.#unauthorised(call, 'nonce')
         this.#complaints.refused(error)
-        this.#parts.observer.refused(error)
         this.#refuse(call.req, call.res, 503, LATER, call.source.name)
       },
     )
@@ -187,7 +186,6 @@ export class CallbackServer {
     const { observer, clock } = this.#parts
     res.writeHead(200, this.#leaving ? OK_AND_CLOSE : OK).end()
     observer.custody((clock.monotonic() - began) / 1_000)
-    observer.taken()
     observer.answered(source.name, 200)
     this.#complaints.taken()
   }

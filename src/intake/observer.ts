@@ -49,12 +49,57 @@ export interface PullObserver {
   state(source: string, state: PullState): void
 }
 
+/** What the reconciler asks. */
+export type ReconcileEndpoint = 'status' | 'outbound' | 'inbound'
+
+/** How one of its requests ended; the `outcome` label of `dlrmo_reconcile_requests_total`. */
+export type ReconcileOutcome =
+  /** Complete; in custody, unless all of it was known. */
+  | 'answer'
+  /** A 2xx that is none; kept. */
+  | 'not-an-answer'
+  /** The provider refuses the account or the question, or answers with an error status. */
+  | 'refused'
+  /** 429, or 503: asked to come back later. */
+  | 'rate-limited'
+  /** The connection died on the way, or the answer was too long. */
+  | 'cut'
+  /** No byte for too long. */
+  | 'timeout'
+  /** No connection, or it died before the answer. */
+  | 'network-error'
+  /** The answer was complete, and the journal did not take it. */
+  | 'journal-refuses'
+  /** Something of ours failed; the log says what. */
+  | 'internal-error'
+
+/** How a source's reconciler is doing, for the status page. Times are milliseconds since the epoch. */
+export interface ReconcileState {
+  readonly state: 'ok' | 'failing' | 'journal-full' | 'stopped'
+  readonly since: number
+  /** Messages that are asked for, as of the last round. */
+  readonly watched: number
+  readonly lastAnswerAt: number | null
+  /** When a complete walk of each of the provider's logs last ended. */
+  readonly lastWalkAt: Readonly<Record<'outbound' | 'inbound', number | null>>
+  /** What is wrong now; null when nothing is. */
+  readonly lastError: string | null
+}
+
+export interface ReconcileObserver {
+  requested(source: string, endpoint: ReconcileEndpoint, outcome: ReconcileOutcome): void
+  /** Items of an answer that was not kept because every one of them is published, or in the journal, already. */
+  known(source: string, items: number): void
+  /** Messages that are asked for no more, without a final receipt. */
+  gaveUp(source: string, messages: number): void
+  /** Seconds from the last byte of an answer to its being durable. */
+  custody(seconds: number): void
+  state(source: string, state: ReconcileState): void
+}
+
 export interface CallbackObserver {
   /** `source` is '' for requests that name none that exists, so that no caller can grow the label. */
   answered(source: string, code: number): void
   /** Seconds from the request's headers to its being durable. */
   custody(seconds: number): void
-  /** The journal took an entry, or refused it with this error. */
-  taken(): void
-  refused(error: unknown): void
 }

@@ -39,11 +39,14 @@ export const isEmptyPage = (answer: Answer): boolean =>
     .toString('latin1')
     .replaceAll(/[ \t\r\n]/g, '') === '{"results":[]}'
 
-/** Where a redirect points, as far as it may be shown; '' for other answers. */
-export const redirectOf = (answer: Answer, asked: URL): string => {
+/**
+ * Where a redirect points, as far as it may be shown; '' for other answers.
+ * @param key of the source in the configuration
+ */
+export const redirectOf = (answer: Answer, asked: URL, key = 'pull.url'): string => {
   if (answer.status < 300 || answer.status > 399) return ''
   const location = answer.headers['location']
   const target = location !== undefined && URL.canParse(location, asked.href) ? new URL(location, asked) : undefined
   const where = target === undefined ? '' : ` to ${target.origin}${target.pathname}`
-  return `; a redirect${where} is not followed, set pull.url to the right address`
+  return `; a redirect${where} is not followed, set ${key} to the right address`
 }

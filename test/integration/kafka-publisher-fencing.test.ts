@@ -17,7 +17,7 @@ class Shifted implements Clock {
   by = 0
   now = (): number => systemClock.now() + this.by
   monotonic = (): number => systemClock.monotonic() + this.by
-  sleep = systemClock.sleep
+  sleep = (ms: number, signal?: AbortSignal): Promise<void> => systemClock.sleep(ms, signal)
 }
 
 describe('two producers of one instance', () => {

@@ -61,7 +61,9 @@ describe('asking seven again', () => {
     ['an HTTP error', '[]', { status: '502' }, { kind: 'refused', detail: 'seven answered with HTTP status 502' }],
   ])('is answered by %s', (_, body, facts, verdict) => {
     const path = body.startsWith('D') ? '/api/status' : '/api/journal/outbound'
-    expect(reconcile.inspect(received('QUERY', body, { status: '200', path, ...facts }))).toMatchObject(verdict)
+    expect(
+      reconcile.inspect(received('QUERY', body, { status: '200', path, query: 'msg_id=1', ...facts })),
+    ).toMatchObject(verdict)
   })
 })
 

@@ -20,8 +20,10 @@ export interface Where {
   readonly env?: Readonly<Record<string, string>>
 }
 
+/** What a shell may have set for the product is not for tests. */
 const environment = (more: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv => {
-  const { CONNECTOR_CONFIG: _notOurs, ...inherited } = process.env
+  const inherited = { ...process.env }
+  delete inherited['CONNECTOR_CONFIG']
   return { ...inherited, ...more }
 }
 

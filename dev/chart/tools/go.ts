@@ -53,7 +53,7 @@ async function build(source: string, target: string, output: string, progress: P
     packages += 1
     lastLines.push(line)
     lastLines.splice(0, lastLines.length - 20)
-    progress.update(`  ${basename(output)}: ${packages} packages, ${seconds()}`)
+    if (packages % 25 === 0) progress.update(`  ${basename(output)}: ${packages} packages, ${seconds()}`)
   })
   const code = await new Promise<number | null>((resolve, reject) => {
     child.on('close', resolve)

@@ -1,0 +1,123 @@
+/** `journal.maxBytes`, and what is counted against it. */
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { LmdbJournal } from '../../src/journal/lmdb-journal.js'
+import { entryOf } from '../contracts/journal-contract.js'
+import { Journals, MIB } from './support/journals.js'
+
+// Every append waits for the disk.
+vi.setConfig({ testTimeout: 60_000 })
+
+const NO_NOTES = { seen: [], watch: [] }
+const ALL = { entries: 1e6, bytes: 1e12 }
+const journals = new Journals()
+let directory: string
+
+beforeEach(() => {
+  directory = journals.directory()
+})
+afterEach(() => journals.dispose())
+
+const fill = async (journal: LmdbJournal, size = 100_000): Promise<number> => {
+  for (let taken = 0; ; taken++) {
+    try {
+      await journal.append(entryOf(Buffer.alloc(size)))
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'JOURNAL_FULL' })
+      return taken
+    }
+  }
+}
+
+const releaseAll = async (journal: LmdbJournal): Promise<void> => {
+  await journal.recover(-1)
+  await journal.release(journal.read(-1, ALL).at(-1)!.seq, NO_NOTES)
+}
+
+describe('a journal at its limit', () => {
+  it('takes as much as fits, says so, and takes again what was released', async () => {
+    const journal = await journals.open(directory, { maxBytes: 4 * MIB })
+    const taken = await fill(journal)
+    expect(taken * 100_000).toBeGreaterThan(3.5 * MIB)
+    expect(taken * 100_000).toBeLessThanOrEqual(4 * MIB)
+    await expect(journal.append(entryOf(Buffer.alloc(100_000)))).rejects.toThrow(
+      /holds \d+ of at most 4194304 bytes \(journal\.maxBytes\); it empties as Kafka takes what it holds/,
+    )
+    await releaseAll(journal)
+    expect(await fill(journal)).toBe(taken)
+  })
+
+  it('still takes what is smaller, and what reached us as the only copy', async () => {
+    const journal = await journals.open(directory, { maxBytes: 4 * MIB })
+    await fill(journal, MIB)
+    await journal.append(entryOf('small'))
+    await fill(journal, 1000)
+    await expect(journal.append(entryOf('answer', { via: 'QUERY' }))).rejects.toMatchObject({ code: 'JOURNAL_FULL' })
+    const page = await journal.append(entryOf(Buffer.alloc(5 * MIB), { via: 'PULL' }))
+    expect(journal.read(page - 1, ALL)[0]?.body.byteLength).toBe(5 * MIB)
+    expect(journal.refusal()).not.toBeNull()
+  })
+
+  it('is at it still when it is opened again', async () => {
+    let journal = await journals.open(directory, { maxBytes: 4 * MIB })
+    await fill(journal)
+    const { entries } = journal.stats()
+    await journals.close(journal)
+    journal = await journals.open(directory, { maxBytes: 4 * MIB })
+    expect(journal.stats().entries).toBe(entries)
+    expect(await fill(journal)).toBe(0)
+  })
+})
+
+describe('what a journal says it holds', () => {
+  it.each([0, 40, 300, 900, 1900, 2100, 6000, 70_000])(
+    'is what LMDB says when it is opened again, for bodies of %i bytes',
+    async (size) => {
+      const journal = await journals.open(directory)
+      await Promise.all(Array.from({ length: 1000 }, () => journal.append(entryOf(Buffer.alloc(size)))))
+      const said = journal.stats().bytes
+      await journals.close(journal)
+      const counted = (await journals.open(directory)).stats().bytes
+      expect(said / counted).toBeGreaterThan(0.7)
+      expect(said / counted).toBeLessThan(1.4)
+    },
+  )
+
+  it('is next to nothing once all is released, though the file keeps its size', async () => {
+    const journal = await journals.open(directory)
+    await Promise.all(Array.from({ length: 50 }, () => journal.append(entryOf(Buffer.alloc(100_000)))))
+    await releaseAll(journal)
+    expect(journal.stats().bytes).toBeLessThan(20_000)
+    expect(statSync(join(directory, 'lmdb', 'data.mdb')).size).toBeGreaterThan(5_000_000)
+  })
+})
+
+describe('room for an answer', () => {
+  it('is there when it fits under the limit', async () => {
+    const journal = await journals.open(directory, { maxBytes: 40 * MIB })
+    expect(journal.hasRoomFor(20 * MIB)).toBe(true)
+    await journal.append(entryOf(Buffer.alloc(25 * MIB), { via: 'PULL' }))
+    expect(journal.hasRoomFor(14 * MIB)).toBe(true)
+    expect(journal.hasRoomFor(16 * MIB)).toBe(false)
+  })
+
+  it('is there when half of a limit is free that no answer fits under', async () => {
+    const journal = await journals.open(directory, { maxBytes: 4 * MIB })
+    expect(journal.hasRoomFor(64 * MIB)).toBe(true)
+    await journal.append(entryOf(Buffer.alloc(3 * MIB), { via: 'PULL' }))
+    expect(journal.hasRoomFor(64 * MIB)).toBe(false)
+  })
+})
+
+describe('the reserve', () => {
+  it('is made of real blocks, a quarter of the limit at most, and stays when the journal is closed', async () => {
+    const reserve = join(directory, 'reserve.bin')
+    const journal = await journals.open(directory, { maxBytes: 40 * MIB, reserveBytes: 4 * MIB })
+    expect(statSync(reserve).size).toBe(4 * MIB)
+    expect(statSync(reserve).blocks * 512).toBeGreaterThanOrEqual(4 * MIB)
+    await journals.close(journal)
+    await journals.close(await journals.open(directory, { maxBytes: 40 * MIB, reserveBytes: 64 * MIB }))
+    expect(statSync(reserve).size).toBe(10 * MIB)
+  })
+})

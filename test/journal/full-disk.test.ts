@@ -1,0 +1,189 @@
+/** A disk without room: nothing is acknowledged and lost, and what can't be had twice still finds a place. */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { LmdbJournal, LmdbJournalOptions } from '../../src/journal/lmdb-journal.js'
+import { entryOf } from '../contracts/journal-contract.js'
+import { Journals, MIB } from './support/journals.js'
+import { noSmallDisk, SmallDisk } from './support/small-disk.js'
+
+vi.setConfig({ testTimeout: 60_000 })
+
+const NO_NOTES = { seen: [], watch: [] }
+const ALL = { entries: 1e6, bytes: 1e12 }
+const RESERVE = 2 * MIB
+
+describe.skipIf(noSmallDisk !== null)(`a full disk${noSmallDisk === null ? '' : ` (${noSmallDisk})`}`, () => {
+  const journals = new Journals()
+  let disk: SmallDisk
+  let directory: string
+  let trouble: string[]
+  let unhandled: unknown[]
+  const keep = (reason: unknown): void => void unhandled.push(reason)
+
+  beforeEach(() => {
+    disk = new SmallDisk(24 * MIB)
+    directory = join(disk.path, 'journal')
+    trouble = []
+    unhandled = []
+    process.on('unhandledRejection', keep)
+    // lmdb-js writes each failure to the console as well.
+    vi.spyOn(console, 'error').mockReturnValue()
+  })
+
+  afterEach(async () => {
+    await journals.dispose()
+    disk.unmount()
+    for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate)
+    process.off('unhandledRejection', keep)
+    vi.restoreAllMocks()
+    expect(unhandled).toEqual([])
+  })
+
+  const open = (options: Partial<LmdbJournalOptions> = {}): Promise<LmdbJournal> =>
+    journals.open(directory, { reserveBytes: RESERVE, onTrouble: (message) => trouble.push(message), ...options })
+
+  const callback = (size: number, name = 'callback') => entryOf(Buffer.alloc(size), { source: name })
+  const page = (size: number, name = 'page') => entryOf(Buffer.alloc(size), { source: name, via: 'PULL' })
+
+  const codeOf = (promise: Promise<unknown>): Promise<unknown> =>
+    promise.then(
+      () => 'done',
+      (error: { code?: unknown }) => error.code,
+    )
+
+  const namesOf = (journal: LmdbJournal): string[] => journal.read(-1, ALL).map(({ source }) => source)
+
+  it('loses nothing that was acknowledged, and says why it takes no more', async () => {
+    const journal = await open()
+    const acknowledged = new Set<string>()
+    const codes = new Set<unknown>()
+    await Promise.all(
+      Array.from({ length: 16 }, async (_, writer) => {
+        for (let i = 0; i < 80; i++) {
+          const name = `${writer}.${i}`
+          const nonce = i % 3 === 0 ? { key: name, expiresAt: journals.clock.now() + 60_000 } : undefined
+          const code = await codeOf(journal.append(callback((i % 7) * 10_000, name), nonce))
+          if (code === 'done') acknowledged.add(name)
+          else codes.add(code)
+        }
+      }),
+    )
+    expect([...codes].sort()).toEqual(['JOURNAL_FULL', 'JOURNAL_WRITE_FAILED'])
+    expect(journal.refusal()).toBe(`the disk that holds ${directory} refuses writes; free space on it`)
+    expect(journal.hasRoomFor(1)).toBe(false)
+    expect(namesOf(journal).sort()).toEqual([...acknowledged].sort())
+    expect(acknowledged.size).toBeGreaterThan(100)
+
+    await journals.close(journal)
+    expect(namesOf(await open()).sort()).toEqual([...acknowledged].sort())
+  })
+
+  it('finds room for a page in hand, for a release, and for what is watched', async () => {
+    const journal = await open()
+    const first = await journal.append(callback(10))
+    await journal.recover(-1)
+    disk.fill()
+    expect(await codeOf(journal.append(callback(MIB)))).toBe('JOURNAL_WRITE_FAILED')
+    expect(await codeOf(journal.append(callback(10)))).toBe('JOURNAL_FULL')
+    await journal.append(page(RESERVE / 2))
+    const seen = [{ eventId: 'id', seq: first, place: 0, receivedAt: journals.clock.now() }]
+    await journal.release(first, { seen, watch: [] })
+    await journal.watchList.add('s', ['m'], 1)
+    expect(namesOf(journal)).toEqual(['page'])
+    expect(journal.firstArrival('id')).toBeDefined()
+    expect([...journal.watchList.of('s')]).toHaveLength(1)
+  })
+
+  it('finds it also for a page whose write fails together with a callback', async () => {
+    const journal = await open()
+    disk.fill()
+    const outcomes = await Promise.all([
+      codeOf(journal.append(callback(MIB))),
+      codeOf(journal.append(page(MIB / 2))),
+      codeOf(journal.append(callback(10), { key: 'n', expiresAt: journals.clock.now() + 60_000 })),
+      codeOf(journal.append(page(MIB / 2))),
+    ])
+    expect(outcomes).toEqual(['JOURNAL_WRITE_FAILED', 'done', 'JOURNAL_WRITE_FAILED', 'done'])
+    expect(namesOf(journal)).toEqual(['page', 'page'])
+    // The refused callback has burnt no nonce.
+    disk.makeRoom()
+    await journals.clock.advance(2_000)
+    expect(await codeOf(journal.append(callback(10), { key: 'n', expiresAt: Infinity }))).toBe('done')
+  })
+
+  it('finds the first write of a position, and the renumbering, room', async () => {
+    const journal = await open()
+    const last = await journal.append(page(1000, 'a'))
+    await journal.append(page(1000, 'b'))
+    disk.fill()
+    const position = last + 1_000_000
+    expect(await journal.recover(position)).toBe(position)
+    expect(journal.read(position, ALL).map(({ source }) => source)).toEqual(['a', 'b'])
+  })
+
+  it('has it after a restart in the middle of it, too', async () => {
+    await journals.close(await open())
+    disk.fill()
+    const journal = await open()
+    expect(trouble).toEqual([])
+    await journal.append(page(RESERVE / 2))
+    expect(existsSync(join(directory, 'reserve.bin'))).toBe(false)
+  })
+
+  it('refuses a page that finds no room at all, for as long as that is so, and counts it once', async () => {
+    const journal = await open()
+    disk.fill()
+    const before = journal.stats().bytes
+    for (let attempt = 0; attempt < 20; attempt++) {
+      expect(await codeOf(journal.append(page(8 * MIB)))).toBe('JOURNAL_WRITE_FAILED')
+    }
+    expect(journal.stats().bytes).toBe(before)
+    disk.makeRoom()
+    await journal.append(page(8 * MIB))
+    expect(namesOf(journal)).toEqual(['page'])
+  })
+
+  it('says so once, and is quiet and still until there is room; then the reserve is back', async () => {
+    const journal = await open()
+    disk.fill()
+    await codeOf(journal.append(callback(MIB)))
+    for (let second = 0; second < 600; second++) {
+      await journals.clock.advance(1_000)
+      expect(await codeOf(journal.append(callback(10)))).toBe('JOURNAL_FULL')
+      expect(journal.refusal()).not.toBeNull()
+    }
+    expect(trouble).toEqual(['a journal write failed'])
+    disk.makeRoom()
+    await journals.clock.advance(1_999)
+    await journals.clock.advance(1)
+    expect(journal.refusal()).toBeNull()
+    expect(trouble).toEqual(['a journal write failed', 'the disk takes journal writes again'])
+    expect(existsSync(join(directory, 'reserve.bin'))).toBe(true)
+    expect(journal.hasRoomFor(MIB)).toBe(true)
+    await journal.append(callback(MIB))
+  })
+
+  it('that the journal itself has filled is no end: its file has room again once all is released', async () => {
+    const journal = await open()
+    await journal.recover(-1)
+    for (let round = 0; round < 3; round++) {
+      while (journal.refusal() === null) await codeOf(journal.append(callback(MIB / 2)))
+      const last = journal.read(-1, ALL).at(-1)!
+      await journal.release(last.seq, NO_NOTES)
+      await journals.clock.advance(2_000)
+      expect(journal.refusal()).toBeNull()
+      expect(journal.hasRoomFor(64 * MIB)).toBe(true)
+    }
+    await journal.append(page(MIB))
+    expect(namesOf(journal)).toEqual(['page'])
+  })
+
+  it('has no room for an answer when there is little left, and none is asked for', async () => {
+    const journal = await open()
+    expect(journal.hasRoomFor(64 * MIB)).toBe(true)
+    disk.fill(4 * MIB)
+    expect(journal.refusal()).toBeNull()
+    expect(journal.hasRoomFor(64 * MIB)).toBe(false)
+  })
+})

@@ -1,0 +1,26 @@
+import { describe, expect, it } from 'vitest'
+import { javaPartitioner } from '../../src/publish/partitioner.js'
+
+describe('the partitioner', () => {
+  // Hashes from org.apache.kafka.common.utils.UtilsTest.testMurmur2.
+  it.each([
+    ['21', -973932308],
+    ['foobar', -790332482],
+    ['a-little-bit-long-string', -985981536],
+    ['a-little-bit-longer-string', -1486304829],
+    ['lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8', -58897971],
+  ])('sends "%s" where Java sends it', (key, hash) => {
+    for (const count of [1, 3, 6, 50]) {
+      const partitionOf = javaPartitioner(new Map([['topic', count]]))
+      expect(partitionOf('topic', key)).toBe((hash & 0x7fffffff) % count)
+    }
+  })
+
+  it('has a partition for an empty key', () => {
+    expect(javaPartitioner(new Map([['topic', 6]]))('topic', '')).toBeGreaterThanOrEqual(0)
+  })
+
+  it('does not guess the partitions of a topic that was not opened', () => {
+    expect(() => javaPartitioner(new Map())('other', 'k')).toThrow('topic other')
+  })
+})
