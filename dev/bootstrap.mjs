@@ -115,7 +115,13 @@ function run(command, commandArgs) {
       if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
     }
     process.on('SIGINT', passOn).on('SIGTERM', passOn)
+    // npm gives a SIGTERM to the shell between it and us, which dies of it and tells nobody.
+    const parent = process.ppid
+    const watch = setInterval(() => {
+      if (process.env.npm_lifecycle_event !== undefined && process.ppid !== parent) child.kill('SIGTERM')
+    }, 1_000)
     const end = (code) => {
+      clearInterval(watch)
       process.off('SIGINT', passOn).off('SIGTERM', passOn)
       resolve(code)
     }

@@ -9,8 +9,9 @@ import type { Clock } from './clock.js'
 import type { Config, SourceConfig } from './config/config.js'
 import { CallbackServer } from './intake/callback-server.js'
 import { Poller } from './intake/poller.js'
+import type { Reconciler } from './intake/reconciler.js'
 import { LmdbJournal } from './journal/lmdb-journal.js'
-import { observeCallbacks, observePipeline, observePulls, type ObserveParts } from './observe.js'
+import { observeCallbacks, observePipeline, observePulls, observeReconciling, type ObserveParts } from './observe.js'
 import { AdminServer } from './operate/admin-server.js'
 import { Metrics } from './operate/metrics.js'
 import { Status } from './operate/status.js'
@@ -18,6 +19,7 @@ import { Pipeline } from './pipeline.js'
 import { providers } from './providers/index.js'
 import type { Provider } from './providers/provider.js'
 import { buildEncoder, buildPublisher } from './publishing.js'
+import { buildReconcilers, watchHandler } from './reconciling.js'
 
 export interface AppOptions {
   readonly config: Config
@@ -40,6 +42,7 @@ export class App {
   readonly #admin: AdminServer
   readonly #callbacks: CallbackServer | undefined
   readonly #pollers: readonly Poller[]
+  readonly #reconcilers: readonly Reconciler[]
   readonly #pipeline: Pipeline
   readonly #stopPublishing = new AbortController()
   readonly #whenEmpty = new Set<() => void>()
@@ -77,11 +80,15 @@ export class App {
       status,
       metrics,
       log,
-      watch: () => Promise.resolve('unknown-source'),
+      watch: watchHandler(config, { journal, clock }),
     })
     this.#pollers = sources.flatMap((source) =>
       pollerFor(source, { journal, clock, log, observer: observePulls(observe) }),
     )
+    const source = decodableSources(config)
+    this.#reconcilers = intake
+      ? buildReconcilers(config, { journal, source, clock, log, observer: observeReconciling(observe) })
+      : []
     this.#callbacks = sources.some(({ callback }) => callback)
       ? new CallbackServer(callbackOptions(config), { journal, clock, log, observer: observeCallbacks(observe) })
       : undefined
@@ -89,11 +96,11 @@ export class App {
       journal,
       encoder: buildEncoder(config, clock, log).encoder,
       publisher: buildPublisher(config, clock, log),
-      source: decodableSources(config),
+      source,
       clock,
       observer: observePipeline(observe, () => this.#released()),
     })
-    for (const { source, pull, callback } of sources.map(factsOf)) metrics.begin(source, { pull, callback })
+    for (const { source: name, ...ways } of sources.map(factsOf)) metrics.begin(name, ways)
   }
 
   /** Settles when publishing has ended: rejects with PRODUCER_REPLACED, else after `stop`. */
@@ -120,7 +127,10 @@ export class App {
     const { config, clock, log } = this.#options
     this.#observe.status.phase('stopping')
     this.#callbacks?.drain()
-    const pulled = Promise.all(this.#pollers.map((poller) => poller.stop(hurry)))
+    const pulled = Promise.all([
+      ...this.#pollers.map((poller) => poller.stop(hurry)),
+      ...this.#reconcilers.map((reconciler) => reconciler.stop()),
+    ])
     await clock.sleep(config.callbacks.drainDelay, hurry)
     await this.#callbacks?.close(LAST_CALLBACKS)
     await pulled
@@ -137,7 +147,7 @@ export class App {
     this.#publishing = this.#pipeline.run(this.#stopPublishing.signal)
     this.#publishing.catch(() => undefined) // whoever asks for `published` gets it
     const callbacks = await this.#callbacks?.listen()
-    for (const poller of this.#pollers) poller.start()
+    for (const each of [...this.#pollers, ...this.#reconcilers]) each.start()
     if (intake) this.#observe.status.phase('running')
     log.info({ admin, callbacks, journal: this.#journal.id, ...this.#journal.stats() }, 'running')
   }

@@ -2,7 +2,7 @@
 import type { Logger } from 'pino'
 import type { Clock } from './clock.js'
 import { ConnectorError, messageOf } from './errors.js'
-import type { CallbackObserver, PullObserver } from './intake/observer.js'
+import type { CallbackObserver, PullObserver, ReconcileObserver } from './intake/observer.js'
 import type { Metrics } from './operate/metrics.js'
 import type { Status } from './operate/status.js'
 import type { Outcome, PipelineObserver } from './pipeline.js'
@@ -19,7 +19,8 @@ export function observePipeline(
   { metrics, status, log, clock }: ObserveParts,
   onRelease: () => void,
 ): PipelineObserver {
-  let said: string | null = null
+  const said = new Set<string>()
+  let since = 0
   return {
     released: (outcomes) => {
       for (const outcome of outcomes) count(metrics, outcome, clock.now())
@@ -37,8 +38,10 @@ export function observePipeline(
       ),
     waiting: (error) => {
       if (error === null) {
-        if (said !== null) log.info('publishing goes on')
-        said = null
+        if (said.size > 0) {
+          log.info({ seconds: Math.round((clock.monotonic() - since) / 1000) }, 'publishing goes on')
+          said.clear()
+        }
         metrics.publishing.set(1)
         status.publishing('ok')
         status.registry('ok')
@@ -49,9 +52,11 @@ export function observePipeline(
       metrics.publishing.set(0)
       status.publishing('waiting', reason)
       if (/^(REGISTRY|SCHEMA)_/.test(code)) status.registry('waiting', reason)
-      // Once when it begins and when its kind changes: an outage of hours is one line, not thousands.
-      if (said === code) return
-      said = code
+      // Each kind once until it goes on: an outage of hours is one line, not thousands, also where kinds take turns.
+      const kind = code === 'PUBLISH_IN_DOUBT' ? 'KAFKA_UNREACHABLE' : code
+      if (said.has(kind)) return
+      if (said.size === 0) since = clock.monotonic()
+      said.add(kind)
       log.warn({ code, err: code === 'UNEXPECTED' ? error : undefined }, `publishing waits, intake goes on: ${reason}`)
     },
   }
@@ -70,6 +75,21 @@ export const observePulls = ({ metrics, status }: ObserveParts): PullObserver =>
   limit: (source, limit) => metrics.pullLimit.set({ source }, limit),
   custody: (seconds) => metrics.custody.observe(seconds),
   state: (source, state) => status.pull(source, state),
+})
+
+export const observeReconciling = ({ metrics, status }: ObserveParts): ReconcileObserver => ({
+  requested: (source, endpoint, outcome) => metrics.reconcileRequests.inc({ source, endpoint, outcome }),
+  known: (source, items) => {
+    // As the pipeline would have counted them, had the answer been kept.
+    metrics.itemsReceived.inc({ source, via: 'QUERY' }, items)
+    metrics.duplicatesSuppressed.inc({ source }, items)
+  },
+  gaveUp: (source, messages) => metrics.watchGivenUp.inc({ source }, messages),
+  custody: (seconds) => metrics.custody.observe(seconds),
+  state: (source, state) => {
+    metrics.watched.set({ source }, state.watched)
+    status.reconciling(source, state)
+  },
 })
 
 export const observeCallbacks = ({ metrics }: ObserveParts): CallbackObserver => ({

@@ -11,7 +11,7 @@ import type { Kind } from './schemas.js'
 import { parseWriter } from './writable.js'
 
 export interface AvroEncoderOptions {
-  readonly gate: SchemaGate
+  readonly gate: Pick<SchemaGate, 'ready' | 'writers'>
   readonly topics: Readonly<Record<Kind, string>>
   /** What the broker takes as one record, by the measure of `recordBytes`. */
   readonly maxRecordBytes: number

@@ -1,4 +1,5 @@
 /** Why a schema may not follow another, in Avro's own terms: for registries that say no without a reason. */
+import type avro from 'avsc'
 import { messageOf } from '../errors.js'
 import { parseWriter } from './writable.js'
 
@@ -6,11 +7,7 @@ import { parseWriter } from './writable.js'
 export function explain(level: string, ours: string, earlier: string): string[] {
   const found: string[] = []
   const tryToRead = (reader: string, writer: string, what: string): void => {
-    try {
-      parseWriter(reader).createResolver(parseWriter(writer))
-    } catch (error) {
-      found.push(`${what}: ${messageOf(error)}`)
-    }
+    for (const reason of unreadable(parseWriter(reader), parseWriter(writer), '')) found.push(`${what}: ${reason}`)
   }
   if (!level.startsWith('FORWARD'))
     tryToRead(ours, earlier, 'what was written with the earlier schema would be unreadable')
@@ -18,6 +15,27 @@ export function explain(level: string, ours: string, earlier: string): string[] 
     tryToRead(earlier, ours, 'readers of the earlier schema could not read what we write')
   return found
 }
+
+/** Why `reader` can't read what `writer` wrote, field by field: avsc itself does not say in which one the trouble lies. */
+function unreadable(reader: avro.Type, writer: avro.Type, path: string): string[] {
+  try {
+    reader.createResolver(writer)
+    return []
+  } catch (error) {
+    const inside = isRecord(reader) && isRecord(writer) ? inFields(reader, writer, path) : []
+    return inside.length > 0 ? inside : [`${path === '' ? '' : `field ${path}: `}${messageOf(error)}`]
+  }
+}
+
+const inFields = (reader: avro.types.RecordType, writer: avro.types.RecordType, path: string): string[] =>
+  reader.fields.flatMap((field) => {
+    const written = writer.field(field.name) as avro.types.Field | undefined
+    const at = path === '' ? field.name : `${path}.${field.name}`
+    if (written) return unreadable(field.type, written.type, at)
+    return field.defaultValue() === undefined ? [`field ${at} is not in it, and has no default`] : []
+  })
+
+const isRecord = (type: avro.Type): type is avro.types.RecordType => type.typeName === 'record'
 
 /** Whether two JSON texts mean the same Avro schema: names, types and order; docs and defaults apart. */
 export const sameSchema = (one: string, other: string): boolean => {

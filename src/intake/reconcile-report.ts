@@ -36,7 +36,7 @@ export class ReconcileReport {
 
   failed(endpoint: ReconcileEndpoint, outcome: ReconcileOutcome, detail: string): void {
     this.#failing.add(endpoint)
-    this.#trouble.met(outcome, detail)
+    this.#trouble.met(outcome, detail, { endpoint })
     this.requested(endpoint, outcome)
   }
 

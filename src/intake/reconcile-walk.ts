@@ -101,11 +101,11 @@ export class LogWalk {
     const { watchList, clock } = this.#parts
     const { source, giveUpAfter } = this.#options
     const now = clock.now()
-    const added = unsettled.map(({ messageId, sentAt }) => {
+    const added = unsettled.flatMap(({ messageId, sentAt }) => {
       const since = Math.min(sentAt ?? now, now)
       // One that was given up is not taken up again.
-      if (now - since >= giveUpAfter || watchList.has(source, messageId)) return undefined
-      return watchList.add(source, [messageId], since)
+      if (now - since >= giveUpAfter || watchList.has(source, messageId)) return []
+      return [watchList.add(source, [messageId], since)]
     })
     await Promise.all(added)
   }

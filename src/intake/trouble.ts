@@ -31,7 +31,8 @@ export class Trouble {
     return this.#now
   }
 
-  met(outcome: string, detail: string): void {
+  /** @param more facts for the log; the same cause with other ones is still the same */
+  met(outcome: string, detail: string, more: object = {}): void {
     if (this.#now === null) {
       this.#since = this.#clock.monotonic()
       this.#errors = 0
@@ -42,7 +43,7 @@ export class Trouble {
     if (this.#causes.has(cause) || this.#causes.size >= CAUSES) return
     this.#causes.add(cause)
     this.#log.warn(
-      { source: this.#source, outcome, detail },
+      { source: this.#source, ...more, outcome, detail },
       `${this.#doing} fails; said once, tried again with growing delay`,
     )
   }

@@ -1,7 +1,7 @@
 /**
  * How much of its limit the journal has used, and whether it may take more.
  *
- * The measure is LMDB's pages, as it reports them after each release; between two releases the sizes of new entries are
+ * The measure is LMDB's pages, looked at after each release and now and then; in between the sizes of new entries are
  * added up. In emergency (see reserve.ts) only pages that were already handed out are taken.
  */
 import type { Clock } from '../clock.js'
@@ -60,6 +60,11 @@ export class Capacity {
     return this.#base + this.#since
   }
 
+  /** Whether a write has failed and room has not been found since. */
+  get emergency(): boolean {
+    return this.#emergency
+  }
+
   /** Appends under way. */
   get pending(): number {
     return this.#pending
@@ -72,6 +77,7 @@ export class Capacity {
    */
   take(entry: NewEntry): number {
     const size = sizeOf(entry)
+    if (this.#since > this.#options.maxBytes / 16) this.#look()
     // A page in hand is the only copy there is: room for it was looked for before it was asked for.
     if (entry.via !== 'PULL') {
       const refusal = this.refusal(size)
@@ -90,14 +96,14 @@ export class Capacity {
     this.#pending--
   }
 
-  /** Entries were released: look at the pages again. */
+  /** Entries were released. */
   released(): void {
-    this.#base = this.#file.entries()
-    this.#since = this.#pendingBytes
+    this.#look()
     if (this.#emergency) this.#tryToRecover()
   }
 
-  refusal(size = 0): string | null {
+  /** @param size of what is to be taken; by default a page, which nearly every callback fits into */
+  refusal(size = PAGE): string | null {
     if (this.#emergency && !this.#tryToRecover()) {
       return `the disk that holds ${this.#options.directory} refuses writes; free space on it`
     }
@@ -126,6 +132,11 @@ export class Capacity {
     this.#emergency = true
     this.#reserve.free()
     return began
+  }
+
+  #look(): void {
+    this.#base = this.#file.entries()
+    this.#since = this.#pendingBytes
   }
 
   /** Over when the reserve is back, or LMDB's own file has room: it never shrinks, and may have taken the whole disk. */

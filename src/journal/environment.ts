@@ -17,6 +17,12 @@ export type Meta = 'id' | 'released' | 'unverifiedFrom' | `walked ${string}`
 
 export type Environment = ReturnType<typeof openEnvironment>
 
+/**
+ * Not in lmdb-js's types. By default the thread that writes is let into a batch of 1,000 writes before its end is there,
+ * and may miss it where the instructions go on in another buffer.
+ */
+const WHOLE_BATCHES = { batchStartThreshold: Number.MAX_SAFE_INTEGER }
+
 export function openEnvironment(directory: string) {
   const path = join(directory, 'lmdb')
   inspect(join(path, 'data.mdb'))
@@ -27,6 +33,7 @@ export function openEnvironment(directory: string) {
     overlappingSync: false,
     // On, each group of writes begins with a promise that nobody gets: when its commit fails it ends the process.
     eventTurnBatching: false,
+    ...WHOLE_BATCHES,
   })
   const encoding = { encoding: 'msgpack' } as const
   return {

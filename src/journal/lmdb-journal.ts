@@ -94,13 +94,26 @@ export class LmdbJournal implements Journal {
 
     const id = meta.get('id') as string | undefined
     this.id = id ?? randomBytes(9).toString('hex')
-    // Both marks must be durable before the first entry is; a synchronous write at start is. An earlier run that read no
-    // position left its mark; it counts unless the clock was set back behind it since.
-    const unverifiedFrom = Math.min((meta.get('unverifiedFrom') as number | undefined) ?? Infinity, this.#next)
-    env.root.transactionSync(() => {
-      if (id === undefined) meta.putSync('id', this.id)
-      meta.putSync('unverifiedFrom', unverifiedFrom)
-    })
+    // An earlier run that read no position left its mark; it counts unless the clock was set back behind it since.
+    const mark = meta.get('unverifiedFrom') as number | undefined
+    const unverifiedFrom = Math.min(mark ?? Infinity, this.#next)
+    if (id === undefined || unverifiedFrom !== mark) this.#mark(id === undefined, unverifiedFrom)
+  }
+
+  /** Both must be durable before the first entry is; a synchronous write at start is. */
+  #mark(isNew: boolean, unverifiedFrom: number): void {
+    const { root, meta } = this.#env
+    const write = (): void =>
+      root.transactionSync(() => {
+        if (isNew) meta.putSync('id', this.id)
+        meta.putSync('unverifiedFrom', unverifiedFrom)
+      })
+    try {
+      write()
+    } catch {
+      this.#capacity.writeFailed() // gives the reserve's room
+      write()
+    }
   }
 
   get released(): number {
@@ -204,6 +217,8 @@ export class LmdbJournal implements Journal {
       }),
     )
     this.#released = upTo
+    // LMDB gives out the pages that a transaction has freed from the next but one on: on a full disk here is that one.
+    if (this.#capacity.emergency) await this.#writer.write(() => meta.put('released', upTo))
     this.#capacity.released()
   }
 

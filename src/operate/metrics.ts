@@ -22,6 +22,9 @@ export class Metrics {
   readonly deadLetters: Counter<'source' | 'reason'>
   readonly duplicatesSuppressed: Counter<'source'>
   readonly pullLimit: Gauge<'source'>
+  readonly reconcileRequests: Counter<'source' | 'endpoint' | 'outcome'>
+  readonly watched: Gauge<'source'>
+  readonly watchGivenUp: Counter<'source'>
   readonly publishing: Gauge
   readonly custody: Histogram
   readonly publish: Histogram
@@ -54,6 +57,20 @@ export class Metrics {
       labelNames: ['source'],
       registers,
     })
+    this.reconcileRequests = counter('reconcile_requests_total', 'Questions about what was missed, by outcome', [
+      'source',
+      'endpoint',
+      'outcome',
+    ])
+    this.watched = new Gauge({
+      name: 'dlrmo_watched_messages',
+      help: 'Messages that the provider is asked for until their final receipt',
+      labelNames: ['source'],
+      registers,
+    })
+    this.watchGivenUp = counter('watch_given_up_total', 'Messages asked for no more, without a final receipt', [
+      'source',
+    ])
     this.publishing = new Gauge({
       name: 'dlrmo_publishing',
       help: '1 while publishing goes on, 0 while it waits; the log and the status page say for what',
@@ -67,10 +84,19 @@ export class Metrics {
   }
 
   /** Makes a source's series exist from the start, so that a first increase is seen as one. */
-  begin(source: string, ways: { readonly pull: boolean; readonly callback: boolean }): void {
+  begin(
+    source: string,
+    ways: { readonly pull: boolean; readonly callback: boolean; readonly reconcile: boolean },
+  ): void {
     if (ways.callback) for (const code of ['200', '401', '503']) this.callbacks.inc({ source, code }, 0)
     if (ways.pull) {
       for (const outcome of ['page', 'empty', 'account-error']) this.pullRequests.inc({ source, outcome }, 0)
+    }
+    if (ways.reconcile) {
+      for (const endpoint of ['status', 'outbound', 'inbound']) {
+        for (const outcome of ['answer', 'refused']) this.reconcileRequests.inc({ source, endpoint, outcome }, 0)
+      }
+      this.watchGivenUp.inc({ source }, 0)
     }
     for (const kind of ['dlr', 'mo']) this.eventsPublished.inc({ source, kind }, 0)
     this.duplicatesSuppressed.inc({ source }, 0)

@@ -47,7 +47,7 @@ ${part('Schema registry', status.registry)}
 ${card('Journal', `${status.journal.entries} waiting`, status.journal.refusal === null ? '' : 'bad', journalLine(status.journal))}
 </dl>
 <table>
-<thead><tr><th>Source</th><th>Provider</th><th>Callbacks</th><th>Pulling</th><th>Page size</th><th>Next request</th><th>Last page</th><th>What is wrong</th></tr></thead>
+<thead><tr><th>Source</th><th>Provider</th><th>Callbacks</th><th>Pulling</th><th>Page size</th><th>Next request</th><th>Last page</th><th>Reconciling</th><th>What is wrong</th></tr></thead>
 <tbody>
 ${status.sources.map((source) => row(source, status.time)).join('\n')}
 </tbody>
@@ -65,7 +65,8 @@ const card = (title: string, value: string, look: string, more: string | null): 
 const journalLine = ({ bytes, maxBytes, oldestAgeSeconds }: StatusSnapshot['journal']): string =>
   `${size(bytes)} of ${size(maxBytes)}, oldest ${duration(Math.round(oldestAgeSeconds))}`
 
-const row = ({ source, provider, callback, pull }: StatusSnapshot['sources'][number], now: string): string => {
+const row = (of: StatusSnapshot['sources'][number], now: string): string => {
+  const { source, provider, callback, pull, reconciling } = of
   const look = pull === null || pull.state === 'stopped' ? '' : pull.lastError === null ? 'good' : 'bad'
   const cells = [
     escape(source),
@@ -75,7 +76,10 @@ const row = ({ source, provider, callback, pull }: StatusSnapshot['sources'][num
     pull?.limit == null ? '–' : String(pull.limit),
     pull?.nextAt == null ? '–' : `in ${duration(secondsBetween(now, pull.nextAt))}`,
     pull?.lastPageAt == null ? '–' : `${duration(secondsBetween(pull.lastPageAt, now))} ago`,
-    escape(pull?.lastError ?? ''),
+    reconciling === null
+      ? '–'
+      : `<span class="${reconciling.state === 'stopped' ? '' : reconciling.lastError === null ? 'good' : 'bad'}">${escape(reconciling.state)}</span>, ${reconciling.watched} watched`,
+    escape([pull?.lastError, reconciling?.lastError].filter((error) => error != null).join('; ')),
   ]
   return `<tr>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`
 }

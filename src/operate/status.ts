@@ -20,6 +20,16 @@ export interface PullReport {
   readonly lastPageAt: number | null
 }
 
+/** What a reconciler reports; times are milliseconds since the epoch. */
+export interface ReconcileReport {
+  readonly state: string
+  readonly since: number
+  readonly watched: number
+  readonly lastAnswerAt: number | null
+  readonly lastWalkAt: Readonly<Record<'outbound' | 'inbound', number | null>>
+  readonly lastError: string | null
+}
+
 export interface SourceFacts {
   readonly source: string
   readonly provider: string
@@ -78,6 +88,17 @@ export interface SourceSnapshot {
     readonly lastError: string | null
     readonly lastPageAt: string | null
   } | null
+  /** null for a source that is not reconciled, or not here. */
+  readonly reconciling: {
+    readonly state: string
+    readonly since: string
+    /** Messages that are asked for, as of the last round. */
+    readonly watched: number
+    readonly lastAnswerAt: string | null
+    /** When a complete walk of each of the provider's logs last ended. */
+    readonly lastWalkAt: Readonly<Record<'outbound' | 'inbound', string | null>>
+    readonly lastError: string | null
+  } | null
 }
 
 interface Part {
@@ -93,6 +114,7 @@ export class Status {
   readonly #publishing: Part
   readonly #registry: Part
   readonly #pulls = new Map<string, PullReport>()
+  readonly #reconciling = new Map<string, ReconcileReport>()
   #phase: 'starting' | 'running' | 'stopping' = 'starting'
 
   constructor(parts: StatusParts) {
@@ -119,6 +141,10 @@ export class Status {
 
   pull(source: string, report: PullReport): void {
     this.#pulls.set(source, report)
+  }
+
+  reconciling(source: string, report: ReconcileReport): void {
+    this.#reconciling.set(source, report)
   }
 
   /** Why callbacks can't be taken into custody now; null while they can. */
@@ -156,6 +182,7 @@ export class Status {
         callback: facts.callback,
         reconcile: facts.reconcile,
         pull: facts.pull ? this.#pullOf(facts.source) : null,
+        reconciling: this.#reconcilingOf(facts.source),
       })),
     }
   }
@@ -175,6 +202,21 @@ export class Status {
     }
     const { state, since, limit, nextAt, lastError, lastPageAt } = report
     return { state, since: iso(since), limit, nextAt: isoOrNull(nextAt), lastError, lastPageAt: isoOrNull(lastPageAt) }
+  }
+
+  #reconcilingOf(source: string): SourceSnapshot['reconciling'] {
+    const report = this.#reconciling.get(source)
+    if (report === undefined) return null
+    const { state, since, watched, lastAnswerAt, lastWalkAt, lastError } = report
+    const { outbound, inbound } = lastWalkAt
+    return {
+      state,
+      since: iso(since),
+      watched,
+      lastAnswerAt: isoOrNull(lastAnswerAt),
+      lastWalkAt: { outbound: isoOrNull(outbound), inbound: isoOrNull(inbound) },
+      lastError,
+    }
   }
 
   #change(part: Part, state: PartState, reason: string | null): void {

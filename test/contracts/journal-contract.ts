@@ -400,6 +400,35 @@ export function describeJournal(name: string, open: () => Promise<JournalUnderTe
         expect(watched(journal, 's')).toEqual([])
       })
 
+      it('goes on behind a message, on the list or not, in the order that it had', async () => {
+        await journal.watchList.add('s', ['b', 'd', 'a', 'c'], 1)
+        await journal.watchList.add('t', ['e'], 1)
+        const idsOf = (behind?: string): string[] =>
+          [...journal.watchList.of('s', behind)].map(({ messageId }) => messageId)
+        const all = idsOf()
+        expect([...all].sort()).toEqual(['a', 'b', 'c', 'd'])
+        expect(idsOf(all[1])).toEqual(all.slice(2))
+        await journal.watchList.drop('s', [all[1]!])
+        expect(idsOf(all[1])).toEqual(all.slice(2))
+        expect(idsOf(all[3])).toEqual([])
+      })
+
+      it('says whether it has a message', async () => {
+        await journal.watchList.add('s', ['a'], 1)
+        expect(journal.watchList.has('s', 'a')).toBe(true)
+        expect(journal.watchList.has('s', 'b')).toBe(false)
+        expect(journal.watchList.has('t', 'a')).toBe(false)
+      })
+
+      it('notes when the last walk of a log began, by source and log', async () => {
+        expect(journal.watchList.walked('s', 'inbound')).toBe(0)
+        await journal.watchList.noteWalk('s', 'inbound', 7)
+        await journal.watchList.noteWalk('s', 'inbound', 8)
+        expect(journal.watchList.walked('s', 'inbound')).toBe(8)
+        expect(journal.watchList.walked('s', 'outbound')).toBe(0)
+        expect(journal.watchList.walked('t', 'inbound')).toBe(0)
+      })
+
       it('drops', async () => {
         await journal.watchList.add('s', ['a', 'b'], 1)
         await journal.watchList.add('t', ['a'], 1)

@@ -100,6 +100,14 @@ describe('/status.json', () => {
       lastError: 'invalid credential',
       lastPageAt: null,
     })
+    status.reconciling('seven-main', {
+      state: 'failing',
+      since,
+      watched: 3,
+      lastAnswerAt: null,
+      lastWalkAt: { outbound: since, inbound: null },
+      lastError: 'no <answer>',
+    })
     const { text, headers } = await get('/status.json')
     expect(headers['content-type']).toContain('application/json')
     const shown = JSON.parse(text) as StatusSnapshot
@@ -127,8 +135,23 @@ describe('/status.json', () => {
           lastError: 'invalid credential',
           lastPageAt: null,
         },
+        reconciling: null,
       },
-      { source: 'seven-main', provider: 'seven', callback: true, reconcile: true, pull: null },
+      {
+        source: 'seven-main',
+        provider: 'seven',
+        callback: true,
+        reconcile: true,
+        pull: null,
+        reconciling: {
+          state: 'failing',
+          since: new Date(since).toISOString(),
+          watched: 3,
+          lastAnswerAt: null,
+          lastWalkAt: { outbound: new Date(since).toISOString(), inbound: null },
+          lastError: 'no <answer>',
+        },
+      },
     ])
   })
 

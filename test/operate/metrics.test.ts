@@ -49,7 +49,12 @@ describe('metrics', () => {
       if (histogram) expect(text).toContain(`${name}_count 0`)
     }
     const others = text.matchAll(/^# TYPE (dlrmo_\w+)/gm)
-    expect([...others].map(([, name]) => name).filter((name) => !(name! in PROMISED))).toEqual(['dlrmo_publishing'])
+    expect([...others].map(([, name]) => name).filter((name) => !(name! in PROMISED))).toEqual([
+      'dlrmo_reconcile_requests_total',
+      'dlrmo_watched_messages',
+      'dlrmo_watch_given_up_total',
+      'dlrmo_publishing',
+    ])
   })
 
   it('read the journal at each scrape', async () => {
@@ -71,7 +76,7 @@ describe('metrics', () => {
   })
 
   it('of a source begin at 0, so that the first event is an increase', async () => {
-    metrics.begin('s', { pull: true, callback: true })
+    metrics.begin('s', { pull: true, callback: true, reconcile: true })
     const text = await metrics.text()
     expect(text).toContain('dlrmo_callbacks_total{source="s",code="503"} 0')
     expect(text).toContain('dlrmo_pull_requests_total{source="s",outcome="account-error"} 0')

@@ -1,4 +1,5 @@
 /** Content codings undone, as far as the bytes go: a compressed answer that was cut gives what inflates of it. */
+import { isUtf8 } from 'node:buffer'
 import { brotliDecompressSync, constants, gunzipSync, inflateRawSync, inflateSync } from 'node:zlib'
 
 /** What a compressed answer may inflate to; above, it is a bomb or a defect. */
@@ -14,16 +15,23 @@ const NO_CODING = new Set(['', 'identity', 'none', 'utf-8', 'utf8', 'binary', '8
 const isZlib = (b: Uint8Array): boolean => ((b[0] ?? 0) & 15) === 8 && ((b[0] ?? 0) * 256 + (b[1] ?? 0)) % 31 === 0
 const isGzip = (b: Uint8Array): boolean => b[0] === 0x1f && b[1] === 0x8b
 
+/**
+ * Whether bytes that should be compressed are plain text: something on the way undid the coding and left its name.
+ * Compressed bytes of any length are no UTF-8; without this, raw deflate and brotli may find sense in anything.
+ */
+const isPlain = (bytes: Uint8Array): boolean => bytes.length >= 16 && isUtf8(bytes)
+
 const undo = (coding: string, bytes: Uint8Array, maxOutputLength: number): Uint8Array | undefined => {
   const zlib = { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength }
   switch (coding) {
     case 'gzip':
     case 'x-gzip':
-      // Something on the way undid the coding and left its name: then the magic number is missing.
       return isGzip(bytes) ? gunzipSync(bytes, zlib) : bytes
     case 'deflate':
+      if (isPlain(bytes)) return bytes
       return isZlib(bytes) ? inflateSync(bytes, zlib) : inflateRawSync(bytes, zlib)
     case 'br':
+      if (isPlain(bytes)) return bytes
       return brotliDecompressSync(bytes, { finishFlush: constants.BROTLI_OPERATION_FLUSH, maxOutputLength })
     default:
       return undefined

@@ -35,7 +35,7 @@ const unixTime = (text: string): number | null => {
 }
 
 const DATE =
-  /^([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,9}))?)?(?: ?([Zz]|[+-][0-9]{2}(?::?[0-9]{2})?))?$/
+  /^([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,9}))?)?(?: ?([Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)| ([0-9]{2}:?[0-9]{2}))?$/
 
 interface Parts {
   /** As if the wall clock were UTC. */
@@ -53,7 +53,8 @@ const parts = (text: string): Parts | null => {
   const date = new Date(utc)
   // The 31st of a month that has 30 days.
   if (date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day || date.getUTCFullYear() !== year) return null
-  return { utc, zone: match[8] }
+  // A blank before an offset is what becomes of a plus that was put into a URL without being escaped.
+  return { utc, zone: match[8] ?? (match[9] && `+${match[9]}`) }
 }
 
 const zoned = (text: string): number | null => {

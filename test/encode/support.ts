@@ -1,0 +1,37 @@
+import avro from 'avsc'
+import { AvroEncoder } from '../../src/encode/avro-encoder.js'
+import type { Writers } from '../../src/encode/registry.js'
+import { type Kind, KINDS, loadSchemas } from '../../src/encode/schemas.js'
+import { maxRecordBytes, recordBytes } from '../../src/publish/record-size.js'
+import type { OutgoingRecord } from '../../src/publish/publisher.js'
+
+export const TOPICS: Readonly<Record<Kind, string>> = { dlr: 'sms.dlr', mo: 'sms.mo', 'dead-letter': 'sms.dead-letter' }
+export const IDS: Readonly<Record<Kind, number>> = { dlr: 11, mo: 12, 'dead-letter': 13 }
+export const MAX_BATCH = 900 * 1024
+
+const schemas = loadSchemas()
+const types = new Map(
+  KINDS.map((kind) => [IDS[kind], avro.Type.forSchema(JSON.parse(schemas[kind].text) as avro.Schema)]),
+)
+
+/** An encoder behind a gate that is open, with fixed ids. */
+export async function openEncoder(maxBatchBytes = MAX_BATCH): Promise<AvroEncoder> {
+  const writers = Object.fromEntries(
+    KINDS.map((kind) => [kind, { id: IDS[kind], schema: schemas[kind].text }]),
+  ) as unknown as Writers
+  const encoder = new AvroEncoder({
+    gate: { ready: () => Promise.resolve(), writers },
+    topics: TOPICS,
+    maxRecordBytes: maxRecordBytes(maxBatchBytes),
+    recordBytes,
+  })
+  await encoder.ready()
+  return encoder
+}
+
+/** A value as a consumer reads it that knows nothing of the encoder: frame taken apart by hand, Avro by avsc. */
+export function decode({ value }: OutgoingRecord): { id: number; fields: Record<string, unknown> } {
+  if (value[0] !== 0) throw new Error('not in Confluent wire format')
+  const id = value.readInt32BE(1)
+  return { id, fields: { ...(types.get(id)!.fromBuffer(value.subarray(5)) as object) } }
+}
