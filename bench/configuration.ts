@@ -7,8 +7,11 @@ export interface BenchPorts {
   readonly mtarget: string
 }
 
-/** @param name of the instance and of its topics, so that no run meets another's records */
-export const configurationText = (stack: Stack, name: string, ports?: BenchPorts): string =>
+/**
+ * @param name of the instance and of its topics, so that no run meets another's records
+ * @param directory of the journal; a relative one is relative to the connector's working directory
+ */
+export const configurationText = (stack: Stack, name: string, directory: string, ports?: BenchPorts): string =>
   stringify({
     instance: name,
     kafka: {
@@ -17,7 +20,7 @@ export const configurationText = (stack: Stack, name: string, ports?: BenchPorts
       createTopics: { partitions: 6 },
     },
     registry: { url: stack.registryUrl },
-    journal: { directory: 'journal' },
+    journal: { directory },
     callbacks: { host: '127.0.0.1', port: ports?.callbacks ?? 8080 },
     admin: { port: ports?.admin ?? 9464 },
     sources: {

@@ -1,4 +1,7 @@
 /** The upper bound: the same records, already encoded, through the same publisher, with nothing before it. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { pino } from 'pino'
 import { systemClock as clock } from '../src/clock.js'
 import { parseConfig } from '../src/config/load.js'
@@ -14,7 +17,8 @@ const PER_TRANSACTION = 5000
 
 /** @returns records a second */
 export async function kafkajsAlone(stack: Stack, count: number): Promise<number> {
-  const { config } = parseConfig(configurationText(stack, 'bench-alone'), {}, 'bench')
+  const directory = await mkdtemp(join(tmpdir(), 'dlrmo-bench-'))
+  const { config } = parseConfig(configurationText(stack, 'bench-alone', directory), {}, 'bench')
   if (!config) throw new Error('the configuration of the benchmark is wrong')
   const log = pino({ level: 'silent' })
   const { encoder } = buildEncoder(config, clock, log)
@@ -29,6 +33,7 @@ export async function kafkajsAlone(stack: Stack, count: number): Promise<number>
   }
   const seconds = (performance.now() - start) / 1000
   await publisher.close()
+  await rm(directory, { recursive: true, force: true })
   return records.length / seconds
 }
 

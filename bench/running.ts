@@ -18,7 +18,10 @@ export interface Running {
 export async function startConnector(stack: Stack, name: string, mtarget: string): Promise<Running> {
   const folder = await mkdtemp(join(tmpdir(), 'dlrmo-bench-'))
   const ports = { callbacks: await freePort(), admin: await freePort(), mtarget }
-  const configuration = parse(configurationText(stack, `${name}-${Date.now()}`, ports)) as Record<string, unknown>
+  const configuration = parse(configurationText(stack, `${name}-${Date.now()}`, 'journal', ports)) as Record<
+    string,
+    unknown
+  >
   const addresses = { callbacksPort: ports.callbacks, adminPort: ports.admin }
   const connector = await Connector.configure(folder, addresses, configuration)
   await connector.start()

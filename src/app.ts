@@ -92,13 +92,17 @@ export class App {
     this.#callbacks = sources.some(({ callback }) => callback)
       ? new CallbackServer(callbackOptions(config), { journal, clock, log, observer: observeCallbacks(observe) })
       : undefined
+    const { encoder, gate } = buildEncoder(config, clock, log)
     this.#pipeline = new Pipeline({
       journal,
-      encoder: buildEncoder(config, clock, log).encoder,
+      encoder,
       publisher: buildPublisher(config, clock, log),
       source,
       clock,
-      observer: observePipeline(observe, () => this.#released()),
+      observer: observePipeline(observe, {
+        onRelease: () => this.#released(),
+        registryConfirms: () => gate.confirmed,
+      }),
     })
     for (const { source: name, ...ways } of sources.map(factsOf)) metrics.begin(name, ways)
   }

@@ -20,6 +20,7 @@ const TABLE = {
   KAFKA_REFUSED: { retryable: true, exitCode: 3 },
   TOPIC_MISSING: { retryable: true, exitCode: 3 },
   PUBLISH_IN_DOUBT: { retryable: true, exitCode: 3 },
+  NOT_DRAINED: { retryable: true, exitCode: 3 },
   PRODUCER_REPLACED: { retryable: false, exitCode: 4 },
 } as const
 

@@ -14,11 +14,19 @@ export interface ObserveParts {
   readonly clock: Clock
 }
 
-/** @param onRelease called after each release: the journal may be empty now */
+export interface PipelineHooks {
+  /** Called after each release: the journal may be empty now. */
+  readonly onRelease: () => void
+  /** Whether the registry itself has confirmed the schema ids that are written with. */
+  readonly registryConfirms: () => boolean
+}
+
 export function observePipeline(
   { metrics, status, log, clock }: ObserveParts,
-  onRelease: () => void,
+  { onRelease, registryConfirms }: PipelineHooks,
 ): PipelineObserver {
+  const showRegistry = (): void =>
+    registryConfirms() ? status.registry('ok') : status.registry('waiting', 'away; its schema ids are remembered')
   const said = new Set<string>()
   let since = 0
   return {
@@ -28,6 +36,7 @@ export function observePipeline(
     },
     committed: (records, seconds) => {
       metrics.publish.observe(seconds)
+      showRegistry()
       log.debug({ records, seconds }, 'committed')
     },
     positionLost: (released: number) =>
@@ -44,7 +53,7 @@ export function observePipeline(
         }
         metrics.publishing.set(1)
         status.publishing('ok')
-        status.registry('ok')
+        showRegistry()
         return
       }
       const reason = messageOf(error)
@@ -52,6 +61,7 @@ export function observePipeline(
       metrics.publishing.set(0)
       status.publishing('waiting', reason)
       if (/^(REGISTRY|SCHEMA)_/.test(code)) status.registry('waiting', reason)
+      else showRegistry()
       // Each kind once until it goes on: an outage of hours is one line, not thousands, also where kinds take turns.
       const kind = code === 'PUBLISH_IN_DOUBT' ? 'KAFKA_UNREACHABLE' : code
       if (said.has(kind)) return

@@ -38,7 +38,9 @@ export async function startCluster(tools: Pick<ChartTools, 'etcd' | 'kubeApiserv
   }
 
   try {
-    children.push(await spawnGuarded(tools.etcd, etcdArguments(at('etcd'), clientPort, peerPort), { log: at('etcd.log') }))
+    children.push(
+      await spawnGuarded(tools.etcd, etcdArguments(at('etcd'), clientPort, peerPort), { log: at('etcd.log') }),
+    )
     const token = randomBytes(16).toString('hex')
     await writeFile(at('tokens.csv'), `${token},admin,admin,system:masters\n`, { mode: 0o600 })
     const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })

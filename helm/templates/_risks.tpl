@@ -64,8 +64,8 @@ config.kafka.tls is not set: phone numbers and texts{{ if $kafka.sasl }}, and th
 {{- if hasPrefix "http://" ($registry.url | default "") }}
 config.registry.url is plain http: whoever is on the way can change schemas{{ if $registry.auth }}, and read the credentials of registry.auth{{ end }}.
 {{- end }}
-{{- if $kafka.createTopics }}
-{{- if eq (toString ($kafka.createTopics.replicationFactor | default 1)) "1" }}
+{{- if hasKey $kafka "createTopics" }}
+{{- if eq (toString (($kafka.createTopics | default dict).replicationFactor | default 1)) "1" }}
 config.kafka.createTopics.replicationFactor is 1: events are lost with the broker that holds them.
 {{- end }}
 {{- end }}

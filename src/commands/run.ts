@@ -8,45 +8,61 @@ import { ConnectorError, messageOf } from '../errors.js'
 import { createLog } from '../operate/log.js'
 import { version } from './version.js'
 
+/** The longest that a timer of Node.js waits, in ms: 24 days. */
+const NEVER = 2 ** 31 - 1
+
 export interface RunOptions {
   readonly config: string
   readonly drain: boolean
   readonly timeout?: string
 }
 
-/** @returns the exit code */
+/**
+ * @returns the exit code
+ * @throws ConnectorError PRODUCER_REPLACED, NOT_DRAINED, and what loading and starting throw
+ */
 export async function run(options: RunOptions): Promise<number> {
   const timeout = timeoutOf(options)
   const config = loadConfig(options.config, process.env)
   const log = createLog({ level: config.log.level, instance: config.instance })
   for (const advice of adviceOn(config)) log.warn(advice)
+  // Before anything is opened: a signal that comes meanwhile ends us in order, too.
+  const { stop, hurry } = listenForSignals((message) => log.info(message))
   const app = await App.start({ config, clock, log, version, intake: !options.drain })
 
-  const { stop, hurry } = listenForSignals((message) => log.info(message))
-  if (options.drain) {
-    const drained = await Promise.race([
-      app.empty(stop).then(() => !stop.aborted),
-      clock.sleep(timeout, stop).then(() => false),
-    ])
-    await app.stop()
-    if (drained || stop.aborted) return 0
-    process.stderr.write(`dlr-mo-connector: the journal is not empty after ${options.timeout}\n`)
-    return 3
+  try {
+    await Promise.race([options.drain ? drained(app, timeout, stop) : aborted(stop), app.published])
+    return 0
+  } catch (error) {
+    log.error({ err: error }, `stopping: ${messageOf(error)}`)
+    throw error
+  } finally {
+    await app.stop(options.drain ? undefined : hurry)
+    log.info('stopped')
   }
-
-  const stopped = new Promise<undefined>((resolve) => stop.addEventListener('abort', () => resolve(undefined)))
-  const failure = await Promise.race([
-    stopped,
-    app.published.then(
-      () => undefined,
-      (error: unknown) => error,
-    ),
-  ])
-  if (failure !== undefined) log.error({ err: failure }, `stopping: ${messageOf(failure)}`)
-  await app.stop(hurry)
-  log.info('stopped')
-  return failure === undefined ? 0 : failure instanceof ConnectorError ? failure.exitCode : 1
 }
+
+/**
+ * Resolves once the journal is empty, or the signal aborts.
+ * @throws ConnectorError NOT_DRAINED after `timeout` ms
+ */
+async function drained(app: App, timeout: number, stop: AbortSignal): Promise<void> {
+  const enough = new AbortController()
+  const late = clock.sleep(timeout, AbortSignal.any([stop, enough.signal])).then(() => 'late')
+  const first = await Promise.race([app.empty(stop), late])
+  enough.abort()
+  if (first !== 'late' || stop.aborted) return
+  throw new ConnectorError(
+    'NOT_DRAINED',
+    'the journal is not empty after --timeout; the log says what publishing waits for',
+  )
+}
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
 
 /** `stop` aborts at the first SIGTERM or SIGINT, `hurry` at the second: what is in custody is safe either way. */
 function listenForSignals(say: (message: string) => void): { stop: AbortSignal; hurry: AbortSignal } {
@@ -64,9 +80,9 @@ function listenForSignals(say: (message: string) => void): { stop: AbortSignal; 
 
 /** Milliseconds; as good as never without --timeout. */
 function timeoutOf({ drain, timeout }: RunOptions): number {
-  if (timeout === undefined) return 2 ** 31 - 1
+  if (timeout === undefined) return NEVER
   if (!drain) throw new ConnectorError('USAGE', '--timeout goes with --drain')
   const milliseconds = parseDuration(timeout)
-  if (milliseconds !== undefined) return milliseconds
+  if (milliseconds !== undefined) return Math.min(milliseconds, NEVER)
   throw new ConnectorError('USAGE', `--timeout: found "${timeout}"; a duration such as 30s, 3m or 1h is expected`)
 }

@@ -7,7 +7,11 @@ import { parseWriter } from './writable.js'
 export function explain(level: string, ours: string, earlier: string): string[] {
   const found: string[] = []
   const tryToRead = (reader: string, writer: string, what: string): void => {
-    for (const reason of unreadable(parseWriter(reader), parseWriter(writer), '')) found.push(`${what}: ${reason}`)
+    try {
+      for (const reason of unreadable(parseWriter(reader), parseWriter(writer), '')) found.push(`${what}: ${reason}`)
+    } catch (error) {
+      found.push(`${what}: ${messageOf(error)}`) // not Avro at all
+    }
   }
   if (!level.startsWith('FORWARD'))
     tryToRead(ours, earlier, 'what was written with the earlier schema would be unreadable')

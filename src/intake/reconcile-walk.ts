@@ -117,9 +117,8 @@ export class LogWalk {
  * @param walked when that began; 0 for never
  */
 export const daysFor = (now: number, walked: number, days: number): { readonly from: Day; readonly to: Day } => {
-  const since = walked === 0 ? 0 : Math.ceil((now - walked) / DAY) + 1
-  const back = Math.max(days, Math.min(since, LONGEST))
-  return { from: dayOf(now - back * DAY), to: dayOf(now + DAY) }
+  const since = walked === 0 ? now : Math.max(walked - DAY, now - LONGEST * DAY)
+  return { from: dayOf(Math.min(now - days * DAY, since)), to: dayOf(now + DAY) }
 }
 
 const dayOf = (time: number): Day => new Date(time).toISOString().slice(0, 10)

@@ -78,12 +78,18 @@ export const isRefusal = (error: unknown): boolean => {
   return false
 }
 
+/** kafkajs keeps to itself why: also where a right is missing. */
+const NO_COORDINATOR =
+  'no coordinator can be found for our transactional id or group: it is not up yet, or this user may not see it ' +
+  '(Describe on the transactional id, Read on the group)'
+
 /** For people: the innermost message, which names the cause, with the broker's own name for it. */
 export const describe = (error: unknown): string => {
   let last: KafkaFailure | undefined
   let type = ''
   for (const failure of chain(error)) {
     last = failure
+    if (failure.name === 'KafkaJSGroupCoordinatorNotFound') return NO_COORDINATOR
     if (typeof failure.type === 'string') type = failure.type
   }
   const message = last === undefined ? messageOf(error) : String(last.message)

@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { parseConfig } from '../../src/config/load.js'
-import { FULLNAME, NAMESPACE, SCENARIOS, render, renderOne, scenarioFile } from './support/helm.js'
-import type { KubernetesObject, RenderOptions, Values } from './support/helm.js'
+import { FULLNAME, NAMESPACE, SCENARIOS, allOf, render, renderOne, scenarioFile } from './support/helm.js'
+import type { RenderOptions, Values } from './support/helm.js'
+import type { PodSpec } from './support/objects.js'
 
 const text = async (options?: RenderOptions): Promise<string> =>
-  (await renderOne('ConfigMap', options, options?.files ? undefined : FULLNAME)).data['connector.yaml'] as string
-const config = async (values?: Values): Promise<KubernetesObject> => parse(await text({ values: values ?? {} }))
+  (await renderOne('ConfigMap', options, options?.files ? undefined : FULLNAME)).data['connector.yaml'] ?? ''
+const config = async (values?: Values): Promise<Record<string, unknown>> =>
+  parse(await text({ values: values ?? {} })) as Record<string, unknown>
 
 describe('connector.yaml', () => {
   it('is named after namespace and pod, keeps its journal on the volume and opens the admin port to probes', async () => {
@@ -22,10 +24,10 @@ describe('connector.yaml', () => {
   })
 
   it('lets replicas share the work by a group that no other release has, and one alone do all of it', async () => {
-    expect((await config()).sharing).toEqual({ group: `dlr-mo-connector.${NAMESPACE}.${FULLNAME}` })
-    expect((await config({ replicas: 1 })).sharing).toBeUndefined()
+    expect((await config())['sharing']).toEqual({ group: `dlr-mo-connector.${NAMESPACE}.${FULLNAME}` })
+    expect((await config({ replicas: 1 }))['sharing']).toBeUndefined()
     const own = { group: 'dlr-mo-connector.mine', sessionTimeout: '20s' }
-    expect((await config({ config: { sharing: own } })).sharing).toEqual(own)
+    expect((await config({ config: { sharing: own } }))['sharing']).toEqual(own)
   })
 
   it('carries all else of config as it is', async () => {
@@ -44,8 +46,8 @@ describe('connector.yaml', () => {
 
   // Several ConfigMaps are rendered; the one with the configuration is found by its key.
   it.each(SCENARIOS)('is one that the connector takes: scenario %s', async (scenario) => {
-    const objects = await render({ files: [scenarioFile(scenario)] })
-    const written = objects.map((object) => object.data?.['connector.yaml'] as string).find((each) => each !== undefined)
+    const objects = allOf('ConfigMap', await render({ files: [scenarioFile(scenario)] }))
+    const written = objects.map((object) => object.data['connector.yaml']).find((each) => each !== undefined)
     const names = [...String(written).matchAll(/\$\{([A-Z_]+)\}/g)].map(([, name]) => [name, 'value'])
     const { problems = [] } = parseConfig(String(written), Object.fromEntries(names) as Record<string, string>, 'pod')
     // Certificates and secrets are mounted in a cluster only.
@@ -55,25 +57,32 @@ describe('connector.yaml', () => {
 })
 
 describe('secrets', () => {
-  const pod = async (values: Values): Promise<KubernetesObject> =>
+  const pod = async (values: Values): Promise<PodSpec> =>
     (await renderOne('StatefulSet', { values })).spec.template.spec
 
   it('are rendered from values, as environment and as files', async () => {
     const values = { secrets: { SEVEN_TOKEN: 'geheim', PIN: '0123' } }
     const secret = await renderOne('Secret', { values })
-    expect(Buffer.from(secret.data.SEVEN_TOKEN as string, 'base64').toString()).toBe('geheim')
-    expect(Buffer.from(secret.data.PIN as string, 'base64').toString()).toBe('0123')
+    expect(Buffer.from(secret.data['SEVEN_TOKEN'] ?? '', 'base64').toString()).toBe('geheim')
+    expect(Buffer.from(secret.data['PIN'] ?? '', 'base64').toString()).toBe('0123')
     const { containers, volumes } = await pod(values)
     expect(containers[0].envFrom).toEqual([{ secretRef: { name: FULLNAME } }])
     expect(volumes).toContainEqual({ name: 'secrets', secret: { secretName: FULLNAME, defaultMode: 0o440 } })
-    expect(containers[0].volumeMounts).toContainEqual({ name: 'secrets', mountPath: '/run/secrets/connector', readOnly: true })
+    expect(containers[0].volumeMounts).toContainEqual({
+      name: 'secrets',
+      mountPath: '/run/secrets/connector',
+      readOnly: true,
+    })
   })
 
   it('are those of a Secret that exists, and none is rendered', async () => {
     const values = { existingSecret: 'mine' }
-    expect((await render({ values })).map(({ kind }) => kind as string)).not.toContain('Secret')
+    expect((await render({ values })).map(({ kind }) => kind)).not.toContain('Secret')
     expect((await pod(values)).containers[0].envFrom).toEqual([{ secretRef: { name: 'mine' } }])
-    expect((await pod(values)).volumes).toContainEqual({ name: 'secrets', secret: { secretName: 'mine', defaultMode: 0o440 } })
+    expect((await pod(values)).volumes).toContainEqual({
+      name: 'secrets',
+      secret: { secretName: 'mine', defaultMode: 0o440 },
+    })
   })
 
   it('stay out of the environment where that is wanted', async () => {
@@ -85,6 +94,6 @@ describe('secrets', () => {
   it('are not needed', async () => {
     const { containers, volumes } = await pod({})
     expect(containers[0].envFrom).toBeUndefined()
-    expect((volumes as KubernetesObject[]).map(({ name }) => name as string)).toEqual(['config'])
+    expect(volumes.map(({ name }) => name)).toEqual(['config'])
   })
 })

@@ -37,14 +37,29 @@ describe('the schema of values', () => {
 
   it('takes its types, defaults and descriptions from values.yaml', () => {
     const sections = readValuesFile(
-      ['# @section One', '', '# How many.', '# Of them.', '# @schema minimum: 1', 'count: 2', 'inner:', '  # A word.', "  word: ''", ''].join('\n'),
+      [
+        '# @section One',
+        '',
+        '# How many.',
+        '# Of them.',
+        '# @schema minimum: 1',
+        'count: 2',
+        'inner:',
+        '  # A word.',
+        "  word: ''",
+        '',
+      ].join('\n'),
     )
     expect(valuesSchema(sections, {})).toMatchObject({
       type: 'object',
       additionalProperties: false,
       properties: {
         count: { type: 'integer', minimum: 1, default: 2, description: 'How many. Of them.' },
-        inner: { type: 'object', additionalProperties: false, properties: { word: { type: 'string', description: 'A word.' } } },
+        inner: {
+          type: 'object',
+          additionalProperties: false,
+          properties: { word: { type: 'string', description: 'A word.' } },
+        },
       },
     })
   })
@@ -52,7 +67,11 @@ describe('the schema of values', () => {
   it.each([
     ['a list of nobody knows what', '# @section One\nlist: []\n', /list: say with @schema what items/],
     ['a section of nobody knows what', '# @section One\nmap: {}\n', /map: say with @schema what an empty section/],
-    ['a null in the place of nobody knows what', '# @section One\nnone: null\n', /none: say with @schema what may stand/],
+    [
+      'a null in the place of nobody knows what',
+      '# @section One\nnone: null\n',
+      /none: say with @schema what may stand/,
+    ],
     ['a key in no section', 'key: 1\n# @section One\nother: 1\n', /key stands before the first @section/],
   ])('is not made from %s', (_name, text, message) => {
     expect(() => readValuesFile(text)).toThrow(message)

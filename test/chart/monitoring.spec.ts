@@ -2,22 +2,29 @@ import { describe, expect, it } from 'vitest'
 import { ManualClock } from '../support/manual-clock.js'
 import { Metrics } from '../../src/operate/metrics.js'
 import { FULLNAME, NAMESPACE, render, renderOne, scenarioFile } from './support/helm.js'
-import type { KubernetesObject, Values } from './support/helm.js'
+import type { Values } from './support/helm.js'
+import type { Alert } from './support/objects.js'
 
 const everything = { files: [scenarioFile('everything')] }
-const rules = async (values: Values): Promise<KubernetesObject[]> => {
+const rules = async (values: Values): Promise<readonly Alert[]> => {
   const on = { serviceMonitor: { enabled: true }, prometheusRule: { enabled: true } }
-  return (await renderOne('PrometheusRule', { values: { ...on, ...values } })).spec.groups[0].rules as KubernetesObject[]
+  return (await renderOne('PrometheusRule', { values: { ...on, ...values } })).spec.groups[0].rules
 }
 
 describe('the ServiceMonitor', () => {
   it('scrapes every replica by the headless Service', async () => {
     const { spec } = await renderOne('ServiceMonitor', everything)
     const headless = await renderOne('Service', everything, `${FULLNAME}-headless`)
-    expect(headless.metadata.labels).toMatchObject(spec.selector.matchLabels as object)
-    const others = (await render(everything)).filter(({ kind, metadata }) => kind === 'Service' && metadata.name === FULLNAME)
-    expect(others[0].metadata.labels).not.toMatchObject(spec.selector.matchLabels as object)
-    expect(spec.endpoints[0]).toMatchObject({ port: headless.spec.ports[0].name as string, path: '/metrics', interval: '30s' })
+    expect(headless.metadata.labels).toMatchObject(spec.selector.matchLabels)
+    const others = (await render(everything)).filter(
+      ({ kind, metadata }) => kind === 'Service' && metadata.name === FULLNAME,
+    )
+    expect(others[0]?.metadata.labels).not.toMatchObject(spec.selector.matchLabels)
+    expect(spec.endpoints[0]).toMatchObject({
+      port: headless.spec.ports[0].name,
+      path: '/metrics',
+      interval: '30s',
+    })
     expect(spec.namespaceSelector).toEqual({ matchNames: [NAMESPACE] })
   })
 
@@ -33,7 +40,7 @@ describe('the ServiceMonitor', () => {
   })
 
   it('is there only when asked for', async () => {
-    const kinds = (await render()).map(({ kind }) => kind as string)
+    const kinds = (await render()).map(({ kind }) => kind)
     expect(kinds).not.toContain('ServiceMonitor')
     expect(kinds).not.toContain('PrometheusRule')
   })
@@ -43,7 +50,11 @@ describe('the alerts', () => {
   it('ask for metrics that there are', async () => {
     const stats = { entries: 0, bytes: 0, oldestReceivedAt: null }
     const metrics = new Metrics({ stats: () => stats } as never, new ManualClock())
-    const known = new Set([...(await metrics.text()).matchAll(/^# TYPE (\S+) (\S+)/gm)].flatMap(([, name = '', type]) => type === 'histogram' ? [`${name}_count`, `${name}_bucket`] : [name]))
+    const known = new Set(
+      [...(await metrics.text()).matchAll(/^# TYPE (\S+) (\S+)/gm)].flatMap(([, name = '', type]) =>
+        type === 'histogram' ? [`${name}_count`, `${name}_bucket`] : [name],
+      ),
+    )
     const asked = JSON.stringify(await rules({})).matchAll(/dlrmo_\w+/g)
     const names = [...new Set([...asked].map(([name]) => name))]
     expect(names.length).toBeGreaterThan(5)
@@ -52,8 +63,8 @@ describe('the alerts', () => {
 
   it('ask for those of this release only', async () => {
     for (const { expr } of await rules({})) {
-      const selectors = (expr as string).match(/(up|dlrmo_\w+)\{/g) ?? []
-      const own = (expr as string).split(`{namespace="${NAMESPACE}",service="${FULLNAME}-headless"`).length - 1
+      const selectors = expr.match(/(up|dlrmo_\w+)\{/g) ?? []
+      const own = expr.split(`{namespace="${NAMESPACE}",service="${FULLNAME}-headless"`).length - 1
       expect(own).toBe(selectors.length)
       expect(own).toBeGreaterThan(0)
     }
@@ -63,7 +74,12 @@ describe('the alerts', () => {
     const filling = async (values: Values): Promise<unknown> =>
       (await rules(values)).find(({ alert }) => alert === 'DlrMoConnectorJournalFilling')?.expr
     expect(await filling({})).toMatch(/ > 751619276$/)
-    expect(await filling({ config: { journal: { maxBytes: '100MiB' } }, prometheusRule: { enabled: true, journalFullPercent: 50 } })).toMatch(/ > 52428800$/)
+    expect(
+      await filling({
+        config: { journal: { maxBytes: '100MiB' } },
+        prometheusRule: { enabled: true, journalFullPercent: 50 },
+      }),
+    ).toMatch(/ > 52428800$/)
     expect(await filling({ config: { journal: { maxBytes: '${MAX}' } } })).toBeUndefined()
   })
 
@@ -79,7 +95,7 @@ describe('the alerts', () => {
 
   it('carry labels of yours, and rules of yours stand beside them', async () => {
     const { spec } = await renderOne('PrometheusRule', everything)
-    const found = spec.groups[0].rules as KubernetesObject[]
+    const found = spec.groups[0].rules
     const own = found.filter(({ alert }) => alert !== 'DlrMoConnectorSlowCustody')
     expect(found.length).toBe(own.length + 1)
     for (const { labels } of own) {

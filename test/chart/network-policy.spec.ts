@@ -1,20 +1,22 @@
 import { describe, expect, it } from 'vitest'
 import { NAMESPACE, render, renderOne, scenarioFile } from './support/helm.js'
-import type { KubernetesObject, RenderOptions, Values } from './support/helm.js'
+import type { RenderOptions, Values } from './support/helm.js'
+import type { ObjectOf, Rule } from './support/objects.js'
 
-const policy = async (options?: RenderOptions): Promise<KubernetesObject> => (await renderOne('NetworkPolicy', options)).spec
-const ports = (rule: KubernetesObject): unknown[] => (rule.ports as KubernetesObject[]).map(({ port }) => port as unknown)
+const policy = async (options?: RenderOptions): Promise<ObjectOf<'NetworkPolicy'>['spec']> =>
+  (await renderOne('NetworkPolicy', options)).spec
+const ports = (rule: Rule): unknown[] => rule.ports.map(({ port }) => port)
 
 /** Ports of the rules for brokers, registry and providers. */
 const out = async (config: Values): Promise<unknown[][]> =>
-  ((await policy({ values: { config } })).egress as KubernetesObject[]).slice(1).map(ports)
+  (await policy({ values: { config } })).egress.slice(1).map(ports)
 
 describe('the network policy', () => {
   it('holds for the pods, in both directions', async () => {
     const { podSelector, policyTypes } = await policy()
     const { spec } = await renderOne('StatefulSet')
-    const labels = spec.template.metadata.labels as Record<string, string>
-    expect(labels).toMatchObject(podSelector.matchLabels as object)
+    const labels = spec.template.metadata.labels
+    expect(labels).toMatchObject(podSelector.matchLabels)
     expect(podSelector.matchExpressions[0].values).toContain(labels['app.kubernetes.io/component'])
     expect(policyTypes).toEqual(['Ingress', 'Egress'])
   })
@@ -31,9 +33,9 @@ describe('the network policy', () => {
     const { ingress } = await policy({ files: [scenarioFile('everything')] })
     const test = await renderOne('Pod')
     for (const rule of ingress.slice(0, 2)) {
-      const peers = rule.from as KubernetesObject[]
+      const peers = rule.from ?? []
       expect(peers).toHaveLength(2)
-      expect(test.metadata.labels).toMatchObject(peers[1].podSelector.matchLabels as object)
+      expect(test.metadata.labels).toMatchObject(peers[1]?.podSelector?.matchLabels ?? { none: '' })
     }
     expect(test.metadata.namespace).toBe(NAMESPACE)
   })
@@ -44,7 +46,9 @@ describe('the network policy', () => {
       { port: 53, protocol: 'UDP' },
       { port: 53, protocol: 'TCP' },
     ])
-    expect(dns.to).toContainEqual({ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'kube-system' } } })
+    expect(dns.to).toContainEqual({
+      namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'kube-system' } },
+    })
   })
 
   it('opens the ports that the configuration names', async () => {
@@ -91,6 +95,6 @@ describe('the network policy', () => {
 
   it('can be left out', async () => {
     const objects = await render({ values: { networkPolicy: { enabled: false } } })
-    expect(objects.map(({ kind }) => kind as string)).not.toContain('NetworkPolicy')
+    expect(objects.map(({ kind }) => kind)).not.toContain('NetworkPolicy')
   })
 })

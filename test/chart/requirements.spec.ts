@@ -11,10 +11,18 @@ describe('values that contradict each other are refused with a sentence', () => 
     ['no registry', { config: { registry: null } }, /config\.registry\.url is missing/],
     ['no sources', { config: { sources: null } }, /config\.sources is empty/],
     ['an instance', { config: { instance: 'x' } }, /config\.instance must differ from replica to replica/],
-    ['a journal directory', { config: { journal: { directory: '/x' } } }, /config\.journal\.directory is where the volume/],
+    [
+      'a journal directory',
+      { config: { journal: { directory: '/x' } } },
+      /config\.journal\.directory is where the volume/,
+    ],
     ['a callbacks port', { config: { callbacks: { port: 80 } } }, /config\.callbacks\.port .* set service\.port\./],
     ['an admin port', { config: { admin: { port: 80 } } }, /config\.admin\.port is the container's/],
-    ['two Secrets', { existingSecret: 'mine', secrets: { A: 'b' } }, /existingSecret \(mine\) and secrets are both given/],
+    [
+      'two Secrets',
+      { existingSecret: 'mine', secrets: { A: 'b' } },
+      /existingSecret \(mine\) and secrets are both given/,
+    ],
     [
       'too little time to stop',
       { terminationGracePeriodSeconds: 70, config: { sources: { pull } } },
@@ -60,7 +68,9 @@ describe('values that contradict each other are refused with a sentence', () => 
   })
 
   it('no configuration at all', async () => {
-    expect(await refusal({ values: { config: { kafka: null, registry: null, sources: null } } })).toMatch(/config is empty: give at least/)
+    expect(await refusal({ values: { config: { kafka: null, registry: null, sources: null } } })).toMatch(
+      /config is empty: give at least/,
+    )
   })
 })
 
@@ -69,7 +79,10 @@ describe('values at the edge of that are taken', () => {
     ['just enough time to stop', { terminationGracePeriodSeconds: 71, config: { sources: { pull } } }],
     ['a volume just larger than the journal', { persistence: { size: '1025Mi' } }],
     ['half of the replicas', { podDisruptionBudget: { minAvailable: '50%' } }],
-    ['a time to stop that only the environment tells', { config: { shutdownGrace: '${GRACE}', sources: { callback } } }],
+    [
+      'a time to stop that only the environment tells',
+      { config: { shutdownGrace: '${GRACE}', sources: { callback } } },
+    ],
     ['no volume, whatever its size', { persistence: { enabled: false, size: '1Mi' } }],
   ]
 
@@ -81,8 +94,16 @@ describe('values at the edge of that are taken', () => {
 describe('the schema of values', () => {
   const cases: readonly [string, Values, RegExp][] = [
     ['a key that is none', { replica: 3 }, /additional properties 'replica' not allowed/],
-    ['a misspelt key inside', { persistence: { sise: '1Gi' } }, /at '\/persistence': additional properties 'sise' not allowed/],
-    ['a misspelt key of the connector', { config: { kafka: { tsl: true } } }, /at '\/config\/kafka': additional properties 'tsl'/],
+    [
+      'a misspelt key inside',
+      { persistence: { sise: '1Gi' } },
+      /at '\/persistence': additional properties 'sise' not allowed/,
+    ],
+    [
+      'a misspelt key of the connector',
+      { config: { kafka: { tsl: true } } },
+      /at '\/config\/kafka': additional properties 'tsl'/,
+    ],
     ['a duration that is none', { config: { shutdownGrace: '20 seconds' } }, /at '\/config\/shutdownGrace'/],
     ['text for a number', { replicas: 'two' }, /at '\/replicas': got string, want integer/],
     ['less than none', { replicas: -1 }, /at '\/replicas': minimum: got -1, want 0/],

@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { FULLNAME, NAMESPACE, render, renderOne, scenarioFile } from './support/helm.js'
-import type { KubernetesObject, Values } from './support/helm.js'
+import { FULLNAME, NAMESPACE, allOf, render, renderOne, scenarioFile } from './support/helm.js'
+import type { Values } from './support/helm.js'
+import type { ObjectOf } from './support/objects.js'
 
-const service = (name: string, values: Values = {}): Promise<KubernetesObject> => renderOne('Service', { values }, name)
-const kinds = async (values: Values): Promise<string[]> => (await render({ values })).map(({ kind }) => kind as string)
+const service = (name: string, values: Values = {}): Promise<ObjectOf<'Service'>> =>
+  renderOne('Service', { values }, name)
+const kinds = async (values: Values): Promise<string[]> => (await render({ values })).map(({ kind }) => kind)
 const everything = { files: [scenarioFile('everything')] }
 
 describe('Services', () => {
@@ -15,7 +17,11 @@ describe('Services', () => {
 
   it('give each replica a name, ready or not, for what is asked of one only', async () => {
     const { spec } = await service(`${FULLNAME}-headless`)
-    expect(spec).toMatchObject({ clusterIP: 'None', publishNotReadyAddresses: true, ports: [{ port: 9464, targetPort: 'admin' }] })
+    expect(spec).toMatchObject({
+      clusterIP: 'None',
+      publishNotReadyAddresses: true,
+      ports: [{ port: 9464, targetPort: 'admin' }],
+    })
     expect((await renderOne('StatefulSet')).spec.serviceName).toBe(`${FULLNAME}-headless`)
   })
 
@@ -24,7 +30,7 @@ describe('Services', () => {
     for (const name of [FULLNAME, `${FULLNAME}-headless`]) {
       expect((await service(name)).spec.selector).toEqual(spec.selector.matchLabels)
     }
-    const ports = (spec.template.spec.containers[0].ports as KubernetesObject[]).map(({ name }) => name as string)
+    const ports = spec.template.spec.containers[0].ports.map(({ name }) => name)
     expect(ports).toEqual(['callbacks', 'admin'])
   })
 
@@ -61,7 +67,10 @@ describe('from outside', () => {
     expect(spec.parentRefs).toEqual([{ name: 'public', namespace: 'gateways', sectionName: 'https' }])
     expect(spec.hostnames).toEqual(['sms.example.com'])
     expect(spec.rules).toEqual([
-      { matches: [{ path: { type: 'PathPrefix', value: '/callbacks' } }], backendRefs: [{ name: FULLNAME, port: 8080 }] },
+      {
+        matches: [{ path: { type: 'PathPrefix', value: '/callbacks' } }],
+        backendRefs: [{ name: FULLNAME, port: 8080 }],
+      },
     ])
   })
 
@@ -72,7 +81,7 @@ describe('from outside', () => {
 })
 
 describe('the disruption budget', () => {
-  const budget = async (values: Values): Promise<KubernetesObject> =>
+  const budget = async (values: Values): Promise<ObjectOf<'PodDisruptionBudget'>['spec']> =>
     (await renderOne('PodDisruptionBudget', { values: { podDisruptionBudget: values } })).spec
 
   it('lets one replica go at a time, and one that is not ready always', async () => {
@@ -110,11 +119,15 @@ describe('the service account', () => {
 
 describe('every object', () => {
   it('is in the namespace of the release and carries its labels', async () => {
-    const own = (await render(everything)).filter(({ metadata }) => !/-(note|text)$/.test(metadata.name as string))
+    const own = (await render(everything)).filter(({ metadata }) => !/-(note|text)$/.test(metadata.name))
     expect(own.length).toBeGreaterThan(10)
     for (const { metadata } of own) {
       expect(metadata.namespace).toBe(NAMESPACE)
-      expect(metadata.labels).toMatchObject({ team: 'messaging', 'app.kubernetes.io/instance': 'sms', 'helm.sh/chart': expect.stringMatching(/^dlr-mo-connector-/) as string })
+      expect(metadata.labels).toMatchObject({
+        team: 'messaging',
+        'app.kubernetes.io/instance': 'sms',
+        'helm.sh/chart': expect.stringMatching(/^dlr-mo-connector-/) as string,
+      })
     }
   })
 
@@ -124,8 +137,8 @@ describe('every object', () => {
   })
 
   it('may be one of your own, with templates in it', async () => {
-    const objects = await render(everything)
-    const note = (name: string): unknown => objects.find(({ metadata }) => metadata.name === name)?.data.note
+    const objects = allOf('ConfigMap', await render(everything))
+    const note = (name: string): unknown => objects.find(({ metadata }) => metadata.name === name)?.data['note']
     expect(note('sms-note')).toBe(`for ${FULLNAME}`)
     expect(note('sms-text')).toBe('from text')
   })

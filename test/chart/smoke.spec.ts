@@ -4,7 +4,7 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { renderOne, scenarioFile } from './support/helm.js'
-import type { KubernetesObject, RenderOptions } from './support/helm.js'
+import type { RenderOptions } from './support/helm.js'
 
 const servers: Server[] = []
 
@@ -25,7 +25,7 @@ async function serving(codes: Record<string, number>): Promise<string> {
 
 /** Runs what the pod of the helm test runs. */
 async function runTest(env: Record<string, string>): Promise<{ code: number | null; output: string }> {
-  const { command } = (await renderOne('Pod')).spec.containers[0] as { command: string[] }
+  const { command } = (await renderOne('Pod')).spec.containers[0]
   expect(command[0]).toBe('node')
   const child = spawn(process.execPath, command.slice(1), { env: { ...env }, stdio: ['ignore', 'pipe', 'inherit'] })
   let output = ''
@@ -57,8 +57,8 @@ describe('the helm test', () => {
 
   it('asks each replica by its name, and the callbacks Service unless it speaks TLS', async () => {
     const env = async (options?: RenderOptions): Promise<Record<string, string>> => {
-      const list = (await renderOne('Pod', options)).spec.containers[0].env as KubernetesObject[]
-      return Object.fromEntries(list.map(({ name, value }) => [name as string, value as string]))
+      const list = (await renderOne('Pod', options)).spec.containers[0].env
+      return Object.fromEntries(list.map(({ name, value }) => [name, value ?? '']))
     }
     expect(await env()).toEqual({
       ADMIN_URLS:

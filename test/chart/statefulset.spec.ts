@@ -1,18 +1,21 @@
 import { describe, expect, it } from 'vitest'
 import { MINIMAL, renderOne, scenarioFile } from './support/helm.js'
-import type { KubernetesObject, RenderOptions } from './support/helm.js'
+import type { RenderOptions } from './support/helm.js'
+import type { Container, ObjectOf, PodSpec } from './support/objects.js'
 
-const statefulSet = (options?: RenderOptions): Promise<KubernetesObject> => renderOne('StatefulSet', options)
-const podSpec = async (options?: RenderOptions): Promise<KubernetesObject> =>
-  (await statefulSet(options)).spec.template.spec
-const container = async (options?: RenderOptions): Promise<KubernetesObject> => (await podSpec(options)).containers[0]
+const statefulSet = (options?: RenderOptions): Promise<ObjectOf<'StatefulSet'>> => renderOne('StatefulSet', options)
+const podSpec = async (options?: RenderOptions): Promise<PodSpec> => (await statefulSet(options)).spec.template.spec
+const container = async (options?: RenderOptions): Promise<Container> => (await podSpec(options)).containers[0]
 
 describe('the journal', () => {
   it('lies on a volume of each replica, which outlives the release and a smaller number of replicas', async () => {
     const { spec } = await statefulSet()
     expect(spec.replicas).toBe(2)
     expect(spec.volumeClaimTemplates).toMatchObject([
-      { metadata: { name: 'journal' }, spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '10Gi' } } } },
+      {
+        metadata: { name: 'journal' },
+        spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '10Gi' } } },
+      },
     ])
     expect(spec.persistentVolumeClaimRetentionPolicy).toEqual({ whenDeleted: 'Retain', whenScaled: 'Retain' })
     expect((await container()).volumeMounts).toContainEqual({ name: 'journal', mountPath: '/var/lib/dlr-mo-connector' })
@@ -20,7 +23,9 @@ describe('the journal', () => {
 
   it('carries no label that an upgrade changes, because the claims of a StatefulSet are immutable', async () => {
     const { spec } = await statefulSet({ values: { commonLabels: { team: 'a' }, podLabels: { tier: 'b' } } })
-    expect(Object.keys(spec.volumeClaimTemplates[0].metadata.labels)).toEqual(Object.keys(spec.selector.matchLabels).filter((label) => !label.endsWith('component')))
+    expect(Object.keys(spec.volumeClaimTemplates?.[0].metadata.labels ?? {})).toEqual(
+      Object.keys(spec.selector.matchLabels).filter((label) => !label.endsWith('component')),
+    )
   })
 
   it('is in the pod itself where persistence is off', async () => {
@@ -33,7 +38,7 @@ describe('the journal', () => {
     const { spec } = await statefulSet({
       values: { persistence: { storageClassName: 'fast', accessMode: 'ReadWriteOncePod', size: '20Gi' } },
     })
-    expect(spec.volumeClaimTemplates[0].spec).toEqual({
+    expect(spec.volumeClaimTemplates?.[0].spec).toEqual({
       accessModes: ['ReadWriteOncePod'],
       storageClassName: 'fast',
       resources: { requests: { storage: '20Gi' } },
@@ -47,7 +52,12 @@ describe('a pod', () => {
     expect(spec).toMatchObject({
       automountServiceAccountToken: false,
       enableServiceLinks: false,
-      securityContext: { runAsNonRoot: true, runAsUser: 10001, fsGroup: 10001, seccompProfile: { type: 'RuntimeDefault' } },
+      securityContext: {
+        runAsNonRoot: true,
+        runAsUser: 10001,
+        fsGroup: 10001,
+        seccompProfile: { type: 'RuntimeDefault' },
+      },
     })
     expect(spec.containers[0].securityContext).toEqual({
       allowPrivilegeEscalation: false,
@@ -90,8 +100,8 @@ describe('a pod', () => {
 
   it('spreads over nodes and zones, by its own labels', async () => {
     const { spec } = await statefulSet()
-    const constraints = spec.template.spec.topologySpreadConstraints as KubernetesObject[]
-    expect(constraints.map(({ topologyKey }) => topologyKey as string)).toEqual([
+    const constraints = spec.template.spec.topologySpreadConstraints
+    expect(constraints.map(({ topologyKey }) => topologyKey)).toEqual([
       'kubernetes.io/hostname',
       'topology.kubernetes.io/zone',
     ])
@@ -99,22 +109,33 @@ describe('a pod', () => {
   })
 
   it('keeps a labelSelector that a spread constraint brings along', async () => {
-    const own = { maxSkew: 2, topologyKey: 'rack', whenUnsatisfiable: 'DoNotSchedule', labelSelector: { matchLabels: { a: 'b' } } }
+    const own = {
+      maxSkew: 2,
+      topologyKey: 'rack',
+      whenUnsatisfiable: 'DoNotSchedule',
+      labelSelector: { matchLabels: { a: 'b' } },
+    }
     expect((await podSpec({ values: { topologySpreadConstraints: [own] } })).topologySpreadConstraints).toEqual([own])
   })
 
   it('takes extra environment, volumes and mounts', async () => {
     const spec = await podSpec({ files: [scenarioFile('everything')] })
-    const names = (spec.containers[0].env as KubernetesObject[]).map(({ name }) => name as string)
+    const names = spec.containers[0].env.map(({ name }) => name)
     expect(names).toEqual(['POD_NAME', 'POD_NAMESPACE', 'CONNECTOR_CONFIG', 'TZ', 'NODE_NAME'])
     expect(spec.containers[0].envFrom).toContainEqual({ configMapRef: { name: 'site', optional: true } })
-    expect(spec.containers[0].volumeMounts).toContainEqual({ name: 'authorities', mountPath: '/etc/authorities', readOnly: true })
+    expect(spec.containers[0].volumeMounts).toContainEqual({
+      name: 'authorities',
+      mountPath: '/etc/authorities',
+      readOnly: true,
+    })
     expect(spec.volumes).toContainEqual({ name: 'authorities', configMap: { name: 'authorities' } })
   })
 
   it('runs the version of the chart, another tag, or one digest for ever', async () => {
     expect((await container()).image).toMatch(/^dlr-mo-connector:[0-9]+\.[0-9]+\.[0-9]+$/)
-    expect((await container({ values: { image: { repository: 'r.example/x', tag: '2' } } })).image).toBe('r.example/x:2')
+    expect((await container({ values: { image: { repository: 'r.example/x', tag: '2' } } })).image).toBe(
+      'r.example/x:2',
+    )
     const digest = `sha256:${'a'.repeat(64)}`
     expect((await container({ values: { image: { tag: '2', digest } } })).image).toBe(`dlr-mo-connector@${digest}`)
   })
@@ -123,19 +144,23 @@ describe('a pod', () => {
     const { spec } = await statefulSet({ values: { podLabels: { tier: 'edge' } } })
     expect(spec.template.metadata.labels).toMatchObject({ ...spec.selector.matchLabels, tier: 'edge' })
     const test = await renderOne('Pod')
-    expect(test.metadata.labels).not.toMatchObject(spec.selector.matchLabels as object)
+    expect(test.metadata.labels).not.toMatchObject(spec.selector.matchLabels)
   })
 })
 
 describe('a change of values', () => {
-  const annotations = async (values: object): Promise<KubernetesObject> =>
+  const annotations = async (values: object): Promise<Readonly<Record<string, string>>> =>
     (await statefulSet({ values: { ...MINIMAL, ...values } })).spec.template.metadata.annotations
 
   it('restarts the pods when configuration or rendered secrets changed, and only then', async () => {
     const before = await annotations({ secrets: { A: '1' } })
     const changed = { ...(MINIMAL['config'] as object), shutdownGrace: '21s' }
-    expect((await annotations({ secrets: { A: '1' }, config: changed }))['checksum/config']).not.toBe(before['checksum/config'])
+    expect((await annotations({ secrets: { A: '1' }, config: changed }))['checksum/config']).not.toBe(
+      before['checksum/config'],
+    )
     expect((await annotations({ secrets: { A: '2' } }))['checksum/secrets']).not.toBe(before['checksum/secrets'])
-    expect(await annotations({ secrets: { A: '1' }, commonLabels: { a: 'b' }, prometheusRule: { oldestAgeSeconds: 9 } })).toEqual(before)
+    expect(
+      await annotations({ secrets: { A: '1' }, commonLabels: { a: 'b' }, prometheusRule: { oldestAgeSeconds: 9 } }),
+    ).toEqual(before)
   })
 })

@@ -65,6 +65,10 @@ export const describeProvider = (name: string, provider: Provider, fixtures: rea
   const check = (received: Received, settings = SETTINGS): Item[] => {
     const items = [...provider.decode(received, settings)]
     expectWellFormed(items, received)
+    // Who calls has something to say: it becomes an event or a dead letter, unless it was to be ignored.
+    if (received.via === 'CALLBACK' && settings.ignoreEvents.length === 0 && items.length === 0) {
+      throw new Error(`nothing came of a callback: ${inspect(received)}`)
+    }
     return items
   }
 

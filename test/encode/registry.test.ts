@@ -53,7 +53,7 @@ describe('the gate to the registry', () => {
       KINDS.map((kind) => schemas[kind].text),
     )
     const asked = registry.requests.length
-    await registry.stop()
+    registry.leave()
     await first.ready()
     expect(first.confirmed).toBe(true)
     expect(registry.requests).toHaveLength(asked)
@@ -212,27 +212,25 @@ describe('while the registry is away', () => {
   const LOOK_AGAIN = 5_000
 
   it('stays shut if no id is known', async () => {
-    await registry.stop()
+    registry.leave()
     await expect(gate().ready()).rejects.toMatchObject({ code: 'REGISTRY_UNREACHABLE' })
   })
 
   it('opens with the ids of an earlier run, and has them confirmed as soon as it is back', async () => {
     const before = gate()
     await before.ready()
-    const { port } = registry
-    await registry.stop()
+    registry.leave()
     const after = gate()
     await after.ready()
     expect([idsOf(after), after.confirmed]).toEqual([idsOf(before), false])
 
-    const back = await RegistryServer.start(port)
-    for (const { name, schema } of Object.values(subjects)) back.add(name, schema.text)
+    registry.comeBack()
+    registry.requests.length = 0
     await after.ready()
-    expect([back.requests.length, after.confirmed]).toEqual([0, false]) // not asked every time
+    expect([registry.requests.length, after.confirmed]).toEqual([0, false]) // not asked every time
     await clock.advance(LOOK_AGAIN)
     await after.ready()
     expect(after.confirmed).toBe(true)
-    await back.stop()
   })
 
   it('does not open with ids of another registry, subject or schema', async () => {
@@ -250,7 +248,7 @@ describe('while the registry is away', () => {
       registry.add(name, JSON.stringify({ ...(JSON.parse(schema.text) as object), doc: 'theirs' }))
     }
     await gate({ register: false }).ready()
-    await registry.stop()
+    registry.leave()
     const after = gate({ register: false })
     await after.ready()
     expect(after.writers.dlr.schema).toContain('theirs')
@@ -258,35 +256,34 @@ describe('while the registry is away', () => {
 
   it('shuts for good when an id turns out to mean something else, even if the registry goes away again', async () => {
     await gate().ready()
-    const { port } = registry
-    await registry.stop()
+    registry.leave()
     const after = gate()
     await after.ready()
-    const other = await RegistryServer.start(port)
-    other.add('somebody-elses', '"string"') // id 1
+    registry.forget()
+    registry.add('somebody-elses', '"string"') // id 1
+    registry.comeBack()
     await clock.advance(LOOK_AGAIN)
     const refused = after.ready()
     await expect(refused).rejects.toMatchObject({ code: 'SCHEMA_REFUSED' })
     await expect(refused).rejects.toThrow(/id 1.*sms\.dlr-value.*another schema.*schema-ids\.json/)
-    expect([...other.subjects.keys()]).toEqual(['somebody-elses'])
-    await other.stop()
+    expect([...registry.subjects.keys()]).toEqual(['somebody-elses'])
+    registry.leave()
     await clock.advance(LOOK_AGAIN)
     await expect(after.ready()).rejects.toMatchObject({ code: 'REGISTRY_UNREACHABLE' })
   })
 
   it('registers anew in a registry that has forgotten everything, and has what was encoded before thrown away', async () => {
     await gate().ready()
-    const { port } = registry
-    await registry.stop()
+    registry.leave()
     const after = gate()
     await after.ready()
-    const empty = await RegistryServer.start(port)
-    empty.nextId = 40
+    registry.forget()
+    registry.nextId = 40
+    registry.comeBack()
     await clock.advance(LOOK_AGAIN)
     await expect(after.ready()).rejects.toThrow(/sms\.dlr-value=40.*made again/)
     await after.ready()
     expect([idsOf(after), after.confirmed]).toEqual([[40, 41, 42], true])
-    await empty.stop()
     const later = gate()
     await later.ready()
     expect(idsOf(later)).toEqual([40, 41, 42])

@@ -1,167 +1,218 @@
 /** Kafka, the registry, or both are away, refuse, or hang: intake goes on, and publishing resumes by itself. */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest'
 import { ProviderData } from '../../dev/simulators/data.js'
 import { answersOf, callBack, expectOnceEach, Load } from '../support/books.js'
 import { call } from '../support/call.js'
+import { Gate } from '../support/gate.js'
 import { withAdmin } from '../support/kafka.js'
 import { NO_OWN_STACK, ownStack, type OwnStack } from '../support/own-stack.js'
 import { runProgram } from '../support/program.js'
-import { startTrial, until, untilPublished, type Trial, type TrialConfiguration } from '../support/trial.js'
+import { startTrial, until, untilPublished, type Trial } from '../support/trial.js'
 
-let stack: OwnStack
-let trial: Trial | undefined
+const shared = { brokers: inject('brokers'), registryUrl: inject('registryUrl') }
 const data = new ProviderData(11)
 
-let found: OwnStack | undefined
-beforeAll(async () => {
-  found = await ownStack()
-})
-beforeEach(({ skip }) => {
-  if (found === undefined) return skip(NO_OWN_STACK)
-  stack = found
-})
-afterEach(async () => {
-  await trial?.stop()
-  trial = undefined
-})
-afterAll(() => found?.stop())
-
-const begin = async (change?: (configuration: TrialConfiguration) => void): Promise<Trial> =>
-  (trial = await startTrial(stack, change))
+let trial: Trial
+afterEach(() => trial?.stop())
 
 /** Until `/status.json` says that publishing waits, for such a reason. */
-const untilWaiting = (on: Trial, reason: RegExp): Promise<void> =>
+const untilWaiting = (reason: RegExp): Promise<void> =>
   until(async () => {
-    const { publishing } = await on.status()
+    const { publishing } = await trial.status()
     return publishing.state === 'waiting' && reason.test(publishing.reason ?? '')
   })
 
 /** Until the queue of Mtarget is empty and the connector knows. */
-const untilPulled = (on: Trial): Promise<void> =>
-  until(() => on.mtarget.queued === 0 && on.mtarget.answers.at(-1)?.rows.length === 0)
+const untilPulled = (): Promise<void> =>
+  until(() => trial.mtarget.queued === 0 && trial.mtarget.answers.at(-1)?.rows.length === 0)
 
-const isReady = async (on: Trial): Promise<boolean> => (await call(`${on.adminUrl}/readyz`)).status === 200
+const isReady = async (): Promise<boolean> => (await call(`${trial.adminUrl}/readyz`)).status === 200
 
-describe('without Kafka and the registry', () => {
-  it('it starts, takes everything in, survives kill -9, and publishes each item once when they come', async () => {
-    const on = await begin()
+/** What the log says of publishing, in order. */
+const saidOfPublishing = async (): Promise<string[]> =>
+  (await trial.log()).map(({ msg }) => msg).filter((msg) => msg.startsWith('publishing'))
+const OUTAGE = [expect.stringMatching(/^publishing waits, intake goes on: ./), 'publishing goes on']
+
+/** Ends it, and looks whether each item came out once. */
+async function settle(expected?: number): Promise<void> {
+  await untilPublished(trial)
+  expect(await trial.metric('dlrmo_publishing')).toBe(1)
+  expect((await trial.status()).publishing.state).toBe('ok')
+  expect(await trial.connector.terminate()).toBe(0)
+  const seen = await trial.readAll()
+  expectOnceEach(trial, seen)
+  if (expected !== undefined) expect(seen).toHaveLength(expected)
+}
+
+describe('a broker and a registry that die and come back', () => {
+  let stack: OwnStack
+  let found: OwnStack | undefined
+  beforeAll(async () => {
+    found = await ownStack()
+  })
+  beforeEach(({ skip }) => {
+    if (found === undefined) return skip(NO_OWN_STACK)
+    stack = found
+  })
+  afterAll(() => found?.stop())
+
+  it('before the start: all is taken in, survives kill -9, and comes out once each when they are there', async () => {
+    trial = await startTrial(stack)
     await stack.broker.kill()
     await stack.registry.stop()
-    on.mtarget.enqueue(data.mtargetMix(500))
-    await on.connector.start()
-    expect(await isReady(on)).toBe(true)
-    expect(answersOf(await callBack(on, data, 2_000))).toEqual([200])
-    await untilPulled(on)
-    await untilWaiting(on, /registry/)
-    expect(await on.metric('dlrmo_publishing')).toBe(0)
-    await on.connector.kill()
+    trial.mtarget.enqueue(data.mtargetMix(500))
+    await trial.connector.start()
+    expect(await isReady()).toBe(true)
+    expect(answersOf(await callBack(trial, data, 2_000))).toEqual([200])
+    await untilPulled()
+    await untilWaiting(/registry/)
+    expect(await trial.metric('dlrmo_publishing')).toBe(0)
+    await trial.connector.kill()
 
-    on.mtarget.beginRun()
-    await on.connector.start()
-    expect(answersOf(await callBack(on, data, 100))).toEqual([200])
-    expect((await on.status()).journal.entries).toBeGreaterThan(2_100)
+    trial.mtarget.beginRun()
+    await trial.connector.start()
+    expect(answersOf(await callBack(trial, data, 100))).toEqual([200])
+    expect((await trial.status()).journal.entries).toBeGreaterThan(2_100)
     await stack.registry.start()
-    await untilWaiting(on, /Kafka/)
+    await untilWaiting(/Kafka/)
+    expect((await trial.status()).registry.state).toBe('ok')
     await stack.broker.restart()
-    await untilPublished(on)
-    expect(await on.metric('dlrmo_publishing')).toBe(1)
-    expect((await on.status()).publishing.state).toBe('ok')
-    expect(await on.connector.terminate()).toBe(0)
-    const seen = await on.readAll()
-    expect(seen).toHaveLength(2_600)
-    expectOnceEach(on, seen)
+    await settle(2_600)
   })
-})
 
-describe('a broker', () => {
-  it('that is killed under load and comes back costs nothing but time', async () => {
-    const on = await begin()
-    await on.connector.start()
-    const load = new Load(on, data)
-    await until(async () => (await on.sum('dlrmo_events_published_total')) > 100)
+  it('under load: callbacks are taken on, and nothing is lost or doubled', async () => {
+    trial = await startTrial(stack)
+    await trial.connector.start()
+    const load = new Load(trial, data)
+    await until(async () => (await trial.sum('dlrmo_events_published_total')) > 100)
     await stack.broker.kill()
-    await untilWaiting(on, /./)
+    await untilWaiting(/ECONNREFUSED/)
     const before = load.taken
     await until(() => load.taken > before + 200)
-    expect(await isReady(on)).toBe(true)
+    expect(await isReady()).toBe(true)
     await stack.broker.restart()
-    await until(async () => (await on.status()).publishing.state === 'ok')
+    await until(async () => (await trial.status()).publishing.state === 'ok')
     await load.stop()
     expect([...load.others]).toEqual([])
-    await untilPublished(on)
-    expect(await on.connector.terminate()).toBe(0)
-    expectOnceEach(on, await on.readAll())
-    const said = (await on.log()).map(({ msg }) => msg).filter((msg) => msg.startsWith('publishing'))
-    expect(said).toEqual([expect.stringMatching(/^publishing waits, intake goes on: /), 'publishing goes on'])
+    await settle()
+    expect(await saidOfPublishing()).toEqual(OUTAGE)
   })
 
-  it('that hangs for longer than requestTimeout costs nothing but time', async () => {
-    const on = await begin(({ kafka }) => (kafka['requestTimeout'] = '1s'))
-    await on.connector.start()
-    const load = new Load(on, data)
-    await until(async () => (await on.sum('dlrmo_events_published_total')) > 100)
+  it('a broker that hangs for longer than requestTimeout: the same', async () => {
+    trial = await startTrial(stack, ({ kafka }) => (kafka['requestTimeout'] = '1s'))
+    await trial.connector.start()
+    const load = new Load(trial, data)
+    await until(async () => (await trial.sum('dlrmo_events_published_total')) > 100)
     await stack.broker.pause()
     try {
-      await untilWaiting(on, /./)
+      await untilWaiting(/./)
       const before = load.taken
       await until(() => load.taken > before + 200)
     } finally {
       await stack.broker.resume()
     }
-    await until(async () => (await on.status()).publishing.state === 'ok')
+    await until(async () => (await trial.status()).publishing.state === 'ok')
     await load.stop()
     expect([...load.others]).toEqual([])
-    await untilPublished(on)
-    expect(await on.connector.terminate()).toBe(0)
-    expectOnceEach(on, await on.readAll())
+    await settle()
+  })
+
+  it('until the journal is full: callbacks get 503 and nothing is pulled, and both begin again', async () => {
+    trial = await startTrial(stack, ({ journal, sources }) => {
+      journal['maxBytes'] = '2MiB'
+      sources['mtarget-fr'].pull['maxAnswer'] = '256KiB'
+    })
+    await stack.broker.kill()
+    await trial.connector.start()
+    await until(async () => {
+      trial.mtarget.enqueue(data.mtargetMix(100))
+      return (await callBack(trial, data, 100)).some(({ status }) => status === 503)
+    })
+    const refused = await call(`${trial.callbackUrl}?msg_id=refused&status=DELIVERED`)
+    expect(refused.status).toBe(503)
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0)
+    const probe = await call(`${trial.adminUrl}/readyz`)
+    expect(probe.status).toBe(503)
+    expect(probe.body).toMatch(/the journal holds \d+ of at most 2097152 bytes \(journal.maxBytes\)/)
+    await until(async () => (await trial.status()).sources[0]?.pull?.state === 'journal-full')
+    const asked = trial.mtarget.answers.length
+    trial.mtarget.enqueue(data.mtargetMix(50))
+    expect(answersOf(await callBack(trial, data, 50))).toEqual([503])
+    expect(trial.mtarget.answers).toHaveLength(asked)
+
+    await stack.broker.restart()
+    await untilPublished(trial)
+    expect(await isReady()).toBe(true)
+    expect(answersOf(await callBack(trial, data, 50))).toEqual([200])
+    await settle()
+    const said = (await trial.log()).map(({ msg }) => msg).filter((msg) => msg.startsWith('callbacks are'))
+    expect(said).toEqual(['callbacks are refused with 503: the journal takes nothing', 'callbacks are taken again'])
   })
 })
 
 describe('a registry that is away at the start', () => {
-  it('is not needed where the schema ids are remembered', async () => {
-    const on = await begin()
-    await on.connector.start()
-    await callBack(on, data, 10)
-    await untilPublished(on)
-    expect(await on.connector.terminate()).toBe(0)
+  let registry: Gate
+  beforeEach(async () => {
+    registry = await Gate.before(shared.registryUrl)
+  })
+  afterEach(() => registry.close())
 
-    await stack.registry.stop()
-    await on.connector.start()
-    expect(answersOf(await callBack(on, data, 10))).toEqual([200])
-    await untilPublished(on)
-    expect(await on.sum('dlrmo_events_published_total')).toBe(10)
-    await stack.registry.start()
-    await callBack(on, data, 10)
-    await untilPublished(on)
-    expect(await on.connector.terminate()).toBe(0)
-    const seen = await on.readAll()
-    expect(seen).toHaveLength(30)
-    expectOnceEach(on, seen)
+  /** The connector sees the registry through the gate, the test sees it as it is. */
+  const start = async (): Promise<void> => {
+    trial = await startTrial(shared, (configuration) => (configuration.registry['url'] = registry.url))
+  }
+
+  it('is not needed where the schema ids are remembered', async () => {
+    await start()
+    await trial.connector.start()
+    await callBack(trial, data, 10)
+    await untilPublished(trial)
+    expect(await trial.connector.terminate()).toBe(0)
+
+    await registry.close()
+    await trial.connector.start()
+    expect(answersOf(await callBack(trial, data, 10))).toEqual([200])
+    await untilPublished(trial)
+    expect(await trial.sum('dlrmo_events_published_total')).toBe(10)
+    expect((await trial.status()).registry).toMatchObject({ state: 'waiting', reason: expect.any(String) as string })
+    await registry.open()
+    await until(async () => {
+      await callBack(trial, data, 1)
+      return (await trial.status()).registry.state === 'ok'
+    })
+    await settle()
   })
 
   it('is waited for where they are not', async () => {
-    const on = await begin()
-    await stack.registry.stop()
-    await on.connector.start()
-    expect(answersOf(await callBack(on, data, 10))).toEqual([200])
-    await untilWaiting(on, /the schema registry at http.* can't be reached/)
-    expect((await on.status()).registry.state).toBe('waiting')
-    await stack.registry.start()
-    await untilPublished(on)
-    expect((await on.status()).registry.state).toBe('ok')
-    expect(await on.connector.terminate()).toBe(0)
-    expectOnceEach(on, await on.readAll())
+    await start()
+    await registry.close()
+    await trial.connector.start()
+    expect(answersOf(await callBack(trial, data, 10))).toEqual([200])
+    await untilWaiting(/the schema registry at http.* can't be reached/)
+    expect((await trial.status()).registry.state).toBe('waiting')
+    expect(await isReady()).toBe(true)
+    await registry.open()
+    await settle(10)
+    expect(await saidOfPublishing()).toEqual(OUTAGE)
   })
 })
 
-describe('what refuses us', () => {
-  const check = (on: Trial) => runProgram(['check', '--config', 'connector.yaml'], { cwd: on.folder })
+describe('what refuses us stops publishing, never intake:', () => {
+  const check = () => runProgram(['check', '--config', 'connector.yaml'], { cwd: trial.folder })
 
-  it('a subject with an incompatible schema stops publishing, never intake, until it is mended', async () => {
-    const on = await begin()
-    const subject = `${on.topics.dlr}-value`
+  const takeIn = async (): Promise<void> => {
+    await trial.connector.start()
+    trial.mtarget.enqueue(data.mtargetMix(100))
+    expect(answersOf(await callBack(trial, data, 100))).toEqual([200])
+    await untilPulled()
+    expect(await isReady()).toBe(true)
+  }
+
+  it('an incompatible schema, until the subject is mended', async () => {
+    trial = await startTrial(shared)
+    const subject = `${trial.topics.dlr}-value`
     const registry = async (path: string, method: string, body?: object): Promise<unknown> => {
-      const response = await fetch(`${stack.registryUrl}${path}`, {
+      const response = await fetch(`${shared.registryUrl}${path}`, {
         method,
         headers: { 'content-type': 'application/vnd.schemaregistry.v1+json' },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -174,95 +225,58 @@ describe('what refuses us', () => {
     await registry(`/subjects/${subject}/versions`, 'POST', { schema })
     await registry(`/config/${subject}`, 'PUT', { compatibility: 'FULL_TRANSITIVE' })
 
-    const { code, stdout } = await check(on)
+    const { code, stdout } = await check()
     expect(code).toBe(2)
-    expect(stdout).toMatch(new RegExp(`FAILED +schema ${subject} .*FULL_TRANSITIVE.*eventId`))
+    expect(stdout).toMatch(new RegExp(`FAILED +schema ${subject} .*level FULL_TRANSITIVE.*field eventId`))
 
-    await on.connector.start()
-    on.mtarget.enqueue(data.mtargetMix(100))
-    expect(answersOf(await callBack(on, data, 100))).toEqual([200])
-    await untilPulled(on)
-    await untilWaiting(on, new RegExp(`${subject}.*FULL_TRANSITIVE.*eventId`))
-    expect(await on.metric('dlrmo_publishing')).toBe(0)
-    expect(await isReady(on)).toBe(true)
-    expect((await on.status()).registry.state).toBe('waiting')
+    await takeIn()
+    await untilWaiting(new RegExp(`${subject}.*level FULL_TRANSITIVE.*field eventId`))
+    expect(await trial.metric('dlrmo_publishing')).toBe(0)
+    expect((await trial.status()).registry.state).toBe('waiting')
     expect(await registry(`/config/${subject}`, 'GET')).toEqual({ compatibilityLevel: 'FULL_TRANSITIVE' })
     expect(await registry(`/subjects/${subject}/versions`, 'GET')).toEqual([1])
 
     await registry(`/config/${subject}`, 'PUT', { compatibility: 'NONE' })
-    await untilPublished(on)
-    expect(await on.metric('dlrmo_publishing')).toBe(1)
+    await untilPublished(trial)
     expect(await registry(`/config/${subject}`, 'GET')).toEqual({ compatibilityLevel: 'NONE' })
-    expect((await check(on)).code).toBe(0)
-    expect(await on.connector.terminate()).toBe(0)
-    const seen = await on.readAll()
-    expect(seen).toHaveLength(200)
-    expectOnceEach(on, seen)
+    expect((await check()).code).toBe(0)
+    await settle(200)
+    expect(await saidOfPublishing()).toEqual(OUTAGE)
   })
 
-  it('topics that are missing stop publishing, never intake, until somebody makes them', async () => {
-    const on = await begin(({ kafka }) => delete kafka['createTopics'])
-    const { code, stdout } = await check(on)
-    expect(code).toBe(3)
-    for (const topic of Object.values(on.topics) as string[])
-      expect(stdout).toMatch(`no topic `) && expect(stdout).toMatch(topic)
+  it('missing topics, until somebody makes them', async () => {
+    trial = await startTrial(shared, ({ kafka }) => delete kafka['createTopics'])
+    const { dlr, mo, deadLetter } = trial.topics
+    const missing = new RegExp(`no topic ${dlr}, ${mo}, ${deadLetter} on the cluster.*create`)
+    expect(await check()).toMatchObject({ code: 3, stdout: expect.stringMatching(missing) as string })
 
-    await on.connector.start()
-    on.mtarget.enqueue(data.mtargetMix(100))
-    expect(answersOf(await callBack(on, data, 100))).toEqual([200])
-    await untilPulled(on)
-    await untilWaiting(on, new RegExp(`no topic ${on.topics.dlr}, ${on.topics.mo}, ${on.topics.deadLetter}.*create`))
-    await withAdmin(stack.brokers, (admin) =>
-      admin.createTopics({
-        topics: (Object.values(on.topics) as string[]).map((topic) => ({ topic, numPartitions: 2 })),
-      }),
+    await takeIn()
+    await untilWaiting(missing)
+    expect(await trial.metric('dlrmo_publishing')).toBe(0)
+    await withAdmin(shared.brokers, (admin) =>
+      admin.createTopics({ topics: [dlr, mo, deadLetter].map((topic) => ({ topic, numPartitions: 2 })) }),
     )
-    await untilPublished(on)
-    expect((await check(on)).code).toBe(0)
-    expect(await on.connector.terminate()).toBe(0)
-    const seen = await on.readAll()
-    expect(seen).toHaveLength(200)
-    expectOnceEach(on, seen)
+    await untilPublished(trial)
+    expect((await check()).code).toBe(0)
+    await settle(200)
+    expect(await saidOfPublishing()).toEqual(OUTAGE)
   })
-})
 
-describe('a full journal', () => {
-  it('refuses callbacks with 503 and pulls no more, and both begin again when Kafka is back', async () => {
-    const on = await begin(({ journal, sources }) => {
-      journal['maxBytes'] = '2MiB'
-      sources['mtarget-fr'].pull['maxAnswer'] = '256KiB'
+  it('a registry that answers something else, until it is the right one', async () => {
+    trial = await startTrial(
+      shared,
+      ({ registry }) => (registry['url'] = `${new URL(shared.registryUrl).origin}/somewhere/else`),
+    )
+    expect(await check()).toMatchObject({
+      code: 3,
+      stdout: expect.stringMatching(/FAILED +schema .*registry.url/) as string,
     })
-    await stack.broker.kill()
-    await on.connector.start()
-    const fill = async (): Promise<boolean> => {
-      on.mtarget.enqueue(data.mtargetMix(100))
-      return (await callBack(on, data, 100)).some(({ status }) => status === 503)
-    }
-    await until(fill, 60_000)
-    const refused = await call(`${on.callbackUrl}?msg_id=refused&status=DELIVERED`)
-    expect(refused.status).toBe(503)
-    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0)
-    expect(await call(`${on.adminUrl}/readyz`)).toMatchObject({
-      status: 503,
-      body: expect.stringMatching(/maxBytes/) as string,
-    })
-    await until(async () => (await on.status()).sources[0]?.pull?.state === 'journal-full')
-    const asked = on.mtarget.answers.length
-    on.mtarget.enqueue(data.mtargetMix(50))
-    expect(answersOf(await callBack(on, data, 50))).toEqual([503])
-    expect(on.mtarget.answers).toHaveLength(asked)
-
-    await stack.broker.restart()
-    await untilPublished(on)
-    expect(await isReady(on)).toBe(true)
-    expect(answersOf(await callBack(on, data, 50))).toEqual([200])
-    await untilPublished(on)
-    expect(await on.connector.terminate()).toBe(0)
-    expectOnceEach(on, await on.readAll())
-    const said = (await on.log()).map(({ msg }) => msg)
-    expect(said.filter((msg) => msg.startsWith('callbacks are'))).toEqual([
-      'callbacks are refused with 503: the journal takes nothing',
-      'callbacks are taken again',
-    ])
+    await takeIn()
+    await untilWaiting(/registry.url/)
+    expect(await trial.connector.terminate()).toBe(0)
+    await trial.configure(({ registry }) => (registry['url'] = shared.registryUrl))
+    trial.mtarget.beginRun()
+    await trial.connector.start()
+    await settle(200)
   })
 })

@@ -21,12 +21,6 @@ afterEach(async () => {
   await journals.dispose()
 })
 
-/** Tells a process to take the directory; resolves with what it says to that. */
-const ask = (child: Child, command: 'open' | 'lock' | 'release' | 'wait', where = directory): Promise<string> => {
-  child.say(`${command}\t${where}`)
-  return child.line(child.lines.length + 1)
-}
-
 /** A socket that nobody listens on any more, as a killed process leaves it. */
 async function leaveBehind(where: string, name: string): Promise<void> {
   const server = createServer()
@@ -38,21 +32,21 @@ async function leaveBehind(where: string, name: string): Promise<void> {
 describe('a journal that a process holds', () => {
   it('is refused to another, which is told what to do, until the first lets go', async () => {
     const journal = await journals.open(directory)
-    const other = new Child('holder.ts', [])
-    expect(await ask(other, 'open')).toBe('JOURNAL_HELD')
+    const other = new Child('holder.ts')
+    expect(await other.ask('open', directory)).toBe('JOURNAL_HELD')
     await expect(journals.open(directory)).rejects.toThrow(
       `the journal in ${directory} is held by another process; stop that one, or give this one a journal.directory`,
     )
     await journals.close(journal)
-    expect(await ask(other, 'open')).toBe('got')
+    expect(await other.ask('open', directory)).toBe('got')
     await expect(journals.open(directory)).rejects.toMatchObject({ code: 'JOURNAL_HELD' })
-    expect(await ask(other, 'release')).toBe('released')
+    expect(await other.ask('release')).toBe('released')
     await journals.open(directory)
   })
 
   it('is free once that process is killed', async () => {
-    const holder = new Child('holder.ts', [])
-    expect(await ask(holder, 'open')).toBe('got')
+    const holder = new Child('holder.ts')
+    expect(await holder.ask('open', directory)).toBe('got')
     await expect(journals.open(directory)).rejects.toMatchObject({ code: 'JOURNAL_HELD' })
     await holder.kill()
     await journals.open(directory)
@@ -71,10 +65,10 @@ describe('a journal that a process holds', () => {
   it('is held in a directory with a path longer than a socket address as well', async () => {
     const deep = join(directory, 'x'.repeat(120), 'y'.repeat(120))
     const journal = await journals.open(deep)
-    const other = new Child('holder.ts', [])
-    expect(await ask(other, 'open', deep)).toBe('JOURNAL_HELD')
+    const other = new Child('holder.ts')
+    expect(await other.ask('open', deep)).toBe('JOURNAL_HELD')
     await journals.close(journal)
-    expect(await ask(other, 'open', deep)).toBe('got')
+    expect(await other.ask('open', deep)).toBe('got')
     await other.kill()
     await journals.open(deep)
   })
@@ -89,34 +83,34 @@ describe('a journal that a process holds', () => {
 
 describe('processes that race for a lock', () => {
   it('find one winner, whatever a killed process left: 40 times', async () => {
-    const racers = [0, 1, 2].map(() => new Child('holder.ts', []))
+    const racers = [0, 1, 2].map(() => new Child('holder.ts'))
     for (let round = 0; round < 40; round++) {
       const where = join(directory, String(round))
       mkdirSync(where)
       if (round % 4 > 0) await leaveBehind(where, 'lock.1')
       if (round % 4 > 1) await leaveBehind(where, 'lock.2')
       if (round % 4 > 2) await leaveBehind(where, 'lock-00000000')
-      const said = await Promise.all(racers.map((racer) => ask(racer, 'lock', where)))
+      const said = await Promise.all(racers.map((racer) => racer.ask('lock', where)))
       expect(said.sort(), `round ${round}`).toEqual(['JOURNAL_HELD', 'JOURNAL_HELD', 'got'])
-      await Promise.all(racers.map((racer) => ask(racer, 'release')))
+      await Promise.all(racers.map((racer) => racer.ask('release')))
     }
     await Promise.all(racers.map((racer) => racer.end()))
   })
 
   it('hand it from one to the next and are never in it together', async () => {
-    const racers = [0, 1, 2].map(() => new Child('holder.ts', []))
+    const racers = [0, 1, 2].map(() => new Child('holder.ts'))
     let holders = 0
     let turns = 0
     await Promise.all(
       racers.map(async (racer) => {
         while (turns < 60) {
-          if ((await ask(racer, 'lock')) !== 'got') continue
+          if ((await racer.ask('lock', directory)) !== 'got') continue
           holders++
-          await ask(racer, 'wait')
+          await racer.ask('wait')
           expect(holders).toBe(1)
           holders--
           turns++
-          await ask(racer, 'release')
+          await racer.ask('release')
         }
       }),
     )
@@ -139,7 +133,7 @@ describe('a directory that no journal can be in', () => {
     // Root may write anywhere: another user tries.
     const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
     const child = new Child('holder.ts', [], nobody)
-    expect(await ask(child, 'open')).toBe('JOURNAL_UNUSABLE')
+    expect(await child.ask('open', directory)).toBe('JOURNAL_UNUSABLE')
     await child.end()
     chmodSync(directory, 0o755)
   })

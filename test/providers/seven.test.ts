@@ -1,6 +1,8 @@
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { decodeWith, providerNamed, received } from './support.js'
+
+vi.setConfig({ testTimeout: 60_000 })
 
 const decode = decodeWith('seven')
 const { reconcile } = providerNamed('seven')

@@ -46,6 +46,12 @@ export class ManualClock implements Clock {
     return this.#inOrder().map((sleeper) => sleeper.ms)
   }
 
+  /** Ms until the next sleeper wakes; undefined while nobody sleeps. */
+  get next(): number | undefined {
+    const sleeper = this.#inOrder()[0]
+    return sleeper && Math.max(0, sleeper.at - this.#monotonic)
+  }
+
   /** Resolves, with its length, once a sleep is under way that `matches` (any, if left out). */
   sleeping(matches: (ms: number) => boolean = () => true): Promise<number> {
     return new Promise((resolve) => {

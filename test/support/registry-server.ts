@@ -28,6 +28,7 @@ export class RegistryServer {
   level = 'BACKWARD'
   nextId = 1
   instead: Instead = () => undefined
+  #away = false
 
   private constructor() {
     this.#server = createServer((request, response) => {
@@ -44,19 +45,34 @@ export class RegistryServer {
     })
   }
 
-  static async start(port = 0): Promise<RegistryServer> {
+  static async start(): Promise<RegistryServer> {
     const registry = new RegistryServer()
-    registry.#server.listen(port, '127.0.0.1')
+    registry.#server.on('connection', (socket) => registry.#away && socket.destroy())
+    registry.#server.listen(0, '127.0.0.1')
     await once(registry.#server, 'listening')
     return registry
   }
 
-  get port(): number {
-    return (this.#server.address() as AddressInfo).port
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/apis/ccompat/v7`
   }
 
-  get url(): string {
-    return `http://127.0.0.1:${this.port}/apis/ccompat/v7`
+  /** From now on every connection is cut; the port stays ours. */
+  leave(): void {
+    this.#away = true
+    this.#server.closeAllConnections()
+  }
+
+  comeBack(): void {
+    this.#away = false
+  }
+
+  /** As if another registry stood here from now on. */
+  forget(): void {
+    this.schemas.clear()
+    this.subjects.clear()
+    this.requests.length = 0
+    this.nextId = 1
   }
 
   /** Puts a schema into a subject, as somebody else would. */

@@ -34,7 +34,8 @@ export async function goTools({ module, programs, minutes }: GoTools, progress: 
   progress.step(`Building ${Object.keys(programs).join(', ')} with Go, once (some ${minutes} minutes) ...`)
   await mkdir(entryPath('tools'), { recursive: true })
   return cached(entry, async (folder) => {
-    for (const [program, target] of Object.entries(programs)) await build(source, target, join(folder, program), progress)
+    for (const [program, target] of Object.entries(programs))
+      await build(source, target, join(folder, program), progress)
   })
 }
 

@@ -29,10 +29,7 @@ export async function chartTools(progress: Progress): Promise<ChartTools> {
     },
     progress,
   )
-  const etcd = await goTools(
-    { module: 'etcd', programs: { etcd: 'go.etcd.io/etcd/server/v3' }, minutes: 2 },
-    progress,
-  )
+  const etcd = await goTools({ module: 'etcd', programs: { etcd: 'go.etcd.io/etcd/server/v3' }, minutes: 2 }, progress)
   const kubernetes = await goTools(
     {
       module: 'kubernetes',

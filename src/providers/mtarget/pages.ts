@@ -20,15 +20,18 @@ export const readPage = (found: Rows, opened: Opened, received: Received, settin
     accountError(fields) === undefined ? readRow({ fields, also, body }, settings) : undefined,
   )
 
-/** Rows of a push. */
+/** Rows of a push. Unlike a queue, nobody calls to say that there is nothing: a list without rows is kept. */
 export const readPushed = (
   found: Rows,
   opened: Opened,
   received: Received,
   settings: DecodeSettings,
   query: readonly Field[],
-): Iterable<Item> =>
-  readRows(found, opened, received, (own, envelope, body) => {
+): Iterable<Item> => {
+  if (found.rows.length === 0 && found.rest === undefined) {
+    return [dead('not-a-report', 'a list in which there is nothing', received.body)]
+  }
+  return readRows(found, opened, received, (own, envelope, body) => {
     const { fields, also, conflict } = combine(own, query, isDecisive)
     if (conflict !== undefined) {
       return dead('conflicting-fields', `${conflict} differs between query and body; which counts?`, body)
@@ -36,6 +39,7 @@ export const readPushed = (
     if (!isReport(fields)) return dead('not-a-report', 'no field of a receipt or of a message is here', body)
     return readRow({ fields, also: joined(envelope, also), body }, settings)
   })
+}
 
 /** Lazily: of a large page only one row at a time is taken apart. */
 function* readRows(

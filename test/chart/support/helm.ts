@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { inject } from 'vitest'
 import { parseAllDocuments, stringify } from 'yaml'
+import type { Kind, KubernetesObject, ObjectOf } from './objects.js'
 
 const run = promisify(execFile)
 
@@ -18,10 +19,6 @@ export const FULLNAME = 'sms-dlr-mo-connector'
 export const SCENARIOS: readonly string[] = readdirSync(`${CHART}/ci`).map((name) => basename(name, '-values.yaml'))
 
 export const scenarioFile = (name: string): string => `${CHART}/ci/${name}-values.yaml`
-
-/** An object of Kubernetes. Tests look into it as deep as they like; a wrong path is undefined and fails them. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
-export type KubernetesObject = any
 
 export type Values = Readonly<Record<string, unknown>>
 
@@ -40,12 +37,11 @@ export interface RenderOptions {
   /** On top of MINIMAL, or of the files where there are any. */
   readonly values?: Values
   readonly chart?: string
-  readonly kubernetes?: string
 }
 
 /** What Helm would apply, as text. */
-export async function manifest({ files = [], values = {}, chart = CHART, kubernetes = '1.36.0' }: RenderOptions = {}): Promise<string> {
-  const arguments_ = ['template', RELEASE, chart, '--namespace', NAMESPACE, '--kube-version', kubernetes]
+export async function manifest({ files = [], values = {}, chart = CHART }: RenderOptions = {}): Promise<string> {
+  const arguments_ = ['template', RELEASE, chart, '--namespace', NAMESPACE]
   const child = run(
     inject('chartTools').helm,
     [...arguments_, ...files.flatMap((file) => ['--values', file]), '--values', '-'],
@@ -57,17 +53,22 @@ export async function manifest({ files = [], values = {}, chart = CHART, kuberne
 
 export async function render(options?: RenderOptions): Promise<KubernetesObject[]> {
   return parseAllDocuments(await manifest(options))
-    .map((document) => document.toJS() as KubernetesObject)
+    .map((document) => document.toJS() as KubernetesObject | null)
     .filter((object) => object !== null)
 }
 
 /** The only object of its kind (and name, where there are several). */
-export async function renderOne(kind: string, options?: RenderOptions, name?: string): Promise<KubernetesObject> {
-  const found = (await render(options)).filter(
-    (object) => object.kind === kind && (name === undefined || object.metadata.name === name),
+export async function renderOne<K extends Kind>(kind: K, options?: RenderOptions, name?: string): Promise<ObjectOf<K>> {
+  const found = allOf(kind, await render(options)).filter(
+    ({ metadata }) => name === undefined || metadata.name === name,
   )
-  if (found.length !== 1) throw new Error(`${found.length} objects are a ${kind}${name === undefined ? '' : ` ${name}`}`)
-  return found[0]
+  const [only] = found
+  if (only === undefined || found.length > 1) throw new Error(`${found.length} objects are a ${kind} ${name ?? ''}`)
+  return only
+}
+
+export function allOf<K extends Kind>(kind: K, objects: readonly KubernetesObject[]): ObjectOf<K>[] {
+  return objects.filter((object): object is ObjectOf<K> => object.kind === kind)
 }
 
 /** What Helm says when it refuses the values. */

@@ -14,13 +14,21 @@ export class Child {
   readonly #ended: Promise<unknown>
   readonly #watchers = new Set<() => void>()
 
-  /** @param script a file beside this one */
-  constructor(script: string, args: readonly string[], identity: { uid?: number; gid?: number } = {}) {
+  /**
+   * @param script a file beside this one
+   * @param more who it runs as, what is added to its environment, and whether what it complains of is expected
+   */
+  constructor(
+    script: string,
+    args: readonly string[] = [],
+    { env, quiet = false, ...identity }: { uid?: number; gid?: number; env?: NodeJS.ProcessEnv; quiet?: boolean } = {},
+  ) {
     this.#process = spawn(
       process.execPath,
       ['--import', 'tsx', fileURLToPath(new URL(script, import.meta.url)), ...args],
       {
-        stdio: ['pipe', 'pipe', 'inherit'],
+        stdio: ['pipe', 'pipe', quiet ? 'ignore' : 'inherit'],
+        env: { ...process.env, ...env },
         ...identity,
       },
     )
@@ -51,8 +59,10 @@ export class Child {
     })
   }
 
-  say(line: string): void {
-    this.#process.stdin.write(`${line}\n`)
+  /** Tells it a command, and resolves with the line that it says next. */
+  ask(...words: string[]): Promise<string> {
+    this.#process.stdin.write(`${words.join('\t')}\n`)
+    return this.line(this.lines.length + 1)
   }
 
   /** As if the power of this process failed. Resolves when the kernel has taken back all that it held. */

@@ -1,6 +1,8 @@
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { conflicting, firstSaid, rawOf, said, type Field } from '../../../src/providers/wire/fields.js'
+
+vi.setConfig({ testTimeout: 60_000 })
 
 const text = (name: string, value: string): Field => ({ name, value, type: 'string' })
 const list = (...pairs: string[]): Field[] => pairs.map((pair) => text(...(pair.split('=') as [string, string])))

@@ -1,7 +1,9 @@
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { latin1, windows1252 } from '../../../src/providers/wire/charset.js'
 import { formFields } from '../../../src/providers/wire/form-fields.js'
+
+vi.setConfig({ testTimeout: 60_000 })
 
 const pairs = (text: string): string[][] => formFields(text).map(({ name, value }) => [name, value])
 

@@ -1,6 +1,8 @@
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { jsonFields } from '../../../src/providers/wire/json-fields.js'
+
+vi.setConfig({ testTimeout: 60_000 })
 
 const pairs = (text: string): string[][] | string => {
   const fields = jsonFields(text)

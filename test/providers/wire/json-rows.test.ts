@@ -1,6 +1,8 @@
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { findRows } from '../../../src/providers/wire/json-rows.js'
+
+vi.setConfig({ testTimeout: 60_000 })
 
 const find = (text: string, key?: string) => {
   const bytes = Buffer.from(text)

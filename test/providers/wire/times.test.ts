@@ -1,6 +1,8 @@
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { instant, instantIn } from '../../../src/providers/wire/times.js'
+
+vi.setConfig({ testTimeout: 60_000 })
 
 const berlin = (sent: string): string | null => {
   const time = instantIn('Europe/Berlin', sent)

@@ -1,0 +1,208 @@
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { TestCluster } from './support/cluster.js'
+import { CHART, FULLNAME, RELEASE, SCENARIOS, manifest, render, renderOne, scenarioFile } from './support/helm.js'
+import type { RenderOptions } from './support/helm.js'
+import type { KubernetesObject, ObjectOf } from './support/objects.js'
+
+let cluster: TestCluster
+
+beforeAll(async () => {
+  cluster = await TestCluster.start()
+})
+
+afterAll(() => cluster.stop())
+
+/** A pod as the StatefulSet's controller would make it. */
+async function firstPod(options: RenderOptions): Promise<object> {
+  const { metadata, spec } = await renderOne('StatefulSet', options)
+  const name = `${metadata.name}-0`
+  const journal = { name: 'journal', persistentVolumeClaim: { claimName: `journal-${name}` } }
+  const pod = spec.template
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { ...pod.metadata, name },
+    spec: {
+      ...pod.spec,
+      volumes: [...pod.spec.volumes, ...(spec.volumeClaimTemplates === undefined ? [] : [journal])],
+    },
+  }
+}
+
+/** So that pods are not refused for what the test didn't make. */
+async function makePrerequisites(objects: readonly KubernetesObject[]): Promise<void> {
+  const accounts = objects.filter(({ kind }) => kind === 'ServiceAccount').map((each) => JSON.stringify(each))
+  if (accounts.length > 0) await cluster.must('kubectl', ['apply', '--filename', '-'], accounts.join('\n---\n'))
+  const priority = {
+    apiVersion: 'scheduling.k8s.io/v1',
+    kind: 'PriorityClass',
+    metadata: { name: 'messaging' },
+    value: 1000,
+  }
+  await cluster.must('kubectl', ['apply', '--filename', '-'], JSON.stringify(priority))
+}
+
+describe('a real API server', () => {
+  it.each(SCENARIOS)('takes every object of scenario %s, without a warning', async (scenario) => {
+    expect(await cluster.wouldTake(await manifest({ files: [scenarioFile(scenario)] }))).toMatchObject({
+      ok: true,
+      stderr: '',
+    })
+  })
+
+  it.each(SCENARIOS)(
+    'admits the pods of scenario %s where the restricted Pod Security Standard is enforced',
+    async (scenario) => {
+      const options = { files: [scenarioFile(scenario)] }
+      const objects = await render(options)
+      await makePrerequisites(objects)
+      const pods = [await firstPod(options), ...objects.filter(({ kind }) => kind === 'Pod')]
+      expect(pods).toHaveLength(2)
+      for (const pod of pods)
+        expect(await cluster.wouldTake(JSON.stringify(pod))).toMatchObject({ ok: true, stderr: '' })
+    },
+  )
+
+  it('would have said so: an unknown key, a wrong type, a pod with rights', async () => {
+    const text = await manifest()
+    expect((await cluster.wouldTake(text.replace('minReadySeconds:', 'minReadySecs:'))).stderr).toMatch(
+      /unknown field "spec.minReadySecs"/,
+    )
+    expect((await cluster.wouldTake(text.replace('minReadySeconds: 10', 'minReadySeconds: ten'))).stderr).toMatch(
+      /minReadySeconds/,
+    )
+    await makePrerequisites(await render())
+    const pod = await firstPod({ values: { securityContext: { readOnlyRootFilesystem: true, capabilities: null } } })
+    expect((await cluster.wouldTake(JSON.stringify(pod))).stderr).toMatch(
+      /violates PodSecurity "restricted:latest": unrestricted capabilities/,
+    )
+    await cluster.must('kubectl', ['delete', 'serviceaccount', FULLNAME])
+  })
+})
+
+describe('a release', () => {
+  const helm = (...args: string[]): Promise<string> => cluster.must('helm', args)
+  const statefulSet = (): Promise<ObjectOf<'StatefulSet'>> => cluster.get('StatefulSet', FULLNAME)
+  let before: string[]
+  let first: ObjectOf<'StatefulSet'>
+
+  it('is installed', async () => {
+    await cluster.must('kubectl', ['delete', 'serviceaccount', '--selector', `app.kubernetes.io/instance=${RELEASE}`])
+    before = await cluster.names()
+    const said = await helm('install', RELEASE, CHART, '--values', scenarioFile('default'))
+    expect(said).toMatch(/STATUS: deployed/)
+    expect(said).toMatch(/To be aware of:/)
+    first = await statefulSet()
+    expect(first.spec.replicas).toBe(2)
+  })
+
+  it('is upgraded to other values, as far as those of a StatefulSet can be changed', async () => {
+    const changes = [
+      'replicas=3',
+      'config.shutdownGrace=40s',
+      'ingress.enabled=true',
+      'ingress.hosts={sms.example.com}',
+      'commonLabels.team=a',
+    ]
+    await helm('upgrade', RELEASE, CHART, '--reuse-values', ...changes.flatMap((change) => ['--set', change]))
+    const { spec } = await statefulSet()
+    expect(spec.replicas).toBe(3)
+    expect(spec.template.spec.terminationGracePeriodSeconds).toBe(95)
+    expect(spec.template.metadata.annotations['checksum/config']).not.toBe(
+      first.spec.template.metadata.annotations['checksum/config'],
+    )
+    expect(await cluster.names()).toContain(`ingress.networking.k8s.io/${FULLNAME}`)
+  })
+
+  it('is upgraded to a later version of the chart, which restarts nothing by itself', async () => {
+    const template = async (): Promise<unknown> => (await statefulSet()).spec.template
+    const earlier = await template()
+    const chart = await mkdtemp(join(tmpdir(), 'dlrmo-chart-'))
+    try {
+      await cp(CHART, chart, { recursive: true })
+      const file = join(chart, 'Chart.yaml')
+      await writeFile(file, (await readFile(file, 'utf8')).replace(/^version: .*$/m, 'version: 99.0.0'))
+      await helm('upgrade', RELEASE, chart, '--reuse-values')
+    } finally {
+      await rm(chart, { recursive: true })
+    }
+    expect((await statefulSet()).metadata.labels['helm.sh/chart']).toBe('dlr-mo-connector-99.0.0')
+    expect(await template()).toEqual(earlier)
+  })
+
+  it('is rolled back to what it was', async () => {
+    await helm('rollback', RELEASE, '1')
+    expect((await statefulSet()).spec).toEqual(first.spec)
+    expect(await cluster.names()).not.toContain(`ingress.networking.k8s.io/${FULLNAME}`)
+  })
+
+  it('is uninstalled without a trace, but for the volumes', async () => {
+    await helm('uninstall', RELEASE)
+    expect(await cluster.names()).toEqual(before)
+  })
+})
+
+describe('what is said at the end of an installation', () => {
+  const notes = async (...args: string[]): Promise<string> => {
+    const said = await cluster.must('helm', ['install', 'notes', CHART, '--dry-run=client', ...args])
+    return said.slice(said.indexOf('\nNOTES:'))
+  }
+  const risks = (said: string): string[] => [...said.matchAll(/^ {2}! (.*)$/gm)].map(([, risk = '']) => risk)
+
+  it('names nothing where there is nothing to be aware of', async () => {
+    const said = await notes('--values', scenarioFile('everything'))
+    expect(risks(said)).toEqual([])
+    expect(said).toContain('sms.example.com/callbacks/seven-main/<token>')
+    expect(said).not.toContain('mtarget-fr')
+  })
+
+  it('names every risk of a trial', async () => {
+    const said = risks(await notes('--values', scenarioFile('single')))
+    const expected = [
+      /persistence\.enabled is false: .* LOST/,
+      /replicas is 1/,
+      /seven-main\.callback is open/,
+      /config\.kafka\.tls is not set/,
+      /replicationFactor is 1/,
+      /delivery is at-least-once/,
+      /personalData is plain/,
+      /networkPolicy\.enabled is false/,
+    ]
+    expect(said).toHaveLength(expected.length)
+    for (const [index, risk] of expected.entries()) expect(said[index]).toMatch(risk)
+  })
+
+  it.each([
+    [
+      ['config.kafka.sasl.password=x', 'config.kafka.sasl.mechanism=plain', 'config.kafka.sasl.username=u'],
+      /config\.kafka\.sasl\.password stands in a ConfigMap/,
+    ],
+    [
+      ['config.kafka.sasl.mechanism=plain', 'config.kafka.sasl.username=u'],
+      /and the credentials of kafka\.sasl, travel to the brokers in the clear/,
+    ],
+    [
+      ['config.registry.auth.token=${A}'],
+      /plain http: whoever is on the way can change schemas, and read the credentials/,
+    ],
+    [['persistence.size=2Gi'], /less than twice config\.journal\.maxBytes/],
+    [['persistence.retention.whenScaled=Delete'], /LOST with it/],
+    [['networkPolicy.adminFrom=null'], /adminFrom is empty/],
+    [['serviceMonitor.enabled=true'], /a Prometheus elsewhere can't scrape/],
+    [['ingress.enabled=true', 'ingress.hosts={a.example.com}'], /ingress\.tls is empty/],
+    [['podDisruptionBudget.enabled=false'], /all replicas may be evicted at once/],
+    [['image.tag=latest'], /image\.tag is latest/],
+    [['replicas=0'], /nothing is taken in/],
+  ])('warns: %j', async (settings, risk) => {
+    const said = risks(await notes('--values', scenarioFile('default'), ...settings.flatMap((each) => ['--set', each])))
+    expect(said.filter((each) => risk.test(each))).toHaveLength(1)
+  })
+
+  it('warns of addresses that a proxy hides', async () => {
+    const said = await notes('--values', scenarioFile('everything'), '--set', 'config.callbacks.trustProxy=false')
+    expect(risks(said)).toEqual([expect.stringMatching(/seven-main\.callback\.allowFrom sees the proxy's address/)])
+  })
+})

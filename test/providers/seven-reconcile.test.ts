@@ -1,0 +1,81 @@
+import { describe, expect, it } from 'vitest'
+import type { Received, ReconcileProtocol } from '../../src/providers/provider.js'
+import { seven } from '../../src/providers/seven/index.js'
+
+const reconcile = seven.reconcile as ReconcileProtocol
+const received = (path: string, body: string, facts: Partial<Received['facts']> = {}): Received => ({
+  via: 'QUERY',
+  receivedAt: 0,
+  facts: { method: 'GET', path, query: 'msg_id=1', status: '200', ...facts },
+  body: Buffer.from(body),
+})
+const inspect = (...of: Parameters<typeof received>) => reconcile.inspect(received(...of))
+const row = (id: unknown, dlr: unknown, timestamp = '2026-01-15 12:00:00') => ({ id, to: '49', dlr, timestamp })
+
+describe('the outbound log of seven', () => {
+  it('names the messages whose last word is still to come, and when they were sent by the clocks of Berlin', () => {
+    const rows = [
+      row('1', null),
+      row('2', 'TRANSMITTED', '2026-07-15 12:00:00'),
+      row('3', 'delivered'),
+      row(4, '', 'yesterday'),
+      row('5', 'FAILED'),
+      row(null, null),
+      'no row',
+      row('6', 'NEWSTATE'),
+    ]
+    expect(inspect('/api/journal/outbound', JSON.stringify(rows))).toEqual({
+      kind: 'answer',
+      rows: 8,
+      lastPage: true,
+      unsettled: [
+        { messageId: '1', sentAt: Date.UTC(2026, 0, 15, 11) },
+        { messageId: '2', sentAt: Date.UTC(2026, 6, 15, 10) },
+        { messageId: '4', sentAt: null },
+        { messageId: '6', sentAt: Date.UTC(2026, 0, 15, 11) },
+      ],
+    })
+  })
+
+  it('has another page behind a full one', () => {
+    const rows = (count: number): string =>
+      JSON.stringify(Array.from({ length: count }, (_, i) => row(String(i), 'FAILED')))
+    expect(inspect('/api/journal/outbound', rows(100))).toMatchObject({ rows: 100, lastPage: false })
+    expect(inspect('/api/journal/outbound', rows(99))).toMatchObject({ rows: 99, lastPage: true })
+    expect(inspect('/api/journal/inbound', '[]')).toMatchObject({ rows: 0, lastPage: true, unsettled: [] })
+  })
+})
+
+describe('a refusal of seven', () => {
+  it.each([
+    ['"900"', {}, 'account'],
+    ['902', {}, 'account'],
+    ['"600"', {}, 'request'],
+    ['', { status: '401' }, 'account'],
+    ['slow down', { status: '429' }, 'account'],
+    ['', { status: '500' }, 'account'],
+    ['', { status: '302' }, 'account'],
+    ['', { status: '404' }, 'request'],
+    ['', { status: '414' }, 'request'],
+  ])('%s %o is about the %3$s', (body, facts, about) => {
+    expect(inspect('/api/status', body, facts)).toMatchObject({ kind: 'refused', about })
+  })
+
+  it('is also the answer that names no message where several were asked for', () => {
+    const text = 'DELIVERED\n1605878104'
+    expect(inspect('/api/status', text, { query: 'msg_id=1,2' })).toMatchObject({ kind: 'refused', about: 'request' })
+    expect(inspect('/api/status', text, { query: 'msg_id=1' })).toMatchObject({ kind: 'answer', rows: 1 })
+    expect(inspect('/api/status', '', { query: 'msg_id=1' })).toMatchObject({ kind: 'answer', rows: 0 })
+  })
+})
+
+describe('what is no answer of seven', () => {
+  it.each([
+    ['/api/status', '<html>maintenance</html>'],
+    ['/api/journal/outbound', 'DELIVERED\n1605878104'],
+    ['/api/journal/inbound', ''],
+    ['/api/elsewhere', '[]'],
+  ])('%s %s is told from one', (path, body) => {
+    expect(inspect(path, body).kind).toBe('not-an-answer')
+  })
+})
