@@ -49,7 +49,7 @@ describe('the ServiceMonitor', () => {
 describe('the alerts', () => {
   it('ask for metrics that there are', async () => {
     const stats = { entries: 0, bytes: 0, oldestReceivedAt: null }
-    const metrics = new Metrics({ stats: () => stats } as never, new ManualClock())
+    const metrics = new Metrics({ stats: () => stats }, new ManualClock())
     const known = new Set(
       [...(await metrics.text()).matchAll(/^# TYPE (\S+) (\S+)/gm)].flatMap(([, name = '', type]) =>
         type === 'histogram' ? [`${name}_count`, `${name}_bucket`] : [name],

@@ -18,8 +18,7 @@ const KEYWORDS = new Set(
  * @throws Error at a keyword that draft 7 doesn't have
  */
 export function connectorConfig(schema: Schema): Schema {
-  const { $schema: _draft, required: _required, ...rest } = schema
-  return adapt(rest)
+  return adapt(Object.fromEntries(Object.entries(schema).filter(([key]) => key !== '$schema' && key !== 'required')))
 }
 
 function adapt(schema: Schema): Schema {

@@ -55,10 +55,10 @@ async function python(...args: string[]): Promise<void> {
     await run('python3', args)
   } catch (error) {
     const { code, stderr } = error as { code?: unknown; stderr?: string }
-    throw new Error(
-      code === 'ENOENT'
-        ? "The chart's tests take the schemas of Kubernetes from a Python package, and there is no python3 here: install Python 3 with pip."
-        : `python3 ${args.join(' ')} failed:\n${stderr ?? String(error)}`,
-    )
+    const said = code === 'ENOENT' ? NO_PYTHON : `python3 ${args.join(' ')} failed:\n${stderr ?? String(error)}`
+    throw new Error(said, { cause: error })
   }
 }
+
+const NO_PYTHON =
+  "The chart's tests take the schemas of Kubernetes from a Python package, and there is no python3 here: install Python 3 with pip."
