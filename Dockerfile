@@ -44,6 +44,8 @@ RUN mkdir -p /image/program/usr/local/bin /image/program/var/lib/dlr-mo-connecto
     && chmod 755 /image/program/app/dist/main.js \
     && ln -s /app/dist/main.js /image/program/usr/local/bin/dlr-mo-connector \
     && rm -f /image/dependencies/app/node_modules/.package-lock.json \
+    && find /image/dependencies -type f -regex '.*\.\(map\|d\.[cm]?ts\|[Mm][Dd]\)' ! -iname 'licen[cs]e*' -delete \
+    && find /image/dependencies -type d -empty -delete \
     && find /image -exec touch --no-dereference --date "@${SOURCE_DATE_EPOCH}" {} +
 
 FROM ${BASE_IMAGE}

@@ -50,7 +50,7 @@ export const look = (list: Iterable<Watched>, now: number, schedule: Schedule, m
 const isOver = ({ since, asked }: Watched, now: number, { every, giveUpAfter }: Schedule): boolean => {
   const end = since + giveUpAfter
   if (now < end) return false
-  return asked >= end - 2 * every || now >= end + giveUpAfter
+  return asked >= end - 2 * every || now >= end + Math.max(giveUpAfter, 2 * every)
 }
 
 /** One asked for in the future was asked for before the clock was set back. */

@@ -17,6 +17,8 @@ import type { KafkaSettings, TlsSettings } from './settings.js'
 
 export interface KafkaClient {
   readonly kafka: Kafka
+  /** Closes every connection; what is called next opens them again. Only while no call is under way. */
+  rest(): void
   /** Cuts every connection and refuses new ones. */
   destroy(): void
 }
@@ -60,12 +62,14 @@ export function kafkaClient(
     logLevel: levelFor(log),
     logCreator: logInto(log),
   })
+  // With an error, since only that makes kafkajs reject what it still waits for, and clear its timers.
+  const cut = (reason: string): void => sockets.forEach((socket) => socket.destroy(new Error(reason)))
   return {
     kafka,
+    rest: () => cut('nothing to do'),
     destroy: () => {
       destroyed = true
-      // With an error, since only that makes kafkajs reject what it still waits for.
-      for (const socket of sockets) socket.destroy(new Error('this client was thrown away'))
+      cut('this client was thrown away')
     },
   }
 }

@@ -27,6 +27,9 @@ import { TRANSACTION_TIMEOUT } from './settings.js'
 /** Milliseconds between attempts while the broker finishes the transaction before; doubled up to the longest. */
 const FINISHING = { first: 1, longest: 50 }
 
+/** Milliseconds without anything to publish after which connections are let go of. */
+const REST_AFTER = 10_000
+
 interface Open {
   readonly session: KafkaSession
   readonly groupId: string
@@ -35,8 +38,9 @@ interface Open {
 }
 
 export interface KafkaPublisherOptions extends SessionParts {
-  /** For tests of what happens after it; milliseconds. */
+  /** For tests of what happens after them; milliseconds. */
   readonly transactionTimeout?: number
+  readonly restAfter?: number
 }
 
 export class KafkaPublisher implements Publisher {
@@ -45,12 +49,15 @@ export class KafkaPublisher implements Publisher {
   readonly #transactionTimeout: number
   readonly #compression: number
   readonly #fencing: Fencing
+  readonly #restAfter: number
   #open: Open | undefined
   #busy = false
+  #waiting = new AbortController()
 
   /** @throws ConnectorError CONFIG_INVALID: the compression can't be used here */
-  constructor({ transactionTimeout = TRANSACTION_TIMEOUT, ...parts }: KafkaPublisherOptions) {
+  constructor({ transactionTimeout = TRANSACTION_TIMEOUT, restAfter = REST_AFTER, ...parts }: KafkaPublisherOptions) {
     this.#parts = parts
+    this.#restAfter = restAfter
     this.#transactionTimeout = transactionTimeout
     this.#compression = wrappedCompression(parts.settings.compression)
     this.#fencing = new Fencing(parts.clock, transactionTimeout)
@@ -87,6 +94,7 @@ export class KafkaPublisher implements Publisher {
   }
 
   async close(): Promise<void> {
+    this.#waiting.abort()
     const open = this.#open
     this.#open = undefined
     await open?.session.close()
@@ -168,11 +176,20 @@ export class KafkaPublisher implements Publisher {
   async #alone<T>(operation: () => Promise<T>): Promise<T> {
     if (this.#busy) throw new Error('the publisher was called while a call was under way')
     this.#busy = true
+    this.#waiting.abort()
     try {
       return await operation()
     } finally {
       this.#busy = false
+      this.#restWhenIdle()
     }
+  }
+
+  #restWhenIdle(): void {
+    const { signal } = (this.#waiting = new AbortController())
+    void this.#parts.clock.sleep(this.#restAfter, signal).then(() => {
+      if (!signal.aborted) this.#open?.session.rest()
+    })
   }
 }
 

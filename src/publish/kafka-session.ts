@@ -86,6 +86,14 @@ export class KafkaSession {
     this.admin.disconnect().catch(() => undefined)
   }
 
+  /**
+   * Lets go of the connections while there is nothing to publish, and nothing else: the producer stays the one that it
+   * is. kafkajs runs a timer every millisecond for each connection that has ever been used.
+   */
+  rest(): void {
+    this.#client.rest()
+  }
+
   /** Ends at once: nothing of this producer is sent any more. */
   destroy(): void {
     this.#client.destroy()

@@ -106,7 +106,9 @@ describe('whatever the schedule', () => {
             // The query that finds it is the last one; a callback closes it before the next.
             expect(asked.filter((at) => at > known).length).toBeLessThanOrEqual(called ? 0 : 1)
             const found = (called && settles !== undefined) || asked.some((at) => at > known)
-            expect(published).toBe(found ? 1 : 0)
+            // Asked in the very moment in which the provider gets to know it, it may answer either way.
+            if (!asked.includes(known)) expect(published).toBe(found ? 1 : 0)
+            expect(published).toBeLessThanOrEqual(1)
           }
         }),
         { numRuns: Number(process.env['FUZZ_RUNS'] ?? 25) },

@@ -133,6 +133,16 @@ describe('exactly once, when answers are lost', () => {
     }
   }, 120_000)
 
+  it('lets go of its connections while there is nothing to publish, and stays the same producer', async () => {
+    publisher = new KafkaPublisher({ settings, clock: systemClock, log, restAfter: 50 })
+    await publisher.open(JOURNAL)
+    await publisher.publish(batch(0, 3), 2)
+    await expect.poll(() => proxy.sockets).toBe(0)
+    proxy.judge((key) => (key === API.initProducerId ? 'cut' : 'pass'))
+    await publisher.publish(batch(3, 3), 5)
+    expect((await committed()).sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5])
+  })
+
   it('goes on with a topic that was made again with fewer partitions', async () => {
     await publisher.open(JOURNAL)
     await publisher.publish(batch(0, 7), 6)

@@ -1,5 +1,5 @@
 /** Kafka, the registry, or both are away, refuse, or hang: intake goes on, and publishing resumes by itself. */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest'
 import { ProviderData } from '../../dev/simulators/data.js'
 import { answersOf, callBack, expectOnceEach, Load } from '../support/books.js'
 import { call } from '../support/call.js'
@@ -8,6 +8,9 @@ import { withAdmin } from '../support/kafka.js'
 import { NO_OWN_STACK, ownStack, type OwnStack } from '../support/own-stack.js'
 import { runProgram } from '../support/program.js'
 import { startTrial, until, untilPublished, type Trial } from '../support/trial.js'
+
+// Brokers and registries are started again in here, which takes its time on a busy machine.
+vi.setConfig({ testTimeout: 180_000 })
 
 const shared = { brokers: inject('brokers'), registryUrl: inject('registryUrl') }
 const data = new ProviderData(11)

@@ -31,22 +31,24 @@ export const answersOf = (outcomes: readonly SevenOutcome[]): unknown[] => [
   ...new Set(outcomes.map(({ status, error }) => status ?? error)),
 ]
 
-/** Calls and fills the queue without a pause until it is stopped. */
+/** Calls and fills the queue, some hundred items a second, until it is stopped. */
 export class Load {
   readonly #ended = new AbortController()
   readonly #calls: Promise<void>
   /** How many callbacks were answered 200 so far. */
   taken = 0
+  /** How the others were answered. */
   readonly others = new Set<unknown>()
 
   constructor(trial: Trial, data: ProviderData) {
     this.#calls = (async () => {
       while (!this.#ended.signal.aborted) {
-        trial.mtarget.enqueue(data.mtargetMix(40))
-        for (const { status, error } of await callBack(trial, data, 40)) {
+        trial.mtarget.enqueue(data.mtargetMix(10))
+        for (const { status, error } of await callBack(trial, data, 20)) {
           if (status === 200) this.taken++
           else this.others.add(status ?? error)
         }
+        await new Promise((resolve) => setTimeout(resolve, 50))
       }
     })()
   }

@@ -187,6 +187,8 @@ export class Process {
   /** Port and method of every call, in order. */
   readonly calls: string[] = []
   dead = false
+  /** Whether `run` has ended, by itself or by `stop`. */
+  over = false
 
   constructor(world: World, fate: Fate = () => undefined, keepsPosition = true) {
     const publisher = (this.publisher = new TestPublisher(world.broker, world.breaches, keepsPosition))
@@ -202,7 +204,8 @@ export class Process {
       observer: this.observer,
     })
     this.ended = pipeline.run(this.stop.signal)
-    this.ended.catch(() => undefined)
+    const over = (): void => void (this.over = true)
+    this.ended.then(over, over)
   }
 
   #fated<T extends object>(port: Port, target: T, fate: Fate): T {

@@ -78,7 +78,7 @@ export class MemoryJournal implements Journal {
     await (this.#held ?? Promise.resolve())
     if (this.refuses !== undefined) throw new ConnectorError(this.refuses, `the journal refuses: ${this.refuses}`)
     const seq = ++this.#seq
-    this.entries.push({ ...entry, body: Uint8Array.from(entry.body), seq })
+    this.entries.push({ ...entry, body: new Uint8Array(entry.body), seq })
     for (const wake of this.#waiting) wake()
     return seq
   }

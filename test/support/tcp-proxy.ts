@@ -59,6 +59,11 @@ export class KafkaProxy {
     return `127.0.0.1:${this.#port}`
   }
 
+  /** Sockets to the client and to the broker, together. */
+  get sockets(): number {
+    return this.#sockets.size
+  }
+
   /** From now on. */
   judge(judge: Judge): void {
     this.#judge = judge

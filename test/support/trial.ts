@@ -198,7 +198,7 @@ export async function untilPublished(trial: Trial, patience = 60_000): Promise<v
 }
 
 /** Looks again and again, for what only another process can make true. */
-export async function until(isTrue: () => Promise<boolean> | boolean, patience = 30_000): Promise<void> {
+export async function until(isTrue: () => Promise<boolean> | boolean, patience = 60_000): Promise<void> {
   const end = Date.now() + patience
   while (!(await isTrue())) {
     if (Date.now() > end) throw new Error(`not within ${patience} ms: ${isTrue.toString()}`)

@@ -1,0 +1,312 @@
+/** What the process ends with, and what it says then: as scripts and orchestrators see it. */
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { createServer, type AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { afterEach, describe, expect, inject, it, onTestFinished } from 'vitest'
+import { stringify } from 'yaml'
+import type { GuardedChild } from '../../dev/guarded-child.js'
+import { freePort } from '../../dev/ports.js'
+import { ProviderData } from '../../dev/simulators/data.js'
+import { answersOf, callBack, expectOnceEach } from '../support/books.js'
+import { call } from '../support/call.js'
+import { runProgram, startProgram, type Ended } from '../support/program.js'
+import { startTrial, until, untilPublished, type Trial, type TrialConfiguration } from '../support/trial.js'
+
+const stack = { brokers: inject('brokers'), registryUrl: inject('registryUrl') }
+const data = new ProviderData(21)
+
+let trial: Trial
+afterEach(() => trial?.stop())
+
+const begin = async (change?: (configuration: TrialConfiguration) => void): Promise<void> => {
+  trial = await startTrial(stack, change)
+}
+
+/** Nobody listens there. */
+const nowhere = async (): Promise<string> => `127.0.0.1:${await freePort()}`
+
+/** In the trial's folder, with its configuration. */
+const program = (...args: string[]): Promise<Ended> =>
+  runProgram([...args, '--config', 'connector.yaml'], { cwd: trial.folder })
+
+const isReady = (adminUrl = trial.adminUrl): Promise<boolean> =>
+  call(`${adminUrl}/readyz`).then(
+    ({ status }) => status === 200,
+    () => false,
+  )
+
+/** Runs on when the test ends, unless somebody ends it. */
+const ending = (child: GuardedChild): GuardedChild => {
+  onTestFinished(async () => {
+    child.signal('SIGKILL')
+    await child.exited
+  })
+  return child
+}
+
+describe('arguments', () => {
+  const cwd = '.'
+
+  it.each([['--help'], ['run', '--help'], ['check', '--help'], ['help', 'run'], ['--version']])(
+    '%s %s ends with 0 and says so on standard output',
+    async (...args) => {
+      const { code, stdout, stderr } = await runProgram(args.filter(Boolean), { cwd })
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+      expect(stdout).toMatch(/dlr-mo-connector|\d+\.\d+\.\d+/)
+    },
+  )
+
+  it.each([
+    [['rnu'], /unknown command 'rnu'/],
+    [['run', '--drian'], /unknown option '--drian'/],
+    [['run', 'connector.yaml'], /too many arguments/],
+    [['run', '--config'], /argument missing/],
+    [['run', '--timeout', '3s'], /--timeout goes with --drain/],
+    [['run', '--drain', '--timeout', 'soon'], /"soon".*30s/],
+    [[], /Usage:/],
+  ])('%j end with 2 and the reason on standard error', async (args, reason) => {
+    const { code, stdout, stderr } = await runProgram(args, { cwd })
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toMatch(reason)
+  })
+})
+
+describe('a configuration', () => {
+  it.each(['run', 'check'])('that is wrong ends %s with 2 and every problem on standard error', async (command) => {
+    await begin()
+    const wrong = [
+      'kafka:',
+      '  brokerz: 127.0.0.1:9092',
+      '  requestTimeout: soon',
+      'sources:',
+      '  a: {provider: mtarget}',
+    ]
+    await writeFile(join(trial.folder, 'connector.yaml'), wrong.join('\n'))
+    const { code, stdout, stderr } = await program(command)
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toMatch(/connector.yaml:2:3 kafka.brokerz: .*brokers/)
+    expect(stderr).toMatch(/connector.yaml:3:19 kafka.requestTimeout: .*"soon"/)
+    expect(stderr).toMatch(/kafka.brokers: is missing/)
+    expect(stderr).toMatch(/registry.url: is missing/)
+    expect(stderr).toMatch(/connector.yaml:5:3 sources.a: /)
+  })
+
+  it('that is not there ends with 2, and the name of the file that was looked for', async () => {
+    await begin()
+    const named = await runProgram(['run', '--config', 'nowhere.yaml'], { cwd: trial.folder })
+    expect(named).toMatchObject({ code: 2, stderr: expect.stringMatching(/nowhere.yaml: does not exist/) as string })
+    const byDefault = await runProgram(['run'], { cwd: trial.folder })
+    expect(byDefault.stderr).toMatch(/config\/connector.yaml: does not exist/)
+    const env = { CONNECTOR_CONFIG: 'elsewhere.yaml' }
+    expect((await runProgram(['run'], { cwd: trial.folder, env })).stderr).toMatch(/elsewhere.yaml: does not exist/)
+    const both = await runProgram(['run', '--config', 'nowhere.yaml'], { cwd: trial.folder, env })
+    expect(both.stderr).toMatch(/nowhere.yaml: does not exist/)
+  })
+
+  it('is found by CONNECTOR_CONFIG, with paths relative to the working directory', async () => {
+    await begin()
+    const cwd = join(trial.folder, 'elsewhere')
+    await mkdir(cwd)
+    const child = ending(await startProgram(['run'], { cwd, env: { CONNECTOR_CONFIG: '../connector.yaml' } }))
+    await until(() => isReady())
+    child.signal('SIGTERM')
+    expect(await child.exited).toBe(0)
+    expect(await readFile(join(cwd, 'journal', 'schema-ids.json'), 'utf8')).toMatch(trial.topics.dlr)
+  })
+})
+
+describe('check', () => {
+  it('ends with 0 where all is well, changes nothing, and says so to machines, too', async () => {
+    await begin()
+    const { code, stdout, stderr } = await program('check')
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(stdout).toMatch(/^ok +configuration/)
+    const forMachines = await program('check', '--json')
+    expect(forMachines.code).toBe(0)
+    const { ok, checks } = JSON.parse(forMachines.stdout) as { ok: boolean; checks: { name: string; ok: boolean }[] }
+    expect(ok).toBe(true)
+    expect(checks.map(({ name }) => name)).toEqual(expect.arrayContaining(['configuration', 'journal', 'kafka']))
+    const subjects = (await (await fetch(`${stack.registryUrl}/subjects`)).json()) as string[]
+    expect(subjects.filter((subject) => subject.startsWith(trial.name))).toEqual([])
+  })
+
+  it('ends with 3 and names what can not be reached', async () => {
+    const [broker, registry] = [await nowhere(), await nowhere()]
+    await begin((configuration) => {
+      configuration.kafka['brokers'] = [broker]
+      configuration.kafka['requestTimeout'] = '500ms'
+      configuration.registry['url'] = `http://${registry}`
+    })
+    const { code, stdout } = await program('check')
+    expect(code).toBe(3)
+    expect(stdout).toMatch(new RegExp(`FAILED +schema .*http://${registry}.*can't be reached`))
+    expect(stdout).toMatch(new RegExp(`FAILED +kafka .*${broker}`))
+  })
+})
+
+describe('a port that is in use', () => {
+  it.each(['callbacks', 'admin'] as const)('of %s ends with 2, and names the key', async (section) => {
+    await begin()
+    const occupied = createServer()
+    await new Promise<void>((resolve) => occupied.listen(0, '127.0.0.1', resolve))
+    const { port } = occupied.address() as AddressInfo
+    try {
+      await trial.configure((configuration) => (configuration[section]['port'] = port))
+      const { code, stderr } = await program('run')
+      expect({ code, stderr }).toEqual({
+        code: 2,
+        stderr: expect.stringMatching(`${section}.port: can't listen on 127.0.0.1:${port}: it is in use`) as string,
+      })
+    } finally {
+      occupied.close()
+    }
+    await trial.configure((configuration) => {
+      configuration[section]['port'] =
+        section === 'admin' ? trial.connector.addresses.adminPort : trial.connector.addresses.callbacksPort
+    })
+    await trial.connector.start() // what was opened before was given back
+    expect(await trial.connector.terminate()).toBe(0)
+  })
+})
+
+describe('a second process', () => {
+  it('on the same journal ends with 4, and the first lives on', async () => {
+    await begin()
+    await trial.connector.start()
+    await trial.configure(({ callbacks, admin }) => {
+      callbacks['port'] = 0
+      admin['port'] = 0
+    })
+    for (const args of [['run'], ['run', '--drain']]) {
+      const { code, stderr } = await program(...args)
+      expect({ code, stderr }).toEqual({ code: 4, stderr: expect.stringMatching(/journal.*held by another/) as string })
+    }
+    expect(answersOf(await callBack(trial, data, 20))).toEqual([200])
+    await untilPublished(trial)
+    expect(await trial.connector.terminate()).toBe(0)
+    expectOnceEach(trial, await trial.readAll())
+  })
+
+  it('of the same instance with another journal takes over; the older one ends with 4; nothing is lost or doubled', async () => {
+    await begin()
+    await trial.connector.start()
+    await callBack(trial, data, 20)
+    await untilPublished(trial)
+
+    const younger = { callbacksPort: await freePort(), adminPort: await freePort() }
+    const configuration: Record<string, unknown> = {}
+    await trial.configure((original) => {
+      Object.assign(configuration, {
+        ...original,
+        journal: { directory: 'another-journal' },
+        callbacks: { host: '127.0.0.1', port: younger.callbacksPort },
+        admin: { port: younger.adminPort },
+      })
+    })
+    await writeFile(join(trial.folder, 'younger.yaml'), stringify(configuration))
+    const second = ending(await startProgram(['run', '--config', 'younger.yaml'], { cwd: trial.folder }))
+    const secondUrl = trial.callbackUrl.replace(/:\d+\//, `:${younger.callbacksPort}/`)
+    await until(() => isReady(`http://127.0.0.1:${younger.adminPort}`))
+    await call(`${secondUrl}?msg_id=younger-1&status=DELIVERED`)
+    const isPublished = async (count: number): Promise<boolean> => {
+      const { journal } = (await (await fetch(`http://127.0.0.1:${younger.adminPort}/status.json`)).json()) as {
+        journal: { entries: number }
+      }
+      const metrics = await (await fetch(`http://127.0.0.1:${younger.adminPort}/metrics`)).text()
+      return (
+        journal.entries === 0 &&
+        metrics.includes(`dlrmo_events_published_total{source="seven-main",kind="dlr"} ${count}`)
+      )
+    }
+    await until(() => isPublished(1))
+
+    expect(answersOf(await callBack(trial, data, 20))).toEqual([200])
+    await until(() => trial.connector.exitCode !== undefined)
+    expect(trial.connector.exitCode).toBe(4)
+    expect(await trial.connector.endOfLog()).toMatch(/another process publishes as instance/)
+    await call(`${secondUrl}?msg_id=younger-2&status=DELIVERED`)
+    await until(() => isPublished(2))
+    second.signal('SIGTERM')
+    expect(await second.exited).toBe(0)
+
+    expect(await program('run', '--drain')).toMatchObject({ code: 0, stderr: '' })
+    const seen = await trial.readAll()
+    expect(seen).toHaveLength(42)
+    expectOnceEach(trial, seen)
+  })
+})
+
+describe('run --drain', () => {
+  it('publishes what the journal holds, takes nothing in, and ends with 0', async () => {
+    const away = await nowhere()
+    await begin(({ kafka }) => (kafka['brokers'] = [away]))
+    await trial.connector.start()
+    trial.mtarget.enqueue(data.mtargetMix(30))
+    await callBack(trial, data, 30)
+    await until(() => trial.mtarget.queued === 0 && trial.mtarget.answers.at(-1)?.rows.length === 0)
+    await trial.connector.kill()
+
+    trial.mtarget.enqueue(data.mtargetMix(10))
+    const { length } = trial.mtarget.answers
+    const refused = await program('run', '--drain', '--timeout', '2s')
+    expect(refused).toMatchObject({ code: 3, stderr: expect.stringMatching(/journal is not empty/) as string })
+
+    await trial.configure(({ kafka }) => (kafka['brokers'] = [...stack.brokers]))
+    expect(await program('run', '--drain', '--timeout', '50s')).toMatchObject({ code: 0, stderr: '' })
+    expect(trial.mtarget.answers).toHaveLength(length)
+    expect(await program('run', '--drain')).toMatchObject({ code: 0, stderr: '' })
+    const seen = await trial.readAll()
+    expect(seen).toHaveLength(60)
+    expectOnceEach(trial, seen)
+  })
+})
+
+describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
+  const startWithoutKafka = async (shutdownGrace: string): Promise<GuardedChild> => {
+    const [broker, registry] = [await nowhere(), await nowhere()]
+    await begin((configuration) => {
+      configuration.kafka['brokers'] = [broker]
+      configuration.registry['url'] = `http://${registry}`
+      configuration['shutdownGrace'] = shutdownGrace
+    })
+    const child = ending(await startProgram(['run', '--config', 'connector.yaml'], { cwd: trial.folder }))
+    await until(() => isReady())
+    await callBack(trial, data, 10)
+    return child
+  }
+  const log = (): Promise<string> => readFile(join(trial.folder, 'program.log'), 'utf8')
+
+  it('ends it with 0, what was taken in being published', async () => {
+    await begin()
+    const child = ending(await startProgram(['run', '--config', 'connector.yaml'], { cwd: trial.folder }))
+    await until(() => isReady())
+    await callBack(trial, data, 50)
+    child.signal(signal)
+    expect(await child.exited).toBe(0)
+    const seen = await trial.readAll()
+    expect(seen).toHaveLength(50)
+    expectOnceEach(trial, seen)
+  })
+
+  it('ends it with 0 also without Kafka and registry, what was taken in staying in the journal', async () => {
+    const child = await startWithoutKafka('500ms')
+    child.signal(signal)
+    expect(await child.exited).toBe(0)
+    expect(await log()).toMatch(/"entries":10,"msg":"entries stay in the journal for the next start"/)
+    await trial.configure(({ kafka, registry }) => {
+      kafka['brokers'] = [...stack.brokers]
+      registry['url'] = stack.registryUrl
+    })
+    expect(await program('run', '--drain')).toMatchObject({ code: 0, stderr: '' })
+    expectOnceEach(trial, await trial.readAll())
+  })
+
+  it('a second time ends every waiting', async () => {
+    const child = await startWithoutKafka('1h')
+    child.signal(signal)
+    await until(async () => (await log()).includes(`${signal}: stopping`))
+    expect(child.exitCode).toBeUndefined()
+    child.signal(signal)
+    expect(await child.exited).toBe(0)
+  })
+})

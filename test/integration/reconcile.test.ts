@@ -1,0 +1,183 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest'
+import type { Seen } from '../../dev/demo/reader.js'
+import { ProviderData, type SevenInbound, type SevenReceipt } from '../../dev/simulators/data.js'
+import { Random } from '../../dev/simulators/random.js'
+import { SevenSimulator, type SevenEvent } from '../../dev/simulators/seven.js'
+import { call } from '../support/call.js'
+import { berlin, inboundRow, outboundRow } from '../support/reconciler.js'
+import { startTrial, until, type Trial } from '../support/trial.js'
+
+const API_KEY = 'api-key-0123456789'
+const FINAL = ['DELIVERED', 'NOTDELIVERED', 'EXPIRED', 'REJECTED', 'FAILED'] as const
+
+let simulator: SevenSimulator
+let trial: Trial
+const data = new ProviderData(4)
+const random = new Random(4)
+
+beforeEach(async () => {
+  simulator = await SevenSimulator.start({ apiKey: API_KEY })
+  trial = await startTrial({ brokers: inject('brokers'), registryUrl: inject('registryUrl') }, ({ sources }) => {
+    const { every, ...times } = { after: '1s', every: '500ms', giveUpAfter: '1h', requestsPerSecond: 50 }
+    const reconcile = { url: simulator.url, apiKey: API_KEY, every, ...times, journal: { every: '2s', days: 1 } }
+    sources['seven-main'] = { ...sources['seven-main'], reconcile } as (typeof sources)['seven-main']
+  })
+})
+afterEach(async () => {
+  const log = await readFile(trial.connector.log, 'utf8')
+  const journal = await readFile(join(trial.folder, 'journal/lmdb/data.mdb'), 'latin1')
+  await trial.stop()
+  await simulator.stop()
+  expect(log.includes(API_KEY) || journal.includes(API_KEY)).toBe(false)
+})
+
+const receipts = (count: number): SevenReceipt[] =>
+  data.sevenReceipts(count).map(({ msg_id }) => ({ msg_id, status: random.pick(FINAL) }))
+
+const dlr = (receipt: SevenReceipt): SevenEvent => ({ kind: 'dlr', data: receipt })
+const mo = (message: SevenInbound): SevenEvent => ({ kind: 'sms_mo', data: message })
+
+/** What the provider has in its own logs, whether or not anybody heard of it. */
+const inLog = (sent: readonly SevenReceipt[], received: readonly SevenInbound[] = []): void => {
+  const now = berlin(Date.now())
+  for (const { msg_id, status } of sent) simulator.outbound.push(outboundRow(msg_id, status, now))
+  for (const { id, text } of received) simulator.inbound.push(inboundRow(id, now, text))
+}
+
+const keyOf = ({ value: { messageId, providerStatus = 'MO' } }: Seen): string =>
+  `${messageId as string} ${providerStatus as string}`
+const keysOf = (sent: readonly SevenReceipt[], received: readonly SevenInbound[] = []): string[] => [
+  ...sent.map(({ msg_id, status }) => `${msg_id} ${status}`),
+  ...received.map(({ id }) => `${id} MO`),
+]
+const sorted = (keys: readonly string[]): string[] => [...keys].sort()
+
+/** Resolves when so many different events are published by the process that runs now and those before it. */
+const published = async (count: number): Promise<void> => {
+  const reader = await trial.follow()
+  await until(() => new Set(reader.seen.map(({ headers }) => headers['ce_id'])).size >= count)
+}
+
+describe('callbacks that were made to a dead connector', () => {
+  it('are found when it is back, published once with via QUERY, and those that it heard are not doubled', async () => {
+    await trial.connector.start()
+    const heard = receipts(40)
+    const heardMessages = data.sevenInbound(10)
+    const answers = await trial.seven.send([...heard.map(dlr), ...heardMessages.map(mo)], 'json')
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]))
+    inLog(heard, heardMessages)
+    await trial.connector.kill()
+
+    const missed = receipts(300)
+    const missedMessages = data.sevenInbound(30)
+    inLog(missed, missedMessages)
+    const lost = await trial.seven.send([...missed.map(dlr), ...missedMessages.map(mo)], 'json')
+    expect(new Set(lost.map(({ status }) => status))).toEqual(new Set([undefined]))
+
+    await trial.connector.start()
+    await published(380)
+    await trial.connector.kill()
+    await trial.connector.start()
+    // Two walks through logs in which nothing is new.
+    const walks = (): number => simulator.requests.filter(({ path }) => path.endsWith('inbound')).length
+    const before = walks()
+    await until(() => walks() >= before + 2)
+    expect(await trial.metric('dlrmo_journal_entries')).toBe(0)
+    expect(await trial.connector.terminate()).toBe(0)
+
+    const seen = await trial.readAll()
+    const all = keysOf([...heard, ...missed], [...heardMessages, ...missedMessages])
+    expect(sorted(seen.map(keyOf))).toEqual(sorted(all))
+    const byQuery = seen.filter(({ value }) => value['via'] === 'QUERY').map(keyOf)
+    // What was journaled before the kill is published as it came; a callback is never published a second time.
+    expect(sorted(byQuery)).toEqual(sorted(keysOf(missed, missedMessages)))
+  })
+
+  it('are found too when it is killed again and again, callbacks going on', { timeout: 240_000 }, async () => {
+    const all: SevenReceipt[] = []
+    for (let round = 0; round < 6; round++) {
+      await trial.connector.start()
+      let killed = false
+      const calls = (async () => {
+        while (!killed) {
+          const some = receipts(30)
+          all.push(...some)
+          inLog(some)
+          await trial.seven.send(some.map(dlr))
+        }
+      })()
+      await new Promise((resolve) => setTimeout(resolve, random.integer(200, 1_500)))
+      await trial.connector.kill()
+      killed = true
+      await calls
+    }
+    await trial.connector.start()
+    await published(all.length)
+    expect(await trial.connector.terminate()).toBe(0)
+    const seen = await trial.readAll()
+    expect(all.length).toBeGreaterThan(300)
+    expect(sorted(seen.map(keyOf))).toEqual(sorted(keysOf(all)))
+    expect(seen.some(({ value }) => value['via'] === 'QUERY')).toBe(true)
+    expect(seen.some(({ value }) => value['via'] === 'CALLBACK')).toBe(true)
+  })
+})
+
+const watch = async (source: string, body: unknown): Promise<number> => {
+  const url = `${trial.adminUrl}/sources/${source}/watch`
+  return (await call(url, { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })).status
+}
+
+describe('messages that are asked for', () => {
+  it('are those of POST /watch, and those last seen in an intermediate state; across a kill -9', async () => {
+    await trial.connector.start()
+    expect(await watch('nowhere', { messageIds: ['1'] })).toBe(404)
+    expect(await watch('mtarget-fr', { messageIds: ['1'] })).toBe(404)
+    expect(await watch('seven-main', { messageIds: [] })).toBe(400)
+    const ids = Array.from({ length: 150 }, (_, i) => String(55_000 + i))
+    expect(await watch('seven-main', { messageIds: ids })).toBe(202)
+    await trial.seven.send([dlr({ msg_id: '66001', status: 'BUFFERED' })])
+    await trial.connector.kill()
+
+    for (const id of [...ids, '66001']) simulator.setStatus(id, 'DELIVERED')
+    await trial.connector.start()
+    await published(152)
+    await until(async () => (await trial.metric('dlrmo_watched_messages{source="seven-main"}')) === 0)
+    const answers = 'dlrmo_reconcile_requests_total{source="seven-main",endpoint="status",outcome="answer"}'
+    const asked = await trial.metric(answers)
+    expect(asked).toBeGreaterThanOrEqual(2)
+    const status = (await (await fetch(`${trial.adminUrl}/status.json`)).json()) as { sources: object[] }
+    expect(status.sources[1]).toMatchObject({
+      source: 'seven-main',
+      reconcile: true,
+      reconciling: { state: 'ok', watched: 0, lastError: null },
+    })
+    expect(await trial.connector.terminate()).toBe(0)
+    const seen = await trial.readAll()
+    expect(sorted(seen.map(keyOf))).toEqual(
+      sorted([...ids.map((id) => `${id} DELIVERED`), '66001 BUFFERED', '66001 DELIVERED']),
+    )
+    for (const { value } of seen)
+      expect(value['via']).toBe(value['providerStatus'] === 'BUFFERED' ? 'CALLBACK' : 'QUERY')
+  })
+})
+
+describe('a provider that refuses', () => {
+  it('is seen in metrics, in the status and once in the log, and stops nothing else', async () => {
+    ;(simulator as { apiKey: string }).apiKey = 'changed'
+    await trial.connector.start()
+    const refused = 'dlrmo_reconcile_requests_total{source="seven-main",endpoint="outbound",outcome="refused"}'
+    await until(async () => (await trial.metric(refused)) >= 2)
+    const some = receipts(20)
+    const answers = await trial.seven.send(some.map(dlr))
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]))
+    await published(20)
+    const status = (await (await fetch(`${trial.adminUrl}/status.json`)).json()) as { sources: object[] }
+    expect(status.sources[1]).toMatchObject({
+      reconciling: { state: 'failing', lastError: expect.stringContaining('900') as string },
+    })
+    expect((await trial.log()).filter(({ msg }) => msg.startsWith('reconciling fails'))).toHaveLength(1)
+    expect(await trial.connector.terminate()).toBe(0)
+  })
+})
