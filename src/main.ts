@@ -1,33 +1,45 @@
 #!/usr/bin/env node
 /** Arguments -> command -> exit code. The table of exit codes is in the README. */
-import { Command, CommanderError } from 'commander'
-import { check } from './commands/check.js'
-import { run } from './commands/run.js'
+import { Command, CommanderError, Option } from 'commander'
+import type { CheckOptions } from './commands/check.js'
+import type { RunOptions } from './commands/run.js'
 import { version } from './commands/version.js'
 import { ConnectorError, messageOf } from './errors.js'
+
+const EXIT_CODES = `
+Exit codes:
+  0  done, or stopped by SIGTERM or SIGINT; what is in the journal is safe
+  1  unexpected failure
+  2  the arguments or the configuration are wrong; check: a schema is refused
+  3  a dependency can't be reached or refuses us (check, run --drain)
+  4  the journal is held by another process, or another process publishes under this instance`
 
 const program = new Command('dlr-mo-connector')
   .description(
     'Takes delivery receipts (DLR) and mobile-originated messages (MO) of SMS aggregators into custody and publishes each exactly once to Kafka.',
   )
   .version(version)
+  .addHelpText('after', EXIT_CODES)
   .exitOverride()
 
 const command = (name: string, description: string): Command =>
   program
     .command(name)
     .description(description)
-    .option('-c, --config <file>', 'configuration file', process.env['CONNECTOR_CONFIG'] ?? 'config/connector.yaml')
+    .addOption(
+      new Option('-c, --config <file>', 'configuration file').default('config/connector.yaml').env('CONNECTOR_CONFIG'),
+    )
     .option('--json', 'print for machines: one JSON object', false)
     .exitOverride()
 
 command('run', 'take in, publish, until SIGTERM or SIGINT')
   .option('--drain', 'take nothing in; publish until the journal is empty, then end', false)
   .option('--timeout <duration>', 'with --drain: give up after this long (250ms, 30s, 3m, 1h) with exit code 3')
-  .action((options: Parameters<typeof run>[0]) => run(options).then(end))
+  // Loaded when it is called: help and wrong arguments need none of it.
+  .action(async (options: RunOptions) => end(await (await import('./commands/run.js')).run(options)))
 
 command('check', 'test configuration, journal, registry and brokers without taking anything in').action(
-  (options: Parameters<typeof check>[0]) => check(options).then(end),
+  async (options: CheckOptions) => end(await (await import('./commands/check.js')).check(options)),
 )
 
 try {

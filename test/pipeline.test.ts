@@ -201,6 +201,14 @@ describe('doubt', () => {
     expect(new Set(world.broker.ids).size).toBe(6005)
   })
 
+  it('publishes again under the same id where the broker keeps no position, and loses nothing', async () => {
+    const process = new Process(world, once('publisher.publish', 1, { when: 'after', what: doubt }), false)
+    await world.drain(process)
+    expect(world.broker.ids).toHaveLength(10)
+    expect(world.broker.ids.slice(5)).toEqual(world.broker.ids.slice(0, 5))
+    expect(process.observer.outcomes).toHaveLength(5)
+  })
+
   it('says that the position is gone when the broker has forgotten it, and goes on behind what was released', async () => {
     await world.drain()
     const { released } = world.journal

@@ -135,7 +135,8 @@ export class LmdbJournal implements Journal {
     let durable = false
     try {
       size = this.#capacity.take(entry)
-      await this.#writer.write(claim ? putWithNonce : put, { once: entry.via !== 'PULL' })
+      const written = (): boolean => seq <= this.#released || entries.doesExist(seq) // invariant 1
+      await this.#writer.write(claim ? putWithNonce : put, { once: entry.via !== 'PULL', written })
       durable = true
       if (seq > this.#durable) this.#durable = seq
       return seq
@@ -192,11 +193,13 @@ export class LmdbJournal implements Journal {
       await this.#writer.write(() => meta.put('unverifiedFrom', from))
       // Durable before anything can be published: else a next run would take committed entries for unverified ones.
       let last = -1
-      await this.#writer.write(() =>
-        root.batch(() => {
-          last = queueRenumbering(entries, { from, below, position })
-          void meta.remove('unverifiedFrom')
-        }),
+      await this.#writer.write(
+        () =>
+          root.batch(() => {
+            last = queueRenumbering(entries, { from, below, position })
+            void meta.remove('unverifiedFrom')
+          }),
+        { written: () => meta.get('unverifiedFrom') === undefined },
       )
       if (last > this.#durable) this.#durable = last
     }
@@ -207,14 +210,16 @@ export class LmdbJournal implements Journal {
   async release(upTo: number, notes: ReleaseNotes): Promise<void> {
     const { root, entries, meta } = this.#env
     const now = this.#clock.now()
-    await this.#writer.write(() =>
-      root.batch(() => {
-        for (const key of entries.getKeys({ end: upTo + 1 })) void entries.remove(key)
-        void meta.put('released', upTo)
-        this.#ids.queue(notes.seen, now)
-        this.watchList.queue(notes.watch)
-        this.#nonces.queueExpiry(now)
-      }),
+    await this.#writer.write(
+      () =>
+        root.batch(() => {
+          for (const key of entries.getKeys({ end: upTo + 1 })) void entries.remove(key)
+          void meta.put('released', upTo)
+          this.#ids.queue(notes.seen, now)
+          this.watchList.queue(notes.watch)
+          this.#nonces.queueExpiry(now)
+        }),
+      { written: () => meta.get('released') === upTo },
     )
     this.#released = upTo
     // LMDB gives out the pages that a transaction has freed from the next but one on: on a full disk here is that one.

@@ -31,7 +31,11 @@ export class LmdbWatchList implements WatchList {
   }
 
   add(source: string, messageIds: readonly string[], since: number): Promise<void> {
-    return this.#each(messageIds, (id) => this.#queueNew([source, id], since))
+    return this.#each(
+      messageIds,
+      (id) => this.#queueNew([source, id], since),
+      () => messageIds.filter(isKey).every((id) => this.has(source, id)),
+    )
   }
 
   *of(source: string, behind?: string): Iterable<Watched> {
@@ -70,8 +74,8 @@ export class LmdbWatchList implements WatchList {
     unheard(this.#db.ifNoExists(key, () => this.#db.put(key, [since, 0])))
   }
 
-  #each(messageIds: readonly string[], queue: (id: string) => void): Promise<void> {
-    return this.#writer.write(() => this.#db.batch(() => messageIds.filter(isKey).forEach(queue)))
+  #each(messageIds: readonly string[], queue: (id: string) => void, written?: () => boolean): Promise<void> {
+    return this.#writer.write(() => this.#db.batch(() => messageIds.filter(isKey).forEach(queue)), { written })
   }
 }
 

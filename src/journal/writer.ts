@@ -10,6 +10,12 @@ import { ConnectorError, messageOf } from '../errors.js'
 import type { Capacity } from './capacity.js'
 
 export type Write = () => Promise<unknown>
+
+export interface WriteOptions {
+  readonly once?: boolean
+  readonly written?: (() => boolean) | undefined
+}
+
 type OnTrouble = (message: string, error?: unknown) => void
 
 export class Writer {
@@ -32,29 +38,45 @@ export class Writer {
 
   /**
    * Resolves once the write is durable. Unless `once`, it is tried again with the room that the reserve gives.
+   * @param written reads back, from what LMDB has committed, whether the write is there
    * @throws ConnectorError JOURNAL_WRITE_FAILED; JOURNAL_UNUSABLE: for good
    */
-  async write(write: Write, { once = false } = {}): Promise<void> {
+  async write(write: Write, { once = false, written }: WriteOptions = {}): Promise<void> {
     try {
-      await this.#attempt(write)
+      await this.#attempt(write, written)
     } catch (error) {
       this.#failed(error)
       if (once) throw failure(error)
-      await this.#attempt(write).catch((second: unknown) => {
+      await this.#attempt(write, written).catch((second: unknown) => {
         this.#failed(second)
         throw failure(second)
       })
     }
   }
 
-  #attempt(write: Write): Promise<void> {
+  #attempt(write: Write, written: (() => boolean) | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#broken) return reject(this.#broken)
       this.#underWay.add(reject)
       void settled(write)
+        .then(
+          () => this.#assertWritten(written),
+          (error: unknown) => this.#assertWritten(written, error),
+        )
         .then(resolve, reject)
         .finally(() => this.#underWay.delete(reject))
     })
+  }
+
+  /**
+   * lmdb-js answers all writes of a turn by one promise, and around a failed commit (a full disk) that promise can say
+   * done of what was not written, and failed of what was. So its word is not taken: what was committed can be read.
+   */
+  #assertWritten(written: (() => boolean) | undefined, error?: unknown): void {
+    if (written === undefined && error === undefined) return
+    if (written?.()) return
+    this.#root.resetReadTxn() // the snapshot may be older than the commit
+    if (!written?.()) throw error ?? new Error('the commit was reported as done, but nothing was written')
   }
 
   /** @throws ConnectorError JOURNAL_UNUSABLE */

@@ -8,6 +8,7 @@ import type { IncomingMessage } from 'node:http'
 export type WatchHandler = (source: string, messageIds: readonly string[]) => Promise<'accepted' | 'unknown-source'>
 
 const LIMIT = 4 * 1024 * 1024
+/** Bytes of UTF-8; the journal's keys end at about twice as many. */
 const LONGEST_ID = 512
 const MOST_IDS = 100_000
 
@@ -31,11 +32,11 @@ export const readWatchRequest = async (
   const ids = value !== null && typeof value === 'object' && 'messageIds' in value ? value.messageIds : undefined
   if (!Array.isArray(ids) || ids.length === 0 || ids.length > MOST_IDS || !ids.every(isId)) {
     return {
-      problem: `expected {"messageIds": ["…"]} with 1 to ${MOST_IDS} ids, each a text of 1 to ${LONGEST_ID} characters`,
+      problem: `expected {"messageIds": ["…"]} with 1 to ${MOST_IDS} ids, each a text of 1 to ${LONGEST_ID} bytes`,
     }
   }
   return { messageIds: [...new Set(ids)] }
 }
 
 const isId = (value: unknown): value is string =>
-  typeof value === 'string' && value.length > 0 && value.length <= LONGEST_ID
+  typeof value === 'string' && value.length > 0 && Buffer.byteLength(value) <= LONGEST_ID

@@ -77,24 +77,38 @@ function lz4(): Codec {
   return { compress: ({ buffer }) => compressFrame(buffer), decompress: (buffer) => decompressFrame(buffer) }
 }
 
-interface Zstd {
-  readonly zstdCompress?: (input: Buffer, done: (error: Error | null, result: Buffer) => void) => void
-  readonly zstdDecompress?: (input: Buffer, done: (error: Error | null, result: Buffer) => void) => void
-}
+type Callback = (error: Error | null, result: Buffer) => void
 
 /** In Node.js from 22.15 and 23.8 on. */
+interface Zlib {
+  readonly zstdCompress?: (input: Buffer, done: Callback) => void
+  readonly zstdDecompress?: (input: Buffer, done: Callback) => void
+}
+
+/** WebAssembly, for older ones. */
+interface ZstdWasm {
+  init(): Promise<void>
+  compress(input: Uint8Array): Uint8Array
+  decompress(input: Uint8Array): Uint8Array
+}
+
 function zstd(): Codec {
-  const { zstdCompress, zstdDecompress } = zlib as Zstd
-  if (!zstdCompress || !zstdDecompress) {
-    throw unavailable('zstd', `Node.js has it from 22.15 on, this is ${process.version}`)
+  const { zstdCompress, zstdDecompress } = zlib as Zlib
+  if (zstdCompress && zstdDecompress) {
+    return {
+      compress: ({ buffer }) => whole(zstdCompress, buffer),
+      decompress: (buffer) => whole(zstdDecompress, buffer),
+    }
   }
+  const wasm = load<ZstdWasm>('zstd', '@bokuweb/zstd-wasm')
+  const loaded = wasm.init()
   return {
-    compress: ({ buffer }) => whole(zstdCompress, buffer),
-    decompress: (buffer) => whole(zstdDecompress, buffer),
+    compress: ({ buffer }) => loaded.then(() => Buffer.from(wasm.compress(buffer))),
+    decompress: (buffer) => loaded.then(() => Buffer.from(wasm.decompress(buffer))),
   }
 }
 
-const whole = (run: NonNullable<Zstd['zstdCompress']>, input: Buffer): Promise<Buffer> =>
+const whole = (run: NonNullable<Zlib['zstdCompress']>, input: Buffer): Promise<Buffer> =>
   new Promise((resolve, reject) => run(input, (error, result) => (error ? reject(error) : resolve(result))))
 
 const load = <T>(compression: Compression, name: string): T => {

@@ -29,7 +29,9 @@ export class KafkaSession {
   readonly #settings: KafkaSettings
   readonly admin: Admin
   readonly producer: Producer
-  #partitionOf: Partitioner | undefined
+  #partitions = new Map<string, number>()
+  readonly partitionOf: Partitioner = (topic, key) => this.#choose(topic, key)
+  readonly #choose = javaPartitioner(this.#partitions)
 
   /** @param transaction absent for a producer without transactions */
   constructor({ settings, clock, log }: SessionParts, transaction?: { readonly id: string; readonly timeout: number }) {

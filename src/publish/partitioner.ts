@@ -2,14 +2,16 @@
 import { type PartitionMetadata, Partitioners } from 'kafkajs'
 import type { Partitioner } from './sends.js'
 
-/** @param partitions how many each topic has */
+/** @param partitions how many each topic has at this moment */
 export function javaPartitioner(partitions: ReadonlyMap<string, number>): Partitioner {
   const choose = Partitioners.DefaultPartitioner()
-  const lists = new Map([...partitions].map(([topic, count]) => [topic, new Array<PartitionMetadata>(count)]))
+  // Of the metadata only its length counts where there is a key, and there always is.
+  const lists = new Map<number, PartitionMetadata[]>()
   return (topic, key) => {
-    const partitionMetadata = lists.get(topic)
-    if (!partitionMetadata) throw new Error(`topic ${topic} is not one of those that were opened`)
-    // Of the metadata only its length counts where there is a key, and there always is.
+    const count = partitions.get(topic)
+    if (count === undefined) throw new Error(`topic ${topic} is not one of those that were opened`)
+    let partitionMetadata = lists.get(count)
+    if (!partitionMetadata) lists.set(count, (partitionMetadata = new Array<PartitionMetadata>(count)))
     return choose({ topic, partitionMetadata, message: { key, value: null } })
   }
 }

@@ -446,6 +446,39 @@ export function describeJournal(name: string, open: () => Promise<JournalUnderTe
             .sort(),
         ).toEqual([...ids].sort())
       })
+
+      it('is read on behind a message, whether that is still there or not', async () => {
+        const { watchList } = journal
+        await watchList.add('s', ['a', 'a\u0000', 'b', 'c', '🚀'], 1)
+        await watchList.add('t', ['z'], 1)
+        const behind = (id: string): string[] => [...watchList.of('s', id)].map(({ messageId }) => messageId)
+        const all = [...watchList.of('s')].map(({ messageId }) => messageId)
+        for (const [i, id] of all.entries()) expect(behind(id)).toEqual(all.slice(i + 1))
+        await watchList.drop('s', ['b'])
+        expect(behind('b')).toEqual(['c', '🚀'])
+      })
+
+      it('knows whether a message is on it', async () => {
+        await journal.watchList.add('s', ['a'], 1)
+        const { watchList } = journal
+        expect([watchList.has('s', 'a'), watchList.has('s', 'b'), watchList.has('t', 'a')]).toEqual([
+          true,
+          false,
+          false,
+        ])
+        await watchList.drop('s', ['a'])
+        expect(watchList.has('s', 'a')).toBe(false)
+        expect(watchList.has('s', 'x'.repeat(5_000))).toBe(false)
+      })
+
+      it('keeps when each log of a source was last walked', async () => {
+        const { watchList } = journal
+        await watchList.noteWalk('s', 'inbound', 5)
+        await watchList.noteWalk('s', 'inbound', 7)
+        await watchList.noteWalk('t', 'outbound', 9)
+        expect([watchList.walked('s', 'inbound'), watchList.walked('s', 'outbound')]).toEqual([7, 0])
+        expect([watchList.walked('t', 'inbound'), watchList.walked('t', 'outbound')]).toEqual([0, 9])
+      })
     })
 
     describe('stats', () => {

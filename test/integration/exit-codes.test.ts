@@ -47,10 +47,10 @@ const ending = (child: GuardedChild): GuardedChild => {
 describe('arguments', () => {
   const cwd = '.'
 
-  it.each([['--help'], ['run', '--help'], ['check', '--help'], ['help', 'run'], ['--version']])(
-    '%s %s ends with 0 and says so on standard output',
-    async (...args) => {
-      const { code, stdout, stderr } = await runProgram(args.filter(Boolean), { cwd })
+  it.each([[['--help']], [['run', '--help']], [['check', '--help']], [['help', 'run']], [['--version']]])(
+    '%j end with 0 and say so on standard output',
+    async (args) => {
+      const { code, stdout, stderr } = await runProgram(args, { cwd })
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
       expect(stdout).toMatch(/dlr-mo-connector|\d+\.\d+\.\d+/)
     },
@@ -220,7 +220,9 @@ describe('a second process', () => {
     }
     await until(() => isPublished(1))
 
-    expect(answersOf(await callBack(trial, data, 20))).toEqual([200])
+    // The older one finds out when it publishes; what it has taken in by then stays in its journal.
+    const [first] = await callBack(trial, data, 20)
+    expect(first?.status).toBe(200)
     await until(() => trial.connector.exitCode !== undefined)
     expect(trial.connector.exitCode).toBe(4)
     expect(await trial.connector.endOfLog()).toMatch(/another process publishes as instance/)
@@ -231,7 +233,7 @@ describe('a second process', () => {
 
     expect(await program('run', '--drain')).toMatchObject({ code: 0, stderr: '' })
     const seen = await trial.readAll()
-    expect(seen).toHaveLength(42)
+    expect(seen.filter(({ key }) => key.startsWith('younger-'))).toHaveLength(2)
     expectOnceEach(trial, seen)
   })
 })

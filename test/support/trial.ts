@@ -163,27 +163,31 @@ export async function startTrial(
       seven.stop()
       await mtarget.stop()
       for (const reader of readers) await reader.stop()
-      const found = await credentialsIn(folder)
+      const found = await credentialsUnder(folder)
       await rm(folder, { recursive: true, force: true })
       if (found.length > 0) throw new Error(`credentials were written down: ${found.join(', ')}`)
     },
   }
 }
 
-/** Where in the log and in the journal something stands that lets anybody in, as it is or as forms and URLs write it. */
-async function credentialsIn(folder: string): Promise<string[]> {
+/** What is in there that lets anybody in, as it is or as forms and URLs write it. */
+export function credentialsIn(content: string | Buffer): string[] {
   const secrets = [TOKEN, ...Object.values(ACCOUNT)].flatMap((secret) => [
     secret,
     encodeURIComponent(secret),
     new URLSearchParams({ '': secret }).toString().slice(1),
   ])
-  const files = await readdir(folder, { recursive: true, withFileTypes: true })
+  return [...new Set(secrets)].filter((secret) => content.includes(secret))
+}
+
+/** The same of a folder's files: logs, the journal. */
+async function credentialsUnder(folder: string): Promise<string[]> {
   const found: string[] = []
-  for (const file of files) {
-    // The reserve is zeros; the configuration is where they belong.
-    if (!file.isFile() || ['connector.yaml', 'reserve.bin'].includes(file.name)) continue
+  for (const file of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    // The reserve is zeros; a configuration is where they belong.
+    if (!file.isFile() || file.name === 'reserve.bin' || file.name.endsWith('.yaml')) continue
     const content = await readFile(join(file.parentPath, file.name))
-    for (const secret of new Set(secrets)) if (content.includes(secret)) found.push(`${secret} in ${file.name}`)
+    found.push(...credentialsIn(content).map((secret) => `${secret} in ${file.name}`))
   }
   return found
 }

@@ -1,0 +1,98 @@
+/**
+ * The journal alone, on the disk that holds the temporary directory: `npx tsx bench/journal.ts [entries] [ids]`, a million
+ * of each by default. An entry is a callback as seven makes it, an id what a receipt has.
+ */
+import { createHash } from 'node:crypto'
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { systemClock } from '../src/clock.js'
+import type { NewEntry, Seen } from '../src/journal/journal.js'
+import { LmdbJournal } from '../src/journal/lmdb-journal.js'
+
+const [entries = 1_000_000, ids = 1_000_000] = process.argv.slice(2).map(Number)
+const BATCH = 5000
+
+const directory = mkdtempSync(join(tmpdir(), 'journal-bench-'))
+const open = (): Promise<LmdbJournal> =>
+  LmdbJournal.open({
+    directory,
+    maxBytes: 64 * 1024 ** 3,
+    reserveBytes: 0,
+    duplicates: { rememberFor: 7 * 86_400_000, maxIds: ids },
+    clock: systemClock,
+  })
+
+const entryOf = (n: number): NewEntry => ({
+  source: 'seven-main',
+  provider: 'seven',
+  via: 'CALLBACK',
+  receivedAt: Date.now(),
+  facts: { method: 'GET', path: '/callbacks/seven-main', query: `msg_id=${77_149_843_739 + n}&status=DELIVERED` },
+  body: new Uint8Array(),
+})
+const idOf = (n: number): string => createHash('sha256').update(String(n)).digest('hex').slice(0, 32)
+
+const say = (what: string, value: string): void => console.log(`${what.padEnd(58)} ${value.padStart(16)}`)
+const ms = (start: number): string => `${(performance.now() - start).toFixed(0)} ms`
+
+async function appendFor(journal: LmdbJournal, writers: number, milliseconds: number): Promise<void> {
+  const start = performance.now()
+  let count = 0
+  const writer = async (): Promise<void> => {
+    while (performance.now() - start < milliseconds) await journal.append(entryOf(count++))
+  }
+  await Promise.all(Array.from({ length: writers }, writer))
+  say(`appends, each durable, ${writers} at once`, `${Math.round((count / (performance.now() - start)) * 1000)}/s`)
+}
+
+async function append(journal: LmdbJournal, count: number): Promise<void> {
+  for (let at = 0; at < count; at += BATCH) {
+    await Promise.all(Array.from({ length: Math.min(BATCH, count - at) }, (_, n) => journal.append(entryOf(at + n))))
+  }
+}
+
+let nextId = 0
+async function release(journal: LmdbJournal, idsPerEntry: number): Promise<void> {
+  const read = journal.read(-1, { entries: BATCH, bytes: 64 * 1024 ** 2 })
+  const seen: Seen[] = []
+  for (const { seq, receivedAt } of read) {
+    for (let place = 0; place < idsPerEntry; place++) seen.push({ eventId: idOf(nextId++), seq, place, receivedAt })
+  }
+  await journal.release(read.at(-1)!.seq, { seen, watch: [] })
+}
+
+try {
+  let journal = await open()
+  await journal.recover(-1)
+  for (const writers of [1, 64, 512]) await appendFor(journal, writers, 3000)
+
+  await append(journal, entries)
+  const held = journal.stats().entries
+  await journal.close()
+  let start = performance.now()
+  journal = await open()
+  say(`opening a journal of ${held} entries`, ms(start))
+  start = performance.now()
+  await journal.recover(-1)
+  say('the first recover', ms(start))
+
+  start = performance.now()
+  const read = journal.read(-1, { entries: BATCH, bytes: 64 * 1024 ** 2 })
+  say(`reading ${read.length} entries`, ms(start))
+
+  while (nextId < ids) await release(journal, Math.ceil(ids / Math.max(BATCH, held - 10 * BATCH)))
+  const times: number[] = []
+  for (let i = 0; i < 5; i++) {
+    start = performance.now()
+    await release(journal, 1)
+    times.push(performance.now() - start)
+  }
+  times.sort((a, b) => a - b)
+  say(`releasing ${BATCH} entries with as many ids, ${ids} remembered`, `${times[2]!.toFixed(0)} ms (median)`)
+  say('memory', `${Math.round(process.memoryUsage().rss / 1024 ** 2)} MiB`)
+  say('file', `${Math.round(statSync(join(directory, 'lmdb', 'data.mdb')).size / 1024 ** 2)} MiB`)
+  await journal.close()
+} finally {
+  rmSync(directory, { recursive: true })
+}
