@@ -2,5 +2,10 @@ import { defineConfig } from 'vitest/config'
 
 // The tests that need neither broker nor registry, for a quick answer while working. `npm test` runs everything.
 export default defineConfig({
-  test: { include: ['test/**/*.test.ts'], exclude: ['test/integration/**', 'test/faults/**'], retry: 0 },
+  test: {
+    include: ['test/**/*.test.ts'],
+    exclude: ['test/integration/**', 'test/faults/**'],
+    retry: 0,
+    testTimeout: 60_000,
+  },
 })

@@ -4,6 +4,7 @@
  * Start: journal, then everything that operators look at, then publishing, then intake. Kafka and the registry are not
  * waited for. Stop: intake, then publishing until the journal is empty or `shutdownGrace` is over, then the journal.
  */
+import type { AddressInfo } from 'node:net'
 import type { Logger } from 'pino'
 import type { Clock } from './clock.js'
 import type { Config, SourceConfig } from './config/config.js'
@@ -30,6 +31,8 @@ export interface AppOptions {
   readonly intake: boolean
 }
 
+/** Bytes kept free for releases where no page has to find room: LMDB needs some pages to forget others. */
+const LEAST_RESERVE = 16 * 1024 * 1024
 /** Milliseconds that what is under way at the broker may take once nobody waits for it any more. */
 const LAST_COMMIT = 2_000
 /** Milliseconds for callbacks that are being received when the listener closes. */
@@ -146,14 +149,15 @@ export class App {
   }
 
   async #start(): Promise<void> {
-    const { log, intake } = this.#options
+    const { log, version, intake } = this.#options
     const admin = await this.#admin.listen()
     this.#publishing = this.#pipeline.run(this.#stopPublishing.signal)
     this.#publishing.catch(() => undefined) // whoever asks for `published` gets it
     const callbacks = await this.#callbacks?.listen()
     for (const each of [...this.#pollers, ...this.#reconcilers]) each.start()
     if (intake) this.#observe.status.phase('running')
-    log.info({ admin, callbacks, journal: this.#journal.id, ...this.#journal.stats() }, 'running')
+    const listening = { admin: addressOf(admin), ...(callbacks && { callbacks: addressOf(callbacks) }) }
+    log.info({ version, ...listening, journal: this.#journal.id, ...this.#journal.stats() }, 'running')
   }
 
   async #finishPublishing(hurry: AbortSignal): Promise<void> {
@@ -175,13 +179,16 @@ export class App {
   }
 }
 
+const addressOf = ({ address, port }: AddressInfo): string =>
+  address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
+
 function openJournal({ config, clock, log }: AppOptions): Promise<LmdbJournal> {
   const { directory, maxBytes } = config.journal
   const largest = Math.max(0, ...[...config.sources.values()].map(({ pull }) => pull?.maxAnswer ?? 0))
   return LmdbJournal.open({
     directory,
     maxBytes,
-    reserveBytes: largest,
+    reserveBytes: Math.max(largest, LEAST_RESERVE),
     duplicates: { rememberFor: config.duplicates.remember, maxIds: config.duplicates.maxIds },
     clock,
     onTrouble: (message, error) => log.error({ err: error }, message),

@@ -34,7 +34,7 @@ export function* decode(
 ): Generator<Decoded, void, undefined> {
   let place = 0
   for (const item of itemsOf(entry, source)) {
-    const identity = item.kind === 'dead-letter' ? null : item.identity
+    const identity = identityOf(item, entry)
     const eventId = identity ? idOf(entry.source, item.kind, identity) : `${journalId}-${entry.seq}-${place}`
     yield { event: toEvent(item, entry, eventId), place, identified: identity !== null, body: item.body }
     place++
@@ -43,13 +43,27 @@ export function* decode(
 
 function* itemsOf(entry: Entry, source: DecodableSource | undefined): Generator<Item, void, undefined> {
   if (source?.provider.name !== entry.provider) return yield homeless(entry)
+  let unreadable = 0
   try {
-    yield* source.provider.decode(entry, source.settings)
+    for (const item of source.provider.decode(entry, source.settings)) {
+      if (item.kind !== 'dead-letter' || ++unreadable < MAX_UNREADABLE) yield item
+    }
+    if (unreadable >= MAX_UNREADABLE) yield tooMany(entry, unreadable)
   } catch (error) {
     // A provider never throws. If one does, one entry must not hold up all that lie behind it.
     yield broken(entry, error)
   }
 }
+
+/** Of one entry: a body of nothing but `{},{},…` would become more dead letters than it has bytes for. */
+const MAX_UNREADABLE = 1_000
+
+const tooMany = (entry: Entry, unreadable: number): Item => ({
+  kind: 'dead-letter',
+  reason: 'too-many-unreadable',
+  detail: `${unreadable} items in one request or page could not be read; the first ${MAX_UNREADABLE - 1} have dead letters of their own, all are in this one`,
+  body: entry.body,
+})
 
 /** An entry whose source was renamed or taken out of the configuration: kept, replayable, never guessed at. */
 const homeless = (entry: Entry): Item => ({
@@ -65,6 +79,15 @@ const broken = (entry: Entry, error: unknown): Item => ({
   detail: `the decoder of provider ${entry.provider} failed: ${messageOf(error)}; report it with this body, and replay this once it is mended`,
   body: entry.body,
 })
+
+/**
+ * A log that can be asked again gives the same row each time it is read. What the provider does not identify in it is
+ * known by its bytes; anywhere else the same bytes may well be another item.
+ */
+const identityOf = (item: Item, entry: Entry): Identity => {
+  const identity = item.kind === 'dead-letter' ? null : item.identity
+  return identity ?? (entry.via === 'QUERY' ? ['row', hash('sha256', item.body, 'hex')] : null)
+}
 
 const idOf = (source: string, kind: string, identity: NonNullable<Identity>): string =>
   hash('sha256', JSON.stringify([source, kind, ...identity]), 'hex').slice(0, 32)

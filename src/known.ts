@@ -1,12 +1,11 @@
 /**
  * Which answers of a provider that can be asked again hold nothing new.
  *
- * An item is surely known if it is identified, and published or in the journal; or if it is not identified and the very
- * same bytes, a row of the provider's log with its time and all, were taken into the journal before. Everything else is
- * news. A wrong "news" costs a duplicate that the pipeline suppresses; a wrong "known" would lose an item.
+ * An item is surely known if it is identified (decode.ts tells rows without an id of the provider's by their bytes), and
+ * published or in the journal. Everything else is news. A wrong "news" costs a duplicate that the pipeline suppresses; a
+ * wrong "known" would lose an item.
  */
-import { createHash } from 'node:crypto'
-import { type DecodableSource, decode, type Decoded } from './decode.js'
+import { type DecodableSource, decode } from './decode.js'
 import type { Recognised } from './intake/reconcile-api.js'
 import type { Journal, NewEntry } from './journal/journal.js'
 
@@ -15,15 +14,13 @@ export interface KnownItemsParts {
   readonly source: (name: string) => DecodableSource | undefined
 }
 
-/** Event ids, or rows, that are remembered at most. */
+/** Event ids that are remembered at most. */
 const MOST = 200_000
 
 export class KnownItems {
   readonly #parts: KnownItemsParts
   /** Event id -> the entry that brought it, which was not released yet when it was last looked for. */
   readonly #inJournal = new Map<string, number>()
-  /** Rows without identity that were taken. */
-  readonly #rows = new Set<string>()
 
   constructor(parts: KnownItemsParts) {
     this.#parts = parts
@@ -31,30 +28,19 @@ export class KnownItems {
 
   recognise(entry: NewEntry): Recognised {
     const { journal, source } = this.#parts
-    const events: string[] = []
-    const rows: string[] = []
+    const fresh: string[] = []
     const settled: string[] = []
-    const counts = new Map<string, number>()
     let items = 0
+    let news = false
     for (const decoded of decode({ ...entry, seq: 0 }, source(entry.source), journal.id)) {
       const { event, identified } = decoded
       items++
       if (event.kind === 'dlr' && event.final) settled.push(event.messageId)
-      if (identified) {
-        if (!this.#isKnown(event.eventId)) events.push(event.eventId)
-        continue
-      }
-      const row = rowOf(decoded)
-      const nth = (counts.get(row) ?? 0) + 1
-      counts.set(row, nth)
-      if (!this.#rows.has(`${row} ${nth}`)) rows.push(`${row} ${nth}`)
+      if (identified && this.#isKnown(event.eventId)) continue
+      news = true
+      if (identified) fresh.push(event.eventId)
     }
-    return {
-      items,
-      news: events.length > 0 || rows.length > 0,
-      settled,
-      taken: (seq) => this.#taken(events, rows, seq),
-    }
+    return { items, news, settled, taken: (seq) => this.#taken(fresh, seq) }
   }
 
   #isKnown(eventId: string): boolean {
@@ -65,19 +51,14 @@ export class KnownItems {
     return journal.firstArrival(eventId) !== undefined
   }
 
-  #taken(events: readonly string[], rows: readonly string[], seq: number): void {
+  #taken(eventIds: readonly string[], seq: number): void {
     if (this.#inJournal.size > MOST) this.#forget()
-    if (this.#rows.size > MOST) this.#rows.clear()
-    for (const event of events) this.#inJournal.set(event, seq)
-    for (const row of rows) this.#rows.add(row)
+    for (const eventId of eventIds) this.#inJournal.set(eventId, seq)
   }
 
   #forget(): void {
     const { released } = this.#parts.journal
-    for (const [event, seq] of this.#inJournal) if (seq <= released) this.#inJournal.delete(event)
+    for (const [eventId, seq] of this.#inJournal) if (seq <= released) this.#inJournal.delete(eventId)
     if (this.#inJournal.size > MOST) this.#inJournal.clear()
   }
 }
-
-const rowOf = ({ event, body }: Decoded): string =>
-  createHash('sha256').update(`${event.source} ${event.kind} `).update(body).digest('base64')

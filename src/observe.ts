@@ -29,6 +29,7 @@ export function observePipeline(
     registryConfirms() ? status.registry('ok') : status.registry('waiting', 'away; its schema ids are remembered')
   const said = new Set<string>()
   let since = 0
+  let begun = false
   return {
     released: (outcomes) => {
       for (const outcome of outcomes) count(metrics, outcome, clock.now())
@@ -47,10 +48,12 @@ export function observePipeline(
       ),
     waiting: (error) => {
       if (error === null) {
-        if (said.size > 0) {
+        if (!begun) log.info({}, 'publishing begins')
+        else if (said.size > 0) {
           log.info({ seconds: Math.round((clock.monotonic() - since) / 1000) }, 'publishing goes on')
-          said.clear()
         }
+        begun = true
+        said.clear()
         metrics.publishing.set(1)
         status.publishing('ok')
         showRegistry()

@@ -46,6 +46,8 @@ export interface PipelineParts {
 
 /** What one transaction takes at most, unless a single entry is larger. */
 const BATCH = { entries: 5000, bytes: 4 * 1024 * 1024 }
+/** Items after which no further entry is added: small bytes can be many items. */
+const ENOUGH_ITEMS = 20_000
 /** Milliseconds between attempts while Kafka or the registry is away. */
 const RETRY = { first: 100, longest: 5000 }
 /** Events decoded and encoded before callbacks get a turn. */
@@ -164,8 +166,7 @@ export class Pipeline {
     signal: AbortSignal,
     encode: (decoded: Decoded, entry: Entry) => Promise<readonly OutgoingRecord[]>,
   ): Promise<Batch | null> {
-    const upTo = entries.at(-1)?.seq
-    if (upTo === undefined) return null
+    if (entries.length === 0) return null
     const { journal, source } = this.#parts
     const known = new Map(earlier.map((seen) => [seen.eventId, seen]))
     const records: OutgoingRecord[] = []
@@ -173,7 +174,10 @@ export class Pipeline {
     const seen: Seen[] = []
     const watch: WatchChange[] = []
     let count = 0
+    let upTo = -1
     for (const entry of entries) {
+      if (count >= ENOUGH_ITEMS) break
+      upTo = entry.seq
       const from = source(entry.source)
       for (const decoded of decode(entry, from, journal.id)) {
         const { event, place, identified } = decoded

@@ -17,6 +17,10 @@ export interface ReconcilingParts {
   readonly observer: ReconcileObserver
 }
 
+const DAY = 86_400_000
+/** seven's ids are of use for 30 days. */
+const LONGEST_REACH = 28 * DAY
+
 /** One for each source with `reconcile`. */
 export function buildReconcilers(config: Config, parts: ReconcilingParts): Reconciler[] {
   return [...config.sources.values()].flatMap(({ name, provider: providerName, reconcile: settings }) => {
@@ -24,8 +28,9 @@ export function buildReconcilers(config: Config, parts: ReconcilingParts): Recon
     if (settings === undefined || provider?.reconcile === undefined) return []
     const { url, apiKey, ...options } = settings
     const known = new KnownItems(parts)
+    const reach = Math.min(LONGEST_REACH, config.duplicates.remember - 2 * DAY)
     return new Reconciler(
-      { source: name, account: { url, apiKey }, ...options },
+      { source: name, account: { url, apiKey }, reach, ...options },
       {
         ...parts,
         provider: { ...provider, reconcile: provider.reconcile },

@@ -78,15 +78,6 @@ describe('an answer holds news', () => {
     expect(known.recognise(answer('/api/journal/inbound', []))).toMatchObject({ items: 0, news: false })
   })
 
-  it('in rows without identity, as many times as there are such rows', async () => {
-    const row = { from: '49176123456789', to: '1', text: 'STOP', timestamp: '2026-01-15 12:00:00' }
-    const one = answer('/api/journal/inbound', [row])
-    const two = answer('/api/journal/inbound', [row, row])
-    known.recognise(one).taken(await journal.append(one))
-    expect(known.recognise(one).news).toBe(false)
-    expect(known.recognise(two).news).toBe(true)
-  })
-
   it('in what can not be read, the first time', async () => {
     const entry = answer('/api/journal/inbound', [{ id: '1', from: '49176123456789' }])
     const { news, taken } = known.recognise(entry)

@@ -4,7 +4,18 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { ConnectorError } from '../src/errors.js'
 import type { Item, Provider } from '../src/providers/provider.js'
 import { Pipeline } from '../src/pipeline.js'
-import { dead, dlr, type Fate, type ItemSpec, mo, Process, TestEncoder, TestObserver, World } from './support/flow.js'
+import {
+  dead,
+  dlr,
+  type Fate,
+  type ItemSpec,
+  mo,
+  Process,
+  TestEncoder,
+  TestObserver,
+  World,
+  itemOf,
+} from './support/flow.js'
 
 vi.setConfig({ testTimeout: 60_000 })
 
@@ -124,7 +135,7 @@ describe('the flow', () => {
       *decode(): Iterable<Item> {
         for (; given < 50_000; given++) {
           if (given !== encoder.encoded.length) world.breaches.push(`item ${given} before its forerunner was encoded`)
-          yield { kind: 'dead-letter', reason: 'test', detail: '', body: new Uint8Array() }
+          yield itemOf(mo(), new Uint8Array())
         }
       },
     }

@@ -34,10 +34,25 @@ const adviceOnCallback = ({ name, callback }: SourceConfig, { callbacks, journal
   return advice
 }
 
+const DAY = 86_400_000
+
 const adviceOnReconcile = ({ name, reconcile }: SourceConfig, { duplicates }: Config): string[] => {
-  if (reconcile === undefined || reconcile.giveUpAfter <= duplicates.remember) return []
-  const span = `${formatDuration(reconcile.giveUpAfter)} is longer than duplicates.remember`
-  return [`sources.${name}.reconcile.giveUpAfter: ${span}, so a receipt that is asked for late may be published twice`]
+  if (reconcile === undefined) return []
+  const { giveUpAfter, journal } = reconcile
+  const advice: string[] = []
+  if (giveUpAfter > duplicates.remember) {
+    const span = `${formatDuration(giveUpAfter)} is longer than duplicates.remember`
+    advice.push(
+      `sources.${name}.reconcile.giveUpAfter: ${span}, so a receipt that is asked for late may be published twice`,
+    )
+  }
+  // The day before the first of them is read too.
+  const read = (journal.days + 1) * DAY
+  if (read > duplicates.remember) {
+    const span = `a walk reads ${formatDuration(read)}, longer than duplicates.remember`
+    advice.push(`sources.${name}.reconcile.journal.days: ${span}, so what it finds again is published again`)
+  }
+  return advice
 }
 
 const adviceOnSharedAccounts = ({ sources }: Config): string[] => {

@@ -52,7 +52,6 @@ export class AvroEncoder implements Encoder {
     try {
       record = await this.#record(event, keyOf(event), event.eventId)
     } catch (error) {
-      if (!(error instanceof Error) || error.name !== 'ConfluentSchemaRegistryValidationError') throw error
       // One event that its schema can't hold must not stand in the way of all others; its bytes are kept.
       return this.#deadLetter(
         inPlaceOf(event, origin, 'not-encodable', `the event does not fit its schema: ${messageOf(error)}`),

@@ -61,7 +61,7 @@ export class SchemaGate {
     return this.#state === 'confirmed'
   }
 
-  /** @throws ConnectorError SCHEMA_REFUSED, REGISTRY_UNREACHABLE, REGISTRY_REFUSED */
+  /** @throws ConnectorError SCHEMA_REFUSED, REGISTRY_UNREACHABLE, REGISTRY_REFUSED, SCHEMA_IDS_CHANGED */
   async ready(): Promise<void> {
     if (this.#state === 'confirmed') return
     if (this.#state === 'remembered' && this.#parts.clock.monotonic() < this.#lookAgainAt) return
@@ -89,7 +89,7 @@ export class SchemaGate {
     if (changed && changed.length > 0) {
       // Records that are already encoded carry the old ids: the rejection makes the caller encode them again.
       throw new ConnectorError(
-        'SCHEMA_REFUSED',
+        'SCHEMA_IDS_CHANGED',
         `the registry at ${api.url} no longer knows the schema ids that were remembered and has given new ones ` +
           `(${describe(this.#parts.subjects, writers)}); records that were prepared with the old ones are made again`,
       )

@@ -9,12 +9,15 @@ import type { Log } from './observer.js'
 
 /** Milliseconds between two lines on the same flaw of the same source. */
 const SILENCE = 60_000
+/** Milliseconds without a refusal until that is over: near its limit a journal takes small entries and refuses large. */
+const WELL_AGAIN = 5_000
 
 export class Complaints {
   readonly #log: Log
   readonly #clock: Clock
   readonly #flaws = new Map<string, { last: number; count: number }>()
-  #refusing = false
+  /** When the journal last refused; undefined while that is over. */
+  #lastRefusal: number | undefined
 
   constructor(log: Log, clock: Clock) {
     this.#log = log
@@ -35,15 +38,16 @@ export class Complaints {
 
   /** The journal refused an entry. */
   refused(error: unknown): void {
-    if (this.#refusing) return
-    this.#refusing = true
+    const before = this.#lastRefusal
+    this.#lastRefusal = this.#clock.monotonic()
+    if (before !== undefined) return
     this.#log.error({ error: messageOf(error) }, 'callbacks are refused with 503: the journal takes nothing')
   }
 
   /** The journal took an entry. */
   taken(): void {
-    if (!this.#refusing) return
-    this.#refusing = false
+    if (this.#lastRefusal === undefined || this.#clock.monotonic() - this.#lastRefusal < WELL_AGAIN) return
+    this.#lastRefusal = undefined
     this.#log.info({}, 'callbacks are taken again')
   }
 }

@@ -40,6 +40,8 @@ export interface PollerParts {
 
 /** How often a full journal is looked at again, in ms. */
 const ROOM_CHECK = 1_000
+/** Between two lines that say that there is no room, in ms. */
+const SILENCE = 60_000
 
 /** What a request came to: `wait` in ms before the next one. */
 interface Step {
@@ -57,6 +59,7 @@ export class Poller {
   readonly #givingUp = new AbortController()
   #connection: Connection | undefined
   #loop: Promise<void> | undefined
+  #waitSaidAt = -Infinity
   readonly #report: PullReport
 
   constructor(options: PollerOptions, parts: PollerParts) {
@@ -110,7 +113,7 @@ export class Poller {
   /** Nothing that goes wrong ends the loop: an account that is no longer asked loses its items after a month. */
   async #roomThenStep(): Promise<Step | undefined> {
     try {
-      if (!(await this.#room())) return undefined
+      if (!(await this.#room()) || this.#stopping.signal.aborted) return undefined
       return await this.#step()
     } catch (error) {
       this.#parts.log.error({ source: this.#options.source, err: error }, 'unexpected error while pulling')
@@ -120,17 +123,22 @@ export class Poller {
 
   /** A page that was handed out must find room, so the largest one must fit before it is asked for. */
   async #room(): Promise<boolean> {
-    const { journal, log } = this.#parts
+    const { journal, log, clock } = this.#parts
     const { source, maxAnswer } = this.#options
-    if (journal.hasRoomFor(maxAnswer)) return true
-    log.warn({ source, maxAnswer }, 'pulling waits: the journal has no room for an answer of maxAnswer bytes')
-    while (!this.#stopping.signal.aborted) {
+    let said = false
+    while (!journal.hasRoomFor(maxAnswer)) {
+      if (this.#stopping.signal.aborted) return false
+      // Seldom: where Kafka is slower than the queue there is room, and none, and room again, by the second.
+      const now = clock.monotonic()
+      if (!said && now - this.#waitSaidAt >= SILENCE) {
+        log.warn({ source, maxAnswer }, 'pulling waits: the journal has no room for an answer of maxAnswer bytes')
+        this.#waitSaidAt = now
+        said = true
+      }
       await this.#pause('journal-full', ROOM_CHECK)
-      if (!journal.hasRoomFor(maxAnswer)) continue
-      log.info({ source }, 'the journal has room again, pulling goes on')
-      return true
     }
-    return false
+    if (said) log.info({ source }, 'the journal has room again, pulling goes on')
+    return true
   }
 
   async #step(): Promise<Step> {

@@ -18,6 +18,11 @@ export interface WalkOptions {
   readonly giveUpAfter: number
   /** `every` in ms; `days` back, today included. */
   readonly journal: { readonly every: number; readonly days: number }
+  /**
+   * Ms that a walk reaches back at most for a long absence: less than published items are remembered, or it would find
+   * them new.
+   */
+  readonly reach: number
 }
 
 export interface WalkParts {
@@ -29,8 +34,6 @@ export interface WalkParts {
 }
 
 const DAY = 86_400_000
-/** However long ago the last walk was; days. */
-const LONGEST = 31
 /** Rows that two pages have in common. */
 const OVERLAP = 10
 
@@ -65,9 +68,9 @@ export class LogWalk {
 
   async #walk(): Promise<void> {
     const { api, reconcile, watchList, clock, report } = this.#parts
-    const { source, account, journal } = this.#options
+    const { source, account, journal, reach } = this.#options
     const began = clock.now()
-    const days = daysFor(began, watchList.walked(source, this.#log), journal.days)
+    const days = daysFor(began, watchList.walked(source, this.#log), journal.days, reach)
     let offset = 0
     let before: Uint8Array | undefined
     for (;;) {
@@ -115,9 +118,15 @@ export class LogWalk {
  * Which days to ask for. The provider's are those of a clock that need not be ours, so one more on either side; and all
  * since the last complete walk, if that is longer ago.
  * @param walked when that began; 0 for never
+ * @param reach ms from now, at most, for the sake of `walked`
  */
-export const daysFor = (now: number, walked: number, days: number): { readonly from: Day; readonly to: Day } => {
-  const since = walked === 0 ? now : Math.max(walked - DAY, now - LONGEST * DAY)
+export const daysFor = (
+  now: number,
+  walked: number,
+  days: number,
+  reach: number,
+): { readonly from: Day; readonly to: Day } => {
+  const since = walked === 0 ? now : Math.max(walked - DAY, now - reach)
   return { from: dayOf(Math.min(now - days * DAY, since)), to: dayOf(now + DAY) }
 }
 

@@ -19,6 +19,9 @@ const SLACK = 16 * 1024 * 1024
 /** Milliseconds between two tries to get the reserve back: each may write all of it. */
 const RECOVERY_INTERVAL = 2000
 
+/** What a transaction copies beside what it adds: tree pages, the free list. */
+const HEADROOM = 512 * 1024
+
 export interface CapacityOptions {
   readonly directory: string
   readonly maxBytes: number
@@ -121,6 +124,17 @@ export class Capacity {
     const underLimit = Math.min(bytes, this.#options.maxBytes / 2)
     const onDisk = Math.min(bytes + SLACK, total / 4)
     return this.bytes + underLimit <= this.#options.maxBytes && free + this.#file.spare() >= onDisk
+  }
+
+  /**
+   * Whether LMDB can be asked to write this much more without meeting the end of the disk. It must not: on a failed
+   * write of a large entry lmdb 3.5 corrupts the memory of the process (seen: "malloc(): invalid size").
+   */
+  fitsOnDisk(bytes: number): boolean {
+    const wanted = bytes + this.#pendingBytes + HEADROOM
+    if (diskOf(this.#options.directory).free >= wanted) return true
+    // Pages in LMDB's file that were used before lie scattered; a large entry needs a row of them.
+    return this.#file.spare() >= (bytes > INLINE ? 4 * wanted : wanted)
   }
 
   /**

@@ -4,16 +4,16 @@
  * `entries`: sequence number -> entry. `meta`: see below. `nonces` and `ids` have a second database each that says what
  * to forget first. `watch`: [source, message id] -> [watched since, last asked].
  */
-import { closeSync, openSync, readSync, truncateSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, readSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { open } from 'lmdb'
 import type { NewEntry } from './journal.js'
 
 /**
- * The journal's id; the last number released; the first number that no position has been read for; by log and source,
- * when the reconciler's last complete walk began.
+ * The journal's id; the last number released; the first number that no position has been read for; what tells `recover`
+ * that all before it is written; by log and source, when the reconciler's last complete walk began.
  */
-export type Meta = 'id' | 'released' | 'unverifiedFrom' | `walked ${string}`
+export type Meta = 'id' | 'released' | 'unverifiedFrom' | 'barrier' | `walked ${string}`
 
 export type Environment = ReturnType<typeof openEnvironment>
 
@@ -35,6 +35,8 @@ export function openEnvironment(directory: string) {
     eventTurnBatching: false,
     ...WHOLE_BATCHES,
   })
+  // A file survives a power cut only together with the directories that name it.
+  for (const names of [path, directory]) syncDirectory(names)
   const encoding = { encoding: 'msgpack' } as const
   return {
     root,
@@ -48,6 +50,15 @@ export function openEnvironment(directory: string) {
     /** [receivedAt, event id] */
     idsByAge: root.openDB<null, [number, string]>('ids-by-age', encoding),
     watch: root.openDB<[number, number], [string, string]>('watch', encoding),
+  }
+}
+
+function syncDirectory(directory: string): void {
+  const descriptor = openSync(directory, 'r')
+  try {
+    fsyncSync(descriptor)
+  } finally {
+    closeSync(descriptor)
   }
 }
 

@@ -41,6 +41,9 @@ export interface LmdbJournalOptions {
   readonly onTrouble?: (message: string, error?: unknown) => void
 }
 
+/** Of the disk, for an id that is remembered: itself, twice, and a share of the tree pages that are copied. */
+const BYTES_PER_ID = 1024
+
 export class LmdbJournal implements Journal {
   readonly id: string
   readonly watchList: LmdbWatchList
@@ -122,6 +125,8 @@ export class LmdbJournal implements Journal {
 
   async append(entry: NewEntry, nonce?: Nonce): Promise<number> {
     const { root, entries } = this.#env
+    // To say "used" of a nonce whose write then fails would burn it: nobody would have the item.
+    for (let first; (first = nonce && this.#nonces.underWay(nonce)) !== undefined;) await first
     const claim = nonce && this.#nonces.claim(nonce)
     let size: number | undefined
     let seq = -1
@@ -190,7 +195,7 @@ export class LmdbJournal implements Journal {
       // The numbers behind `below` are for what is renumbered, then for what arrives from now on. This write is queued
       // behind every append that still has an older number, so all of those can be read after it.
       this.#next = below + entryCount(entries) + this.#capacity.pending + 1
-      await this.#writer.write(() => meta.put('unverifiedFrom', from))
+      await this.#writer.write(() => meta.put('barrier', below), { written: () => meta.get('barrier') === below })
       // Durable before anything can be published: else a next run would take committed entries for unverified ones.
       let last = -1
       await this.#writer.write(
@@ -219,7 +224,7 @@ export class LmdbJournal implements Journal {
           this.watchList.queue(notes.watch)
           this.#nonces.queueExpiry(now)
         }),
-      { written: () => meta.get('released') === upTo },
+      { bytes: notes.seen.length * BYTES_PER_ID, written: () => meta.get('released') === upTo },
     )
     this.#released = upTo
     // LMDB gives out the pages that a transaction has freed from the next but one on: on a full disk here is that one.

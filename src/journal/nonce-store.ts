@@ -1,6 +1,6 @@
 /**
  * Nonces that were used. One is written in the same LMDB transaction as the entry that came with it, so a refused write
- * or a crash burns none; one whose write is under way can't be claimed again.
+ * or a crash burns none; a second claim waits for what becomes of the first.
  */
 import { createHash } from 'node:crypto'
 import type { Clock } from '../clock.js'
@@ -18,11 +18,16 @@ export interface Claim {
 export class NonceStore {
   readonly #env: Environment
   readonly #clock: Clock
-  readonly #underWay = new Set<string>()
+  readonly #underWay = new Map<string, Promise<void>>()
 
   constructor(env: Environment, clock: Clock) {
     this.#env = env
     this.#clock = clock
+  }
+
+  /** The write under way of this nonce, if there is one: wait for it before claiming. Never rejects. */
+  underWay({ key }: Nonce): Promise<void> | undefined {
+    return this.#underWay.get(keyOf(key))
   }
 
   /** @throws ConnectorError NONCE_SEEN */
@@ -30,16 +35,20 @@ export class NonceStore {
     const { nonces, noncesByExpiry } = this.#env
     const key = keyOf(nonce)
     const used = nonces.get(key)
-    if (this.#underWay.has(key) || (used !== undefined && used > this.#clock.now())) {
+    if (used !== undefined && used > this.#clock.now()) {
       throw new ConnectorError('NONCE_SEEN', 'this nonce was used before')
     }
-    this.#underWay.add(key)
+    let over = (): void => undefined
+    this.#underWay.set(key, new Promise((resolve) => (over = resolve)))
     return {
       queue: () => {
         void nonces.put(key, expiresAt)
         void noncesByExpiry.put([expiresAt, key], null)
       },
-      settle: () => void this.#underWay.delete(key),
+      settle: () => {
+        this.#underWay.delete(key)
+        over()
+      },
     }
   }
 

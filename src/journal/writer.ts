@@ -13,6 +13,8 @@ export type Write = () => Promise<unknown>
 
 export interface WriteOptions {
   readonly once?: boolean
+  /** Roughly what is added that `Capacity.take` has not counted. */
+  readonly bytes?: number
   readonly written?: (() => boolean) | undefined
 }
 
@@ -41,22 +43,23 @@ export class Writer {
    * @param written reads back, from what LMDB has committed, whether the write is there
    * @throws ConnectorError JOURNAL_WRITE_FAILED; JOURNAL_UNUSABLE: for good
    */
-  async write(write: Write, { once = false, written }: WriteOptions = {}): Promise<void> {
+  async write(write: Write, { once = false, bytes = 0, written }: WriteOptions = {}): Promise<void> {
     try {
-      await this.#attempt(write, written)
+      await this.#attempt(write, bytes, written)
     } catch (error) {
       this.#failed(error)
       if (once) throw failure(error)
-      await this.#attempt(write, written).catch((second: unknown) => {
+      await this.#attempt(write, bytes, written).catch((second: unknown) => {
         this.#failed(second)
         throw failure(second)
       })
     }
   }
 
-  #attempt(write: Write, written: (() => boolean) | undefined): Promise<void> {
+  #attempt(write: Write, bytes: number, written: (() => boolean) | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#broken) return reject(this.#broken)
+      if (!this.#capacity.fitsOnDisk(bytes)) return reject(new Error('no space is left on the disk'))
       this.#underWay.add(reject)
       void settled(write)
         .then(

@@ -9,7 +9,8 @@ export type WatchHandler = (source: string, messageIds: readonly string[]) => Pr
 
 const LIMIT = 4 * 1024 * 1024
 /** Bytes of UTF-8; the journal's keys end at about twice as many. */
-const LONGEST_ID = 512
+/** Characters, of up to four bytes: what the journal takes as a key. */
+const LONGEST_ID = 250
 const MOST_IDS = 100_000
 
 /** The ids, each once, or what is wrong with the request. */

@@ -1,5 +1,5 @@
 /** What kafkajs throws, read: it wraps errors in each other, and the one that tells something lies at the bottom. */
-import { messageOf } from '../errors.js'
+import { ConnectorError, messageOf } from '../errors.js'
 
 interface KafkaFailure {
   readonly name?: unknown
@@ -94,4 +94,16 @@ export const describe = (error: unknown): string => {
   }
   const message = last === undefined ? messageOf(error) : String(last.message)
   return type === '' || message.includes(type) ? message : `${message} (${type})`
+}
+
+/** What stood in the way of a producer, by our own names: KAFKA_REFUSED, KAFKA_UNREACHABLE, or as it was thrown. */
+export const openError = (error: unknown, brokers: readonly string[]): ConnectorError => {
+  if (error instanceof ConnectorError) return error
+  const [code, message] = isRefusal(error)
+    ? ([
+        'KAFKA_REFUSED',
+        `Kafka refuses us: ${describe(error)}; check kafka.sasl, kafka.tls and the rights of this user`,
+      ] as const)
+    : (['KAFKA_UNREACHABLE', `Kafka at ${brokers.join(', ')} can't be used: ${describe(error)}`] as const)
+  return new ConnectorError(code, message, { cause: error })
 }

@@ -17,7 +17,7 @@ import { ConnectorError } from '../errors.js'
 import { wrappedCompression } from './compression.js'
 import { within } from './deadline.js'
 import { Fencing } from './fencing.js'
-import { CONCURRENT_TRANSACTIONS, describe, isRefusal, saysAnyOf } from './kafka-errors.js'
+import { CONCURRENT_TRANSACTIONS, describe, openError, saysAnyOf } from './kafka-errors.js'
 import { KafkaSession, type SessionParts } from './kafka-session.js'
 import type { OutgoingRecord, Publisher } from './publisher.js'
 import { sendAll } from './send-all.js'
@@ -186,23 +186,10 @@ export class KafkaPublisher implements Publisher {
   }
 
   #restWhenIdle(): void {
+    if (!this.#open) return
     const { signal } = (this.#waiting = new AbortController())
     void this.#parts.clock.sleep(this.#restAfter, signal).then(() => {
       if (!signal.aborted) this.#open?.session.rest()
     })
   }
-}
-
-export const openError = (error: unknown, brokers: readonly string[]): ConnectorError => {
-  if (error instanceof ConnectorError) return error
-  if (isRefusal(error)) {
-    return new ConnectorError(
-      'KAFKA_REFUSED',
-      `Kafka refuses us: ${describe(error)}; check kafka.sasl, kafka.tls and the rights of this user`,
-      { cause: error },
-    )
-  }
-  return new ConnectorError('KAFKA_UNREACHABLE', `Kafka at ${brokers.join(', ')} can't be used: ${describe(error)}`, {
-    cause: error,
-  })
 }

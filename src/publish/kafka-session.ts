@@ -29,9 +29,9 @@ export class KafkaSession {
   readonly #settings: KafkaSettings
   readonly admin: Admin
   readonly producer: Producer
-  #partitions = new Map<string, number>()
-  readonly partitionOf: Partitioner = (topic, key) => this.#choose(topic, key)
-  readonly #choose = javaPartitioner(this.#partitions)
+  /** How many each topic has. */
+  readonly #partitions = new Map<string, number>()
+  readonly partitionOf: Partitioner = javaPartitioner(this.#partitions)
 
   /** @param transaction absent for a producer without transactions */
   constructor({ settings, clock, log }: SessionParts, transaction?: { readonly id: string; readonly timeout: number }) {
@@ -43,10 +43,15 @@ export class KafkaSession {
       ...(transaction && { transactionalId: transaction.id, transactionTimeout: transaction.timeout }),
       maxInFlightRequests: 1,
       allowAutoTopicCreation: false,
+      // Chosen before; see `sends.ts`. kafkajs looks at topics every few minutes: partitions that were added are used
+      // from the next transaction on.
       createPartitioner:
         () =>
-        ({ message }) =>
-          message.partition!, // chosen before; see `sends.ts`
+        ({ topic, partitionMetadata, message }) => {
+          if (this.#partitions.get(topic) !== partitionMetadata.length)
+            this.#partitions.set(topic, partitionMetadata.length)
+          return message.partition!
+        },
       // No send is ever repeated by kafkajs. It takes sequence numbers back on an error, and where a send went to
       // several brokers it does not wait for the others before it repeats, nor does it send to a broker again that has
       // already answered, whichever partitions it leads by then: what is repeated can be dropped as a duplicate,
@@ -58,13 +63,9 @@ export class KafkaSession {
   /** Connects and looks at the topics. Fences nobody. */
   async connect(): Promise<void> {
     await this.admin.connect()
-    this.#partitionOf = javaPartitioner(await openTopics(this.admin, this.#settings, this.#clock))
+    const partitions = await openTopics(this.admin, this.#settings, this.#clock)
+    for (const [topic, count] of partitions) this.#partitions.set(topic, count)
     await this.producer.connect()
-  }
-
-  get partitionOf(): Partitioner {
-    if (!this.#partitionOf) throw new Error('the session is not connected')
-    return this.#partitionOf
   }
 
   /** The offset that a group has stored for partition 0 of a topic; -1 for none. */

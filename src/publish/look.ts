@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import type { Clock } from '../clock.js'
 import { within } from './deadline.js'
 import { kafkaClient } from './kafka-client.js'
-import { openError } from './kafka-publisher.js'
+import { openError } from './kafka-errors.js'
 import type { KafkaSettings } from './settings.js'
 import { openTopics } from './topics.js'
 

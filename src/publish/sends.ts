@@ -13,8 +13,8 @@ import type { OutgoingRecord } from './publisher.js'
 import { encodeContent } from './record-codec.js'
 import { BATCH_OVERHEAD, FRAME } from './record-size.js'
 
-/** Far below a broker's `socket.request.max.bytes` (100 MiB), and little enough to encode without a long pause. */
-const MAX_SEND_BYTES = 8 * 1024 * 1024
+/** Little enough to be encoded without keeping callbacks waiting, and to cross a slow line within a request's time. */
+const MAX_SEND_BYTES = 1024 * 1024
 
 /** Which partition a record belongs to. */
 export type Partitioner = (topic: string, key: string) => number

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TestCluster } from './support/cluster.js'
+import { EXAMPLES, exampleValues, readExample } from './support/examples.js'
 import { CHART, FULLNAME, RELEASE, SCENARIOS, manifest, render, renderOne, scenarioFile } from './support/helm.js'
 import type { RenderOptions } from './support/helm.js'
 import type { KubernetesObject, ObjectOf } from './support/objects.js'
@@ -80,6 +81,17 @@ describe('a real API server', () => {
       /violates PodSecurity "restricted:latest": unrestricted capabilities/,
     )
     await cluster.must('kubectl', ['delete', 'serviceaccount', FULLNAME])
+  })
+})
+
+describe('the examples', () => {
+  it.each(EXAMPLES)('are taken by a real API server: %s', async (name) => {
+    const text = await manifest({ files: [exampleValues(name)] })
+    expect(await cluster.wouldTake(text)).toMatchObject({ ok: true, stderr: '' })
+  })
+
+  it('are taken: the job that empties a volume', async () => {
+    expect(await cluster.wouldTake(await readExample('drain-volume.yaml'))).toMatchObject({ ok: true, stderr: '' })
   })
 })
 

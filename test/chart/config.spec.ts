@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { parseConfig } from '../../src/config/load.js'
+import { EXAMPLES, exampleValues } from './support/examples.js'
 import { FULLNAME, NAMESPACE, SCENARIOS, allOf, render, renderOne, scenarioFile } from './support/helm.js'
 import type { RenderOptions, Values } from './support/helm.js'
 import type { PodSpec } from './support/objects.js'
@@ -45,15 +46,18 @@ describe('connector.yaml', () => {
   })
 
   // Several ConfigMaps are rendered; the one with the configuration is found by its key.
-  it.each(SCENARIOS)('is one that the connector takes: scenario %s', async (scenario) => {
-    const objects = allOf('ConfigMap', await render({ files: [scenarioFile(scenario)] }))
-    const written = objects.map((object) => object.data['connector.yaml']).find((each) => each !== undefined)
-    const names = [...String(written).matchAll(/\$\{([A-Z_]+)\}/g)].map(([, name]) => [name, 'value'])
-    const { problems = [] } = parseConfig(String(written), Object.fromEntries(names) as Record<string, string>, 'pod')
-    // Certificates and secrets are mounted in a cluster only.
-    const others = problems.filter((problem) => !/does not exist/.test(problem.text))
-    expect(others.map((problem) => `${problem.path.join('.')}: ${problem.text}`)).toEqual([])
-  })
+  it.each([...SCENARIOS.map(scenarioFile), ...EXAMPLES.map(exampleValues)])(
+    'is one that the connector takes: %s',
+    async (file) => {
+      const objects = allOf('ConfigMap', await render({ files: [file] }))
+      const written = objects.map((object) => object.data['connector.yaml']).find((each) => each !== undefined)
+      const names = [...String(written).matchAll(/\$\{([A-Z_]+)\}/g)].map(([, name]) => [name, 'value'])
+      const { problems = [] } = parseConfig(String(written), Object.fromEntries(names) as Record<string, string>, 'pod')
+      // Certificates and secrets are mounted in a cluster only.
+      const others = problems.filter((problem) => !/does not exist/.test(problem.text))
+      expect(others.map((problem) => `${problem.path.join('.')}: ${problem.text}`)).toEqual([])
+    },
+  )
 })
 
 describe('secrets', () => {

@@ -174,17 +174,20 @@ describe('the walk through the log of messages received', () => {
 })
 
 describe('the days that are asked for', () => {
+  const REACH = 28 * DAY
+
   it('are those of the configuration, today included, and one more on either side for other clocks', () => {
-    expect(daysFor(NOW, 0, 1)).toEqual({ from: '2026-01-14', to: '2026-01-16' })
-    expect(daysFor(NOW, 0, 2)).toEqual({ from: '2026-01-13', to: '2026-01-16' })
-    expect(daysFor(Date.UTC(2026, 2, 1, 23, 59), NOW, 2)).toMatchObject({ to: '2026-03-02' })
+    expect(daysFor(NOW, 0, 1, REACH)).toEqual({ from: '2026-01-14', to: '2026-01-16' })
+    expect(daysFor(NOW, 0, 2, REACH)).toEqual({ from: '2026-01-13', to: '2026-01-16' })
+    expect(daysFor(Date.UTC(2026, 2, 1, 23, 59), NOW, 2, REACH)).toMatchObject({ to: '2026-03-02' })
   })
 
   it('reach back to the last complete walk when that is longer ago, but not for ever', () => {
-    expect(daysFor(NOW, NOW - HOUR, 2)).toEqual(daysFor(NOW, 0, 2))
-    expect(daysFor(NOW, NOW - 5 * DAY, 2).from).toBe('2026-01-09')
-    expect(daysFor(NOW, NOW - 12 * HOUR - 1, 1).from).toBe('2026-01-13')
-    expect(daysFor(NOW, NOW - 400 * DAY, 2).from).toBe('2025-12-15')
+    expect(daysFor(NOW, NOW - HOUR, 2, REACH)).toEqual(daysFor(NOW, 0, 2, REACH))
+    expect(daysFor(NOW, NOW - 5 * DAY, 2, REACH).from).toBe('2026-01-09')
+    expect(daysFor(NOW, NOW - 12 * HOUR - 1, 1, REACH).from).toBe('2026-01-13')
+    expect(daysFor(NOW, NOW - 400 * DAY, 2, REACH).from).toBe('2025-12-18')
+    expect(daysFor(NOW, NOW - 400 * DAY, 2, -DAY)).toEqual(daysFor(NOW, 0, 2, REACH))
   })
 
   it('hold what was missed in a week without a connector', async () => {

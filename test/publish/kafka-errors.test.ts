@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { describe as describeError, isAnswer, isFenced, isRefusal, saysAnyOf } from '../../src/publish/kafka-errors.js'
-import { openError } from '../../src/publish/kafka-publisher.js'
+import {
+  describe as describeError,
+  isAnswer,
+  isFenced,
+  isRefusal,
+  openError,
+  saysAnyOf,
+} from '../../src/publish/kafka-errors.js'
 
 const protocolError = (type: string, message = 'what Kafka says'): Error =>
   Object.assign(new Error(message), { name: 'KafkaJSProtocolError', type })

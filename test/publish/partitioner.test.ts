@@ -16,6 +16,14 @@ describe('the partitioner', () => {
     }
   })
 
+  it('uses partitions that were added', () => {
+    const partitions = new Map([['topic', 1]])
+    const partitionOf = javaPartitioner(partitions)
+    expect(partitionOf('topic', 'foobar')).toBe(0)
+    partitions.set('topic', 50)
+    expect(partitionOf('topic', 'foobar')).toBe((-790332482 & 0x7fffffff) % 50)
+  })
+
   it('has a partition for an empty key', () => {
     expect(javaPartitioner(new Map([['topic', 6]]))('topic', '')).toBeGreaterThanOrEqual(0)
   })

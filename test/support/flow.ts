@@ -32,7 +32,7 @@ export const testProvider: Provider = {
   },
 }
 
-const itemOf = ({ kind, id, final = true }: ItemSpec, body: Uint8Array): Item => {
+export const itemOf = ({ kind, id, final = true }: ItemSpec, body: Uint8Array): Item => {
   const common = { recipient: null, occurredAt: null, raw: {}, identity: id === null ? null : [id], body }
   switch (kind) {
     case 'dlr': {

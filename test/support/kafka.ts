@@ -82,3 +82,13 @@ export const partitionsOf = (brokers: readonly string[], topic: string): Promise
     const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
     return topics[0]!.partitions.map(({ partitionId }) => partitionId)
   })
+
+/** Resolves when the topic can be seen. */
+export const createTopic = (brokers: readonly string[], topic: string, numPartitions: number): Promise<void> =>
+  withAdmin(brokers, async (admin) => {
+    await admin.createTopics({ topics: [{ topic, numPartitions }], waitForLeaders: false })
+    for (;;) {
+      const found = await admin.fetchTopicMetadata({ topics: [topic] }).catch(() => undefined)
+      if (found?.topics[0]?.partitions.length === numPartitions) return
+    }
+  })

@@ -1,6 +1,6 @@
 import type { KafkaSettings } from '../../src/publish/settings.js'
 
-/** Topics and instance of its own for each `name`; short time-outs, so that lost answers don't take long. */
+/** Topics and instance of its own for each `name`. */
 export const publisherSettings = (
   brokers: readonly string[],
   name: string,
@@ -12,6 +12,6 @@ export const publisherSettings = (
   createTopics: { partitions: 3, replicationFactor: 1 },
   compression: 'none',
   maxBatchBytes: 900 * 1024,
-  requestTimeout: 2_000,
+  requestTimeout: 5_000,
   ...more,
 })

@@ -117,6 +117,7 @@ export class TestedReconciler {
         giveUpAfter: 72 * HOUR,
         requestsPerSecond: 5,
         journal: { every: HOUR, days: 2 },
+        reach: 28 * 24 * HOUR,
         ...options,
       },
       {

@@ -17,9 +17,10 @@ export const decodePage = (received: Received, settings: DecodeSettings): Iterab
   return readPage(found, opened, received, settings)
 }
 
-const notAPage = ({ facts, body }: Received): string =>
-  `an answer${facts.status === undefined ? '' : ` with HTTP status ${facts.status}`} of ${body.length} bytes ` +
-  `(${facts['content-type'] ?? 'no content type'}) in which there are no "results"; is the url that of the queue?`
+const notAPage = ({ facts: { status, ...facts }, body }: Received): string =>
+  `an answer${status === undefined ? '' : ` with HTTP status ${status}`} of ${body.length} bytes ` +
+  `(${facts['content-type'] ?? 'no content type'}) in which there are no "results"` +
+  (status === undefined || /^(2..|3..|404|405)$/.test(status) ? '; is the url that of the queue?' : '')
 
 export const pull: PullProtocol = {
   request(account, limit) {
@@ -58,10 +59,10 @@ export const pull: PullProtocol = {
         return said === undefined ? { kind: 'page', rows } : { kind: 'page', rows, accountError: said }
       }
     }
-    const detail = 'kind' in opened ? opened.detail : notAPage(answer)
+    const detail = 'kind' in opened ? `${opened.detail} (HTTP status ${status ?? 'unknown'})` : notAPage(answer)
     // Without a status there is nothing that says "error".
     return status === undefined || /^2\d\d$/.test(status)
       ? { kind: 'not-a-page', detail }
-      : { kind: 'account-error', detail: `HTTP status ${status}: ${detail}` }
+      : { kind: 'account-error', detail }
   },
 }

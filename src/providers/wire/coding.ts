@@ -2,8 +2,8 @@
 import { isUtf8 } from 'node:buffer'
 import { brotliDecompressSync, constants, gunzipSync, inflateRawSync, inflateSync } from 'node:zlib'
 
-/** What a compressed answer may inflate to; above, it is a bomb or a defect. */
-export const MAX_INFLATED = 256 * 1024 * 1024
+/** What a compressed body may inflate to, the largest answer by default; above, it is a bomb or a defect. */
+export const MAX_INFLATED = 64 * 1024 * 1024
 
 /** `problem`: why nothing could be made of the bytes. */
 export type Decoded = { readonly bytes: Uint8Array } | { readonly problem: string }

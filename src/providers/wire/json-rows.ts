@@ -4,6 +4,9 @@
  * Only quotes, brackets and commas are looked at, once, from front to back. For JSON that is exact; where it is not
  * JSON, a row found here does not parse, and becomes a dead letter of its own.
  */
+/** What one body may hold of rows; the largest answer by default has room for some 300,000. The rest is not read. */
+export const MAX_ROWS = 500_000
+
 export interface Rows {
   /** Start and end of each row, flat: 0, 12, 13, 25. */
   readonly rows: number[]
@@ -85,6 +88,7 @@ class Scanner {
         this.#from = this.#at
         if (this.#bytes[this.#at] === CLOSE_ARRAY) return this.#step()
       }
+      if (this.#rows.length >= 2 * MAX_ROWS) return false
       const start = this.#at
       if (!this.#value()) return false
       this.#rows.push(start, this.#at)

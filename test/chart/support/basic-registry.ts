@@ -1,0 +1,68 @@
+import { mkdir, rm } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { freePort } from '../../../dev/ports.js'
+import { apicurioJar } from '../../../dev/stack/jvm/distributions.js'
+import { Downloads } from '../../../dev/stack/jvm/downloads.js'
+import { findJava } from '../../../dev/stack/jvm/java.js'
+import { prepareRegistry } from '../../../dev/stack/jvm/registry.js'
+import { silent } from '../../../dev/progress.js'
+import { workDirectory } from '../../../dev/work-directory.js'
+
+/** A real registry behind a proxy that lets nobody in without HTTP Basic credentials, as one finds it in clusters. */
+export interface BasicRegistry {
+  readonly url: string
+  /** Requests that were turned away. */
+  readonly turnedAway: () => number
+  stop(): Promise<void>
+}
+
+export async function startBasicRegistry(username: string, password: string): Promise<BasicRegistry> {
+  const java = await findJava()
+  if ('missing' in java) throw new Error(`The registry runs on a JVM: ${java.missing}.`)
+  const downloads = new Downloads(silent)
+  const jar = await apicurioJar(downloads)
+  downloads.end()
+  const folder = await workDirectory('stack')
+  const own = join(folder, 'registry')
+  await mkdir(own)
+  const registry = prepareRegistry({ java: java.command, jar, folder: own, port: await freePort() })
+  const { origin, pathname } = new URL(registry.url)
+  const credentials = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
+  let turnedAway = 0
+
+  const proxy = createServer((request, response) => {
+    const chunks: Buffer[] = []
+    request.on('data', (chunk: Buffer) => chunks.push(chunk))
+    request.on('end', () => {
+      if (request.headers.authorization !== credentials) {
+        turnedAway += 1
+        response.writeHead(401, { 'www-authenticate': 'Basic realm="registry"' }).end()
+        return
+      }
+      const { method = 'GET', url = '/' } = request
+      const body = method === 'GET' ? null : Buffer.concat(chunks)
+      fetch(`${origin}${url}`, { method, body, headers: { 'content-type': 'application/json' } })
+        .then(async (answer) => {
+          response.writeHead(answer.status, { 'content-type': 'application/json' }).end(await answer.text())
+        })
+        .catch(() => response.writeHead(502).end())
+    })
+  })
+  const stop = async (): Promise<void> => {
+    proxy.closeAllConnections()
+    await new Promise((resolve) => proxy.close(resolve))
+    await registry.server.kill()
+    await rm(folder, { recursive: true, force: true })
+  }
+  try {
+    await registry.server.start()
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  const { port } = proxy.address() as AddressInfo
+  return { url: `http://127.0.0.1:${port}${pathname}`, turnedAway: () => turnedAway, stop }
+}

@@ -1,0 +1,162 @@
+import { execFile } from 'node:child_process'
+import { mkdir, readFile, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import { AclOperationTypes, AclPermissionTypes, AclResourceTypes, Kafka, ResourcePatternTypes, logLevel } from 'kafkajs'
+import type { AclEntry } from 'kafkajs'
+import { freePort } from '../../../dev/ports.js'
+import { prepareBroker } from '../../../dev/stack/jvm/broker.js'
+import { kafkaDistribution } from '../../../dev/stack/jvm/distributions.js'
+import { Downloads } from '../../../dev/stack/jvm/downloads.js'
+import { findJava } from '../../../dev/stack/jvm/java.js'
+import { silent } from '../../../dev/progress.js'
+import { workDirectory } from '../../../dev/work-directory.js'
+
+const run = promisify(execFile)
+const KEYSTORE_PASSWORD = 'of-a-throw-away-key'
+
+export const USER = 'connector'
+export const PASSWORD = 'right'
+
+/** A rule as Strimzi's KafkaUser writes it. */
+export interface Right {
+  readonly resource: {
+    readonly type: 'topic' | 'group' | 'transactionalId'
+    readonly name: string
+    readonly patternType: string
+  }
+  readonly operations: readonly (keyof typeof OPERATIONS)[]
+}
+
+/**
+ * A real broker that lets nobody in but by TLS and SASL, and lets USER do what it was given rights for and nothing else.
+ * Beside that it has a plain listener, on which the test may do anything.
+ */
+export interface SecureBroker {
+  /** Of the listener that asks for credentials. */
+  readonly address: string
+  /** Of the plain one. */
+  readonly backDoor: string
+  /** In PEM; by it the broker's certificate is trusted. */
+  readonly authority: string
+  allow(rights: readonly Right[]): Promise<void>
+  forbid(): Promise<void>
+  stop(): Promise<void>
+}
+
+export async function startSecureBroker(): Promise<SecureBroker> {
+  const java = await findJava()
+  if ('missing' in java) throw new Error(`A broker that demands credentials runs on a JVM: ${java.missing}.`)
+  const downloads = new Downloads(silent)
+  const distribution = await kafkaDistribution(java.command, downloads)
+  downloads.end()
+  const folder = await workDirectory('stack')
+  const own = join(folder, 'broker')
+  await mkdir(own)
+  const authority = await makeCertificate(java.command, folder)
+  const [port, controllerPort, securePort] = [await freePort(), await freePort(), await freePort()]
+  const properties = secured(port, controllerPort, securePort, join(folder, 'keystore.p12'))
+  const server = await prepareBroker({
+    java: java.command,
+    distribution,
+    folder: own,
+    port,
+    controllerPort,
+    properties,
+  })
+  const backDoor = `127.0.0.1:${port}`
+  const stop = async (): Promise<void> => {
+    await server.kill()
+    await rm(folder, { recursive: true, force: true })
+  }
+  try {
+    await server.start()
+    // One after the other: in one request Kafka takes a user once only.
+    for (const mechanism of ['SCRAM-SHA-256', 'SCRAM-SHA-512']) {
+      await run(java.command, [
+        ...['-cp', distribution.classpath, 'kafka.admin.ConfigCommand', '--bootstrap-server', backDoor],
+        ...['--alter', '--entity-type', 'users', '--entity-name', USER],
+        ...['--add-config', `${mechanism}=[password=${PASSWORD}]`],
+      ])
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  const admin = async <T>(work: (admin: ReturnType<Kafka['admin']>) => Promise<T>): Promise<T> => {
+    const client = new Kafka({ brokers: [backDoor], logLevel: logLevel.NOTHING }).admin()
+    await client.connect()
+    return work(client).finally(() => client.disconnect())
+  }
+  return {
+    address: `127.0.0.1:${securePort}`,
+    backDoor,
+    authority,
+    allow: async (rights) => void (await admin((client) => client.createAcls({ acl: rights.flatMap(entries) }))),
+    forbid: async () => void (await admin((client) => client.deleteAcls({ filters: [EVERY_RULE] }))),
+    stop,
+  }
+}
+
+/** The controller and the plain listener know everybody as ANONYMOUS. */
+function secured(port: number, controllerPort: number, securePort: number, keystore: string): Record<string, string> {
+  const listeners = `PLAINTEXT://127.0.0.1:${port},SASL_SSL://127.0.0.1:${securePort}`
+  const module = (name: string): string => `org.apache.kafka.common.security.${name} required`
+  return {
+    listeners: `${listeners},CONTROLLER://127.0.0.1:${controllerPort}`,
+    'advertised.listeners': listeners,
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL',
+    'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+    'super.users': 'User:ANONYMOUS',
+    'ssl.keystore.type': 'PKCS12',
+    'ssl.keystore.location': keystore,
+    'ssl.keystore.password': KEYSTORE_PASSWORD,
+    'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-256,SCRAM-SHA-512',
+    'listener.name.sasl_ssl.plain.sasl.jaas.config': `${module('plain.PlainLoginModule')} user_${USER}="${PASSWORD}";`,
+    'listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config': `${module('scram.ScramLoginModule')};`,
+    'listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config': `${module('scram.ScramLoginModule')};`,
+  }
+}
+
+/** A key for the broker in `keystore.p12`, whose certificate is its own authority. Resolves to the certificate. */
+async function makeCertificate(java: string, folder: string): Promise<string> {
+  // Beside `java` where that is a path, else on the PATH as well.
+  const keytool = java.includes('/') ? join(dirname(java), 'keytool') : 'keytool'
+  const store = ['-keystore', join(folder, 'keystore.p12'), '-storepass', KEYSTORE_PASSWORD, '-alias', 'broker']
+  const names = ['-dname', 'CN=broker', '-ext', 'san=ip:127.0.0.1', '-ext', 'bc=ca:true']
+  await run(keytool, ['-genkeypair', '-keyalg', 'EC', '-validity', '2', '-storetype', 'PKCS12', ...names, ...store])
+  const file = join(folder, 'authority.pem')
+  await run(keytool, ['-exportcert', '-rfc', '-file', file, ...store])
+  return readFile(file, 'utf8')
+}
+
+const OPERATIONS = {
+  Create: AclOperationTypes.CREATE,
+  Describe: AclOperationTypes.DESCRIBE,
+  Read: AclOperationTypes.READ,
+  Write: AclOperationTypes.WRITE,
+}
+const RESOURCES = {
+  topic: AclResourceTypes.TOPIC,
+  group: AclResourceTypes.GROUP,
+  transactionalId: AclResourceTypes.TRANSACTIONAL_ID,
+}
+const EVERY_RULE = {
+  resourceType: AclResourceTypes.ANY,
+  resourcePatternType: ResourcePatternTypes.ANY,
+  operation: AclOperationTypes.ANY,
+  permissionType: AclPermissionTypes.ANY,
+}
+
+function entries({ resource, operations }: Right): AclEntry[] {
+  return operations.map((operation) => ({
+    principal: `User:${USER}`,
+    host: '*',
+    operation: OPERATIONS[operation],
+    permissionType: AclPermissionTypes.ALLOW,
+    resourceType: RESOURCES[resource.type],
+    resourceName: resource.name,
+    resourcePatternType:
+      resource.patternType === 'prefix' ? ResourcePatternTypes.PREFIXED : ResourcePatternTypes.LITERAL,
+  }))
+}
