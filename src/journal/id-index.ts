@@ -14,6 +14,9 @@ export interface IdIndexLimits {
   readonly maxIds: number
 }
 
+/** Of the disk, for an id that is remembered: itself, twice, and a share of the tree pages that are copied. */
+export const BYTES_PER_ID = 1024
+
 export class IdIndex {
   readonly #env: Environment
   readonly #limits: IdIndexLimits

@@ -10,9 +10,7 @@
  *   number used, whichever is higher.
  * - A batch is written even if its callback throws: nothing that can throw stands in one.
  *
- * Format: see environment.ts.
- *
- * States: open -> recovered (once per `Publisher.open`) -> closed.
+ * Format: see environment.ts. States: open -> recovered (once per `Publisher.open`) -> closed.
  */
 import { randomBytes } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
@@ -20,7 +18,7 @@ import type { Clock } from '../clock.js'
 import { ConnectorError, messageOf } from '../errors.js'
 import { Capacity } from './capacity.js'
 import { type Environment, openEnvironment } from './environment.js'
-import { IdIndex, type IdIndexLimits } from './id-index.js'
+import { BYTES_PER_ID, IdIndex, type IdIndexLimits } from './id-index.js'
 import type { Arrival, Entry, Journal, JournalStats, NewEntry, Nonce, ReleaseNotes } from './journal.js'
 import { type DirectoryLock, lockDirectory } from './lock.js'
 import { NonceStore } from './nonce-store.js'
@@ -40,9 +38,6 @@ export interface LmdbJournalOptions {
   /** A write failed and the journal went on, or came back: for the log. */
   readonly onTrouble?: (message: string, error?: unknown) => void
 }
-
-/** Of the disk, for an id that is remembered: itself, twice, and a share of the tree pages that are copied. */
-const BYTES_PER_ID = 1024
 
 export class LmdbJournal implements Journal {
   readonly id: string

@@ -64,7 +64,7 @@ export class Writer {
       void settled(write)
         .then(
           () => this.#assertWritten(written),
-          (error: unknown) => this.#assertWritten(written, error),
+          (error: Error) => this.#assertWritten(written, error),
         )
         .then(resolve, reject)
         .finally(() => this.#underWay.delete(reject))
@@ -75,7 +75,7 @@ export class Writer {
    * lmdb-js answers all writes of a turn by one promise, and around a failed commit (a full disk) that promise can say
    * done of what was not written, and failed of what was. So its word is not taken: what was committed can be read.
    */
-  #assertWritten(written: (() => boolean) | undefined, error?: unknown): void {
+  #assertWritten(written: (() => boolean) | undefined, error?: Error): void {
     if (written === undefined && error === undefined) return
     if (written?.()) return
     this.#root.resetReadTxn() // the snapshot may be older than the commit

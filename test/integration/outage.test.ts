@@ -122,8 +122,8 @@ describe('a broker and a registry that die and come back', () => {
 
   it('until the journal is full: callbacks get 503 and nothing is pulled, and both begin again', async () => {
     trial = await startTrial(stack, ({ journal, sources }) => {
-      journal['maxBytes'] = '2MiB'
-      sources['mtarget-fr'].pull['maxAnswer'] = '256KiB'
+      journal['maxBytes'] = '512KiB'
+      sources['mtarget-fr'].pull['maxAnswer'] = '128KiB'
     })
     await stack.broker.kill()
     await trial.connector.start()
@@ -136,7 +136,7 @@ describe('a broker and a registry that die and come back', () => {
     expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0)
     const probe = await call(`${trial.adminUrl}/readyz`)
     expect(probe.status).toBe(503)
-    expect(probe.body).toMatch(/the journal holds \d+ of at most 2097152 bytes \(journal.maxBytes\)/)
+    expect(probe.body).toMatch(/the journal holds \d+ of at most 524288 bytes \(journal.maxBytes\)/)
     await until(async () => (await trial.status()).sources[0]?.pull?.state === 'journal-full')
     const asked = trial.mtarget.answers.length
     trial.mtarget.enqueue(data.mtargetMix(50))
