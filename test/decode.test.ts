@@ -130,6 +130,14 @@ describe('an event id', () => {
     expect(idsOf([message()], { seq: 43 })).toEqual(['j1-43-0'])
   })
 
+  it('comes from the bytes of a row in a log that can be asked again, where the provider does not identify it', () => {
+    const first = idsOf([message()], { via: 'QUERY' })
+    expect(idsOf([message()], { via: 'QUERY', seq: 43 })).toEqual(first)
+    expect(idsOf([message({ body: Buffer.from('another row') })], { via: 'QUERY' })).not.toEqual(first)
+    expect(decoded([message()], { via: 'QUERY' })[0]?.identified).toBe(true)
+    expect(idsOf([receipt()], { via: 'QUERY' })).toEqual(idsOf([receipt()]))
+  })
+
   it('is the same when the entry is decoded again', () => {
     const items = [message(), dead, receipt()]
     expect(idsOf(items)).toEqual(idsOf(items))
@@ -159,6 +167,17 @@ describe('an entry', () => {
     expect(second?.event).toMatchObject({ kind: 'dead-letter', reason: 'decoder-failed', body: entry.body })
     expect(second?.event).toHaveProperty('detail', expect.stringContaining('x is not a function'))
     expect(second?.event.eventId).toBe('j1-42-1')
+  })
+
+  it('that is nothing but rubbish becomes no more dead letters than a thousand', () => {
+    const items = decoded(Array.from({ length: 5000 }, (_, n) => (n === 4000 ? receipt() : dead)))
+    expect(items).toHaveLength(1001)
+    expect(items.filter(({ event }) => event.kind === 'dlr')).toHaveLength(1)
+    const { event, body } = items.at(-1)!
+    expect(event).toMatchObject({ kind: 'dead-letter', reason: 'too-many-unreadable', body: entry.body })
+    expect(event).toHaveProperty('detail', expect.stringContaining('4999 items'))
+    expect(body).toBe(entry.body)
+    expect(new Set(items.map(({ place }) => place)).size).toBe(1001)
   })
 
   it('is read no further than it is asked for', () => {

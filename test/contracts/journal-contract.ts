@@ -128,10 +128,16 @@ export function describeJournal(name: string, open: () => Promise<JournalUnderTe
         expect(bodiesOf(journal)).toEqual(['first', 'third'])
       })
 
-      it('is as good as used while the write of its entry is under way', async () => {
+      it('lets one in of those that come at once', async () => {
         const outcomes = await Promise.all([1, 2, 3].map(() => codeOf(journal.append(entryOf(), nonce()))))
         expect(outcomes).toEqual(['done', 'NONCE_SEEN', 'NONCE_SEEN'])
         expect(bodiesOf(journal)).toHaveLength(1)
+      })
+
+      it('is not said to be used by one whose write is then refused', async () => {
+        await under.fill()
+        const outcomes = await Promise.all([1, 2, 3].map(() => codeOf(journal.append(entryOf(), nonce()))))
+        expect(outcomes).toEqual(['JOURNAL_FULL', 'JOURNAL_FULL', 'JOURNAL_FULL'])
       })
 
       it('is not burnt by a write that was refused', async () => {

@@ -74,10 +74,10 @@ describe('an event as a record', () => {
     const encoder = await openEncoder()
     await fc.assert(
       fc.asyncProperty(
-        fc.string({ unit: 'binary', maxLength: 200 }),
+        fc.string({ unit: 'grapheme', maxLength: 200 }),
         fc.dictionary(
           fc.string().filter((name) => name !== '__proto__'),
-          fc.string({ unit: 'binary', maxLength: 40 }),
+          fc.string({ unit: 'grapheme', maxLength: 40 }),
           { maxKeys: 5 },
         ),
         async (text, raw) => {

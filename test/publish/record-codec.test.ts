@@ -20,11 +20,11 @@ const bytes = fc.uint8Array({ maxLength: 300 }).map((each) => Buffer.from(each))
 const large = fc.integer({ min: 0, max: 70_000 }).map((length) => Buffer.alloc(length, 7))
 const record: fc.Arbitrary<OutgoingRecord> = fc.record({
   topic: fc.constant('topic'),
-  key: fc.string({ unit: 'binary', maxLength: 80 }),
+  key: fc.string({ unit: 'grapheme', maxLength: 80 }),
   value: fc.oneof(bytes, large),
   headers: fc.dictionary(
-    fc.string({ unit: 'binary', maxLength: 20 }),
-    fc.string({ unit: 'binary', maxLength: 9_000 }),
+    fc.string({ unit: 'grapheme', maxLength: 20 }),
+    fc.string({ unit: 'grapheme', maxLength: 9_000 }),
     { maxKeys: 8 },
   ),
 })

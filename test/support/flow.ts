@@ -189,6 +189,7 @@ export class Process {
   dead = false
   /** Whether `run` has ended, by itself or by `stop`. */
   over = false
+  #encoding = false
 
   constructor(world: World, fate: Fate = () => undefined, keepsPosition = true) {
     const publisher = (this.publisher = new TestPublisher(world.broker, world.breaches, keepsPosition))
@@ -223,7 +224,17 @@ export class Process {
   async #call(port: Port, method: string, call: () => Promise<unknown>, fate: Fate): Promise<unknown> {
     if (this.dead) return new Promise(() => undefined)
     this.calls.push(`${port}.${method}`)
-    const meets = fate(this.calls.length, port, method)
+    if (port !== 'encoder') return this.#meet(port, call, fate(this.calls.length, port, method))
+    if (this.#encoding) this.encoder.breaches.push(`${method} beside another call to the encoder`)
+    this.#encoding = true
+    try {
+      return await this.#meet(port, call, fate(this.calls.length, port, method))
+    } finally {
+      this.#encoding = false
+    }
+  }
+
+  async #meet(port: Port, call: () => Promise<unknown>, meets: ReturnType<Fate>): Promise<unknown> {
     const result = meets?.when === 'before' ? undefined : await call()
     if (meets?.what === 'death') this.dead = true
     if (this.dead) return new Promise(() => undefined)

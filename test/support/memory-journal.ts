@@ -36,7 +36,7 @@ export class MemoryJournal implements Journal {
   readonly #clock: Clock
   readonly #watched = new MemoryWatchList()
   readonly #seen = new Map<string, Arrival>()
-  readonly #underWay = new Set<string>()
+  readonly #underWay = new Map<string, Promise<unknown>>()
   readonly #waiting = new Set<() => void>()
 
   /** @param clock says when a nonce has expired */
@@ -60,18 +60,16 @@ export class MemoryJournal implements Journal {
   async append(entry: NewEntry, nonce?: Nonce): Promise<number> {
     this.attempts++
     if (nonce === undefined) return this.#append(entry)
+    for (let first; (first = this.#underWay.get(nonce.key)) !== undefined;) await first.catch(() => undefined)
     const used = this.nonces.get(nonce.key)
-    if (this.#underWay.has(nonce.key) || (used !== undefined && used.expiresAt > this.#clock.now())) {
+    if (used !== undefined && used.expiresAt > this.#clock.now()) {
       throw new ConnectorError('NONCE_SEEN', `nonce ${nonce.key} was used before`)
     }
-    this.#underWay.add(nonce.key)
-    try {
-      const seq = await this.#append(entry)
-      this.nonces.set(nonce.key, nonce)
-      return seq
-    } finally {
-      this.#underWay.delete(nonce.key)
-    }
+    const write = this.#append(entry).finally(() => this.#underWay.delete(nonce.key))
+    this.#underWay.set(nonce.key, write)
+    const seq = await write
+    this.nonces.set(nonce.key, nonce)
+    return seq
   }
 
   async #append(entry: NewEntry): Promise<number> {
