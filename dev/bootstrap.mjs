@@ -6,7 +6,7 @@
  */
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { clearInterval, setInterval } from 'node:timers'
 import { fileURLToPath } from 'node:url'
@@ -82,20 +82,22 @@ function installedMatches(lock) {
   })
 }
 
-/** tsc is run when a source is newer than the last build that succeeded. */
+/** Builds when a source is newer than the built program; so a build by hand, or by CI, is one too. */
 async function build() {
-  const stamp = at('dist', '.built')
+  const program = at('dist', 'main.js')
   const inputs = [at('package.json'), at('tsconfig.json'), at('tsconfig.build.json'), ...filesBelow(at('src'))]
   const newest = Math.max(...inputs.filter((path) => existsSync(path)).map((path) => statSync(path).mtimeMs))
-  if (existsSync(stamp) && existsSync(at('dist', 'main.js')) && statSync(stamp).mtimeMs >= newest) return
+  if (existsSync(program) && statSync(program).mtimeMs >= newest) return
   say('Building (npm run build) ...')
   const startedAt = new Date()
   const code = await run('npm', ['run', '--silent', 'build'])
-  if (code !== 0) fail(`the build failed with code ${code}`, code)
-  mkdirSync(at('dist'), { recursive: true })
-  writeFileSync(stamp, '')
+  if (code !== 0) {
+    // The compiler writes what it complains about as well; the next start must not take that for built.
+    rmSync(program, { force: true })
+    fail(`the build failed with code ${code}`, code)
+  }
   // A source that was edited while the build ran is newer than this.
-  utimesSync(stamp, startedAt, startedAt)
+  utimesSync(program, startedAt, startedAt)
 }
 
 function filesBelow(folder) {

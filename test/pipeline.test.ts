@@ -200,16 +200,34 @@ describe('doubt', () => {
     expect(process.encoder.encoded).toHaveLength(10)
   })
 
-  it('forgets what was being prepared before it goes on: the encoder has one caller', async () => {
-    for (let i = 0; i < 30; i++)
-      await world.append(
-        Array.from({ length: 200 }, (_, j) => mo(`${i}.${j}`)),
-        MIB,
-      )
-    const process = new Process(world, once('publisher.publish', 2, { when: 'before', what: doubt }))
+  it('waits for what was being encoded before it goes on: the encoder has one caller', async () => {
+    for (let i = 0; i < 3; i++) await world.append([mo(String(i))], 4 * MIB)
+    const gate = letGo()
+    let encoded = 0
+    const process = new Process(world, (_call, _port, method) => {
+      if (method === 'publish' && process.calls.filter((call) => call.endsWith('publish')).length === 1) {
+        return { when: 'before', what: doubt }
+      }
+      return method === 'encode' && ++encoded === 6 ? { when: 'before', what: gate.open } : undefined
+    })
+    await world.until(() => process.calls.includes('publisher.publish'))
+    for (let turn = 0; turn < 50; turn++) {
+      await new Promise(setImmediate)
+      await world.clock.advance(100)
+    }
+    expect(process.publisher.opened).toBe(1)
+    gate.now()
     await world.drain(process)
-    expect(world.broker.ids).toHaveLength(6005)
-    expect(new Set(world.broker.ids).size).toBe(6005)
+    expect(world.broker.ids).toHaveLength(8)
+  })
+
+  it('stops preparing what it will forget', async () => {
+    const many = Array.from({ length: 20_000 }, (_, i) => mo(String(i)))
+    await world.append(many, 4 * MIB)
+    const process = new Process(world, once('publisher.publish', 1, { when: 'before', what: doubt }))
+    await world.until(() => process.observer.told.includes('waits: no answer'))
+    expect(process.encoder.encoded.length).toBeLessThan(5000)
+    await world.drain(process)
   })
 
   it('publishes again under the same id where the broker keeps no position, and loses nothing', async () => {

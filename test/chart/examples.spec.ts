@@ -1,7 +1,9 @@
+import { readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import { EXAMPLES, exampleValues, readExample } from './support/examples.js'
-import { renderOne } from './support/helm.js'
+import { CHART, renderOne } from './support/helm.js'
+import type { Values } from './support/helm.js'
 import type { KubernetesObject, PodSpec } from './support/objects.js'
 
 interface Job extends KubernetesObject {
@@ -64,6 +66,15 @@ describe('the example for Strimzi', () => {
         secret: expect.objectContaining({ secretName: user.metadata.name }) as object,
       }),
     )
+  })
+})
+
+describe("the chart's README", () => {
+  it('shows a first installation that can be installed', async () => {
+    const readme = await readFile(`${CHART}/README.md`, 'utf8')
+    const values = parse(/```yaml\n([^]*?)```/.exec(readme)?.[1] ?? '') as Values
+    const ingress = await renderOne('Ingress', { values })
+    expect(ingress.spec.rules).toMatchObject([{ host: 'sms.example.com' }])
   })
 })
 

@@ -80,7 +80,7 @@ describe('a pod', () => {
     expect(startupProbe.httpGet).toEqual({ path: '/livez', port: 'admin' })
     expect(livenessProbe.httpGet).toEqual({ path: '/livez', port: 'admin' })
     expect(readinessProbe.httpGet).toEqual({ path: '/readyz', port: 'admin' })
-    expect(startupProbe.periodSeconds * startupProbe.failureThreshold).toBeGreaterThanOrEqual(600)
+    expect(startupProbe.periodSeconds * startupProbe.failureThreshold).toBeGreaterThanOrEqual(300)
   })
 
   it('has as long to stop as draining, the longest pull and publishing may take, and some more', async () => {
