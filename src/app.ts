@@ -105,6 +105,7 @@ export class App {
       observer: observePipeline(observe, {
         onRelease: () => this.#released(),
         registryConfirms: () => gate.confirmed,
+        personalData: config.log.personalData,
       }),
     })
     for (const { source: name, ...ways } of sources.map(factsOf)) metrics.begin(name, ways)

@@ -29,7 +29,7 @@ const command = (name: string, description: string): Command =>
     .addOption(
       new Option('-c, --config <file>', 'configuration file').default('config/connector.yaml').env('CONNECTOR_CONFIG'),
     )
-    .option('--json', 'print for machines: one JSON object', false)
+    .option('--json', 'print for machines: one JSON object, errors too (the log is JSON in any case)', false)
     .exitOverride()
 
 command('run', 'take in, publish, until SIGTERM or SIGINT')
@@ -49,9 +49,17 @@ try {
     // Help and version end with 0; whatever else commander refuses are wrong arguments.
     end(error.exitCode === 0 ? 0 : 2)
   } else {
-    process.stderr.write(`dlr-mo-connector: ${messageOf(error)}\n`)
+    complain(error)
     end(error instanceof ConnectorError ? error.exitCode : 1)
   }
+}
+
+/** For people on standard error, and with --json for machines on standard output. */
+function complain(error: unknown): void {
+  process.stderr.write(`dlr-mo-connector: ${messageOf(error)}\n`)
+  if (!program.commands.some((each) => each.opts<{ json?: boolean }>().json)) return
+  const code = error instanceof ConnectorError ? error.code : 'UNEXPECTED'
+  process.stdout.write(`${JSON.stringify({ ok: false, error: { code, message: messageOf(error) } })}\n`)
 }
 
 /** Nothing that is still open, a socket to a broker that hangs say, may keep the process from ending. */

@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import type { Clock } from './clock.js'
 import { ConnectorError, messageOf } from './errors.js'
 import type { CallbackObserver, PullObserver, ReconcileObserver } from './intake/observer.js'
+import { personal, type Personal, type PersonalData } from './operate/personal.js'
 import type { Metrics } from './operate/metrics.js'
 import type { Status } from './operate/status.js'
 import type { Outcome, PipelineObserver } from './pipeline.js'
@@ -19,11 +20,13 @@ export interface PipelineHooks {
   readonly onRelease: () => void
   /** Whether the registry itself has confirmed the schema ids that are written with. */
   readonly registryConfirms: () => boolean
+  /** `log.personalData` of the configuration. */
+  readonly personalData: PersonalData
 }
 
 export function observePipeline(
   { metrics, status, log, clock }: ObserveParts,
-  { onRelease, registryConfirms }: PipelineHooks,
+  { onRelease, registryConfirms, personalData }: PipelineHooks,
 ): PipelineObserver {
   const showRegistry = (): void =>
     registryConfirms() ? status.registry('ok') : status.registry('waiting', 'away; its schema ids are remembered')
@@ -31,6 +34,7 @@ export function observePipeline(
   let since = 0
   let begun = false
   return {
+    ...(log.isLevelEnabled('debug') && { decoded: logItems(log, personal(personalData)) }),
     released: (outcomes) => {
       for (const outcome of outcomes) count(metrics, outcome, clock.now())
       onRelease()
@@ -74,6 +78,25 @@ export function observePipeline(
     },
   }
 }
+
+/** One line an item, at level debug. */
+const logItems =
+  (log: Logger, { number, text, prose }: Personal): NonNullable<PipelineObserver['decoded']> =>
+  (event, duplicate) => {
+    const { kind, eventId, source, via } = event
+    log.debug({ kind, eventId, source, via, duplicate, ...about() }, 'item')
+
+    function about(): object {
+      switch (event.kind) {
+        case 'dlr':
+          return { messageId: event.messageId, status: event.status, recipient: number(event.recipient) }
+        case 'mo':
+          return { messageId: event.messageId, sender: number(event.sender), text: text(event.text) }
+        case 'dead-letter':
+          return { reason: event.reason, detail: prose(event.detail) }
+      }
+    }
+  }
 
 function count(metrics: Metrics, { source, via, kind, reason, receivedAt }: Outcome, now: number): void {
   metrics.itemsReceived.inc({ source, via })

@@ -15,6 +15,8 @@ import type { OutgoingRecord, Publisher } from './publish/publisher.js'
 
 /** What happened to entries, for metrics, status and log. */
 export interface PipelineObserver {
+  /** Each item as it is prepared; again if it is prepared again. Absent where nobody wants to know. */
+  decoded?(event: Event, duplicate: boolean): void
   /** Called after the commit and the release of a batch. */
   released(outcomes: readonly Outcome[]): void
   /** Seconds from handing records over until the broker acknowledged them. */
@@ -167,7 +169,7 @@ export class Pipeline {
     encode: (decoded: Decoded, entry: Entry) => Promise<readonly OutgoingRecord[]>,
   ): Promise<Batch | null> {
     if (entries.length === 0) return null
-    const { journal, source } = this.#parts
+    const { journal, source, observer } = this.#parts
     const known = new Map(earlier.map((seen) => [seen.eventId, seen]))
     const records: OutgoingRecord[] = []
     const outcomes: Outcome[] = []
@@ -186,6 +188,7 @@ export class Pipeline {
         const arrival: Seen = { eventId: event.eventId, seq: entry.seq, place, receivedAt: entry.receivedAt }
         const duplicate =
           identified && isEarlier(known.get(event.eventId) ?? journal.firstArrival(event.eventId), arrival)
+        observer.decoded?.(event, duplicate)
         outcomes.push(outcomeOf(event, duplicate))
         if (from?.watch && event.kind === 'dlr' && (event.final || !duplicate)) watch.push(watchChange(event))
         if (duplicate) continue

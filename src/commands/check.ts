@@ -8,6 +8,7 @@ import { systemClock as clock } from '../clock.js'
 import { adviceOn } from '../config/advice.js'
 import type { Config } from '../config/config.js'
 import { loadConfig } from '../config/load.js'
+import { redacted } from '../config/redact.js'
 import { RegistryApi } from '../encode/registry-api.js'
 import { KINDS } from '../encode/schemas.js'
 import { checkWriter } from '../encode/resolve.js'
@@ -38,7 +39,9 @@ export async function check({ config: file, json }: CheckOptions): Promise<numbe
     await finding('kafka', () => lookAtKafka(config)),
   ]
   process.stdout.write(
-    json ? `${JSON.stringify({ ok: findings.every(({ ok }) => ok), checks: findings })}\n` : table(findings),
+    json
+      ? `${JSON.stringify({ ok: findings.every(({ ok }) => ok), checks: findings, configuration: redacted(config) })}\n`
+      : table(findings),
   )
   return findings.find(({ ok }) => !ok)?.exitCode ?? 0
 }
@@ -79,7 +82,7 @@ function lookAtSchemas(config: Config): Promise<Finding[]> {
 }
 
 async function lookAtKafka(config: Config): Promise<string> {
-  const log = createLog({ level: 'silent', instance: config.instance })
+  const log = createLog({ ...config.log, level: 'silent', instance: config.instance })
   try {
     const partitions = await lookAtTopics(kafkaSettings(config), clock, log)
     return [...partitions].map(([topic, count]) => `${topic} (${count} partitions)`).join(', ')

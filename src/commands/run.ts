@@ -3,6 +3,7 @@ import { App } from '../app.js'
 import { systemClock as clock } from '../clock.js'
 import { adviceOn } from '../config/advice.js'
 import { loadConfig } from '../config/load.js'
+import { redacted } from '../config/redact.js'
 import { parseDuration } from '../config/units.js'
 import { ConnectorError, messageOf } from '../errors.js'
 import { createLog } from '../operate/log.js'
@@ -24,8 +25,9 @@ export interface RunOptions {
 export async function run(options: RunOptions): Promise<number> {
   const timeout = timeoutOf(options)
   const config = loadConfig(options.config, process.env)
-  const log = createLog({ level: config.log.level, instance: config.instance })
+  const log = createLog({ ...config.log, instance: config.instance })
   for (const advice of adviceOn(config)) log.warn(advice)
+  log.debug({ configuration: redacted(config) }, 'the configuration, as it is understood')
   // Before anything is opened: a signal that comes meanwhile ends us in order, too.
   const { stop, hurry } = listenForSignals((message) => log.info(message))
   const app = await App.start({ config, clock, log, version, intake: !options.drain })

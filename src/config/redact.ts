@@ -2,7 +2,7 @@ import type { Config } from './config.js'
 import type { Path } from './problem.js'
 import { HIDDEN, isSecret, looksSecret } from './secrets.js'
 
-/** The same structure as plain JSON with every secret replaced by `…`: for the log and the status page. */
+/** The same structure as plain JSON with every secret replaced by `…`: for the log, and `check --json`. */
 export const redacted = (config: Config): Readonly<Record<string, unknown>> =>
   hide(config, []) as Readonly<Record<string, unknown>>
 

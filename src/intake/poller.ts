@@ -30,7 +30,7 @@ export interface PollerOptions extends WireOptions {
 
 export interface PollerParts {
   readonly provider: Provider & { readonly pull: PullProtocol }
-  readonly journal: Pick<Journal, 'append' | 'hasRoomFor'>
+  readonly journal: Pick<Journal, 'append' | 'hasRoomFor' | 'expect'>
   readonly clock: Clock
   readonly log: Log
   readonly observer: PullObserver
@@ -114,7 +114,8 @@ export class Poller {
   async #roomThenStep(): Promise<Step | undefined> {
     try {
       if (!(await this.#room()) || this.#stopping.signal.aborted) return undefined
-      return await this.#step()
+      const here = this.#parts.journal.expect(this.#options.maxAnswer)
+      return await this.#step().finally(here)
     } catch (error) {
       this.#parts.log.error({ source: this.#options.source, err: error }, 'unexpected error while pulling')
       return this.#failed('internal-error', messageOf(error))

@@ -45,6 +45,8 @@ export class Capacity {
   #since = 0
   #pending = 0
   #pendingBytes = 0
+  /** Answers that are on their way here, at their largest. */
+  #expected = 0
   #emergency = false
   #triedAt = -Infinity
 
@@ -122,8 +124,18 @@ export class Capacity {
     // answer may exceed it.
     const { free, total } = diskOf(this.#options.directory)
     const underLimit = Math.min(bytes, this.#options.maxBytes / 2)
-    const onDisk = Math.min(bytes + SLACK, total / 4)
+    const onDisk = Math.min(bytes + SLACK, total / 4) + this.#expected
     return this.bytes + underLimit <= this.#options.maxBytes && free + this.#file.spare() >= onDisk
+  }
+
+  /** @returns to be called when what was expected is here, or does not come */
+  expect(bytes: number): () => void {
+    this.#expected += bytes
+    let over = false
+    return () => {
+      if (!over) this.#expected -= bytes
+      over = true
+    }
   }
 
   /**

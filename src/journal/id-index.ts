@@ -20,10 +20,19 @@ export const BYTES_PER_ID = 1024
 export class IdIndex {
   readonly #env: Environment
   readonly #limits: IdIndexLimits
+  readonly #onTrouble: ((message: string) => void) | undefined
+  #forgottenEarly = 0
 
-  constructor(env: Environment, limits: IdIndexLimits) {
+  /** @param onTrouble told once when ids begin to be forgotten before their time */
+  constructor(env: Environment, limits: IdIndexLimits, onTrouble?: (message: string) => void) {
     this.#env = env
     this.#limits = limits
+    this.#onTrouble = onTrouble
+  }
+
+  /** Ids forgotten for their number, not their age, since this process began. */
+  get forgottenEarly(): number {
+    return this.#forgottenEarly
   }
 
   get size(): number {
@@ -45,6 +54,15 @@ export class IdIndex {
     this.#queueExpiry(now, seen.length)
   }
 
+  #sayEarly(age: number): void {
+    const days = (ms: number): string => `${(ms / 86_400_000).toFixed(1)} days`
+    this.#onTrouble?.(
+      `more than ${this.#limits.maxIds} event ids were seen within ${days(this.#limits.rememberFor)}: the oldest are ` +
+        `forgotten after ${days(age)}, and a duplicate that comes later than that is published again, with the same ` +
+        `eventId; raise duplicates.maxIds (some 200 bytes on the disk each) or lower duplicates.remember`,
+    )
+  }
+
   /** Forgets at most twice of what was added, so that no release is long and the index still shrinks. */
   #queueExpiry(now: number, added: number): void {
     const { ids, idsByAge } = this.#env
@@ -52,7 +70,10 @@ export class IdIndex {
     const horizon = now - this.#limits.rememberFor
     let left = this.size + added
     for (const [receivedAt, eventId] of idsByAge.getKeys({ limit })) {
-      if (receivedAt >= horizon && left <= this.#limits.maxIds) break
+      if (receivedAt >= horizon) {
+        if (left <= this.#limits.maxIds) break
+        if (this.#forgottenEarly++ === 0) this.#sayEarly(now - receivedAt)
+      }
       void idsByAge.remove([receivedAt, eventId])
       void ids.remove(eventId)
       left--

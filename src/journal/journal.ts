@@ -58,6 +58,8 @@ export interface JournalStats {
   readonly entries: number
   readonly bytes: number
   readonly oldestReceivedAt: number | null
+  /** Ids that were forgotten before their time, because there were too many, since this process began. */
+  readonly forgottenEarly: number
 }
 
 /** A message that the reconciler asks for. Times are milliseconds since the epoch. */
@@ -98,6 +100,12 @@ export interface Journal {
 
   /** Whether an answer of up to `bytes` would find room, in the journal's limit and on the disk. */
   hasRoomFor(bytes: number): boolean
+
+  /**
+   * An answer of up to `bytes` has been asked for: others that are asked for meanwhile find so much less on the disk.
+   * @returns to be called when it is in custody, or did not come
+   */
+  expect(bytes: number): () => void
 
   /** Durable entries behind `after` in order: at least one if there is any, else as many as fit the bounds. */
   read(after: number, bounds: { readonly entries: number; readonly bytes: number }): Entry[]

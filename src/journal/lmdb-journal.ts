@@ -22,6 +22,8 @@ import { BYTES_PER_ID, IdIndex, type IdIndexLimits } from './id-index.js'
 import type { Arrival, Entry, Journal, JournalStats, NewEntry, Nonce, ReleaseNotes } from './journal.js'
 import { type DirectoryLock, lockDirectory } from './lock.js'
 import { NonceStore } from './nonce-store.js'
+import { Oldest } from './oldest.js'
+import { readEntries } from './read.js'
 import { bytesIn, entryCount, spareBytes } from './pages.js'
 import { queueRenumbering } from './renumber.js'
 import { LmdbWatchList } from './watch-list.js'
@@ -54,6 +56,7 @@ export class LmdbJournal implements Journal {
   #released: number
   /** The highest number whose entry is durable. */
   #durable: number
+  readonly #oldest: Oldest
 
   /** @throws ConnectorError JOURNAL_HELD, JOURNAL_UNUSABLE */
   static async open(options: LmdbJournalOptions): Promise<LmdbJournal> {
@@ -79,7 +82,8 @@ export class LmdbJournal implements Journal {
     this.#lock = lock
     this.#clock = options.clock
     this.#nonces = new NonceStore(env, options.clock)
-    this.#ids = new IdIndex(env, options.duplicates)
+    this.#oldest = new Oldest(env)
+    this.#ids = new IdIndex(env, options.duplicates, options.onTrouble)
     this.#capacity = new Capacity(options, { entries: () => bytesIn(env.entries), spare: () => spareBytes(env) })
     this.#writer = new Writer(env.root, this.#capacity, options.onTrouble)
     this.watchList = new LmdbWatchList(env, this.#writer)
@@ -155,15 +159,12 @@ export class LmdbJournal implements Journal {
     return !this.#writer.broken && this.#capacity.hasRoomFor(bytes)
   }
 
+  expect(bytes: number): () => void {
+    return this.#capacity.expect(bytes)
+  }
+
   read(after: number, bounds: { readonly entries: number; readonly bytes: number }): Entry[] {
-    const found: Entry[] = []
-    let bytes = 0
-    for (const { key, value } of this.#env.entries.getRange({ start: after + 1, limit: bounds.entries })) {
-      bytes += value.body.byteLength
-      if (found.length > 0 && bytes > bounds.bytes) break
-      found.push({ ...value, seq: key })
-    }
-    return found
+    return readEntries(this.#env, after, bounds)
   }
 
   waitForEntry(after: number, signal: AbortSignal): Promise<void> {
@@ -233,11 +234,11 @@ export class LmdbJournal implements Journal {
 
   stats(): JournalStats {
     const { entries } = this.#env
-    const [oldest] = entries.getRange({ limit: 1 })
     return {
       entries: entryCount(entries),
       bytes: this.#capacity.bytes,
-      oldestReceivedAt: oldest?.value.receivedAt ?? null,
+      oldestReceivedAt: this.#oldest.receivedAt,
+      forgottenEarly: this.#ids.forgottenEarly,
     }
   }
 

@@ -1,15 +1,17 @@
 /**
  * The log: one JSON line an event, on standard output.
  *
- * Configuration is never logged as a whole, headers never at all; should an object with a credential slip in anyway, the
- * fields below are cut out. Phone numbers and texts go through `personal`.
+ * Configuration is logged with its secrets replaced only, headers never at all; should an object with a credential slip
+ * in anyway, the fields below are cut out. Phone numbers and texts go through `personal`; `detail` may quote a provider.
  */
 import { type DestinationStream, type Logger, pino } from 'pino'
 import { ConnectorError } from '../errors.js'
+import { personal, type PersonalData } from './personal.js'
 
 export interface LogOptions {
   readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
   readonly instance: string
+  readonly personalData: PersonalData
 }
 
 const CREDENTIALS = [
@@ -26,14 +28,19 @@ const CREDENTIALS = [
 ]
 
 /** @param destination standard output if left out */
-export const createLog = (options: LogOptions, destination?: DestinationStream): Logger =>
-  pino(
+export const createLog = (options: LogOptions, destination?: DestinationStream): Logger => {
+  const { prose } = personal(options.personalData)
+  return pino(
     {
       level: options.level,
       base: { instance: options.instance },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (level) => ({ level }) },
-      serializers: { err: serialise, error: (value: unknown) => (value instanceof Error ? serialise(value) : value) },
+      serializers: {
+        err: serialise,
+        error: (value: unknown) => (value instanceof Error ? serialise(value) : value),
+        detail: (value: unknown) => (typeof value === 'string' ? prose(value) : value),
+      },
       redact: {
         paths: CREDENTIALS.flatMap((name) => ['', '*.', '*.*.'].map((depth) => pathOf(depth, name))),
         censor: '(not shown)',
@@ -41,6 +48,7 @@ export const createLog = (options: LogOptions, destination?: DestinationStream):
     },
     destination ?? pino.destination({ fd: 1, sync: true }),
   )
+}
 
 const pathOf = (depth: string, name: string): string =>
   /^\w+$/.test(name) ? depth + name : `${depth.replace(/\.$/, '')}["${name}"]`

@@ -121,6 +121,11 @@ export class Metrics {
     }
     gauge('journal_entries', 'Requests and pages in custody, not yet released', () => journal.stats().entries)
     gauge('journal_bytes', 'Bytes of the journal that entries use', () => journal.stats().bytes)
+    gauge(
+      'ids_forgotten_early',
+      'Event ids forgotten since the start because there were more than duplicates.maxIds',
+      () => journal.stats().forgottenEarly,
+    )
     gauge('journal_oldest_age_seconds', 'Age of the oldest entry in custody; 0 when there is none', () => {
       const { oldestReceivedAt } = journal.stats()
       return oldestReceivedAt === null ? 0 : Math.max(0, (clock.now() - oldestReceivedAt) / 1_000)

@@ -6,10 +6,14 @@ export interface Personal {
   readonly number: (text: string | null) => string | null
   /** What somebody wrote. */
   readonly text: (text: string | null) => string | null
+  /** A sentence of a provider's or of ours that may quote numbers. */
+  readonly prose: (text: string) => string
 }
 
 export const personal = (mode: PersonalData): Personal =>
-  mode === 'plain' ? { number: (text) => text, text: (text) => text } : { number: maskNumber, text: maskText }
+  mode === 'plain'
+    ? { number: (text) => text, text: (text) => text, prose: (text) => text }
+    : { number: maskNumber, text: maskText, prose: maskNumbersIn }
 
 /**
  * `+33612345678` becomes `+336*****678`: enough to find one among few, not enough to call it. At most a third is shown
@@ -24,3 +28,8 @@ export const maskNumber = (text: string | null): string | null => {
 
 /** Its length in characters. */
 export const maskText = (text: string | null): string | null => (text === null ? null : `(${text.length} characters)`)
+
+/** As long as a number with its country code, spaces and dots between its digits included; times and sizes are shorter. */
+const NUMBER = /(?<![\w.:-])(?:\+|00)?\d(?:[ .]?\d){8,14}(?![\w:-])/g
+
+export const maskNumbersIn = (text: string): string => text.replace(NUMBER, (number) => maskNumber(number) ?? '')

@@ -48,7 +48,7 @@ describe('the ServiceMonitor', () => {
 
 describe('the alerts', () => {
   it('ask for metrics that there are', async () => {
-    const stats = { entries: 0, bytes: 0, oldestReceivedAt: null }
+    const stats = { entries: 0, bytes: 0, oldestReceivedAt: null, forgottenEarly: 0 }
     const metrics = new Metrics({ stats: () => stats }, new ManualClock())
     const known = new Set(
       [...(await metrics.text()).matchAll(/^# TYPE (\S+) (\S+)/gm)].flatMap(([, name = '', type]) =>

@@ -89,6 +89,11 @@ describe('a configuration', () => {
     expect(stderr).toMatch(/kafka.brokers: is missing/)
     expect(stderr).toMatch(/registry.url: is missing/)
     expect(stderr).toMatch(/connector.yaml:5:3 sources.a: /)
+    const forMachines = await program(command, '--json')
+    expect(forMachines.code).toBe(2)
+    const { ok, error } = JSON.parse(forMachines.stdout) as { ok: boolean; error: { code: string; message: string } }
+    expect({ ok, code: error.code }).toEqual({ ok: false, code: 'CONFIG_INVALID' })
+    expect(error.message).toContain('kafka.brokerz')
   })
 
   it('that is not there ends with 2, and the name of the file that was looked for', async () => {
@@ -125,6 +130,7 @@ describe('check', () => {
     expect(forMachines.code).toBe(0)
     const { ok, checks } = JSON.parse(forMachines.stdout) as { ok: boolean; checks: { name: string; ok: boolean }[] }
     expect(ok).toBe(true)
+    expect(JSON.parse(forMachines.stdout)).toMatchObject({ configuration: { kafka: { topics: trial.topics } } })
     expect(checks.map(({ name }) => name)).toEqual(expect.arrayContaining(['configuration', 'journal', 'kafka']))
     const subjects = (await (await fetch(`${stack.registryUrl}/subjects`)).json()) as string[]
     expect(subjects.filter((subject) => subject.startsWith(trial.name))).toEqual([])

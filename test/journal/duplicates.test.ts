@@ -12,12 +12,15 @@ const journals = new Journals()
 let directory: string
 
 beforeEach(() => {
+  trouble = []
   directory = journals.directory()
 })
 afterEach(() => journals.dispose())
 
+let trouble: string[]
+
 const open = async (duplicates = { rememberFor: HOUR, maxIds: 1000 }): Promise<LmdbJournal> => {
-  const journal = await journals.open(directory, { duplicates })
+  const journal = await journals.open(directory, { duplicates, onTrouble: (message) => trouble.push(message) })
   await journal.recover(-1)
   return journal
 }
@@ -51,6 +54,8 @@ describe('an event id', () => {
     await journals.clock.advance(1)
     await release(journal, [])
     expect(remembered(journal, ['a', 'b'])).toEqual(['b'])
+    expect(journal.stats().forgottenEarly).toBe(0)
+    expect(trouble).toEqual([])
   })
 
   it('counts from when its item was received, not from when it was published', async () => {
@@ -71,6 +76,8 @@ describe('an event id', () => {
     expect(remembered(journal, ids('19.', 10))).toEqual([])
     expect(remembered(journal, ids('20.', 10))).toHaveLength(10)
     expect(remembered(journal, ids('29.', 10))).toHaveLength(10)
+    expect(journal.stats().forgottenEarly).toBe(200)
+    expect(trouble).toEqual([expect.stringMatching(/^more than 100 event ids .* raise duplicates\.maxIds/)])
   })
 
   it('that comes again after it was forgotten is remembered anew, for its full time', async () => {

@@ -209,4 +209,14 @@ describe.skipIf(noSmallDisk !== null)(`a full disk${noSmallDisk === null ? '' : 
     expect(journal.refusal()).toBeNull()
     expect(journal.hasRoomFor(64 * MIB)).toBe(false)
   })
+
+  it('has no room for a second answer while the first, which may take it all, is under way', async () => {
+    const journal = await open()
+    const here = journal.expect(64 * MIB)
+    expect(journal.hasRoomFor(MIB)).toBe(false)
+    here()
+    here()
+    expect(journal.hasRoomFor(MIB)).toBe(true)
+    expect(journal.hasRoomFor(64 * MIB)).toBe(true)
+  })
 })

@@ -4,9 +4,13 @@ import { ConnectorError } from '../../src/errors.js'
 import { createLog } from '../../src/operate/log.js'
 import { maskNumber, personal } from '../../src/operate/personal.js'
 
-const logged = (write: (log: ReturnType<typeof createLog>) => void): string[] => {
+const logged = (
+  write: (log: ReturnType<typeof createLog>) => void,
+  personalData: 'masked' | 'plain' = 'masked',
+): string[] => {
   const lines: string[] = []
-  write(createLog({ level: 'info', instance: 'connector-0' }, { write: (line: string) => void lines.push(line) }))
+  const options = { level: 'info', instance: 'connector-0', personalData } as const
+  write(createLog(options, { write: (line: string) => void lines.push(line) }))
   return lines
 }
 
@@ -58,6 +62,15 @@ describe('personal data', () => {
     expect(text('See you at 8')).toBe('(12 characters)')
     expect(number(null)).toBeNull()
     expect(text(null)).toBeNull()
+  })
+
+  it('in what a provider said is masked too, unless it is to be shown', () => {
+    const detail = 'Number +33 6 12 34 56 78 (33612345678) is on no list since 2026-01-02 12:00:00, code 12345, 64000 B'
+    const shown = (lines: string[]): unknown => (JSON.parse(lines[0] ?? '') as { detail: unknown }).detail
+    expect(shown(logged((log) => log.warn({ detail }, 'said')))).toBe(
+      'Number +33 ********** 78 (336******78) is on no list since 2026-01-02 12:00:00, code 12345, 64000 B',
+    )
+    expect(shown(logged((log) => log.warn({ detail }, 'said'), 'plain'))).toBe(detail)
   })
 
   it('plain: as it is', () => {

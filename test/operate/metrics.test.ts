@@ -54,6 +54,7 @@ describe('metrics', () => {
       'dlrmo_watched_messages',
       'dlrmo_watch_given_up_total',
       'dlrmo_publishing',
+      'dlrmo_ids_forgotten_early',
     ])
   })
 

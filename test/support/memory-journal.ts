@@ -24,6 +24,8 @@ export class MemoryJournal implements Journal {
   readonly nonces = new Map<string, Nonce>()
   /** While set, every `append` rejects with this code. */
   refuses: 'JOURNAL_FULL' | 'JOURNAL_WRITE_FAILED' | undefined
+  /** Bytes of answers that were asked for and are not here yet. */
+  expected = 0
   /** What `hasRoomFor` answers. */
   room = true
   /** How often `append` was called, refused ones included. */
@@ -89,6 +91,13 @@ export class MemoryJournal implements Journal {
     return this.room && this.refuses === undefined
   }
 
+  expect(bytes: number): () => void {
+    this.expected += bytes
+    return () => {
+      this.expected -= bytes
+    }
+  }
+
   read(after: number, bounds: { readonly entries: number; readonly bytes: number }): Entry[] {
     const found: Entry[] = []
     let bytes = 0
@@ -147,6 +156,7 @@ export class MemoryJournal implements Journal {
       entries: this.entries.length,
       bytes: this.entries.reduce((sum, entry) => sum + entry.body.byteLength, 0),
       oldestReceivedAt: this.entries[0]?.receivedAt ?? null,
+      forgottenEarly: 0,
     }
   }
 
