@@ -22,7 +22,7 @@ export interface Publisher {
   /**
    * Makes a new producer that fences every earlier one of this instance, and only then reads the position.
    * @returns the sequence number up to which this journal's entries are committed, -1 if the broker knows of none
-   * @throws ConnectorError KAFKA_UNREACHABLE, KAFKA_REFUSED, TOPIC_MISSING, PRODUCER_REPLACED
+   * @throws ConnectorError KAFKA_UNREACHABLE, KAFKA_REFUSED, TOPIC_MISSING
    */
   open(journalId: string): Promise<number>
 
