@@ -8,7 +8,7 @@ import type { SevenSimulator } from './seven.js'
 
 /** What `POST /_control` takes; all fields may be combined. */
 interface Control {
-  /** Makes callbacks, once each, before it answers. */
+  /** Makes callbacks, once each, before it answers; what nobody takes is found in the logbook, as at seven. */
   callbacks?: {
     url: string
     receipts?: number
@@ -66,9 +66,7 @@ async function makeCallbacks(
   })
   const receipts = data.sevenReceipts(wanted.receipts ?? 0).map((event): SevenEvent => ({ kind: 'dlr', data: event }))
   const messages = data.sevenInbound(wanted.messages ?? 0).map((event): SevenEvent => ({ kind: 'sms_mo', data: event }))
-  for (const receipt of receipts) {
-    if (receipt.kind === 'dlr') simulator.setStatus(receipt.data.msg_id, receipt.data.status)
-  }
+  for (const event of [...receipts, ...messages]) simulator.record(event)
   await callbacks.send(receipts, wanted.shape ?? 'status-url')
   await callbacks.send(messages, wanted.shape ?? 'json')
   callbacks.stop()

@@ -6,6 +6,8 @@ import type { LocalServer } from './http.js'
 import { controlSeven } from './seven-control.js'
 import { journalPage } from './seven-journal.js'
 import type { SevenInboundRow, SevenOutboundRow } from './seven-journal.js'
+import { berlin, inboundRow, outboundRow } from './seven-rows.js'
+import type { SevenEvent } from './seven-shapes.js'
 
 export { SevenCallbacks } from './seven-callbacks.js'
 export type { SevenCallbacksOptions, SevenEvent, SevenOutcome, SevenShape } from './seven-callbacks.js'
@@ -57,6 +59,21 @@ export class SevenSimulator {
 
   setStatus(messageId: string, status: SevenStatus | null, time: string | null = '2026-01-01 12:00:00'): void {
     this.messages.set(messageId, { status, time: status === null ? null : time })
+  }
+
+  /** It has happened: status query and logbook know of it, whether or not anybody hears of it. */
+  record(event: SevenEvent, at = Date.now()): void {
+    const now = berlin(at)
+    if (event.kind === 'sms_mo') {
+      const { id, text, sender: from, system: to } = event.data
+      this.inbound.push(inboundRow(id, now, text, { from, to }))
+      return
+    }
+    const { msg_id: id, status } = event.data
+    this.setStatus(id, status, now)
+    const row = this.outbound.find((each) => each.id === id)
+    if (row) Object.assign(row, outboundRow(id, status, row.timestamp))
+    else this.outbound.push(outboundRow(id, status, now))
   }
 
   /** Answers the next `times` requests with 429 and `Retry-After` in seconds. */

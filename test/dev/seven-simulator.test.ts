@@ -151,4 +151,16 @@ describe('the status query', () => {
     })
     await receiver.stop()
   })
+
+  it('keeps what nobody took in its logbook', async () => {
+    seven = await SevenSimulator.start()
+    const nobody = await serve(async () => undefined)
+    await nobody.stop()
+    const callbacks = { url: nobody.origin, receipts: 5, messages: 2 }
+    const { text } = await post(new URL('/_control', seven.url).href, JSON.stringify({ callbacks }))
+    expect(JSON.parse(text)).toMatchObject({ callbacks: { 'no answer': 7 } })
+    expect(seven.outbound.map(({ dlr }) => dlr)).toHaveLength(5)
+    expect(seven.outbound.every(({ id, dlr }) => seven.messages.get(id)?.status === dlr)).toBe(true)
+    expect(seven.inbound).toHaveLength(2)
+  })
 })

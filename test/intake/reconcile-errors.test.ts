@@ -3,7 +3,8 @@ import { createServer, type Socket } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { MemoryJournal } from '../support/memory-journal.js'
 import { ManualClock } from '../support/manual-clock.js'
-import { berlin, HOUR, inboundRow, MINUTE, outboundRow, ReconcilerBench, SECOND } from '../support/reconciler.js'
+import { berlin, inboundRow, outboundRow } from '../../dev/simulators/seven-rows.js'
+import { HOUR, MINUTE, ReconcilerBench, SECOND } from '../support/reconciler.js'
 
 const bench = new ReconcilerBench()
 const closers: (() => Promise<unknown>)[] = []

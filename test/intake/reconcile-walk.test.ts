@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { daysFor } from '../../src/intake/reconcile-walk.js'
-import { berlin, HOUR, inboundRow, MINUTE, outboundRow, ReconcilerBench, SECOND } from '../support/reconciler.js'
+import { berlin, inboundRow, outboundRow } from '../../dev/simulators/seven-rows.js'
+import { HOUR, MINUTE, ReconcilerBench, SECOND } from '../support/reconciler.js'
 
 const bench = new ReconcilerBench()
 afterEach(() => bench.stopAll())

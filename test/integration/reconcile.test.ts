@@ -6,7 +6,7 @@ import { ProviderData, type SevenInbound, type SevenReceipt } from '../../dev/si
 import { Random } from '../../dev/simulators/random.js'
 import { SevenSimulator, type SevenEvent } from '../../dev/simulators/seven.js'
 import { call } from '../support/call.js'
-import { berlin, inboundRow, outboundRow } from '../support/reconciler.js'
+import { berlin, inboundRow, outboundRow } from '../../dev/simulators/seven-rows.js'
 import { startTrial, until, type Trial } from '../support/trial.js'
 
 const API_KEY = 'api-key-0123456789'

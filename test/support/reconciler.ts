@@ -1,10 +1,5 @@
 /** A reconciler of the seven simulator, with the real pipeline behind its journal and a clock that a test moves. */
-import {
-  SevenSimulator,
-  type SevenInboundRow,
-  type SevenOptions,
-  type SevenOutboundRow,
-} from '../../dev/simulators/seven.js'
+import { SevenSimulator, type SevenOptions } from '../../dev/simulators/seven.js'
 import type { Encoder } from '../../src/encode/encoder.js'
 import type { Event } from '../../src/event.js'
 import type {
@@ -259,35 +254,3 @@ export class ReconcilerBench {
     await Promise.all(this.#simulators.splice(0).map((simulator) => simulator.stop()))
   }
 }
-
-/** A row of the outbound log, sent at a time of Berlin's clock. */
-export const outboundRow = (id: string, dlr: string | null, timestamp: string): SevenOutboundRow => ({
-  id,
-  to: '49176123456789',
-  from: 'MYSHOP',
-  text: 'Your parcel',
-  timestamp,
-  price: '0.075',
-  dlr,
-  dlr_timestamp: dlr === null ? null : `${timestamp}.102`,
-  mccmnc: '26201',
-  latency: '4.1',
-  type: 'direct',
-  channel: 'sms',
-  connection: 'http',
-  label: null,
-  foreign_id: null,
-})
-
-export const inboundRow = (id: string, timestamp: string, text = 'STOP'): SevenInboundRow => ({
-  id,
-  to: '491771783130',
-  from: '49176123456789',
-  text,
-  timestamp,
-  price: '0',
-  reply_to_message_id: null,
-})
-
-/** As Berlin's clocks show it in winter, when the tests' clock starts. */
-export const berlin = (time: number): string => new Date(time + HOUR).toISOString().slice(0, 19).replace('T', ' ')
