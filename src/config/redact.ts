@@ -2,7 +2,7 @@ import type { Config } from './config.js'
 import type { Path } from './problem.js'
 import { HIDDEN, isSecret, looksSecret } from './secrets.js'
 
-/** The same structure as plain JSON with every secret replaced by `…`: for the log, and `check --json`. */
+/** The same structure as plain JSON with every secret, and who it belongs to, replaced by `…`: for the log, and `check --json`. */
 export const redacted = (config: Config): Readonly<Record<string, unknown>> =>
   hide(config, []) as Readonly<Record<string, unknown>>
 
@@ -12,5 +12,5 @@ const hide = (value: unknown, path: Path): unknown => {
   if (typeof value === 'object' && value !== null) {
     return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, hide(each, [...path, key])]))
   }
-  return isSecret(path) || (typeof value === 'string' && looksSecret(value)) ? HIDDEN : value
+  return isSecret(path) || path.at(-1) === 'username' || (typeof value === 'string' && looksSecret(value)) ? HIDDEN : value
 }

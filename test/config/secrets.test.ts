@@ -95,9 +95,9 @@ describe('a redacted configuration', () => {
     expect(Object.keys(shown).sort()).toEqual(Object.keys(config).sort())
     expect(shown).toMatchObject({
       kafka: { brokers: ['a:1'], sasl: { clientId: 'i', clientSecret: '…' }, tls: { key: '…' } },
-      registry: { auth: { username: 'u', password: '…' } },
+      registry: { auth: { username: '…', password: '…' } },
       sources: {
-        token: { provider: 'mtarget', pull: { username: 'u', password: '…', limit: { min: 10 } } },
+        token: { provider: 'mtarget', pull: { username: '…', password: '…', limit: { min: 10 } } },
         seven: { callback: { signingKey: '…', publicUrl: 'https://p' }, reconcile: { apiKey: '…', after: 900_000 } },
       },
     })
