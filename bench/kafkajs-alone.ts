@@ -56,7 +56,7 @@ async function encodeAll(
   const settings = { textFields: ['Content'], ignoreEvents: [] }
   const records: OutgoingRecord[] = []
   for (const { event, body: bytes } of decode(entry, { provider, settings }, 'bench')) {
-    records.push(...(await encoder.encode(event, { body: bytes, facts })))
+    records.push(...(await encoder.encode(event, { body: bytes, facts })).records)
   }
   return records
 }

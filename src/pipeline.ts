@@ -6,8 +6,8 @@
  * position that the broker holds.
  */
 import type { Clock } from './clock.js'
-import { type DecodableSource, decode, type Decoded } from './decode.js'
-import type { Encoder } from './encode/encoder.js'
+import { type DecodableSource, decode } from './decode.js'
+import type { Encoded, Encoder } from './encode/encoder.js'
 import { hasCode } from './errors.js'
 import type { Event, Via } from './event.js'
 import type { Entry, Journal, ReleaseNotes, Seen, WatchChange } from './journal/journal.js'
@@ -139,7 +139,8 @@ export class Pipeline {
     const committed = await journal.recover(position)
     for (;;) {
       const entries = journal.read(-1, BATCH).filter((entry) => entry.seq <= committed)
-      const batch = await this.#decodeAll(entries, [], signal, () => Promise.resolve([]))
+      // Encoded as well: what turned out as a dead letter was not published as the event that it is.
+      const batch = await this.#decodeAll(entries, [], signal)
       if (batch === null) return committed
       await journal.release(batch.upTo, batch.notes)
       observer.released(batch.outcomes)
@@ -148,28 +149,19 @@ export class Pipeline {
 
   /** The next batch behind `after`, or null when the signal aborts. `earlier`: ids in the batch being committed. */
   async #prepare(after: number, earlier: readonly Seen[], signal: AbortSignal): Promise<Batch | null> {
-    const { journal, encoder } = this.#parts
+    const { journal } = this.#parts
     for (;;) {
       if (signal.aborted) return null
       const entries = journal.read(after, BATCH)
-      if (entries.length > 0) {
-        return this.#decodeAll(entries, earlier, signal, ({ event, body }, { facts }) =>
-          encoder.encode(event, { body, facts }),
-        )
-      }
+      if (entries.length > 0) return this.#decodeAll(entries, earlier, signal)
       await journal.waitForEntry(after, signal)
     }
   }
 
   /** @returns null when there is nothing to decode, or nobody to decode it for any more */
-  async #decodeAll(
-    entries: readonly Entry[],
-    earlier: readonly Seen[],
-    signal: AbortSignal,
-    encode: (decoded: Decoded, entry: Entry) => Promise<readonly OutgoingRecord[]>,
-  ): Promise<Batch | null> {
+  async #decodeAll(entries: readonly Entry[], earlier: readonly Seen[], signal: AbortSignal): Promise<Batch | null> {
     if (entries.length === 0) return null
-    const { journal, source, observer } = this.#parts
+    const { journal, encoder, source, observer } = this.#parts
     const known = new Map(earlier.map((seen) => [seen.eventId, seen]))
     const records: OutgoingRecord[] = []
     const outcomes: Outcome[] = []
@@ -182,21 +174,22 @@ export class Pipeline {
       upTo = entry.seq
       const from = source(entry.source)
       for (const decoded of decode(entry, from, journal.id)) {
-        const { event, place, identified } = decoded
+        const { event, place, identified, body } = decoded
         if (++count % SLICE === 0) await new Promise(setImmediate)
         if (signal.aborted) return null
         const arrival: Seen = { eventId: event.eventId, seq: entry.seq, place, receivedAt: entry.receivedAt }
         const duplicate =
           identified && isEarlier(known.get(event.eventId) ?? journal.firstArrival(event.eventId), arrival)
         observer.decoded?.(event, duplicate)
-        outcomes.push(outcomeOf(event, duplicate))
+        const made = duplicate ? NOTHING : await encoder.encode(event, { body, facts: entry.facts })
+        for (const record of made.records) records.push(record)
+        outcomes.push(outcomeOf(event, duplicate, made.deadLetter))
+        // What no record can hold is not published: the next one with its identity may be, and a replay of it.
+        if (made.deadLetter !== null && event.kind !== 'dead-letter') continue
         if (from?.watch && event.kind === 'dlr' && (event.final || !duplicate)) watch.push(watchChange(event))
-        if (duplicate) continue
-        if (identified) {
-          known.set(event.eventId, arrival)
-          seen.push(arrival)
-        }
-        records.push(...(await encode(decoded, entry)))
+        if (duplicate || !identified) continue
+        known.set(event.eventId, arrival)
+        seen.push(arrival)
       }
     }
     return { upTo, records, outcomes, notes: { seen, watch } }
@@ -214,11 +207,13 @@ export class Pipeline {
 const isEarlier = (first: { seq: number; place: number } | undefined, arrival: Seen): boolean =>
   first !== undefined && (first.seq < arrival.seq || (first.seq === arrival.seq && first.place < arrival.place))
 
-const outcomeOf = (event: Event, duplicate: boolean): Outcome => ({
+const NOTHING: Encoded = { records: [], deadLetter: null }
+
+const outcomeOf = (event: Event, duplicate: boolean, deadLetter: string | null): Outcome => ({
   source: event.source,
   via: event.via,
-  kind: duplicate ? 'duplicate' : event.kind,
-  reason: event.kind === 'dead-letter' ? event.reason : null,
+  kind: duplicate ? 'duplicate' : deadLetter === null ? event.kind : 'dead-letter',
+  reason: deadLetter,
   receivedAt: event.receivedAt,
 })
 

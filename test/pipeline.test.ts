@@ -13,6 +13,7 @@ import {
   Process,
   TestEncoder,
   TestObserver,
+  UNFIT,
   World,
   itemOf,
 } from './support/flow.js'
@@ -283,6 +284,16 @@ describe('a duplicate', () => {
     await world.append([dlr('b'), dlr('c')])
     expect(kindsOf(await world.drain())).toEqual(['duplicate', 'dlr', 'duplicate', 'duplicate', 'dlr'])
     expect(world.broker.ids).toHaveLength(3)
+  })
+
+  it('is none of an item that no record could hold: the next one, a replay say, is published', async () => {
+    await world.append([dlr(UNFIT)])
+    const first = await world.drain()
+    expect(first.observer.outcomes).toMatchObject([{ kind: 'dead-letter', reason: 'too-large' }])
+    await world.append([dlr(UNFIT)])
+    const again = await world.drain()
+    expect(again.observer.outcomes).toMatchObject([{ kind: 'dead-letter' }])
+    expect(world.broker.ids).toHaveLength(2)
   })
 
   it('of another source is none', async () => {

@@ -12,5 +12,7 @@ const hide = (value: unknown, path: Path): unknown => {
   if (typeof value === 'object' && value !== null) {
     return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, hide(each, [...path, key])]))
   }
-  return isSecret(path) || path.at(-1) === 'username' || (typeof value === 'string' && looksSecret(value)) ? HIDDEN : value
+  return isSecret(path) || path.at(-1) === 'username' || (typeof value === 'string' && looksSecret(value))
+    ? HIDDEN
+    : value
 }

@@ -74,7 +74,11 @@ const reconcile = () =>
     requestsPerSecond: wholeNumber(1, 1000).prefault(5).describe('Most requests a second to this API.'),
     journal: standing(
       section({
-        every: duration('1ms').prefault('1h').describe('How often the log is walked.'),
+        every: duration('1ms')
+          .exactOptional()
+          .describe(
+            'How often the log is walked. Left out: twelve times as seldom as `every`, and each hour at least.',
+          ),
         days: wholeNumber(1, 31).prefault(2).describe('How many days back each walk reads, today included.'),
       }),
     ).describe(
@@ -87,6 +91,9 @@ const reconcile = () =>
       ({ after, giveUpAfter }) => typeof after !== 'number' || typeof giveUpAfter !== 'number' || giveUpAfter > after,
     ),
   )
+
+/** Whoever asks more often for what is missed wants to find more often what nobody knows of, too. */
+const walkEvery = (every: number): number => Math.min(3_600_000, 12 * every)
 
 interface SourceKeys {
   readonly provider?: unknown
@@ -141,7 +148,13 @@ export const source = () =>
       ...given,
       textFields: given.textFields ?? [...(traitsOf(given.provider)?.textFields ?? [])],
       ignoreEvents: given.ignoreEvents ?? [],
+      ...(given.reconcile && { reconcile: withWalks(given.reconcile) }),
     }))
+
+const withWalks = ({ journal, ...rest }: z.output<ReturnType<typeof reconcile>>) => ({
+  ...rest,
+  journal: { ...journal, every: journal.every ?? walkEvery(rest.every) },
+})
 
 /** Part of a path and of metrics. */
 export const SOURCE_NAME = '^(?!\\.{1,2}$)[A-Za-z0-9._-]{1,100}$'

@@ -4,7 +4,7 @@ import type { DeadLetter, DeliveryReceipt, Event, InboundMessage } from '../even
 import { messageOf } from '../errors.js'
 import type { OutgoingRecord } from '../publish/publisher.js'
 import { cut, inPlaceOf, LONGEST_PART, partId, shortened } from './dead-letters.js'
-import type { Encoder, Origin } from './encoder.js'
+import type { Encoded, Encoder, Origin } from './encoder.js'
 import { headersOf } from './headers.js'
 import type { SchemaGate, Writers } from './registry.js'
 import type { Kind } from './schemas.js'
@@ -45,7 +45,7 @@ export class AvroEncoder implements Encoder {
     this.#known = gate.writers
   }
 
-  async encode(event: Event, origin: Origin): Promise<OutgoingRecord[]> {
+  async encode(event: Event, origin: Origin): Promise<Encoded> {
     if (event.kind === 'dead-letter') return this.#deadLetter(event)
     const { maxRecordBytes, recordBytes } = this.#options
     let record: OutgoingRecord
@@ -58,7 +58,7 @@ export class AvroEncoder implements Encoder {
       )
     }
     const bytes = recordBytes(record)
-    if (bytes <= maxRecordBytes) return [record]
+    if (bytes <= maxRecordBytes) return { records: [record], deadLetter: null }
     const detail =
       `the ${event.kind === 'dlr' ? 'delivery receipt' : 'inbound message'} takes ${bytes} bytes as a record, ` +
       `${maxRecordBytes} fit; with a larger kafka.maxBatchBytes (and max.message.bytes of the topic) it can be replayed`
@@ -66,7 +66,7 @@ export class AvroEncoder implements Encoder {
   }
 
   /** Invariant 3: whatever its size, a dead letter finds room. */
-  async #deadLetter(letter: DeadLetter): Promise<OutgoingRecord[]> {
+  async #deadLetter(letter: DeadLetter): Promise<Encoded> {
     let fitting = letter
     let room = await this.#roomBeside(letter)
     if (room < LEAST_PART) {
@@ -74,7 +74,8 @@ export class AvroEncoder implements Encoder {
       room = Math.max(1, await this.#roomBeside(fitting))
     }
     const parts = cut(fitting, Math.min(LONGEST_PART, room))
-    return Promise.all(parts.map((part) => this.#record(part, part.source, partId(part))))
+    const records = await Promise.all(parts.map((part) => this.#record(part, part.source, partId(part))))
+    return { records, deadLetter: letter.reason }
   }
 
   /** Body bytes that fit into a record beside everything else in it. */

@@ -15,6 +15,13 @@ export interface Origin {
   readonly facts: Facts
 }
 
+export interface Encoded {
+  /** In order: one, or as many as a dead letter's body needs. */
+  readonly records: readonly OutgoingRecord[]
+  /** Reason of the dead letter that the records are; null where they are the event itself. */
+  readonly deadLetter: string | null
+}
+
 export interface Encoder {
   /**
    * The gate before every transaction: resolves at once while the registry has confirmed our schemas, or while it is
@@ -25,9 +32,9 @@ export interface Encoder {
   ready(): Promise<void>
 
   /**
-   * Records for one event, in order: one, or as many as a dead letter's body needs. An event that is too large for the
-   * broker comes back as the records of a dead letter with reason `too-large`, made of its `origin`. Never rejects for
-   * what is in the event; only callable after `ready` has resolved once.
+   * Records for one event. One that is too large for the broker comes back as the records of a dead letter with reason
+   * `too-large`, made of its `origin`. Never rejects for what is in the event; only callable after `ready` has resolved
+   * once.
    */
-  encode(event: Event, origin: Origin): Promise<OutgoingRecord[]>
+  encode(event: Event, origin: Origin): Promise<Encoded>
 }

@@ -9,7 +9,6 @@ export type WatchHandler = (source: string, messageIds: readonly string[]) => Pr
 
 const LIMIT = 4 * 1024 * 1024
 /** Bytes of UTF-8; the journal's keys end at about twice as many. */
-/** Characters, of up to four bytes: what the journal takes as a key. */
 const LONGEST_ID = 250
 const MOST_IDS = 100_000
 

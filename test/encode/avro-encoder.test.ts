@@ -12,13 +12,16 @@ const origin: Origin = {
   facts: { method: 'POST', path: '/notification', query: 'a=b', 'content-type': 'application/json', status: '200' },
 }
 
+const encodeWith = async (encoder: Awaited<ReturnType<typeof openEncoder>>, event: Event, from: Origin) =>
+  (await encoder.encode(event, from)).records
+
 /** What a record says of an event: all but what kind it is, which the schema says. */
 const fieldsOf = (event: Event): object => Object.fromEntries(Object.entries(event).filter(([name]) => name !== 'kind'))
 
 describe('an event as a record', () => {
   it('is a delivery receipt with all its fields, keyed by message', async () => {
     const event = receipt()
-    const [record, ...more] = await (await openEncoder()).encode(event, origin)
+    const [record, ...more] = await encodeWith(await openEncoder(), event, origin)
     expect(more).toEqual([])
     expect(record).toMatchObject({ topic: TOPICS.dlr, key: event.messageId })
     expect(decode(record!)).toEqual({ id: IDS.dlr, fields: fieldsOf(event) })
@@ -26,14 +29,14 @@ describe('an event as a record', () => {
 
   it('is an inbound message with all its fields, keyed by handset', async () => {
     const event = message({ text: `${'ä'.repeat(1499)}😀` })
-    const [record] = await (await openEncoder()).encode(event, origin)
+    const [record] = await encodeWith(await openEncoder(), event, origin)
     expect(record).toMatchObject({ topic: TOPICS.mo, key: event.sender })
     expect(decode(record!)).toEqual({ id: IDS.mo, fields: fieldsOf(event) })
   })
 
   it('is a dead letter with all its fields, keyed by source', async () => {
     const event = deadLetter()
-    const [record] = await (await openEncoder()).encode(event, origin)
+    const [record] = await encodeWith(await openEncoder(), event, origin)
     expect(record).toMatchObject({ topic: TOPICS['dead-letter'], key: event.source })
     expect(decode(record!)).toEqual({ id: IDS['dead-letter'], fields: { ...fieldsOf(event), part: 0, parts: 1 } })
   })
@@ -41,7 +44,7 @@ describe('an event as a record', () => {
   it('carries CloudEvents headers', async () => {
     const encoder = await openEncoder()
     const headersOf = async (event: Parameters<typeof encoder.encode>[0]) =>
-      (await encoder.encode(event, origin))[0]!.headers
+      (await encodeWith(encoder, event, origin))[0]!.headers
     expect(await headersOf(receipt())).toEqual({
       ce_specversion: '1.0',
       ce_id: '0123456789abcdef0123456789abcdef',
@@ -59,7 +62,7 @@ describe('an event as a record', () => {
 
   it('keeps a field that is called __proto__, which this reader would lose', async () => {
     const raw = JSON.parse('{"__proto__":"sent by somebody"}') as Record<string, string>
-    const [record] = await (await openEncoder()).encode(message({ raw }), origin)
+    const [record] = await encodeWith(await openEncoder(), message({ raw }), origin)
     // A map of one entry: count, key and value with their lengths, end; `raw` is the last field.
     const last = Buffer.concat([
       Buffer.from([2, 18]),
@@ -81,7 +84,7 @@ describe('an event as a record', () => {
           { maxKeys: 5 },
         ),
         async (text, raw) => {
-          const [record] = await encoder.encode(message({ text, raw }), origin)
+          const [record] = await encodeWith(encoder, message({ text, raw }), origin)
           expect(decode(record!).fields).toMatchObject({ text })
           expect(Object.entries(decode(record!).fields['raw'] as object).sort()).toEqual(Object.entries(raw).sort())
         },
@@ -91,7 +94,7 @@ describe('an event as a record', () => {
   })
 
   it('is a dead letter instead when its schema can not hold it, and its bytes are kept', async () => {
-    const [record] = await (await openEncoder()).encode(receipt({ status: 'ODD' as 'UNKNOWN' }), origin)
+    const [record] = await encodeWith(await openEncoder(), receipt({ status: 'ODD' as 'UNKNOWN' }), origin)
     expect(record).toMatchObject({ topic: TOPICS['dead-letter'] })
     expect(decode(record!).fields).toMatchObject({ reason: 'not-encodable', body: origin.body, request: origin.facts })
   })
@@ -100,7 +103,7 @@ describe('an event as a record', () => {
 describe('an event that is too large for the broker', () => {
   it('becomes a dead letter with the bytes and the request that it came from', async () => {
     const event = message({ text: 'x'.repeat(MAX_BATCH) })
-    const records = await (await openEncoder()).encode(event, origin)
+    const records = await encodeWith(await openEncoder(), event, origin)
     expect(records).toHaveLength(1)
     expect(records[0]).toMatchObject({ topic: TOPICS['dead-letter'], key: event.source })
     const { fields } = decode(records[0]!)
@@ -116,18 +119,18 @@ describe('an event that is too large for the broker', () => {
 
   it('is told from one that just fits', async () => {
     const encoder = await openEncoder()
-    const overhead = recordBytes((await encoder.encode(message({ text: '', raw: {} }), origin))[0]!)
+    const overhead = recordBytes((await encodeWith(encoder, message({ text: '', raw: {} }), origin))[0]!)
     const largest = maxRecordBytes(MAX_BATCH) - overhead - 2 // the text's own length takes three bytes then, not one
-    expect((await encoder.encode(message({ text: 'x'.repeat(largest), raw: {} }), origin))[0]).toMatchObject({
+    expect((await encodeWith(encoder, message({ text: 'x'.repeat(largest), raw: {} }), origin))[0]).toMatchObject({
       topic: TOPICS.mo,
     })
-    expect((await encoder.encode(message({ text: 'x'.repeat(largest + 1), raw: {} }), origin))[0]).toMatchObject({
+    expect((await encodeWith(encoder, message({ text: 'x'.repeat(largest + 1), raw: {} }), origin))[0]).toMatchObject({
       topic: TOPICS['dead-letter'],
     })
   })
 
   it('may be so for its key alone', async () => {
-    const records = await (await openEncoder()).encode(receipt({ messageId: 'x'.repeat(MAX_BATCH) }), origin)
+    const records = await encodeWith(await openEncoder(), receipt({ messageId: 'x'.repeat(MAX_BATCH) }), origin)
     expect(records[0]).toMatchObject({ topic: TOPICS['dead-letter'], key: 'mtarget-fr' })
   })
 })
@@ -138,7 +141,7 @@ const joined = (records: readonly OutgoingRecord[]): Buffer =>
 describe('the parts of a dead letter', () => {
   it('have one key and event id, numbers of their own, and hold 512 KiB each', async () => {
     const body = Buffer.alloc(1_300_000, 'abc')
-    const records = await (await openEncoder()).encode(deadLetter({ body }), origin)
+    const records = await encodeWith(await openEncoder(), deadLetter({ body }), origin)
     expect(records.map((each) => decode(each).fields)).toMatchObject([
       { eventId: 'journal-1-0', part: 0, parts: 3 },
       { eventId: 'journal-1-0', part: 1, parts: 3 },
@@ -152,9 +155,9 @@ describe('the parts of a dead letter', () => {
 
   it('are one for a body of exactly 512 KiB, and for none', async () => {
     const encoder = await openEncoder()
-    expect(await encoder.encode(deadLetter({ body: Buffer.alloc(512 * 1024) }), origin)).toHaveLength(1)
-    expect(await encoder.encode(deadLetter({ body: Buffer.alloc(512 * 1024 + 1) }), origin)).toHaveLength(2)
-    expect(await encoder.encode(deadLetter({ body: new Uint8Array() }), origin)).toHaveLength(1)
+    expect(await encodeWith(encoder, deadLetter({ body: Buffer.alloc(512 * 1024) }), origin)).toHaveLength(1)
+    expect(await encodeWith(encoder, deadLetter({ body: Buffer.alloc(512 * 1024 + 1) }), origin)).toHaveLength(2)
+    expect(await encodeWith(encoder, deadLetter({ body: new Uint8Array() }), origin)).toHaveLength(1)
   })
 
   it('fit into the batches of any configuration and make up the body, whatever the facts', async () => {
@@ -167,7 +170,7 @@ describe('the parts of a dead letter', () => {
         async (size, maxBatch, query) => {
           const encoder = await openEncoder(maxBatch)
           const body = Buffer.alloc(size, 'abcdefg')
-          const records = await encoder.encode(deadLetter({ body, request: { method: 'GET', query } }), origin)
+          const records = await encodeWith(encoder, deadLetter({ body, request: { method: 'GET', query } }), origin)
           for (const record of records) expect(recordBytes(record)).toBeLessThanOrEqual(maxRecordBytes(maxBatch))
           expect(joined(records).equals(body)).toBe(true)
         },
@@ -178,7 +181,11 @@ describe('the parts of a dead letter', () => {
 
   it('say where facts were cut because nothing else would fit', async () => {
     const encoder = await openEncoder(16 * 1024)
-    const [record] = await encoder.encode(deadLetter({ request: { method: 'GET', query: 'q'.repeat(60_000) } }), origin)
+    const [record] = await encodeWith(
+      encoder,
+      deadLetter({ request: { method: 'GET', query: 'q'.repeat(60_000) } }),
+      origin,
+    )
     const { request } = decode(record!).fields as { request: Record<string, string> }
     expect(request).toMatchObject({ method: 'GET', query: `${'q'.repeat(1024)}… (cut, 60000 characters)` })
   })

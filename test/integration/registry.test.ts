@@ -74,10 +74,9 @@ describe('with a real registry', () => {
     const encoder = new AvroEncoder({ gate, topics, maxRecordBytes: maxRecordBytes(900 * 1024), recordBytes })
     await encoder.ready()
     const event = receipt()
-    const [record] = await encoder.encode(event, {
-      body: Buffer.alloc(0),
-      facts: { method: 'GET', path: '/', query: '' },
-    })
+    const facts = { method: 'GET', path: '/', query: '' }
+    const { records } = await encoder.encode(event, { body: Buffer.alloc(0), facts })
+    const [record] = records
     const reader = new SchemaRegistry({ host: inject('registryUrl') })
     const { kind, ...fields } = event
     expect(kind).toBe('dlr')

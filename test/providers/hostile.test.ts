@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Via } from '../../src/event.js'
+import type { Item } from '../../src/providers/provider.js'
 import { decodeWith, providerNamed, received } from './support.js'
 
 const SIZE = 256 * 1024
@@ -20,6 +21,9 @@ const BODIES = {
   'one parameter over and over': fill('a=1&'),
   'ids without statuses': fill('msg_id=1&'),
   'reports and many other fields': `${fill('msg_id=1&status=DELIVERED&').slice(SIZE / 2)}&${fill('x=1&').slice(SIZE / 2)}`,
+  'many reports, and many fields of none': `${Array.from({ length: 3000 }, (_, i) => `r[${i}][msg_id]=${i}&r[${i}][status]=A`).join('&')}&${Array.from({ length: 15_000 }, (_, i) => `k${i}=`).join('&')}`,
+  'many messages, and many fields of none': `${Array.from({ length: 3000 }, (_, i) => `m[${i}][sender]=1&m[${i}][text]=A`).join('&')}&${Array.from({ length: 15_000 }, (_, i) => `k${i}=`).join('&')}`,
+  'a page of many rows beside many fields': `{${Array.from({ length: 15_000 }, (_, i) => `"k${i}":1,`).join('')}"results":[${'{"MsgId":"1","Status":"3"},'.repeat(3000)}{}]}`,
   'indexed ids': Array.from({ length: 12_000 }, (_, i) => `msg_id[${i}]=1`).join('&'),
   'brackets in a name': `${fill('[a]')}=1&msg_id=1&status=A`,
   'percent signs': fill('%'),
@@ -34,6 +38,17 @@ const BODIES = {
   'a long number': `{"results":[{"MsgId":"1","Status":"5","OriginatedAddress":"+${fill('1')}","Content":"x"}]}`,
   'a long date': `{"results":[{"MsgId":"1","Status":"3","DeliveryDateTime":"${fill('2026-01-01 ')}"}]}`,
 }
+
+/** Characters that the items' `raw` take together: all of an entry is in memory at once. */
+const rawSize = (items: readonly Item[]): number =>
+  items.reduce(
+    (sum, item) =>
+      sum +
+      (item.kind === 'dead-letter'
+        ? 0
+        : Object.entries(item.raw).reduce((size, [name, value]) => size + name.length + value.length, 0)),
+    0,
+  )
 
 describe.each(['mtarget', 'seven'])('%s reads a hostile body in good time', (name) => {
   const decode = decodeWith(name)
@@ -58,6 +73,7 @@ describe.each(['mtarget', 'seven'])('%s reads a hostile body in good time', (nam
         expect(items.some((item) => item.kind === 'dead-letter' && item.reason === 'decoder-failed')).toBe(false)
         // Linear work takes a tenth of it; what is quadratic takes minutes.
         expect(user / 1000, `${via} ${path}`).toBeLessThan(5000)
+        expect(rawSize(items), `${via} ${path}`).toBeLessThan(64 * 1024 * 1024)
       }
     },
     60_000,
@@ -65,5 +81,23 @@ describe.each(['mtarget', 'seven'])('%s reads a hostile body in good time', (nam
 
   it('and the same in a query', () => {
     for (const text of Object.values(BODIES)) decode(received('CALLBACK', '', { query: text.slice(0, 64 * 1024) }))
+  }, 60_000)
+
+  it('and many rows with a long query', () => {
+    const query = `msg_id=1&${'long=value&'.repeat(5000)}`
+    const rows = [
+      '{"msg_id":"1","status":"DELIVERED","MsgId":"1","Status":"3"},'.repeat(5000),
+      '1;DELIVERED\n'.repeat(5000),
+    ]
+    for (const body of [`[${rows[0]}{}]`, rows[1]!]) {
+      const items = decode(received('CALLBACK', body, { query }))
+      expect(rawSize(items)).toBeLessThan(64 * 1024 * 1024)
+      expect(items.some((item) => item.kind === 'dead-letter')).toBe(true)
+    }
+  }, 60_000)
+
+  it('and four megabytes without an equals sign', () => {
+    // What is quadratic takes minutes here.
+    expect(decode(received('CALLBACK', 'a&'.repeat(2 * 1024 * 1024)))).toHaveLength(1)
   }, 60_000)
 })

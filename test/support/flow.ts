@@ -4,7 +4,7 @@
  * the process makes.
  */
 import type { Event } from '../../src/event.js'
-import type { Encoder, Origin } from '../../src/encode/encoder.js'
+import type { Encoded, Encoder, Origin } from '../../src/encode/encoder.js'
 import type { Journal } from '../../src/journal/journal.js'
 import { type Outcome, Pipeline, type PipelineObserver } from '../../src/pipeline.js'
 import type { Item, Provider, Received } from '../../src/providers/provider.js'
@@ -22,6 +22,8 @@ export interface ItemSpec {
 
 export const dlr = (id: string, final = true): ItemSpec => ({ kind: 'dlr', id, final })
 export const mo = (id: string | null = null): ItemSpec => ({ kind: 'mo', id })
+/** The id of an item that no record can hold. */
+export const UNFIT = 'unfit'
 export const dead: ItemSpec = { kind: 'dead-letter', id: null }
 
 export const testProvider: Provider = {
@@ -130,7 +132,7 @@ export class TestEncoder implements Encoder {
     this.asked++
   }
 
-  async encode(event: Event, origin: Origin): Promise<OutgoingRecord[]> {
+  async encode(event: Event, origin: Origin): Promise<Encoded> {
     if (this.#busy) this.breaches.push('encode beside encode')
     this.#busy = true
     await Promise.resolve()
@@ -138,7 +140,9 @@ export class TestEncoder implements Encoder {
     this.encoded.push(event.eventId)
     const key = event.kind === 'dlr' ? event.messageId : event.kind === 'mo' ? event.sender : event.source
     const value = Buffer.from(String(origin.body.byteLength))
-    return [{ topic: event.kind, key, value, headers: { ce_id: event.eventId } }]
+    const records = [{ topic: event.kind, key, value, headers: { ce_id: event.eventId } }]
+    const unfit = event.kind === 'dlr' && event.messageId === UNFIT
+    return { records, deadLetter: event.kind === 'dead-letter' ? event.reason : unfit ? 'too-large' : null }
   }
 }
 

@@ -68,7 +68,8 @@ const jsonEncoder: Encoder = {
   ready: () => Promise.resolve(),
   encode: (event) => {
     const value = Buffer.from(JSON.stringify(event))
-    return Promise.resolve([{ topic: event.kind, key: event.source, value, headers: {} }])
+    const records = [{ topic: event.kind, key: event.source, value, headers: {} }]
+    return Promise.resolve({ records, deadLetter: event.kind === 'dead-letter' ? event.reason : null })
   },
 }
 

@@ -1,16 +1,13 @@
 /** Rows out of JSON: of a pull answer (`{"results": […]}`) and of a push that came as JSON. */
 import type { DecodeSettings, Item, Received } from '../provider.js'
 import { combine } from '../wire/combine.js'
-import { dead } from '../wire/dead.js'
-import { joined, type Field } from '../wire/fields.js'
+import { dead, tooMuch } from '../wire/dead.js'
+import { joined, tooMuchShared, type Field } from '../wire/fields.js'
 import { jsonFields } from '../wire/json-fields.js'
 import { leftOver, rowFields } from '../wire/json-items.js'
 import { findRows, type Rows } from '../wire/json-rows.js'
 import type { Opened } from '../wire/open.js'
 import { accountError, isDecisive, isReport, readRow } from './rows.js'
-
-/** Fields beside `results` go into the `raw` of every row; above this they are no description of an item. */
-const MAX_ENVELOPE_BYTES = 64 * 1024
 
 export const findResults = (bytes: Uint8Array): Rows => findRows(bytes, 'results')
 
@@ -31,6 +28,7 @@ export const readPushed = (
   if (found.rows.length === 0 && found.rest === undefined) {
     return [dead('not-a-report', 'a list in which there is nothing', received.body)]
   }
+  if (tooMuchShared(found.rows.length / 2, query)) return [tooMuch(found.rows.length / 2, received.body)]
   return readRows(found, opened, received, (own, envelope, body) => {
     const { fields, also, conflict } = combine(own, query, isDecisive)
     if (conflict !== undefined) {
@@ -64,13 +62,16 @@ function* readRows(
 
 const envelopeFields = (found: Rows, opened: Opened, unreadable: Item[]): Field[] => {
   const fields: Field[] = []
-  let bytes = 0
   for (let i = 0; i < found.envelope.length; i += 2) {
     const member = opened.bytes.subarray(found.envelope[i], found.envelope[i + 1])
-    bytes += member.length
     const read = jsonFields(`{${opened.read(member)}}`)
     if (Array.isArray(read)) fields.push(...read)
     else unreadable.push(dead(read.reason, `a field beside the rows is not readable: ${read.detail}`, member))
   }
-  return bytes > MAX_ENVELOPE_BYTES ? [] : fields
+  if (!tooMuchShared(found.rows.length / 2, fields)) return fields
+  // The rows are worth more than what stands beside them, which is kept once.
+  for (let i = 0; i < found.envelope.length; i += 2) {
+    unreadable.push(tooMuch(found.rows.length / 2, opened.bytes.subarray(found.envelope[i], found.envelope[i + 1])))
+  }
+  return []
 }

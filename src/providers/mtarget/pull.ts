@@ -46,16 +46,16 @@ export const pull: PullProtocol = {
     if (!('kind' in opened)) {
       const found = findResults(opened.bytes)
       if (found.keyFound) {
-        let errors = 0
+        let rows = 0
         let said: string | undefined
         for (let i = 0; i < found.rows.length; i += 2) {
           const fields = rowFields(opened.bytes.subarray(found.rows[i], found.rows[i + 1]), opened)
-          const error = Array.isArray(fields) ? accountError(fields) : undefined
-          if (error === undefined) continue
-          errors++
-          said ??= error
+          // `{}` and `null` in a list are no items: they must not make the queue look as if there were more in it.
+          if (!Array.isArray(fields) || fields.length === 0) continue
+          const error = accountError(fields)
+          if (error === undefined) rows++
+          else said ??= error
         }
-        const rows = found.rows.length / 2 - errors
         return said === undefined ? { kind: 'page', rows } : { kind: 'page', rows, accountError: said }
       }
     }

@@ -59,6 +59,9 @@ const statusCode = (field: Field | undefined): string | undefined => {
   return text !== undefined && field?.type === 'number' ? String(Number(text)) : text
 }
 
+/** What tells an item whose `Status` says nothing from an account error that has one. */
+const OF_AN_ITEM = new Set<string>([...MESSAGE_ID, ...RECIPIENT, ...SENDER])
+
 /**
  * What an account-error row says; undefined when the row is none. It has no `Status`, and a `code` other than "0". The
  * number is not looked at: the provider pairs -12 with "invalid credential", others with "invalid parameter".
@@ -66,10 +69,17 @@ const statusCode = (field: Field | undefined): string | undefined => {
 export const accountError = (fields: readonly Field[]): string | undefined => {
   const has = (name: string): string | undefined => value(fields.find((field) => field.name === name))
   if (has('Status') !== undefined) return undefined
+  // An item from which the status is missing is an item all the same: it ends as a dead letter, not as nothing.
+  if (fields.some(isStatusField) && fields.some((field) => OF_AN_ITEM.has(field.name) && value(field) !== undefined)) {
+    return undefined
+  }
   const code = has('code')
   if (code === undefined || code === '0') return undefined
   return `${has('reason') ?? has('Reason') ?? 'no reason given'} (code ${code})`
 }
+
+/** Under any type: a nested one is `Status[…]`. */
+const isStatusField = ({ name }: Field): boolean => name === 'Status' || name.startsWith('Status[')
 
 /** What one item is read from. */
 export interface Row {

@@ -59,11 +59,11 @@ const twice = (fields: readonly Field[], body: Uint8Array): Item | undefined => 
 }
 
 const ROW: Record<Endpoint, (fields: readonly Field[], body: Uint8Array) => Item | undefined> = {
-  /** Without a status yet (null) the row says that there is no report: there is no item in it. */
+  /** Without a status yet (null, or empty) the row says that there is no report: there is no item in it. */
   status(fields, body) {
     const status = find(fields, 'status')
     const id = find(fields, 'id')
-    if (status?.type === 'null' && said(id) !== undefined) return undefined
+    if (status !== undefined && said(status) === undefined && said(id) !== undefined) return undefined
     return twice(fields, body) ?? readReceipt({ id, status, time: find(fields, 'status_time'), all: fields }, body)
   },
 

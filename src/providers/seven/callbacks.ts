@@ -1,8 +1,8 @@
 /** What seven calls us with: GET, form POST or JSON POST, one report or many. */
 import type { DecodeSettings, Item, Received } from '../provider.js'
 import { latin1, type ReadText } from '../wire/charset.js'
-import { dead } from '../wire/dead.js'
-import type { Field } from '../wire/fields.js'
+import { dead, tooMuch } from '../wire/dead.js'
+import { tooMuchShared, type Field } from '../wire/fields.js'
 import { formFields } from '../wire/form-fields.js'
 import { leftOver, OPEN_ARRAY, OPEN_OBJECT, rowFields } from '../wire/json-items.js'
 import { findRows } from '../wire/json-rows.js'
@@ -19,23 +19,28 @@ export const decodeCallback = (received: Received, settings: DecodeSettings): It
   if ('kind' in opened) return [opened]
   const content = trimmed(opened.bytes)
   if (content[0] === OPEN_OBJECT || content[0] === OPEN_ARRAY) {
-    return readJson(opened, received, (fields, body) => readEvent(fields, query, body, settings))
+    return readJson(opened, received, query, (fields, body) => readEvent(fields, query, body, settings))
   }
   const lines = lineRanges(content)
-  return isList(content, lines, opened.read)
-    ? readLines(content, lines, opened.read, (fields, body) => readEvent(fields, query, body, settings))
-    : readEvent(formFields(latin1(content), opened.read), query, received.body, settings)
+  if (!isList(content, lines, opened.read)) {
+    return readEvent(formFields(latin1(content), opened.read), query, received.body, settings)
+  }
+  const count = lines.length / 2
+  return tooMuchShared(count, query)
+    ? [tooMuch(count, received.body)]
+    : readLines(content, lines, opened.read, (fields, body) => readEvent(fields, query, body, settings))
 }
 
 type Read = (fields: readonly Field[], body: Uint8Array) => Item[]
 
-function* readJson(opened: Opened, received: Received, read: Read): Iterable<Item> {
+function* readJson(opened: Opened, received: Received, query: readonly Field[], read: Read): Iterable<Item> {
   const found = findRows(opened.bytes)
   const { rows } = found
   if (found.rest === undefined && !rows.some((start, i) => i % 2 === 0 && opened.bytes[start] === OPEN_OBJECT)) {
     yield dead('not-a-report', 'JSON in which there is no object', received.body)
     return
   }
+  if (tooMuchShared(rows.length / 2, query)) return yield tooMuch(rows.length / 2, received.body)
   for (let i = 0; i < rows.length; i += 2) {
     const body = opened.bytes.subarray(rows[i], rows[i + 1])
     const fields = rowFields(body, opened)

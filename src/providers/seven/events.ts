@@ -7,8 +7,8 @@
  */
 import type { DecodeSettings, Item } from '../provider.js'
 import { combine } from '../wire/combine.js'
-import { dead } from '../wire/dead.js'
-import { conflicting, find, firstSaid, said, type Field } from '../wire/fields.js'
+import { dead, tooMuch } from '../wire/dead.js'
+import { conflicting, find, firstSaid, said, tooMuchShared, type Field } from '../wire/fields.js'
 import { group, split } from './groups.js'
 import { readMessage } from './message.js'
 import { readReports } from './reports.js'
@@ -79,6 +79,7 @@ const readMessages = (fields: readonly Field[], also: readonly Field[], body: Ui
     (leaves) => leaves.has('sender') || leaves.has('text'),
   )
   if (groups.length === 0) return [incomplete(fields, body)]
+  if (tooMuchShared(groups.length, [...shared, ...also])) return [tooMuch(groups.length, body)]
   return groups.map(({ leaves }) => {
     for (const [leaf, list] of leaves) {
       if (DECISIVE.has(leaf) && list.some(({ value }) => value !== list[0]?.value)) {

@@ -63,11 +63,32 @@ export const group = (
   for (const [key, leaves] of byKey) if (isWhole(leaves)) lists.add(listOf(key))
   const groups: Group[] = []
   const shared: Field[] = []
+  const isReport = (key: string, leaves: ReadonlyMap<string, unknown>): boolean =>
+    lists.has(listOf(key)) && hasSome(leaves)
+  for (const [key, leaves] of byKey) if (isReport(key, leaves)) groups.push({ key, leaves })
   for (const [key, leaves] of byKey) {
-    if (lists.has(listOf(key)) && hasSome(leaves)) groups.push({ key, leaves })
-    else for (const list of leaves.values()) shared.push(...list)
+    if (isReport(key, leaves)) continue
+    const fieldsOf = [...leaves.values()].flat()
+    const owner = ownerOf(key, byKey, isReport)
+    // `reports[0][net][mcc]` is a field of the report `reports[0]`, and of no other.
+    if (owner) for (const field of fieldsOf) owner.set(field.name, [...(owner.get(field.name) ?? []), field])
+    else for (const field of fieldsOf) shared.push(field)
   }
   return { groups, shared }
+}
+
+/** The leaves of the report inside which this key lies. */
+const ownerOf = <Leaves extends ReadonlyMap<string, unknown>>(
+  key: string,
+  byKey: ReadonlyMap<string, Leaves>,
+  isReport: (key: string, leaves: Leaves) => boolean,
+): Leaves | undefined => {
+  for (let end = key.lastIndexOf('['); end > 0; end = key.lastIndexOf('[', end - 1)) {
+    const above = key.slice(0, end)
+    const leaves = byKey.get(above)
+    if (leaves && isReport(above, leaves)) return leaves
+  }
+  return undefined
 }
 
 const listOf = (key: string): string => key.replace(/[0-9]+/g, '')

@@ -5,6 +5,7 @@
 import { latin1, type ReadText } from '../wire/charset.js'
 import type { Field } from '../wire/fields.js'
 import { formFields } from '../wire/form-fields.js'
+import { split } from './groups.js'
 import { canonicalStatus, isStatus } from './statuses.js'
 
 const MAX_LINE = 1024
@@ -34,10 +35,11 @@ export const reportFields = (line: Uint8Array, read: ReadText): Field[] | undefi
   const columns = columnFields(read(line))
   if (columns) return columns
   const form = latin1(line)
-  if (!form.includes('msg_id=') || !form.includes('status=')) return undefined
+  if (!form.includes('msg_id') || !form.includes('status')) return undefined
   const fields = formFields(form, read)
-  const names = new Set(fields.map(({ name }) => name))
-  return names.has('msg_id') && names.has('status') && !names.has('webhook_event') ? fields : undefined
+  const leaves = new Set(fields.map(({ name }) => split(name).leaf))
+  const other = fields.some(({ name, value }) => name === 'webhook_event' && value !== 'dlr')
+  return leaves.has('msg_id') && leaves.has('status') && !other ? fields : undefined
 }
 
 /** Start and end of each line that is not blank, flat, without its line break. */

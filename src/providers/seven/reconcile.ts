@@ -57,9 +57,21 @@ export const reconcile: ReconcileProtocol = {
     const rows = found.rows.length / 2
     // An answer that was cut is gone on with behind what came of it.
     const cut = found.rest?.kind === 'cut' && rows > 0
+    if (rows > 0 && !hasIds(found, opened)) {
+      return { kind: 'not-an-answer', detail: `an answer of the ${endpoint} endpoint in which nothing has an id` }
+    }
     const unsettled = endpoint === 'outbound' ? unsettledIn(found, opened) : []
     return { kind: 'answer', rows, lastPage: rows < PAGE && !cut, unsettled }
   },
+}
+
+/** A refusal in a form that is not known must not be taken for a list that was read. */
+const hasIds = ({ rows }: Rows, opened: Opened): boolean => {
+  for (let i = 0; i < rows.length; i += 2) {
+    const fields = rowFields(opened.bytes.subarray(rows[i], rows[i + 1]), opened)
+    if (Array.isArray(fields) && said(find(fields, 'id')) !== undefined) return true
+  }
+  return false
 }
 
 /** An answer that is not JSON: one status, or what the decoder makes a dead letter of. */

@@ -1,12 +1,13 @@
 /** Receipts in a set of fields: usually one, and in a cumulated report many. */
 import type { Item } from '../provider.js'
-import { dead, type DeadReason } from '../wire/dead.js'
-import { find, firstSaid, joined, type Field } from '../wire/fields.js'
+import { dead, type DeadReason, tooMuch } from '../wire/dead.js'
+import { find, firstSaid, joined, said, tooMuchShared, type Field } from '../wire/fields.js'
 import { group, type Group } from './groups.js'
-import { readReceipt } from './receipt.js'
+import { readReceipt, type ReceiptFields } from './receipt.js'
 
-/** Bounds fields shared by many reports, which go into the `raw` of each. */
-const MAX_SHARED = 5_000_000
+/** In an id: what separates several, in any form that was thought of. */
+const SEVERAL_IDS = /[\s\p{Cc},;|&=]/u
+const SEVERAL_STATUSES = /[\p{Cc},;|&=]/u
 
 /**
  * @param fields those of the reports
@@ -16,7 +17,7 @@ export const readReports = (fields: readonly Field[], also: readonly Field[], bo
   if (isFlat(fields)) {
     const all = joined(fields, also)
     const time = firstSaid(find(fields, 'timestamp'), find(fields, 'webhook_timestamp'))
-    return [readReceipt({ id: find(fields, 'msg_id'), status: find(fields, 'status'), time, all }, body)]
+    return [readOne({ id: find(fields, 'msg_id'), status: find(fields, 'status'), time, all }, body)]
   }
   const { groups, shared } = group(
     fields,
@@ -24,6 +25,8 @@ export const readReports = (fields: readonly Field[], also: readonly Field[], bo
     (leaves) => leaves.has('msg_id') || leaves.has('status'),
   )
   const common = [...shared, ...also]
+  const count = groups.reduce((sum, { leaves }) => sum + Math.max(1, leaves.get('msg_id')?.length ?? 0), 0)
+  if (tooMuchShared(count, common)) return [tooMuch(count, body)]
   const failures = new Failures(body)
   const items: Item[] = []
   let reports = 0
@@ -31,7 +34,6 @@ export const readReports = (fields: readonly Field[], also: readonly Field[], bo
     const rows = columns(each)
     reports += rows?.length ?? 1
     if (rows === undefined) failures.add('unequal-counts', unequal(each))
-    else if (rows.length * common.length > MAX_SHARED) failures.add('too-complex', 'too much beside too many reports')
     else for (const row of rows) collect(readRow(row, common, body), items, failures)
   }
   if (reports === 0) failures.add('missing-id', 'a receipt without msg_id: which message it is about can not be known')
@@ -58,10 +60,15 @@ const columns = ({ leaves }: Group): Row[] | undefined => {
   const statuses = leaves.get('status')?.length ?? 0
   if (count <= 1 && statuses <= 1) return [leaves]
   if (count !== statuses) return undefined
-  for (const list of leaves.values()) if (list.length !== 1 && list.length !== count) return undefined
+  const once = [...leaves.values()].filter((list) => list.length !== count)
+  if (once.some((list) => list.length !== 1)) return undefined
   return Array.from({ length: count }, (_, i) => {
     const row = new Map<string, readonly Field[]>()
-    for (const [leaf, list] of leaves) row.set(leaf, list.length === 1 ? list : [list[i] as Field])
+    for (const [leaf, list] of leaves) {
+      // A time that was sent once is not that of each report.
+      if (list.length === count) row.set(leaf, [list[i] as Field])
+      else row.set(leaf === 'timestamp' ? 'timestamp of all' : leaf, list)
+    }
     return row
   })
 }
@@ -74,7 +81,18 @@ const readRow = (row: Row, common: readonly Field[], body: Uint8Array): Item => 
   const one = (leaf: string): Field | undefined => row.get(leaf)?.[0]
   const time = firstSaid(one('timestamp'), one('webhook_timestamp'), find(common, 'webhook_timestamp'))
   const all = [...[...row.values()].flat(), ...common]
-  return readReceipt({ id: one('msg_id'), status: one('status'), time, all }, body)
+  return readOne({ id: one('msg_id'), status: one('status'), time, all }, body)
+}
+
+/** Nothing is guessed (invariant 6): `1001,1002` may be two messages, and `DELIVERED,FAILED` is no status. */
+const readOne = (fields: ReceiptFields, body: Uint8Array): Item => {
+  const id = said(fields.id)
+  const status = said(fields.status)
+  if ((id !== undefined && SEVERAL_IDS.test(id)) || (status !== undefined && SEVERAL_STATUSES.test(status))) {
+    const found = `msg_id ${JSON.stringify(id?.slice(0, 100))}, status ${JSON.stringify(status?.slice(0, 100))}`
+    return dead('ambiguous-report', `${found}: these look like several, in a form that is not known`, body)
+  }
+  return readReceipt(fields, body)
 }
 
 const collect = (item: Item, items: Item[], failures: Failures): void => {

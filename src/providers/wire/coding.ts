@@ -13,7 +13,7 @@ const NO_CODING = new Set(['', 'identity', 'none', 'utf-8', 'utf8', 'binary', '8
 
 /** The first two bytes of a zlib stream: method 8, and divisible by 31 (RFC 1950). */
 const isZlib = (b: Uint8Array): boolean => ((b[0] ?? 0) & 15) === 8 && ((b[0] ?? 0) * 256 + (b[1] ?? 0)) % 31 === 0
-const isGzip = (b: Uint8Array): boolean => b[0] === 0x1f && b[1] === 0x8b
+export const isGzip = (b: Uint8Array): boolean => b[0] === 0x1f && b[1] === 0x8b
 
 /**
  * Whether bytes that should be compressed are plain text: something on the way undid the coding and left its name.

@@ -4,6 +4,7 @@ import type { DeadItem, Item } from '../provider.js'
 export const DEAD_REASONS = {
   'account-refused': 'the provider refused the call instead of answering it',
   'ambiguous-answer': 'an answer that names no message, to a question that named several',
+  'ambiguous-report': 'an id or a status in which there seem to be several',
   'conflicting-fields': 'a field that decides what the item means was sent more than once, with different values',
   'cut-page': 'the bytes end before the document does; whole rows before the cut became events',
   'decoder-failed': 'a defect of this product: the decoder failed, all bytes are here',
@@ -23,6 +24,10 @@ export const DEAD_REASONS = {
 } as const
 
 export type DeadReason = keyof typeof DEAD_REASONS
+
+/** So much was sent beside the items that it would not fit into the `raw` of all: `tooMuchShared`. */
+export const tooMuch = (items: number, body: Uint8Array): DeadItem =>
+  dead('too-complex', `${items} items, and more beside them than can be given to each`, body)
 
 /** @param detail a sentence for people: what was found, where, what to do */
 export const dead = (reason: DeadReason, detail: string, body: Uint8Array): DeadItem => ({

@@ -17,6 +17,19 @@ export interface Field {
 /** More than any real item has; bounds what one item may cost. */
 export const MAX_FIELDS_OF_AN_ITEM = 65_536
 
+/** Characters that fields sent once may take in the `raw` of all the items together that they belong to. */
+const MAX_SHARED = 32 * 1024 * 1024
+/** What a field takes beside its characters, roughly. */
+const FIELD = 32
+
+/** Whether fields that belong to each of so many items would make far more of a body than it is: it could end the process. */
+export const tooMuchShared = (items: number, shared: readonly Field[]): boolean => {
+  const room = MAX_SHARED / Math.max(1, items)
+  let size = 0
+  for (const { name, value } of shared) if ((size += name.length + value.length + FIELD) > room) return true
+  return false
+}
+
 export const find = (fields: readonly Field[], name: string): Field | undefined => {
   for (const field of fields) if (field.name === name) return field
   return undefined

@@ -16,11 +16,12 @@ export const formFields = (text: string, read: ReadText = utf8): Field[] => {
     let end = text.indexOf('&', at)
     if (end < 0) end = text.length
     if (end > at) {
-      const equals = text.indexOf('=', at)
-      const named = equals >= 0 && equals < end
+      // Not looked for behind the part: a body without any would be read to its end for each.
+      const part = text.slice(at, end)
+      const equals = part.indexOf('=')
       fields.push({
-        name: component(text.slice(at, named ? equals : end), read),
-        value: named ? component(text.slice(equals + 1, end), read) : '',
+        name: component(equals < 0 ? part : part.slice(0, equals), read),
+        value: equals < 0 ? '' : component(part.slice(equals + 1), read),
         type: 'string',
       })
     }

@@ -4,6 +4,20 @@
  * Only quotes, brackets and commas are looked at, once, from front to back. For JSON that is exact; where it is not
  * JSON, a row found here does not parse, and becomes a dead letter of its own.
  */
+import {
+  BACKSLASH,
+  CLOSE_ARRAY,
+  CLOSE_OBJECT,
+  COLON,
+  COMMA,
+  LOWER_N,
+  OPEN_ARRAY,
+  OPEN_OBJECT,
+  QUOTE,
+  isBlank,
+  isDelimiter,
+} from './json-bytes.js'
+
 /** What one body may hold of rows; the largest answer by default has room for some 300,000. The rest is not read. */
 export const MAX_ROWS = 500_000
 
@@ -20,18 +34,9 @@ export interface Rows {
 
 /**
  * Elements of an array are rows, an object is one row. With `key`, an object that has an array under that key gives
- * the elements of that array instead. Further documents may follow, as in one object a line.
+ * the elements of that array instead; `#isRows` says what else may stand there. Further documents may follow, as in one object a line.
  */
 export const findRows = (bytes: Uint8Array, key?: string): Rows => new Scanner(bytes, key).run()
-
-const QUOTE = 0x22
-const COMMA = 0x2c
-const COLON = 0x3a
-const OPEN_ARRAY = 0x5b
-const BACKSLASH = 0x5c
-const CLOSE_ARRAY = 0x5d
-const OPEN_OBJECT = 0x7b
-const CLOSE_OBJECT = 0x7d
 
 class Scanner {
   readonly #bytes: Uint8Array
@@ -133,9 +138,51 @@ class Scanner {
         this.#envelope = members
         if (!this.#elements()) return false
       } else {
+        const value = this.#at
         if (!this.#value()) return false
-        members.push(member, this.#at)
+        if (isKey && this.#isRows(value)) {
+          found = true
+          this.#keyFound = true
+          this.#envelope = members
+        } else members.push(member, this.#at)
       }
+    }
+  }
+
+  /**
+   * What may stand under the key instead of an array: `null` for none; an object of objects, as PHP writes a list with
+   * gaps; an object that is the only row.
+   */
+  #isRows(start: number): boolean {
+    const end = this.#at
+    if (this.#bytes[start] !== OPEN_OBJECT) return end - start === 4 && this.#bytes[start] === LOWER_N
+    const values = this.#values(start)
+    this.#at = end
+    const listed = values?.every((each, i) => i % 2 === 1 || this.#bytes[each] === OPEN_OBJECT)
+    for (const each of listed && values ? values : [start, end]) this.#rows.push(each)
+    return true
+  }
+
+  /** Start and end of each value of the object that begins here; undefined where it is not read to its end. */
+  #values(start: number): number[] | undefined {
+    const values: number[] = []
+    this.#at = start + 1
+    for (;;) {
+      this.#blanks()
+      if (this.#bytes[this.#at] === CLOSE_OBJECT) return values
+      if (values.length > 0) {
+        if (this.#bytes[this.#at] !== COMMA || values.length >= 2 * MAX_ROWS) return undefined
+        this.#at++
+        this.#blanks()
+      }
+      if (this.#bytes[this.#at] !== QUOTE || !this.#value()) return undefined
+      this.#blanks()
+      if (this.#bytes[this.#at] !== COLON) return undefined
+      this.#at++
+      this.#blanks()
+      const value = this.#at
+      if (!this.#value()) return undefined
+      values.push(value, this.#at)
     }
   }
 
@@ -193,11 +240,7 @@ class Scanner {
   }
 
   #blanks(): void {
-    for (;;) {
-      const byte = this.#bytes[this.#at]
-      if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) return
-      this.#at++
-    }
+    while (isBlank(this.#bytes[this.#at])) this.#at++
   }
 
   #step(): true {
@@ -205,13 +248,3 @@ class Scanner {
     return true
   }
 }
-
-const isDelimiter = (byte: number): boolean =>
-  byte === COMMA ||
-  byte === CLOSE_ARRAY ||
-  byte === CLOSE_OBJECT ||
-  byte === QUOTE ||
-  byte === COLON ||
-  byte === OPEN_ARRAY ||
-  byte === OPEN_OBJECT ||
-  byte <= 0x20

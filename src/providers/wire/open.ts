@@ -1,7 +1,7 @@
 /** What stands between the wire and the first character: content coding, byte order mark, character set. */
 import type { DeadItem, Received } from '../provider.js'
 import { BOM_LENGTH, hasBom, reader, utf8, type ReadText } from './charset.js'
-import { decodeContent } from './coding.js'
+import { decodeContent, isGzip } from './coding.js'
 import { dead } from './dead.js'
 
 export interface Opened {
@@ -13,9 +13,14 @@ export interface Opened {
 export const open = (received: Received): Opened | DeadItem => {
   const { facts, body } = received
   const encoding = facts['content-encoding']
-  const decoded = encoding === undefined ? { bytes: body } : decodeContent(body, encoding)
+  // A compressed body says so; one that does not is known by its first bytes, which no text has.
+  const decoded = decodeContent(body, encoding ?? (isGzip(body) ? 'gzip' : undefined))
   if ('problem' in decoded) {
-    return dead('undecodable', `${decoded.problem}; the body is kept as received, content-encoding ${encoding}`, body)
+    return dead(
+      'undecodable',
+      `${decoded.problem}; the body is kept as received, content-encoding ${encoding ?? 'not given'}`,
+      body,
+    )
   }
   const read = reader(facts['content-type'])
   if (read === undefined) {
