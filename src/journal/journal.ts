@@ -42,6 +42,12 @@ export interface WatchChange {
   readonly state: 'open' | 'closed'
 }
 
+/** An identified item that another replica has published: it is on a topic, whatever this journal holds. */
+export interface Published {
+  readonly eventId: string
+  readonly receivedAt: number
+}
+
 /** What is remembered of released entries, written in the transaction that forgets them. */
 export interface ReleaseNotes {
   readonly seen: readonly Seen[]
@@ -125,6 +131,12 @@ export interface Journal {
 
   /** Forgets every entry up to and including `upTo`, and remembers the notes, in one transaction. */
   release(upTo: number, notes: ReleaseNotes): Promise<void>
+
+  /**
+   * Remembers what was read from the topics, in one transaction: as if it had arrived before anything that this journal
+   * holds. What it has seen itself stays as it is. Safe at any time: what is on a topic must not be published again.
+   */
+  remember(published: readonly Published[], watch: readonly WatchChange[]): Promise<void>
 
   /** The first arrival of an event id that is still remembered. */
   firstArrival(eventId: string): Arrival | undefined

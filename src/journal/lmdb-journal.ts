@@ -21,10 +21,12 @@ import { type Environment, openEnvironment } from './environment.js'
 import { BYTES_PER_ID, IdIndex, type IdIndexLimits } from './id-index.js'
 import type { Arrival, Entry, Journal, JournalStats, NewEntry, Nonce, ReleaseNotes } from './journal.js'
 import { type DirectoryLock, lockDirectory } from './lock.js'
+import { writeMarks } from './marks.js'
 import { NonceStore } from './nonce-store.js'
 import { Oldest } from './oldest.js'
 import { readEntries } from './read.js'
 import { bytesIn, entryCount, spareBytes } from './pages.js'
+import { rememberInto } from './remember.js'
 import { queueRenumbering } from './renumber.js'
 import { LmdbWatchList } from './watch-list.js'
 import { Writer } from './writer.js'
@@ -44,6 +46,7 @@ export interface LmdbJournalOptions {
 export class LmdbJournal implements Journal {
   readonly id: string
   readonly watchList: LmdbWatchList
+  readonly remember: Journal['remember']
   readonly #env: Environment
   readonly #nonces: NonceStore
   readonly #ids: IdIndex
@@ -87,6 +90,13 @@ export class LmdbJournal implements Journal {
     this.#capacity = new Capacity(options, { entries: () => bytesIn(env.entries), spare: () => spareBytes(env) })
     this.#writer = new Writer(env.root, this.#capacity, options.onTrouble)
     this.watchList = new LmdbWatchList(env, this.#writer)
+    this.remember = rememberInto({
+      env,
+      writer: this.#writer,
+      ids: this.#ids,
+      watchList: this.watchList,
+      clock: options.clock,
+    })
 
     const { meta, entries } = env
     this.#released = (meta.get('released') as number | undefined) ?? -1
@@ -99,23 +109,8 @@ export class LmdbJournal implements Journal {
     // An earlier run that read no position left its mark; it counts unless the clock was set back behind it since.
     const mark = meta.get('unverifiedFrom') as number | undefined
     const unverifiedFrom = Math.min(mark ?? Infinity, this.#next)
-    if (id === undefined || unverifiedFrom !== mark) this.#mark(id === undefined, unverifiedFrom)
-  }
-
-  /** Both must be durable before the first entry is; a synchronous write at start is. */
-  #mark(isNew: boolean, unverifiedFrom: number): void {
-    const { root, meta } = this.#env
-    const write = (): void =>
-      root.transactionSync(() => {
-        if (isNew) meta.putSync('id', this.id)
-        meta.putSync('unverifiedFrom', unverifiedFrom)
-      })
-    try {
-      write()
-    } catch {
-      this.#capacity.writeFailed() // gives the reserve's room
-      write()
-    }
+    const marks = { ...(id === undefined && { id: this.id }), ...(unverifiedFrom !== mark && { unverifiedFrom }) }
+    writeMarks(env, marks, this.#capacity)
   }
 
   get released(): number {

@@ -376,6 +376,36 @@ export function describeJournal(name: string, open: () => Promise<JournalUnderTe
       })
     })
 
+    describe('remember', () => {
+      const at = (eventId: string) => ({ eventId, receivedAt: under.clock.now() })
+
+      it('puts what is on the topics before everything that it holds', async () => {
+        await journal.remember([at('there'), at('there')], [])
+        const [a] = await append('a')
+        expect(journal.firstArrival('there')?.seq).toBeLessThan(a!)
+        expect(journal.firstArrival('there')?.seq).toBeLessThan(0)
+      })
+
+      it('leaves what it has seen itself as it is', async () => {
+        const [a] = await append('a')
+        await journal.recover(-1)
+        const seen = [{ eventId: 'own', seq: a!, place: 3, receivedAt: under.clock.now() }]
+        await journal.release(a!, { seen, watch: [] })
+        await journal.remember([at('own')], [])
+        expect(journal.firstArrival('own')).toEqual({ seq: a, place: 3 })
+      })
+
+      it('opens and closes what is watched, and touches no entry', async () => {
+        await append('a')
+        const change = { source: 's', messageId: 'm', receivedAt: 5 }
+        await journal.remember([], [{ ...change, state: 'open' }])
+        expect([...journal.watchList.of('s')]).toEqual([{ messageId: 'm', since: 5, asked: 0 }])
+        await journal.remember([], [{ ...change, state: 'closed' }])
+        expect([...journal.watchList.of('s')]).toEqual([])
+        expect(bodiesOf(journal)).toEqual(['a'])
+      })
+    })
+
     describe('watchList', () => {
       it('holds messages by source, since they were first added', async () => {
         await journal.watchList.add('s', ['b', 'a'], 1)

@@ -11,6 +11,7 @@ import type {
   JournalStats,
   NewEntry,
   Nonce,
+  Published,
   ReleaseNotes,
   WatchChange,
   WatchList,
@@ -145,6 +146,13 @@ export class MemoryJournal implements Journal {
     }
     this.#watched.change(notes.watch)
     this.#released = Math.max(this.#released, upTo)
+  }
+
+  async remember(published: readonly Published[], watch: readonly WatchChange[]): Promise<void> {
+    for (const { eventId } of published) {
+      if (!this.#seen.has(eventId)) this.#seen.set(eventId, { seq: -1, place: 0 })
+    }
+    this.#watched.change(watch)
   }
 
   firstArrival(eventId: string): Arrival | undefined {
