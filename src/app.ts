@@ -9,10 +9,15 @@ import type { Logger } from 'pino'
 import type { Clock } from './clock.js'
 import type { Config, SourceConfig } from './config/config.js'
 import { CallbackServer } from './intake/callback-server.js'
-import { Poller } from './intake/poller.js'
-import type { Reconciler } from './intake/reconciler.js'
 import { LmdbJournal } from './journal/lmdb-journal.js'
-import { observeCallbacks, observePipeline, observePulls, observeReconciling, type ObserveParts } from './observe.js'
+import {
+  observeCallbacks,
+  observePipeline,
+  observePulls,
+  observeReconciling,
+  observeSharing,
+  type ObserveParts,
+} from './observe.js'
 import { AdminServer } from './operate/admin-server.js'
 import { Metrics } from './operate/metrics.js'
 import { Status } from './operate/status.js'
@@ -20,7 +25,10 @@ import { Pipeline } from './pipeline.js'
 import { providers } from './providers/index.js'
 import type { Provider } from './providers/provider.js'
 import { buildEncoder, buildPublisher } from './publishing.js'
-import { buildReconcilers, watchHandler } from './reconciling.js'
+import { pollerFor } from './pulling.js'
+import { reconcilerFor, watchHandler } from './reconciling.js'
+import { allHere, buildReplica, type Labour } from './replicas.js'
+import type { Replica, SourceWork } from './sharing/replica.js'
 
 export interface AppOptions {
   readonly config: Config
@@ -44,8 +52,9 @@ export class App {
   readonly #observe: ObserveParts
   readonly #admin: AdminServer
   readonly #callbacks: CallbackServer | undefined
-  readonly #pollers: readonly Poller[]
-  readonly #reconcilers: readonly Reconciler[]
+  readonly #replica: Replica | undefined
+  readonly #labour: Labour
+  readonly #works: readonly SourceWork[]
   readonly #pipeline: Pipeline
   readonly #stopPublishing = new AbortController()
   readonly #whenEmpty = new Set<() => void>()
@@ -76,22 +85,24 @@ export class App {
       sources: sources.map(factsOf),
       journal,
       journalMaxBytes: config.journal.maxBytes,
+      group: config.sharing?.group,
       clock,
     })
     const observe = (this.#observe = { metrics, status, log, clock })
-    this.#admin = new AdminServer(config.admin, {
-      status,
-      metrics,
-      log,
-      watch: watchHandler(config, { journal, clock }),
-    })
-    this.#pollers = sources.flatMap((source) =>
-      pollerFor(source, { journal, clock, log, observer: observePulls(observe) }),
-    )
+    const sharing = observeSharing(observe)
+    const replica = (this.#replica = buildReplica(config, { journal, clock, log, observer: sharing }))
+    const watch = watchHandler(config, { journal, clock, added: () => replica?.watchAdded() })
+    this.#admin = new AdminServer(config.admin, { status, metrics, log, watch })
     const source = decodableSources(config)
-    this.#reconcilers = intake
-      ? buildReconcilers(config, { journal, source, clock, log, observer: observeReconciling(observe) })
-      : []
+    const pulling = { journal, clock, log, observer: observePulls(observe) }
+    const shared = replica && ((name: string) => replica.gate(name))
+    const reconciling = { journal, source, clock, log, observer: observeReconciling(observe), shared }
+    this.#labour = replica ?? allHere(sharing)
+    this.#works = sources.map((each) => ({
+      source: each.name,
+      poll: pollerFor(each, pulling),
+      reconcile: reconcilerFor(each, config, reconciling),
+    }))
     this.#callbacks = sources.some(({ callback }) => callback)
       ? new CallbackServer(callbackOptions(config), { journal, clock, log, observer: observeCallbacks(observe) })
       : undefined
@@ -102,6 +113,7 @@ export class App {
       publisher: buildPublisher(config, clock, log),
       source,
       clock,
+      upToDate: replica && ((entries, signal) => replica.upToDate(entries, signal)),
       observer: observePipeline(observe, {
         onRelease: () => this.#released(),
         registryConfirms: () => gate.confirmed,
@@ -135,14 +147,12 @@ export class App {
     const { config, clock, log } = this.#options
     this.#observe.status.phase('stopping')
     this.#callbacks?.drain()
-    const pulled = Promise.all([
-      ...this.#pollers.map((poller) => poller.stop(hurry)),
-      ...this.#reconcilers.map((reconciler) => reconciler.stop()),
-    ])
+    const pulled = this.#labour.stop(hurry)
     await clock.sleep(config.callbacks.drainDelay, hurry)
     await this.#callbacks?.close(LAST_CALLBACKS)
     await pulled
     await this.#finishPublishing(hurry)
+    await this.#replica?.close()
     const { entries } = this.#journal.stats()
     if (entries > 0) log.info({ entries }, 'entries stay in the journal for the next start')
     await this.#admin.close()
@@ -155,7 +165,7 @@ export class App {
     this.#publishing = this.#pipeline.run(this.#stopPublishing.signal)
     this.#publishing.catch(() => undefined) // whoever asks for `published` gets it
     const callbacks = await this.#callbacks?.listen()
-    for (const each of [...this.#pollers, ...this.#reconcilers]) each.start()
+    if (intake) this.#labour.start(this.#works)
     if (intake) this.#observe.status.phase('running')
     const listening = { admin: addressOf(admin), ...(callbacks && { callbacks: addressOf(callbacks) }) }
     log.info({ version, ...listening, journal: this.#journal.id, ...this.#journal.stats() }, 'running')
@@ -201,23 +211,15 @@ function decodableSources(config: Config): ConstructorParameters<typeof Pipeline
   const known = new Map(
     [...config.sources.values()].map(({ name, provider, textFields, ignoreEvents, reconcile }) => [
       name,
-      { provider: providerOf(provider), settings: { textFields, ignoreEvents }, watch: reconcile !== undefined },
+      // Where replicas share the work, the one that reconciles learns what to watch from the topic (sharing/follower.ts).
+      {
+        provider: providerOf(provider),
+        settings: { textFields, ignoreEvents },
+        watch: reconcile !== undefined && config.sharing === undefined,
+      },
     ]),
   )
   return (name) => known.get(name)
-}
-
-function pollerFor(source: SourceConfig, parts: Omit<ConstructorParameters<typeof Poller>[1], 'provider'>): Poller[] {
-  const { name, pull, provider: providerName } = source
-  const provider = providerOf(providerName)
-  if (!pull || !provider.pull) return []
-  const { limit, idleDelay, timeout, maxAnswer, ...account } = pull
-  return [
-    new Poller(
-      { source: name, account, limit, idleDelay, timeout, maxAnswer },
-      { ...parts, provider: { ...provider, pull: provider.pull } },
-    ),
-  ]
 }
 
 const callbackOptions = ({ callbacks, sources }: Config): ConstructorParameters<typeof CallbackServer>[0] => ({

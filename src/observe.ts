@@ -7,6 +7,7 @@ import { personal, type Personal, type PersonalData } from './operate/personal.j
 import type { Metrics } from './operate/metrics.js'
 import type { Status } from './operate/status.js'
 import type { Outcome, PipelineObserver } from './pipeline.js'
+import type { SharingObserver } from './sharing/replica.js'
 
 export interface ObserveParts {
   readonly metrics: Metrics
@@ -126,6 +127,20 @@ export const observeReconciling = ({ metrics, status }: ObserveParts): Reconcile
     metrics.watched.set({ source }, state.watched)
     status.reconciling(source, state)
   },
+})
+
+export const observeSharing = ({ metrics, status }: ObserveParts): SharingObserver => ({
+  standing: (standing, since, reason, partitions) => {
+    metrics.sharingAssigned.set(standing === 'assigned' ? 1 : 0)
+    status.sharing.standing({ standing, since, reason, partitions })
+  },
+  owned: (source, owned) => {
+    metrics.sourceOwned.set({ source }, owned ? 1 : 0)
+    status.sharing.owned(source, owned)
+  },
+  left: (source) => status.left(source),
+  following: (state, reason) => status.sharing.following({ state, reason }),
+  doubled: (source) => metrics.publishedTwice.inc({ source }),
 })
 
 export const observeCallbacks = ({ metrics }: ObserveParts): CallbackObserver => ({

@@ -8,7 +8,7 @@
 import type { Clock } from './clock.js'
 import { type DecodableSource, decode } from './decode.js'
 import type { Encoded, Encoder } from './encode/encoder.js'
-import { hasCode } from './errors.js'
+import { ConnectorError, hasCode } from './errors.js'
 import type { Event, Via } from './event.js'
 import type { Entry, Journal, ReleaseNotes, Seen, WatchChange } from './journal/journal.js'
 import type { OutgoingRecord, Publisher } from './publish/publisher.js'
@@ -44,6 +44,11 @@ export interface PipelineParts {
   readonly source: (name: string) => (DecodableSource & { readonly watch: boolean }) | undefined
   readonly clock: Clock
   readonly observer: PipelineObserver
+  /**
+   * Where replicas share the work: resolves when the journal knows what others have published of these entries, or when
+   * the signal aborts. Called before they are decoded.
+   */
+  readonly upToDate?: ((entries: readonly Entry[], signal: AbortSignal) => Promise<void>) | undefined
 }
 
 /** What one transaction takes at most, unless a single entry is larger. */
@@ -52,6 +57,8 @@ const BATCH = { entries: 5000, bytes: 4 * 1024 * 1024 }
 const ENOUGH_ITEMS = 20_000
 /** Milliseconds between attempts while Kafka or the registry is away. */
 const RETRY = { first: 100, longest: 5000 }
+/** Milliseconds after which a batch is prepared anew: the process, or the machine, has slept. */
+const STALE = 10_000
 /** Events decoded and encoded before callbacks get a turn. */
 const SLICE = 500
 
@@ -60,6 +67,7 @@ interface Batch {
   readonly records: readonly OutgoingRecord[]
   readonly outcomes: readonly Outcome[]
   readonly notes: ReleaseNotes
+  readonly preparedAt: number
 }
 
 export class Pipeline {
@@ -149,11 +157,14 @@ export class Pipeline {
 
   /** The next batch behind `after`, or null when the signal aborts. `earlier`: ids in the batch being committed. */
   async #prepare(after: number, earlier: readonly Seen[], signal: AbortSignal): Promise<Batch | null> {
-    const { journal } = this.#parts
+    const { journal, upToDate } = this.#parts
     for (;;) {
       if (signal.aborted) return null
       const entries = journal.read(after, BATCH)
-      if (entries.length > 0) return this.#decodeAll(entries, earlier, signal)
+      if (entries.length > 0) {
+        await upToDate?.(entries, signal)
+        return this.#decodeAll(entries, earlier, signal)
+      }
       await journal.waitForEntry(after, signal)
     }
   }
@@ -161,7 +172,8 @@ export class Pipeline {
   /** @returns null when there is nothing to decode, or nobody to decode it for any more */
   async #decodeAll(entries: readonly Entry[], earlier: readonly Seen[], signal: AbortSignal): Promise<Batch | null> {
     if (entries.length === 0) return null
-    const { journal, encoder, source, observer } = this.#parts
+    const { journal, encoder, source, observer, clock } = this.#parts
+    const preparedAt = clock.now()
     const known = new Map(earlier.map((seen) => [seen.eventId, seen]))
     const records: OutgoingRecord[] = []
     const outcomes: Outcome[] = []
@@ -192,11 +204,14 @@ export class Pipeline {
         seen.push(arrival)
       }
     }
-    return { upTo, records, outcomes, notes: { seen, watch } }
+    return { upTo, records, outcomes, notes: { seen, watch }, preparedAt }
   }
 
-  async #publish({ records, upTo }: Batch): Promise<void> {
-    const { clock, publisher, observer } = this.#parts
+  async #publish({ records, upTo, preparedAt }: Batch): Promise<void> {
+    const { clock, publisher, observer, upToDate } = this.#parts
+    if (upToDate && clock.now() - preparedAt > STALE) {
+      throw new ConnectorError('PUBLISH_IN_DOUBT', 'this process slept; what it was to publish is looked at again')
+    }
     const start = clock.monotonic()
     await publisher.publish(records, upTo)
     observer.committed(records.length, (clock.monotonic() - start) / 1000)

@@ -75,7 +75,8 @@ export type ReconcileOutcome =
 
 /** How a source's reconciler is doing, for the status page. Times are milliseconds since the epoch. */
 export interface ReconcileState {
-  readonly state: 'ok' | 'failing' | 'journal-full' | 'stopped'
+  /** `waiting`: for the group, or for what other replicas have published. */
+  readonly state: 'ok' | 'failing' | 'journal-full' | 'waiting' | 'stopped'
   readonly since: number
   /** Messages that are asked for, as of the last round. */
   readonly watched: number

@@ -28,10 +28,22 @@ export interface Recognised {
   readonly taken: (seq: number) => void
 }
 
+/**
+ * Where replicas share the work: what others have published must be known before anything is asked, and before anything
+ * is kept.
+ */
+export interface SharedKnowledge {
+  /** Resolves with true once it is known, with false when the signal aborts. */
+  ready(signal: AbortSignal): Promise<boolean>
+  /** Resolves when what others were about to publish is known too; with false where the answer must be let go of. */
+  settled(signal: AbortSignal): Promise<boolean>
+}
+
 export interface ApiParts {
   readonly provider: Provider & { readonly reconcile: ReconcileProtocol }
   readonly journal: Pick<Journal, 'append' | 'hasRoomFor' | 'watchList'>
   readonly recognise: (entry: NewEntry) => Recognised
+  readonly shared?: SharedKnowledge | undefined
   readonly clock: Clock
   readonly log: Log
   readonly observer: ReconcileObserver
@@ -64,6 +76,8 @@ export type Asked =
 const NOTHING: Asked = { kind: 'nothing' }
 /** How often a full journal is looked at again, in ms. */
 const ROOM_CHECK = 1_000
+/** Ms of waiting that are not worth telling. */
+const SOON = 1_000
 /** A provider that asks to be left alone for longer is asked again after this, in ms. */
 const LONGEST_PAUSE = 3_600_000
 
@@ -96,6 +110,7 @@ export class ReconcileApi {
   async ask(endpoint: ReconcileEndpoint, build: () => OutgoingRequest | undefined): Promise<Asked> {
     const asked = await this.#limit.turn(async () => {
       await this.#room()
+      await this.#knowledge()
       const request = this.#stop.aborted ? undefined : build()
       return request === undefined ? NOTHING : this.#exchange(endpoint, request)
     })
@@ -142,6 +157,16 @@ export class ReconcileApi {
     this.#report.journalFull(false)
   }
 
+  async #knowledge(): Promise<void> {
+    const { shared, clock } = this.#parts
+    if (shared === undefined) return
+    const known = new AbortController()
+    void clock.sleep(SOON, known.signal).then(() => this.#report.waiting(!known.signal.aborted))
+    await shared.ready(this.#stop)
+    known.abort()
+    this.#report.waiting(false)
+  }
+
   async #exchange(endpoint: ReconcileEndpoint, request: OutgoingRequest): Promise<Asked> {
     const { provider, clock } = this.#parts
     const { source, account } = this.#options
@@ -181,8 +206,12 @@ export class ReconcileApi {
     verdict: ReconcileVerdict & { readonly kind: 'answer' | 'not-an-answer' },
     { body }: Answer,
   ): Promise<Asked> {
-    const { journal, recognise, observer } = this.#parts
-    const recognised = recognise(entry)
+    const { journal, recognise, observer, shared } = this.#parts
+    let recognised = recognise(entry)
+    if (recognised.news && shared) {
+      if (!(await shared.settled(this.#stop))) return NOTHING
+      recognised = recognise(entry)
+    }
     if (recognised.news) {
       try {
         await this.#custody(entry, recognised)

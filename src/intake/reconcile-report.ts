@@ -16,6 +16,7 @@ export class ReconcileReport {
   #state: ReconcileState['state'] = 'ok'
   #since: number
   #journalFull = false
+  #waiting = false
   #watched = 0
   #lastAnswerAt: number | null = null
 
@@ -61,8 +62,15 @@ export class ReconcileReport {
     this.say()
   }
 
+  /** For what other replicas have published. */
+  waiting(waiting: boolean): void {
+    if (waiting === this.#waiting) return
+    this.#waiting = waiting
+    this.say()
+  }
+
   say(stopped?: 'stopped'): void {
-    const state = stopped ?? (this.#journalFull ? 'journal-full' : this.#failing.size > 0 ? 'failing' : 'ok')
+    const state = stopped ?? this.#now()
     if (state !== this.#state) this.#since = this.#clock.now()
     this.#state = state
     this.#observer.state(this.#source, {
@@ -73,5 +81,11 @@ export class ReconcileReport {
       lastWalkAt: { ...this.#lastWalkAt },
       lastError: this.#trouble.now,
     })
+  }
+
+  #now(): ReconcileState['state'] {
+    if (this.#journalFull) return 'journal-full'
+    if (this.#failing.size > 0) return 'failing'
+    return this.#waiting ? 'waiting' : 'ok'
   }
 }

@@ -26,6 +26,9 @@ export class Metrics {
   readonly watched: Gauge<'source'>
   readonly watchGivenUp: Counter<'source'>
   readonly publishing: Gauge
+  readonly sourceOwned: Gauge<'source'>
+  readonly sharingAssigned: Gauge
+  readonly publishedTwice: Counter<'source'>
   readonly custody: Histogram
   readonly publish: Histogram
   readonly endToEnd: Histogram
@@ -76,6 +79,22 @@ export class Metrics {
       help: '1 while publishing goes on, 0 while it waits; the log and the status page say for what',
       registers,
     })
+    this.sourceOwned = new Gauge({
+      name: 'dlrmo_source_owned',
+      help: '1 where this replica polls and reconciles the source; the sum over replicas is 1 while the group works',
+      labelNames: ['source'],
+      registers,
+    })
+    this.sharingAssigned = new Gauge({
+      name: 'dlrmo_sharing_assigned',
+      help: '1 while the group says which sources are whose, 0 without its word; 1 also where nothing is shared',
+      registers,
+    })
+    this.publishedTwice = counter(
+      'published_twice_total',
+      'Events of reconciled sources that two replicas published at the same time, by the same event id',
+      ['source'],
+    )
     this.custody = histogram('custody_seconds', 'From a request or page being here to its being durable', CUSTODY)
     this.publish = histogram('publish_seconds', 'One Kafka transaction', PUBLISH)
     this.endToEnd = histogram('end_to_end_seconds', 'From an item received to its event committed', END_TO_END)
@@ -97,6 +116,7 @@ export class Metrics {
         for (const outcome of ['answer', 'refused']) this.reconcileRequests.inc({ source, endpoint, outcome }, 0)
       }
       this.watchGivenUp.inc({ source }, 0)
+      this.publishedTwice.inc({ source }, 0)
     }
     for (const kind of ['dlr', 'mo']) this.eventsPublished.inc({ source, kind }, 0)
     this.duplicatesSuppressed.inc({ source }, 0)

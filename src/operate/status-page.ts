@@ -44,6 +44,7 @@ export const statusPage = (status: StatusSnapshot): string => `<!doctype html>
 ${card('Custody of callbacks', status.ready ? 'taken' : 'refused', status.ready ? 'good' : 'bad', status.reason)}
 ${part('Publishing', status.publishing)}
 ${part('Schema registry', status.registry)}
+${sharing(status)}
 ${card('Journal', `${status.journal.entries} waiting`, status.journal.refusal === null ? '' : 'bad', journalLine(status.journal))}
 </dl>
 <table>
@@ -58,6 +59,15 @@ ${status.sources.map((source) => row(source, status.time)).join('\n')}
 
 const part = (title: string, { state, reason, since }: PartSnapshot): string =>
   card(title, state, state === 'ok' ? 'good' : state === 'stopped' ? 'bad' : 'wait', reason ?? `since ${since}`)
+
+const sharing = ({ sharing: shared, sources }: StatusSnapshot): string => {
+  if (shared === null) return ''
+  const { standing, reason, group, partitions } = shared
+  const owned = sources.filter((source) => source.owned).length
+  const more =
+    reason ?? `${owned} of ${sources.length} sources, partitions ${partitions.join(', ') || 'none'} of ${group}`
+  return card('Shared with other replicas', standing, standing === 'assigned' ? 'good' : 'wait', more)
+}
 
 const card = (title: string, value: string, look: string, more: string | null): string =>
   `<div><dt>${title}</dt><dd><b class="${look}">${escape(value)}</b></dd><dd>${escape(more ?? '')}</dd></div>`

@@ -6,6 +6,7 @@
  */
 import type { Clock } from '../clock.js'
 import type { Journal } from '../journal/journal.js'
+import { type SharingSnapshot, SharingStatus } from './sharing-status.js'
 
 /** `waiting`: a dependency is away or refuses; `stopped`: over for good. */
 export type PartState = 'starting' | 'ok' | 'waiting' | 'stopped'
@@ -44,6 +45,8 @@ export interface StatusParts {
   readonly sources: readonly SourceFacts[]
   readonly journal: Pick<Journal, 'stats' | 'refusal'> & { readonly id: string }
   readonly journalMaxBytes: number
+  /** The group that replicas share the work through; left out where nothing is shared. */
+  readonly group?: string | undefined
   readonly clock: Clock
 }
 
@@ -73,10 +76,14 @@ export interface StatusSnapshot {
     readonly oldestAgeSeconds: number
     readonly refusal: string | null
   }
+  /** null where nothing is shared. */
+  readonly sharing: SharingSnapshot | null
   readonly sources: readonly (SourceSnapshot & { readonly source: string; readonly provider: string })[]
 }
 
 export interface SourceSnapshot {
+  /** Whether it is polled and reconciled here. */
+  readonly owned: boolean
   readonly callback: boolean
   readonly reconcile: boolean
   /** null for a source that is not pulled. */
@@ -108,6 +115,7 @@ interface Part {
 }
 
 export class Status {
+  readonly sharing: SharingStatus
   readonly #parts: StatusParts
   readonly #startedAt: number
   readonly #startedMonotonic: number
@@ -123,6 +131,7 @@ export class Status {
     this.#startedMonotonic = parts.clock.monotonic()
     this.#publishing = { state: 'starting', reason: null, since: this.#startedAt }
     this.#registry = { state: 'starting', reason: null, since: this.#startedAt }
+    this.sharing = new SharingStatus(parts.group, parts.clock)
   }
 
   /** `running` once callbacks are listened for; `stopping` from SIGTERM on. */
@@ -145,6 +154,11 @@ export class Status {
 
   reconciling(source: string, report: ReconcileReport): void {
     this.#reconciling.set(source, report)
+  }
+
+  /** It is polled elsewhere. */
+  left(source: string): void {
+    this.#pulls.delete(source)
   }
 
   /** Why callbacks can't be taken into custody now; null while they can. */
@@ -176,9 +190,11 @@ export class Status {
         oldestAgeSeconds: oldestReceivedAt === null ? 0 : Math.max(0, (clock.now() - oldestReceivedAt) / 1_000),
         refusal: journal.refusal(),
       },
+      sharing: this.sharing.snapshot(),
       sources: sources.map((facts) => ({
         source: facts.source,
         provider: facts.provider,
+        owned: this.sharing.owns(facts.source),
         callback: facts.callback,
         reconcile: facts.reconcile,
         pull: facts.pull ? this.#pullOf(facts.source) : null,

@@ -53,6 +53,17 @@ export function registerCompression(name: Compression): number {
   }
 }
 
+/** Whatever can be done here, for reading what others have written. */
+export function registerAllCompressions(): void {
+  for (const name of ['snappy', 'lz4', 'zstd'] as const) {
+    try {
+      registerCompression(name)
+    } catch {
+      // Met in a topic, it is a failure to read it that says so.
+    }
+  }
+}
+
 const register = (type: number, codec: Codec): number => {
   codecs[type] = () => codec
   return type

@@ -16,7 +16,7 @@ const LOOK = { every: 50, longest: 5_000 }
  */
 export async function openTopics(
   admin: Admin,
-  { topics, createTopics }: Pick<KafkaSettings, 'topics' | 'createTopics'>,
+  { topics, createTopics }: { readonly topics: object } & Pick<KafkaSettings, 'createTopics'>,
   clock: Clock,
 ): Promise<Map<string, number>> {
   const names = Object.values(topics) as string[]

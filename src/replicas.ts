@@ -1,0 +1,82 @@
+/** Who polls and reconciles: this process alone, or replicas that share the work; built from the configuration. */
+import type { Logger } from 'pino'
+import type { Clock } from './clock.js'
+import type { Config } from './config/config.js'
+import { RegistryApi } from './encode/registry-api.js'
+import { finality } from './finality.js'
+import type { Journal } from './journal/journal.js'
+import { registerAllCompressions } from './publish/compression.js'
+import { kafkaClient } from './publish/kafka-client.js'
+import { describe, isRefusal } from './publish/kafka-errors.js'
+import { openTopics } from './publish/topics.js'
+import { kafkaSettings } from './publishing.js'
+import { windowOf } from './reconciling.js'
+import { Replica, type SharingObserver, type SourceWork } from './sharing/replica.js'
+import { WorkSwitch } from './sharing/work-switch.js'
+
+/** Polling and reconciling, wherever it is divided. */
+export interface Labour {
+  start(works: readonly SourceWork[]): void
+  /** Resolves when nothing is polled or asked here any more. */
+  stop(hurry: AbortSignal): Promise<void>
+}
+
+export interface ReplicaParts {
+  readonly journal: Journal
+  readonly clock: Clock
+  readonly log: Logger
+  readonly observer: SharingObserver
+}
+
+/** Of the sharing topic, where we make it: the most replicas that can have a source each. */
+const PARTITIONS = 12
+
+/** @returns undefined where the configuration has no `sharing` */
+export function buildReplica(config: Config, parts: ReplicaParts): Replica | undefined {
+  const { sharing } = config
+  if (sharing === undefined) return undefined
+  registerAllCompressions()
+  const { clock, log, journal } = parts
+  const { createTopics } = config.kafka
+  const sources = [...config.sources.values()]
+  return new Replica(
+    {
+      ...sharing,
+      instance: config.instance,
+      sources: sources.filter(({ pull, reconcile }) => pull ?? reconcile).map(({ name }) => name),
+      reconciled: sources.filter(({ reconcile }) => reconcile).map(({ name }) => name),
+      topics: Object.values<string>(config.kafka.topics),
+    },
+    {
+      ...parts,
+      client: () => kafkaClient(kafkaSettings(config), clock, log),
+      openTopic: async (admin) => {
+        const topics = { sharing: sharing.topic }
+        const creation = createTopics && { createTopics: { ...createTopics, partitions: PARTITIONS } }
+        return (await openTopics(admin, { topics, ...creation }, clock)).get(sharing.topic) ?? 0
+      },
+      isFinal: finality(new RegistryApi(config.registry), clock),
+      windowOf: (name) => windowOf(config.sources.get(name)!, config, journal.watchList, clock.now()),
+      isRefusal,
+      explain: describe,
+    },
+  )
+}
+
+/** Everything here, for as long as this process runs. */
+export function allHere(observer: Pick<SharingObserver, 'standing' | 'owned'>): Labour {
+  let switches: WorkSwitch[] = []
+  return {
+    start(works) {
+      observer.standing('assigned', 0, null, [])
+      for (const { source } of works) observer.owned(source, true)
+      switches = works
+        .flatMap(({ poll, reconcile }) => [poll, reconcile].flatMap((begin) => begin ?? []))
+        .map((begin) => new WorkSwitch(begin))
+      for (const each of switches) each.set(true)
+    },
+    async stop(hurry) {
+      await Promise.all(switches.map((each) => each.stop(hurry)))
+    },
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * Knows what all replicas together have published of the sources that are followed: reads the topics into the index of
+ * duplicates, and keeps their watch list by the receipts that it meets.
+ *
+ * A source that is added is read from its window on; then all of them are followed by one reader. How far a source was
+ * followed is kept in the journal, so that one that comes back is read from there.
+ */
+import type { Batch } from 'kafkajs'
+import type { Clock } from '../clock.js'
+import type { Published, WatchChange, WatchList } from '../journal/journal.js'
+import { aborted } from './aborted.js'
+import { Doubles } from './doubles.js'
+import type { Log } from './parts.js'
+import { readPublished } from './published-record.js'
+import type { TopicReader } from './topic-reader.js'
+
+export interface FollowerParts {
+  /** @param since ms since the epoch */
+  readonly open: (
+    since: number,
+    take: (batch: Batch) => Promise<void>,
+  ) => Promise<Pick<TopicReader, 'reach' | 'close' | 'lost'>>
+  readonly remember: (published: readonly Published[], watch: readonly WatchChange[]) => Promise<void>
+  readonly progress: Pick<WatchList, 'walked' | 'noteWalk'>
+  /** How far back a source's queries can reach; ms. */
+  readonly windowOf: (source: string) => number
+  /** Whether no further receipt is to be expected after this one. */
+  readonly isFinal: (value: Buffer) => Promise<boolean>
+  readonly explain: (error: unknown) => string
+  readonly clock: Clock
+  readonly log: Log
+  readonly observer: FollowerObserver
+}
+
+export interface FollowerObserver {
+  /** An event that is on a topic twice: two replicas had it at the same time. */
+  doubled(source: string): void
+  /** `reason`: in a sentence, why reading waits. */
+  following(state: 'idle' | 'reading' | 'following' | 'waiting', reason: string | null): void
+}
+
+/** Ms by which clocks of publishers and of this replica may differ. */
+const SKEW = 600_000
+const RETRY = { first: 1_000, longest: 30_000 }
+/** Ms between two notes of how far we are. */
+const NOTE_EVERY = 30_000
+/** The name under which progress is kept, beside the walks of the provider's logs. */
+const TOPICS = 'topics'
+
+export class Follower {
+  readonly #parts: FollowerParts
+  readonly #doubles = new Doubles()
+  readonly #stopping = new AbortController()
+  readonly #sources = new Set<string>()
+  #reader: Pick<TopicReader, 'reach' | 'close' | 'lost'> | undefined
+  /** Of the sources: since when all of them have been followed without a break, in monotonic ms. */
+  #unbrokenSince: number | undefined
+  #changed = new AbortController()
+  #running: Promise<void> = Promise.resolve()
+  #failing = false
+
+  constructor(parts: FollowerParts) {
+    this.#parts = parts
+  }
+
+  start(): void {
+    this.#running = this.#run()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    this.#changed.abort()
+    await this.#running
+  }
+
+  /** These, and no others. */
+  follow(sources: readonly string[]): void {
+    const added = sources.filter((source) => !this.#sources.has(source))
+    for (const source of [...this.#sources]) if (!sources.includes(source)) this.#sources.delete(source)
+    for (const source of added) this.#sources.add(source)
+    if (added.length === 0 && this.#sources.size > 0) return
+    this.#unbrokenSince = undefined
+    this.#changed.abort()
+  }
+
+  /**
+   * Ms for which everything that any replica published has been followed without a break, as of now: all that was
+   * committed when this was called is known when it resolves. Undefined while it can't be said.
+   */
+  async followedFor(): Promise<number | undefined> {
+    const asked = this.#parts.clock.monotonic()
+    const since = this.#unbrokenSince
+    if (since === undefined || this.#reader === undefined) return undefined
+    try {
+      await this.#reader.reach()
+    } catch {
+      return undefined
+    }
+    if (this.#unbrokenSince !== since) return undefined
+    return asked - since
+  }
+
+  async #run(): Promise<void> {
+    const { clock, log, explain, observer } = this.#parts
+    let delay = RETRY.first
+    while (!this.#stopping.signal.aborted) {
+      this.#changed = new AbortController()
+      try {
+        if (this.#sources.size === 0) {
+          observer.following('idle', null)
+          await aborted(this.#changed.signal)
+        } else {
+          await this.#follow([...this.#sources], this.#changed.signal, () => (delay = RETRY.first))
+        }
+      } catch (error) {
+        if (this.#stopping.signal.aborted) return
+        const reason = explain(error)
+        observer.following('waiting', reason)
+        if (!this.#failing) log.warn({}, `reconciling waits: what other replicas publish can't be read: ${reason}`)
+        this.#failing = true
+        await clock.sleep(delay, this.#stopping.signal)
+        delay = Math.min(delay * 2, RETRY.longest)
+      } finally {
+        this.#unbrokenSince = undefined
+      }
+    }
+  }
+
+  /** Until the sources change. */
+  async #follow(sources: readonly string[], changed: AbortSignal, well: () => void): Promise<void> {
+    const { open, clock, log, observer } = this.#parts
+    const since = Math.min(...sources.map((source) => this.#sinceOf(source)))
+    observer.following('reading', null)
+    log.info({ sources: sources.length, since: new Date(since).toISOString() }, 'reading what all replicas published')
+    const began = clock.monotonic()
+    const reader = await open(since, (batch) => this.#take(batch))
+    this.#reader = reader
+    try {
+      if ((await Promise.race([reader.reach(), aborted(changed)])) === 'aborted') return
+      this.#unbrokenSince = clock.monotonic()
+      this.#failing = false
+      well()
+      observer.following('following', null)
+      log.info({ seconds: Math.round((clock.monotonic() - began) / 1_000) }, 'following what all replicas publish')
+      while (!changed.aborted) {
+        const upTo = clock.now()
+        await reader.reach()
+        for (const source of this.#sources) await this.#parts.progress.noteWalk(source, TOPICS, upTo)
+        await Promise.race([reader.lost, clock.sleep(NOTE_EVERY, changed)])
+      }
+    } finally {
+      this.#reader = undefined
+      await reader.close()
+    }
+  }
+
+  #sinceOf(source: string): number {
+    const { clock, windowOf, progress } = this.#parts
+    return Math.max(clock.now() - windowOf(source), progress.walked(source, TOPICS)) - SKEW
+  }
+
+  async #take(batch: Batch): Promise<void> {
+    const published: Published[] = []
+    const watch: WatchChange[] = []
+    for (const message of batch.messages) {
+      const record = readPublished(message)
+      if (record === undefined || !this.#sources.has(record.source)) continue
+      const { source, messageId, receivedAt } = record
+      published.push(record)
+      const twice = this.#doubles.met(record.eventId, `${batch.topic} ${batch.partition} ${message.offset}`)
+      if (twice && this.#unbrokenSince !== undefined) this.#parts.observer.doubled(source)
+      if (messageId === null || message.value === null) continue
+      const state = (await this.#parts.isFinal(message.value)) ? 'closed' : 'open'
+      watch.push({ source, messageId, receivedAt, state })
+    }
+    await this.#parts.remember(published, watch)
+  }
+}
