@@ -6,7 +6,7 @@
  * wrong "known" would lose an item.
  */
 import { type DecodableSource, decode } from './decode.js'
-import type { Recognised } from './intake/reconcile-api.js'
+import type { Recognised } from './intake/reconcile-keep.js'
 import type { Journal, NewEntry } from './journal/journal.js'
 
 export interface KnownItemsParts {

@@ -6,7 +6,6 @@
  * asked for again; and an answer is not kept either when every item in it is surely known, because the provider's log of
  * two days is read again each hour and hardly any of it is new.
  */
-import type { Clock } from '../clock.js'
 import { ConnectorError, messageOf } from '../errors.js'
 import type { Journal, NewEntry } from '../journal/journal.js'
 import type { OutgoingRequest, Provider, ReconcileProtocol, ReconcileVerdict } from '../providers/provider.js'
@@ -15,36 +14,12 @@ import { Backoff, retryAfter } from './backoff.js'
 import type { Log, ReconcileEndpoint, ReconcileObserver, ReconcileOutcome } from './observer.js'
 import { factsOf, redirectOf } from './page.js'
 import { RateLimit } from './rate-limit.js'
+import { AnswerKeeper, type KeepParts } from './reconcile-keep.js'
 import type { ReconcileReport } from './reconcile-report.js'
 
-/** What an answer holds, compared with what was published or is in the journal. */
-export interface Recognised {
-  readonly items: number
-  /** False only when every item is surely known, or there is none. */
-  readonly news: boolean
-  /** Messages whose final receipt is in it. */
-  readonly settled: readonly string[]
-  /** To be told when the answer is in the journal. */
-  readonly taken: (seq: number) => void
-}
-
-/**
- * Where replicas share the work: what others have published must be known before anything is asked, and before anything
- * is kept.
- */
-export interface SharedKnowledge {
-  /** Resolves with true once it is known, with false when the signal aborts. */
-  ready(signal: AbortSignal): Promise<boolean>
-  /** Resolves when what others were about to publish is known too; with false where the answer must be let go of. */
-  settled(signal: AbortSignal): Promise<boolean>
-}
-
-export interface ApiParts {
+export interface ApiParts extends KeepParts {
   readonly provider: Provider & { readonly reconcile: ReconcileProtocol }
   readonly journal: Pick<Journal, 'append' | 'hasRoomFor' | 'watchList'>
-  readonly recognise: (entry: NewEntry) => Recognised
-  readonly shared?: SharedKnowledge | undefined
-  readonly clock: Clock
   readonly log: Log
   readonly observer: ReconcileObserver
   /** In [0, 1); Math.random if left out. */
@@ -88,6 +63,7 @@ export class ReconcileApi {
   readonly #stop: AbortSignal
   readonly #limit: RateLimit
   readonly #backoffs: Readonly<Record<ReconcileEndpoint, Backoff>>
+  readonly #keeper: AnswerKeeper
   #connection: Connection | undefined
 
   constructor(options: ApiOptions, parts: ApiParts, report: ReconcileReport, stop: AbortSignal) {
@@ -96,6 +72,7 @@ export class ReconcileApi {
     this.#report = report
     this.#stop = stop
     this.#limit = new RateLimit(options.requestsPerSecond, parts.clock, stop)
+    this.#keeper = new AnswerKeeper(parts, stop)
     this.#backoffs = { status: this.backoff(), outbound: this.backoff(), inbound: this.backoff() }
   }
 
@@ -140,9 +117,20 @@ export class ReconcileApi {
     this.#report.failed(endpoint, 'internal-error', messageOf(error))
   }
 
+  /** How many answers were held back and then not kept, so far; see `AnswerKeeper`. */
+  get letGo(): number {
+    return this.#keeper.letGo
+  }
+
+  /** Resolves when no answer is held back any more. */
+  settle(): Promise<void> {
+    return this.#keeper.settle()
+  }
+
   /** Closes the socket; a request under way ends at once. */
   async end(): Promise<void> {
     await this.#connection?.end()
+    await this.settle()
   }
 
   /** What is to be read again any time must not take the room of what comes once. */
@@ -206,35 +194,15 @@ export class ReconcileApi {
     verdict: ReconcileVerdict & { readonly kind: 'answer' | 'not-an-answer' },
     { body }: Answer,
   ): Promise<Asked> {
-    const { journal, recognise, observer, shared } = this.#parts
-    let recognised = recognise(entry)
-    if (recognised.news && shared) {
-      if (!(await shared.settled(this.#stop))) return NOTHING
-      recognised = recognise(entry)
-    }
-    if (recognised.news) {
-      try {
-        await this.#custody(entry, recognised)
-      } catch (error) {
-        return this.failed(endpoint, 'journal-refuses', messageOf(error))
-      }
-    } else {
-      if (recognised.items > 0) observer.known(entry.source, recognised.items)
-      // The pipeline closes what it reads a final receipt of; of this it will read nothing.
-      const settled = recognised.settled.filter((id) => journal.watchList.has(entry.source, id))
-      if (settled.length > 0) await journal.watchList.drop(entry.source, settled)
+    try {
+      await this.#keeper.keep(entry)
+    } catch (error) {
+      return this.failed(endpoint, 'journal-refuses', messageOf(error))
     }
     if (verdict.kind === 'not-an-answer') return this.failed(endpoint, 'not-an-answer', verdict.detail)
     this.#backoffs[endpoint].reset()
     this.#report.answered(endpoint)
     return { kind: 'answer', verdict, body }
-  }
-
-  async #custody(entry: NewEntry, recognised: Recognised): Promise<void> {
-    const { journal, clock, observer } = this.#parts
-    const began = clock.monotonic()
-    recognised.taken(await journal.append(entry)) // invariant 1
-    observer.custody((clock.monotonic() - began) / 1_000)
   }
 
   #inspect(entry: NewEntry): ReconcileVerdict {

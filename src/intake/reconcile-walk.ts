@@ -6,6 +6,7 @@
  * walks.
  */
 import type { Clock } from '../clock.js'
+import { ConnectorError } from '../errors.js'
 import type { WatchList } from '../journal/journal.js'
 import type { Day, ReconcileProtocol, Unsettled } from '../providers/provider.js'
 import type { ReconcileApi } from './reconcile-api.js'
@@ -70,6 +71,7 @@ export class LogWalk {
     const { api, reconcile, watchList, clock, report } = this.#parts
     const { source, account, journal, reach } = this.#options
     const began = clock.now()
+    const letGo = api.letGo
     const days = daysFor(began, watchList.walked(source, this.#log), journal.days, reach)
     let offset = 0
     let before: Uint8Array | undefined
@@ -95,6 +97,8 @@ export class LogWalk {
       before = body
       offset += Math.max(1, verdict.rows - OVERLAP)
     }
+    await api.settle()
+    if (api.letGo > letGo) throw new ConnectorError('JOURNAL_WRITE_FAILED', 'some answers with news could not be kept')
     await watchList.noteWalk(source, this.#log, began)
     report.walked(this.#log)
   }

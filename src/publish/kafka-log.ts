@@ -15,6 +15,9 @@ const TOLD_ANYWAY = new Set([
   'Cluster',
   'Producer',
   'Admin',
+  'Consumer',
+  'ConsumerGroup',
+  'Runner',
 ])
 
 export const logInto =

@@ -6,12 +6,12 @@
 import type { Batch } from 'kafkajs'
 import type { Clock } from '../clock.js'
 import type { Entry, Published } from '../journal/journal.js'
-import { aborted } from './aborted.js'
+import { orAborted } from './aborted.js'
 import type { Log } from './parts.js'
 import { readPublished } from './published-record.js'
 import type { TopicReader } from './topic-reader.js'
 
-type Reading = Pick<TopicReader, 'reach' | 'close' | 'lost'>
+type Reading = Pick<TopicReader, 'reach' | 'close'>
 
 export interface BacklogParts {
   /** That are reconciled: all others can reach one replica only. */
@@ -58,8 +58,8 @@ export class Backlog {
     )
     if (times.length === 0 || clock.monotonic() - this.#refusedAt < REFUSED) return
     try {
-      const read = this.#read(times.reduce((least, time) => Math.min(least, time)))
-      await Promise.race([read, aborted(signal)])
+      const oldest = times.reduce((least, time) => Math.min(least, time))
+      await orAborted(this.#read(oldest), signal)
     } catch (error) {
       await this.close()
       if (!isRefusal(error)) throw error

@@ -5,7 +5,7 @@
  * waits for ever is not noticed at all. So it is told not to: a crash, or no heartbeat for too long, ends the session,
  * and whoever opened it opens another.
  */
-import type { Consumer, ConsumerConfig, Kafka } from 'kafkajs'
+import type { Consumer, ConsumerConfig, ConsumerRunConfig, Kafka } from 'kafkajs'
 import type { Clock } from '../clock.js'
 import type { Client } from './parts.js'
 
@@ -21,13 +21,13 @@ const SLACK = 10_000
 export class ConsumerSession {
   readonly kafka: Kafka
   readonly consumer: Consumer
-  /** Rejects when this session is over before `close`. */
-  readonly lost: Promise<never>
   readonly #client: Client
   readonly #clock: Clock
   readonly #longest: number
   readonly #closed = new AbortController()
-  #lose: (error: unknown) => void = () => undefined
+  readonly #losers = new Set<(error: unknown) => void>()
+  #over: { readonly error: unknown } | undefined
+  #running: Promise<void> = Promise.resolve()
   #heardAt: number
 
   /** @param heard called with the time, in ms since the epoch, at which a heartbeat was sent that was answered */
@@ -55,20 +55,43 @@ export class ConsumerSession {
       },
       ...options,
     })
-    this.lost = new Promise((_, reject) => (this.#lose = reject))
-    this.lost.catch(() => undefined)
     this.#listen(heard)
     void this.#watch()
+  }
+
+  run(config: ConsumerRunConfig): Promise<void> {
+    this.#running = this.consumer.run(config)
+    return this.#running
+  }
+
+  /** The outcome of this; rejects as soon as the session is over. */
+  async during<T>(promise: Promise<T>): Promise<T> {
+    promise.catch(() => undefined)
+    let lose: (error: unknown) => void = () => undefined
+    const lost = new Promise<never>((_, reject) => (lose = reject))
+    if (this.#over) lose(this.#over.error)
+    this.#losers.add(lose)
+    try {
+      return await Promise.race([lost, promise])
+    } finally {
+      this.#losers.delete(lose)
+    }
   }
 
   /** Leaves the group, if the broker lets it in a moment; then nothing of it is left. */
   async close(): Promise<void> {
     this.#closed.abort()
     const patience = new AbortController()
-    const goodbye = this.consumer.disconnect().catch(() => undefined)
+    // A member that is still joining could not leave: the others would wait for it.
+    const goodbye = this.#running.then(() => this.consumer.disconnect()).catch(() => undefined)
     await Promise.race([goodbye, this.#clock.sleep(GOODBYE, patience.signal)])
     patience.abort()
     this.#client.destroy()
+  }
+
+  #lose(error: unknown): void {
+    this.#over ??= { error }
+    for (const lose of this.#losers) lose(error)
   }
 
   #listen(heard: (sentAt: number) => void): void {

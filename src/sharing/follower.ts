@@ -8,7 +8,7 @@
 import type { Batch } from 'kafkajs'
 import type { Clock } from '../clock.js'
 import type { Published, WatchChange, WatchList } from '../journal/journal.js'
-import { aborted } from './aborted.js'
+import { orAborted, untilAborted } from './aborted.js'
 import { Doubles } from './doubles.js'
 import type { Log } from './parts.js'
 import { readPublished } from './published-record.js'
@@ -19,7 +19,7 @@ export interface FollowerParts {
   readonly open: (
     since: number,
     take: (batch: Batch) => Promise<void>,
-  ) => Promise<Pick<TopicReader, 'reach' | 'close' | 'lost'>>
+  ) => Promise<Pick<TopicReader, 'reach' | 'close' | 'during'>>
   readonly remember: (published: readonly Published[], watch: readonly WatchChange[]) => Promise<void>
   readonly progress: Pick<WatchList, 'walked' | 'noteWalk'>
   /** How far back a source's queries can reach; ms. */
@@ -52,12 +52,12 @@ export class Follower {
   readonly #doubles = new Doubles()
   readonly #stopping = new AbortController()
   readonly #sources = new Set<string>()
-  #reader: Pick<TopicReader, 'reach' | 'close' | 'lost'> | undefined
+  #reader: Pick<TopicReader, 'reach' | 'close' | 'during'> | undefined
   /** Of the sources: since when all of them have been followed without a break, in monotonic ms. */
   #unbrokenSince: number | undefined
   #changed = new AbortController()
   #running: Promise<void> = Promise.resolve()
-  #failing = false
+  #failures = 0
 
   constructor(parts: FollowerParts) {
     this.#parts = parts
@@ -108,7 +108,7 @@ export class Follower {
       try {
         if (this.#sources.size === 0) {
           observer.following('idle', null)
-          await aborted(this.#changed.signal)
+          await untilAborted(this.#changed.signal)
         } else {
           await this.#follow([...this.#sources], this.#changed.signal, () => (delay = RETRY.first))
         }
@@ -116,8 +116,10 @@ export class Follower {
         if (this.#stopping.signal.aborted) return
         const reason = explain(error)
         observer.following('waiting', reason)
-        if (!this.#failing) log.warn({}, `reconciling waits: what other replicas publish can't be read: ${reason}`)
-        this.#failing = true
+        // The first time it may be that topics have just been made.
+        if (++this.#failures === 2) {
+          log.warn({}, `reconciling waits: what other replicas publish can't be read: ${reason}`)
+        }
         await clock.sleep(delay, this.#stopping.signal)
         delay = Math.min(delay * 2, RETRY.longest)
       } finally {
@@ -136,9 +138,9 @@ export class Follower {
     const reader = await open(since, (batch) => this.#take(batch))
     this.#reader = reader
     try {
-      if ((await Promise.race([reader.reach(), aborted(changed)])) === 'aborted') return
+      if ((await orAborted(reader.reach(), changed)) === 'aborted') return
       this.#unbrokenSince = clock.monotonic()
-      this.#failing = false
+      this.#failures = 0
       well()
       observer.following('following', null)
       log.info({ seconds: Math.round((clock.monotonic() - began) / 1_000) }, 'following what all replicas publish')
@@ -146,7 +148,7 @@ export class Follower {
         const upTo = clock.now()
         await reader.reach()
         for (const source of this.#sources) await this.#parts.progress.noteWalk(source, TOPICS, upTo)
-        await Promise.race([reader.lost, clock.sleep(NOTE_EVERY, changed)])
+        await reader.during(clock.sleep(NOTE_EVERY, changed))
       }
     } finally {
       this.#reader = undefined

@@ -6,6 +6,7 @@
  */
 import kafkajs, { type Admin, type Cluster, type KafkaMessage, type PartitionAssigner } from 'kafkajs'
 import type { Clock } from '../clock.js'
+import { orAborted, untilAborted } from './aborted.js'
 import { ConsumerSession } from './consumer-session.js'
 import type { Assignment } from './partition-of.js'
 import type { Client, Log } from './parts.js'
@@ -109,19 +110,18 @@ export class GroupMember {
       const assigned = payload.memberAssignment[topic] ?? []
       this.#assigned({ assigned, partitions: cluster?.findTopicPartitionMetadata(topic).length ?? 0 })
     })
-    const stopped = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
-    const join = async (): Promise<never> => {
+    const join = async (): Promise<void> => {
       const admin = kafka.admin()
       await admin.connect()
       await openTopic(admin)
       await admin.disconnect()
       await consumer.connect()
       await consumer.subscribe({ topic, fromBeginning: true })
-      await consumer.run({ eachMessage: ({ message }) => this.#listener.received(message) })
-      return session.lost
+      await session.run({ eachMessage: ({ message }) => this.#listener.received(message) })
+      await untilAborted(signal)
     }
     try {
-      await Promise.race([join(), session.lost, stopped])
+      await orAborted(session.during(join()), signal)
     } finally {
       await session.close()
     }

@@ -8,7 +8,7 @@
  *   replica is publishing at this moment.
  */
 import type { Clock } from '../clock.js'
-import { aborted } from './aborted.js'
+import { orAborted } from './aborted.js'
 
 export interface QueryGateParts {
   /** Whether the source is ours alone, at this moment. */
@@ -45,18 +45,23 @@ export class QueryGate {
     return false
   }
 
-  /** Resolves a moment later: with false where the answer must not be kept, because another may be asking by now. */
-  async settled(signal: AbortSignal): Promise<boolean> {
+  /**
+   * Resolves a moment after an answer: with false where it must not be kept, because another may be asking by now.
+   * @param answeredAt monotonic ms
+   */
+  async settled(answeredAt: number, signal: AbortSignal): Promise<boolean> {
     const { sole, clock } = this.#parts
-    await clock.sleep(SETTLING, signal)
-    return !signal.aborted && (await this.#knows(signal, 0)) && sole()
+    const from = answeredAt + SETTLING
+    await clock.sleep(Math.max(0, from - clock.monotonic()), signal)
+    const known = this.#knownAt >= from || (await this.#knows(signal, 0))
+    return known && !signal.aborted && sole()
   }
 
   async #knows(signal: AbortSignal, age: number): Promise<boolean> {
     const { followedFor, calm, clock } = this.#parts
     const now = clock.monotonic()
     if (now - this.#knownAt < age) return true
-    const followed = await Promise.race([followedFor(), aborted(signal)])
+    const followed = await orAborted(followedFor(), signal)
     if (followed === undefined || followed === 'aborted' || followed < calm) return false
     this.#knownAt = now
     return true

@@ -28,8 +28,6 @@ const SESSION = { sessionTimeout: 30_000, heartbeatInterval: 3_000, maxWaitTimeI
 const CONCURRENTLY = 3
 
 export class TopicReader {
-  /** Rejects when reading is over before `close`. */
-  readonly lost: Promise<never>
   readonly #options: TopicReaderOptions
   readonly #session: ConsumerSession
   readonly #admin: Admin
@@ -42,7 +40,7 @@ export class TopicReader {
   static async open(options: TopicReaderOptions, parts: TopicReaderParts): Promise<TopicReader> {
     const reader = new TopicReader(options, parts)
     try {
-      await Promise.race([reader.#begin(), reader.lost])
+      await reader.during(reader.#begin())
       return reader
     } catch (error) {
       await reader.close()
@@ -55,7 +53,6 @@ export class TopicReader {
     this.#take = take
     this.#session = new ConsumerSession(client, { groupId: options.group, ...SESSION }, clock)
     this.#admin = this.#session.kafka.admin()
-    this.lost = this.#session.lost
   }
 
   /**
@@ -69,7 +66,12 @@ export class TopicReader {
     }
     const reached = (): boolean =>
       ends.every(({ topic, partition, high }) => (this.#positions.get(topic)?.get(partition) ?? 0n) >= BigInt(high))
-    await Promise.race([this.lost, this.#until(reached)])
+    await this.during(this.#until(reached))
+  }
+
+  /** The outcome of this; rejects as soon as reading is over. */
+  during<T>(promise: Promise<T>): Promise<T> {
+    return this.#session.during(promise)
   }
 
   async close(): Promise<void> {
@@ -99,7 +101,7 @@ export class TopicReader {
     await consumer.connect()
     // Where nothing was sought, in a partition that was added, and where what was sought has been deleted since.
     await consumer.subscribe({ topics: [...topics], fromBeginning: true })
-    await consumer.run({
+    await this.#session.run({
       autoCommit: false,
       partitionsConsumedConcurrently: CONCURRENTLY,
       eachBatch: ({ batch }) => this.#take(batch),

@@ -121,10 +121,12 @@ describe('/status.json', () => {
       registry: { state: 'ok', reason: null },
       journal: { id: 'memory', entries: 0, bytes: 0, maxBytes: 1024 ** 3, oldestAgeSeconds: 0, refusal: null },
     })
+    expect(shown.sharing).toBeNull()
     expect(shown.sources).toEqual([
       {
         source: 'mtarget-fr',
         provider: 'mtarget',
+        owned: true,
         callback: false,
         reconcile: false,
         pull: {
@@ -140,6 +142,7 @@ describe('/status.json', () => {
       {
         source: 'seven-main',
         provider: 'seven',
+        owned: true,
         callback: true,
         reconcile: true,
         pull: null,

@@ -54,6 +54,9 @@ describe('metrics', () => {
       'dlrmo_watched_messages',
       'dlrmo_watch_given_up_total',
       'dlrmo_publishing',
+      'dlrmo_source_owned',
+      'dlrmo_sharing_assigned',
+      'dlrmo_published_twice_total',
       'dlrmo_ids_forgotten_early',
     ])
   })

@@ -1,0 +1,62 @@
+/** Replicas that share the work, while there is no broker to tell them whose it is. */
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { contentKey } from '../../dev/demo/ledger.js'
+import { NO_OWN_STACK, ownStack, type OwnStack } from '../support/own-stack.js'
+import { Replicas } from '../support/replicas.js'
+import { until } from '../support/trial.js'
+
+let stack: OwnStack | undefined
+let all: Replicas | undefined
+beforeAll(async () => {
+  stack = await ownStack()
+})
+afterEach(() => all?.stop())
+afterAll(() => stack?.stop())
+
+const untilStanding = (standing: string): Promise<void> =>
+  until(async () => (await all!.standings()).every((each) => each === standing))
+
+const owned = async (): Promise<number[]> => [...(await all!.owners()).values()].map((owners) => owners.length)
+
+describe('without a broker', { timeout: 240_000 }, () => {
+  it('replicas that never had its word poll all sources, and those that had keep what it last said', async ({
+    skip,
+  }) => {
+    if (stack === undefined) return skip(NO_OWN_STACK)
+    all = await Replicas.start(stack, 3)
+    await stack.broker.kill()
+    for (const replica of [await all.add(), await all.add()]) await replica.start()
+    await untilStanding('alone')
+    expect(await owned()).toEqual([2, 2, 2, 2])
+    for (const account of all.accounts.values()) account.enqueue(all.data.mtargetMix(200))
+    await all.callBack(100)
+    await until(() => [...all!.accounts.values()].every(({ queued }) => queued === 0))
+    // A queue is emptied by both; the provider's logs are asked by none.
+    expect(all.api.requests).toEqual([])
+
+    await stack.broker.restart()
+    await all.untilDivided(60_000)
+    await all.untilPublished()
+    const before = await all.owners()
+    await stack.broker.kill()
+    await untilStanding('keeps')
+    expect(await all.owners()).toEqual(before)
+    await all.callBack(100)
+    await all.untilAllAsked()
+    const asked = all.api.requests.length
+    await new Promise((resolve) => setTimeout(resolve, 3_000))
+    expect(all.api.requests.length).toBe(asked)
+
+    await stack.broker.restart()
+    await all.untilDivided(60_000)
+    await until(() => all!.api.requests.length > asked)
+    await all.untilPublished()
+    for (const replica of all.replicas) expect(await replica.terminate()).toBe(0)
+    const keys = (await all.readAll()).map(({ value }) =>
+      value['provider'] === 'seven' ? String(value['messageId']) : contentKey(value['raw'] as Record<string, string>),
+    )
+    const owed = [...all.accounts.values()].flatMap((account) => account.owed().map((row) => contentKey(row)))
+    expect([...new Set(keys)].sort()).toEqual([...owed, ...all.receipts.map(({ msg_id }) => msg_id)].sort())
+    expect(keys).toHaveLength(new Set(keys).size)
+  })
+})

@@ -1,0 +1,133 @@
+/** Three connectors that share the work of six accounts and one source that is reconciled. */
+import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest'
+import { contentKey } from '../../dev/demo/ledger.js'
+import { call } from '../support/call.js'
+import { Replicas, SESSION_TIMEOUT, type ReplicaProcess } from '../support/replicas.js'
+import { until } from '../support/trial.js'
+
+let all: Replicas
+beforeEach(async () => {
+  all = await Replicas.start({ brokers: inject('brokers'), registryUrl: inject('registryUrl') }, 6)
+})
+afterEach(() => all.stop())
+
+/** A page in hand is lost with a process that is killed; who asks next does not prove that it was not. */
+const beginRun = (): void => all.accounts.forEach((account) => account.beginRun())
+
+const fill = (rows: number): void => all.accounts.forEach((account) => account.enqueue(all.data.mtargetMix(rows)))
+
+/** Fills queues and makes callbacks until it is told to stop. */
+function load(): () => Promise<void> {
+  let on = true
+  const ended = (async () => {
+    while (on) {
+      fill(5)
+      await all.callBack(6)
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
+  })()
+  return () => {
+    on = false
+    return ended
+  }
+}
+
+const expectOnceEach = async (): Promise<void> => {
+  const reader = await all.follow()
+  const found = new Map<string, number>()
+  try {
+    // What nobody heard is found by asking: a while after the owner has settled.
+    await until(() => new Set(reader.seen.map(keyOf)).size >= wanted().size, 60_000).catch(() => undefined)
+    await all.untilPublished()
+    await reader.readToTheEnd()
+    for (const seen of reader.seen) found.set(keyOf(seen), (found.get(keyOf(seen)) ?? 0) + 1)
+  } finally {
+    await reader.stop()
+  }
+  expect([...wanted()].filter((key) => !found.has(key))).toEqual([])
+  expect([...found].filter(([, times]) => times > 1)).toEqual([])
+}
+
+const keyOf = ({ value }: { value: Record<string, unknown> }): string =>
+  value['provider'] === 'seven'
+    ? `${value['messageId'] as string} ${value['providerStatus'] as string}`
+    : contentKey(value['raw'] as Record<string, string>)
+
+const wanted = (): Set<string> =>
+  new Set([
+    ...[...all.accounts.values()].flatMap((account) => account.owed().map((row) => contentKey(row))),
+    ...all.receipts.map(({ msg_id, status }) => `${msg_id} ${status}`),
+  ])
+
+const three = async (): Promise<ReplicaProcess[]> => {
+  const replicas = [await all.add(), await all.add(), await all.add()]
+  await Promise.all(replicas.map((replica) => replica.start()))
+  return replicas
+}
+
+describe('three replicas', { timeout: 240_000 }, () => {
+  it('divide the sources, and divide them anew whenever one comes, goes, dies or falls asleep: nothing lost, nothing doubled', async () => {
+    const [a, b, c] = (await three()) as [ReplicaProcess, ReplicaProcess, ReplicaProcess]
+    const took: Record<string, number> = { start: await all.untilDivided() }
+    const stop = load()
+    const replicas = [a, b, c]
+
+    const d = await all.add()
+    await d.start()
+    took['add'] = await all.untilDivided()
+
+    expect(await d.terminate()).toBe(0)
+    took['remove'] = await all.untilDivided()
+    all.replicas.pop()
+
+    const owner = (await all.owners()).get('seven-main')![0]!
+    await owner.kill()
+    beginRun()
+    took['kill -9'] = await all.untilDivided()
+    took['kill -9, all asked'] = await all.untilAllAsked()
+    await owner.start()
+    took['back'] = await all.untilDivided()
+
+    const sleeper = (await all.owners()).get('seven-main')![0]!
+    sleeper.freeze(true)
+    took['SIGSTOP'] = await all.untilDivided()
+    sleeper.freeze(false)
+    took['SIGCONT'] = await all.untilDivided()
+
+    for (const replica of replicas) {
+      expect(await replica.terminate()).toBe(0)
+      await replica.start()
+      took[`restart ${replica.name.slice(-1)}`] = await all.untilDivided()
+    }
+    await stop()
+    if (process.env['SHARING_FIGURES']) console.log(took)
+    for (const time of Object.values(took)) expect(time).toBeLessThan(2 * SESSION_TIMEOUT + 5_000)
+    await expectOnceEach()
+    for (const replica of replicas) expect(await replica.terminate()).toBe(0)
+  })
+
+  it('hand watch requests, and what is known of a message, to the one that reconciles', async () => {
+    const replicas = await three()
+    await all.untilDivided()
+    const owner = (await all.owners()).get('seven-main')![0]!
+    const other = replicas.find((replica) => replica !== owner)!
+    const ids = Array.from({ length: 1_200 }, (_, i) => String(55_000 + i))
+    const url = `${other.adminUrl}/sources/seven-main/watch`
+    expect((await call(url, { body: JSON.stringify({ messageIds: ids }) })).status).toBe(202)
+    await other.calls.send([{ kind: 'dlr', data: { msg_id: '66001', status: 'BUFFERED' } }])
+    await until(async () => (await owner.sum('dlrmo_watched_messages')) === 1_201)
+
+    for (const id of [...ids, '66001']) all.api.setStatus(id, 'DELIVERED')
+    const reader = await all.follow()
+    try {
+      await until(() => reader.seen.length >= 1_202)
+      await until(async () => (await owner.sum('dlrmo_watched_messages')) === 0)
+      await reader.readToTheEnd()
+      const found = reader.seen.map(keyOf).sort()
+      expect(found).toEqual([...ids.map((id) => `${id} DELIVERED`), '66001 BUFFERED', '66001 DELIVERED'].sort())
+    } finally {
+      await reader.stop()
+    }
+    expect(await other.sum('dlrmo_watched_messages')).toBe(0)
+  })
+})

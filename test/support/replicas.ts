@@ -1,0 +1,244 @@
+/** Several connectors that share the work, each a process of its own, between the same providers and the same topics. */
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Connector } from '../../dev/demo/connector.js'
+import { Reader, type Seen, type Topics } from '../../dev/demo/reader.js'
+import { freePort } from '../../dev/ports.js'
+import { ProviderData, type SevenReceipt } from '../../dev/simulators/data.js'
+import { MtargetSimulator } from '../../dev/simulators/mtarget.js'
+import { SevenCallbacks, SevenSimulator } from '../../dev/simulators/seven.js'
+import { berlin, outboundRow } from './reconciler.js'
+import { until, type TrialStack } from './trial.js'
+
+export const SESSION_TIMEOUT = 6_000
+const TOKEN = 'secret-token'
+const FINAL = ['DELIVERED', 'NOTDELIVERED', 'EXPIRED', 'REJECTED', 'FAILED'] as const
+
+/** The part of `/status.json` that tests of sharing look at. */
+export interface SharedStatus {
+  readonly sharing: { readonly standing: string; readonly reason: string | null; readonly following: { state: string } }
+  readonly sources: readonly {
+    readonly source: string
+    readonly owned: boolean
+    readonly pull: { readonly state: string } | null
+    readonly reconciling: { readonly state: string; readonly watched: number } | null
+  }[]
+}
+
+export class ReplicaProcess {
+  readonly name: string
+  readonly connector: Connector
+  readonly adminUrl: string
+  readonly calls: SevenCallbacks
+  /** Whether it should be answering now. */
+  up = false
+
+  constructor(name: string, connector: Connector) {
+    this.name = name
+    this.connector = connector
+    this.adminUrl = `http://127.0.0.1:${connector.addresses.adminPort}`
+    this.calls = new SevenCallbacks({
+      url: `http://127.0.0.1:${connector.addresses.callbacksPort}/callbacks/seven-main/${TOKEN}`,
+      timeoutMs: 2_000,
+    })
+  }
+
+  async start(): Promise<void> {
+    await this.connector.start()
+    this.up = true
+  }
+
+  async kill(): Promise<void> {
+    this.up = false
+    await this.connector.kill()
+  }
+
+  async terminate(): Promise<number> {
+    this.up = false
+    return this.connector.terminate()
+  }
+
+  /** SIGSTOP and SIGCONT. */
+  freeze(frozen: boolean): void {
+    this.up = !frozen
+    process.kill(this.connector.pid!, frozen ? 'SIGSTOP' : 'SIGCONT')
+  }
+
+  async status(): Promise<SharedStatus> {
+    const answer = await fetch(`${this.adminUrl}/status.json`, { signal: AbortSignal.timeout(2_000) })
+    return (await answer.json()) as SharedStatus
+  }
+
+  async sum(metric: string): Promise<number> {
+    const text = await (await fetch(`${this.adminUrl}/metrics`, { signal: AbortSignal.timeout(2_000) })).text()
+    const lines = text.split('\n').filter((line) => line.startsWith(`${metric}{`) || line.startsWith(`${metric} `))
+    return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0)
+  }
+}
+
+export class Replicas {
+  readonly replicas: ReplicaProcess[] = []
+  readonly accounts = new Map<string, MtargetSimulator>()
+  readonly data = new ProviderData(11)
+  /** Receipts that seven has in its log: each must come out once, whether its callback was heard or not. */
+  readonly receipts: SevenReceipt[] = []
+  readonly #stack: TrialStack
+  readonly #folder: string
+  readonly #name: string
+  readonly #topics: Topics
+  readonly #api: SevenSimulator
+  readonly #random = { at: 0 }
+
+  static async start(stack: TrialStack, accounts: number): Promise<Replicas> {
+    const folder = await mkdtemp(join(tmpdir(), 'dlrmo-replicas-'))
+    const replicas = new Replicas(stack, folder, await SevenSimulator.start({ apiKey: 'api-key' }))
+    for (let i = 0; i < accounts; i++) replicas.accounts.set(`account-${i}`, await MtargetSimulator.start())
+    return replicas
+  }
+
+  private constructor(stack: TrialStack, folder: string, api: SevenSimulator) {
+    this.#stack = stack
+    this.#folder = folder
+    this.#api = api
+    this.#name = `replicas-${process.pid}-${Date.now()}`
+    this.#topics = { dlr: `${this.#name}.dlr`, mo: `${this.#name}.mo`, deadLetter: `${this.#name}.dead-letter` }
+  }
+
+  get api(): SevenSimulator {
+    return this.#api
+  }
+
+  get sharing(): { readonly group: string; readonly topic: string } {
+    return { group: this.#name, topic: `${this.#name}.sources` }
+  }
+
+  /** Configures one more; it isn't started. */
+  async add(): Promise<ReplicaProcess> {
+    const name = `${this.#name}-${this.replicas.length}`
+    const folder = join(this.#folder, name)
+    await mkdir(folder)
+    const addresses = { callbacksPort: await freePort(), adminPort: await freePort() }
+    const pulled = [...this.accounts].map(([source, { url, username, password }]) => [
+      source,
+      { provider: 'mtarget', pull: { url, username, password, idleDelay: '200ms' } },
+    ])
+    const times = { after: '1s', every: '500ms', giveUpAfter: '1h', journal: { every: '1s', days: 1 } }
+    const reconcile = { url: this.#api.url, apiKey: this.#api.apiKey, requestsPerSecond: 50, ...times }
+    const connector = await Connector.configure(folder, addresses, {
+      instance: name,
+      kafka: {
+        brokers: [...this.#stack.brokers],
+        topics: this.#topics,
+        createTopics: { partitions: 3 },
+        requestTimeout: '5s',
+      },
+      registry: { url: this.#stack.registryUrl },
+      journal: { directory: 'journal' },
+      callbacks: { host: '127.0.0.1', port: addresses.callbacksPort },
+      admin: { port: addresses.adminPort },
+      shutdownGrace: '5s',
+      sharing: { ...this.sharing, sessionTimeout: `${SESSION_TIMEOUT}ms` },
+      log: { level: 'info' },
+      sources: {
+        ...(Object.fromEntries(pulled) as object),
+        'seven-main': { provider: 'seven', callback: { token: TOKEN }, reconcile },
+      },
+    })
+    const replica = new ReplicaProcess(name, connector)
+    this.replicas.push(replica)
+    return replica
+  }
+
+  get live(): ReplicaProcess[] {
+    return this.replicas.filter(({ up }) => up)
+  }
+
+  /** Of each source, the live replicas that say it is theirs. */
+  async owners(): Promise<Map<string, ReplicaProcess[]>> {
+    const owners = new Map<string, ReplicaProcess[]>([...this.accounts.keys(), 'seven-main'].map((name) => [name, []]))
+    for (const replica of this.live) {
+      const { sources } = await replica.status()
+      for (const { source, owned } of sources) if (owned) owners.get(source)?.push(replica)
+    }
+    return owners
+  }
+
+  async standings(): Promise<string[]> {
+    return Promise.all(this.live.map(async (replica) => (await replica.status()).sharing.standing))
+  }
+
+  /** Resolves, with the milliseconds that it took, when all live replicas are members and each source is one's. */
+  async untilDivided(patience = 30_000): Promise<number> {
+    const began = Date.now()
+    await until(async () => {
+      const standings = await this.standings().catch(() => ['away'])
+      const owners = await this.owners().catch(() => undefined)
+      if (owners === undefined || standings.some((standing) => standing !== 'assigned')) return false
+      return [...owners.values()].every((each) => each.length === 1)
+    }, patience)
+    return Date.now() - began
+  }
+
+  /** Resolves, with the milliseconds that it took, when somebody has asked for each account since now. */
+  async untilAllAsked(patience = 30_000): Promise<number> {
+    const began = Date.now()
+    await until(() => [...this.accounts.values()].every(({ answers }) => (answers.at(-1)?.at ?? 0) >= began), patience)
+    return Date.now() - began
+  }
+
+  /** Receipts of seven, each called once to one replica, up or not. */
+  async callBack(count: number, replica = this.#next()): Promise<void> {
+    const receipts = this.data.sevenReceipts(count).map(({ msg_id }, i) => ({ msg_id, status: FINAL[i % 5]! }))
+    const now = berlin(Date.now())
+    for (const { msg_id, status } of receipts) this.#api.outbound.push(outboundRow(msg_id, status, now))
+    this.receipts.push(...receipts)
+    await replica.calls.send(receipts.map((data) => ({ kind: 'dlr', data })))
+  }
+
+  async untilPublished(patience = 60_000): Promise<void> {
+    await until(async () => {
+      const queued = [...this.accounts.values()].some(
+        ({ queued, answers }) => queued > 0 || answers.at(-1)?.rows.length,
+      )
+      const entries = await Promise.all(this.live.map((replica) => replica.sum('dlrmo_journal_entries')))
+      return !queued && entries.every((count) => count === 0)
+    }, patience)
+  }
+
+  async readAll(): Promise<Seen[]> {
+    const reader = this.#reader()
+    try {
+      await reader.start()
+      await reader.readToTheEnd()
+      return reader.seen
+    } finally {
+      await reader.stop()
+    }
+  }
+
+  /** A reader that goes on; to be stopped by its owner. */
+  async follow(): Promise<Reader> {
+    const reader = this.#reader()
+    await reader.start()
+    return reader
+  }
+
+  async stop(): Promise<void> {
+    for (const replica of this.replicas) {
+      replica.calls.stop()
+      await replica.kill()
+    }
+    for (const account of this.accounts.values()) await account.stop()
+    await this.#api.stop()
+    await rm(this.#folder, { recursive: true, force: true })
+  }
+
+  #reader(): Reader {
+    return new Reader([...this.#stack.brokers], this.#stack.registryUrl, this.#topics, () => undefined)
+  }
+
+  #next(): ReplicaProcess {
+    return this.replicas[this.#random.at++ % this.replicas.length]!
+  }
+}
