@@ -2,7 +2,8 @@
  * `npm run demo`: both providers (simulated), the connector, and a real broker and registry, for half a minute. In the
  * middle the connector is killed with SIGKILL and started again. Then every item is accounted for.
  *
- * Exit code 0 only if nothing was lost or doubled. `--keep` stays up instead, with a trickle of traffic.
+ * Exit code 0 only if nothing was lost or doubled. `--keep` stays up instead, with a trickle of traffic. `--image NAME` runs
+ * the connector in a container of that image instead of the one built here.
  */
 import { rm } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -13,6 +14,7 @@ import { Connector } from './demo/connector.js'
 import type { Row } from './demo/ledger.js'
 import { Reader } from './demo/reader.js'
 import type { Seen } from './demo/reader.js'
+import { fromCheckout, fromImage } from './demo/program.js'
 import { eventLine, number, table } from './demo/show.js'
 import { Traffic } from './demo/traffic.js'
 import { freePort } from './ports.js'
@@ -24,7 +26,11 @@ import { startStack, StackError } from './stack/index.js'
 import { workDirectory } from './work-directory.js'
 
 const { values: options } = parseArgs({
-  options: { keep: { type: 'boolean', default: false }, seconds: { type: 'string', default: '20' } },
+  options: {
+    keep: { type: 'boolean', default: false },
+    seconds: { type: 'string', default: '20' },
+    image: { type: 'string' },
+  },
 })
 const TRAFFIC_MS = Number(options.seconds) * 1_000
 /** How long nothing may move before the rest is given up for lost. */
@@ -70,7 +76,8 @@ async function demo(): Promise<number> {
 
   const topics = topicsFor(stack)
   const configuration = configurationFor(stack, topics, addresses, mtarget)
-  const connector = await Connector.configure(folder, addresses, configuration)
+  const program = options.image === undefined ? fromCheckout : fromImage(options.image)
+  const connector = await Connector.configure(folder, addresses, configuration, program)
   progress.step('Starting the connector ...')
   toClose.push(() => connector.kill())
   await connector.start()

@@ -1,12 +1,12 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { stringify } from 'yaml'
 import { spawnGuarded } from '../guarded-child.js'
 import type { GuardedChild } from '../guarded-child.js'
 import { until } from '../stack/ready.js'
+import { fromCheckout } from './program.js'
+import type { Program } from './program.js'
 
-const PROGRAM = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
 const READY_PATIENCE_MS = 20_000
 
 export interface ConnectorAddresses {
@@ -19,10 +19,12 @@ export class Connector {
   readonly log: string
   readonly addresses: ConnectorAddresses
   readonly #folder: string
+  readonly #program: Program
   #child: GuardedChild | undefined
 
-  private constructor(folder: string, addresses: ConnectorAddresses) {
+  private constructor(folder: string, addresses: ConnectorAddresses, program: Program) {
     this.#folder = folder
+    this.#program = program
     this.addresses = addresses
     this.log = join(folder, 'connector.log')
   }
@@ -32,9 +34,11 @@ export class Connector {
     folder: string,
     addresses: ConnectorAddresses,
     configuration: Record<string, unknown>,
+    program: Program = fromCheckout,
   ): Promise<Connector> {
     await writeFile(join(folder, 'connector.yaml'), stringify(configuration))
-    return new Connector(folder, addresses)
+    await program.prepare(folder)
+    return new Connector(folder, addresses, program)
   }
 
   get pid(): number | undefined {
@@ -52,8 +56,8 @@ export class Connector {
    * @throws Error with the end of its log when it ends, or isn't ready in time.
    */
   async start(): Promise<void> {
-    const args = [PROGRAM, 'run', '--config', join(this.#folder, 'connector.yaml')]
-    const child = await spawnGuarded(process.execPath, args, { log: this.log, cwd: this.#folder })
+    const [command, args] = this.#program.launch(this.#folder)
+    const child = await spawnGuarded(command, args, { log: this.log, cwd: this.#folder })
     this.#child = child
     const url = `http://127.0.0.1:${this.addresses.adminPort}/readyz`
     try {
@@ -74,8 +78,9 @@ export class Connector {
 
   /** As a power cut would. */
   async kill(): Promise<void> {
-    this.#child?.signal('SIGKILL')
-    await this.#child?.exited
+    if (this.#child === undefined || this.#child.exitCode !== undefined) return
+    await this.#program.kill(this.#child)
+    await this.#child.exited
   }
 
   /** Asks it to end, as an orchestrator would; resolves with its exit code. */

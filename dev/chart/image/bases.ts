@@ -1,0 +1,45 @@
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import type { Progress } from '../../progress.js'
+import { succeeds } from './docker.js'
+
+const SCRIPT = fileURLToPath(new URL('local-bases.sh', import.meta.url))
+
+/** The images that the Dockerfile begins with, as its build arguments. */
+export interface Bases {
+  readonly NODE_IMAGE: string
+  readonly BASE_IMAGE: string
+}
+
+/** Those that the Dockerfile names itself, and those that `local-bases.sh` makes. */
+const PUBLISHED: Bases = { NODE_IMAGE: 'node:24-bookworm-slim', BASE_IMAGE: 'debian:bookworm-slim' }
+const LOCAL: Bases = { NODE_IMAGE: 'local/node:24', BASE_IMAGE: 'local/debian:bookworm-slim' }
+
+/**
+ * The first of: those that NODE_IMAGE and BASE_IMAGE name, those that the daemon has or can pull, those made here before,
+ * those that can be made here now. Undefined (and why) when there is no way to any.
+ */
+export async function bases(progress: Progress): Promise<Bases | { missing: string }> {
+  const { NODE_IMAGE, BASE_IMAGE } = process.env
+  if (NODE_IMAGE && BASE_IMAGE) return { NODE_IMAGE, BASE_IMAGE }
+  if (await haveAll(LOCAL)) return LOCAL
+  if ((await haveAll(PUBLISHED)) || (await pullAll(PUBLISHED))) return PUBLISHED
+  progress.step('No image can be pulled; making the base images from packages (some minutes) ...')
+  const code = await new Promise<number | null>((resolve) => {
+    const child = spawn(SCRIPT, { stdio: ['ignore', 'ignore', 'inherit'] })
+    child.on('error', () => resolve(127))
+    child.on('close', resolve)
+  })
+  if (code === 0) return LOCAL
+  return {
+    missing: `base images can be neither pulled nor made here (dev/chart/image/local-bases.sh ended with ${code})`,
+  }
+}
+
+async function haveAll(images: Bases): Promise<boolean> {
+  return succeeds('image', 'inspect', images.NODE_IMAGE, images.BASE_IMAGE)
+}
+
+async function pullAll(images: Bases): Promise<boolean> {
+  return (await succeeds('pull', images.BASE_IMAGE)) && (await succeeds('pull', images.NODE_IMAGE))
+}

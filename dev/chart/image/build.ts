@@ -1,0 +1,18 @@
+import { fileURLToPath } from 'node:url'
+import type { Bases } from './bases.js'
+import { docker } from './docker.js'
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
+
+export interface BuildOptions {
+  readonly tag: string
+  readonly arguments: Bases & Readonly<Record<string, string>>
+  /** Nothing of earlier builds is used. */
+  readonly anew?: boolean
+}
+
+/** Builds the image of this checkout, with the network of this machine: a daemon of our own has no other. */
+export async function buildImage({ tag, arguments: given, anew = false }: BuildOptions): Promise<void> {
+  const settings = Object.entries(given).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`])
+  await docker('build', '--network', 'host', ...(anew ? ['--no-cache'] : []), '--tag', tag, ...settings, ROOT)
+}

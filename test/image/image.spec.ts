@@ -1,0 +1,171 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { buildImage } from '../../dev/chart/image/build.js'
+import { docker } from '../../dev/chart/image/docker.js'
+import { freePort } from '../../dev/ports.js'
+import { until } from '../../dev/stack/ready.js'
+import { Container, LOCKED_DOWN, anyUser } from './support/container.js'
+
+const run = promisify(execFile)
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const TAG = `dlr-mo-connector:test-${process.pid}`
+const AGAIN = `${TAG}-again`
+const PATIENCE_MS = 60_000
+/** In bytes, on a Debian of 75 MB: what makes it larger should be known. */
+const LARGEST = 260e6
+
+interface Inspected {
+  Size: number
+  Architecture: string
+  RootFS: { Layers: string[] }
+  Config: {
+    User: string
+    Entrypoint: string[]
+    Cmd: string[]
+    Env: string[]
+    ExposedPorts: object
+    Volumes: object
+    Labels: Record<string, string>
+    Healthcheck: { Test: string[] }
+  }
+}
+
+const inspected = async (tag: string): Promise<Inspected> =>
+  (JSON.parse(await docker('image', 'inspect', tag)) as [Inspected])[0]
+
+const given = inject('imageBases')
+const missing = 'missing' in given ? given.missing : undefined
+
+describe.skipIf(missing)(`the image${missing ? ` (not tested: ${missing})` : ''}`, () => {
+  const build = {
+    arguments: { ...(given as Exclude<typeof given, { missing: string }>), VERSION: '1.2.3', REVISION: 'abc' },
+  }
+  let folder: string
+  let version: string
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'dlrmo-image-'))
+    version = (JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as { version: string }).version
+    await buildImage({ ...build, tag: TAG })
+    const { Size } = await inspected(TAG)
+    console.log(`The image has ${Math.round(Size / 1e6)} MB.`)
+  })
+
+  afterAll(async () => {
+    await docker('image', 'rm', '--force', TAG, AGAIN).catch(() => undefined)
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  it('says what it is, and runs as a user whose number Kubernetes can tell from root', async () => {
+    const { Config, Size } = await inspected(TAG)
+    expect(Config).toMatchObject({
+      User: '10001:10001',
+      Entrypoint: ['tini', '--', 'node', '/app/dist/main.js'],
+      Cmd: ['run'],
+      ExposedPorts: { '8080/tcp': {}, '9464/tcp': {} },
+      Volumes: { '/var/lib/dlr-mo-connector': {} },
+      Labels: {
+        'org.opencontainers.image.title': 'dlr-mo-connector',
+        'org.opencontainers.image.licenses': 'Apache-2.0',
+        'org.opencontainers.image.version': '1.2.3',
+        'org.opencontainers.image.revision': 'abc',
+        'org.opencontainers.image.base.name': build.arguments.BASE_IMAGE,
+      },
+    })
+    expect(Config.Healthcheck.Test.join(' ')).toContain('HEALTH_URL')
+    expect(Size).toBeLessThan(LARGEST)
+  })
+
+  it('holds production dependencies and the program alone', async () => {
+    const list = 'console.log(JSON.stringify(fs.readdirSync("/app/node_modules")), fs.readdirSync("/app").join())'
+    const [packages = '', files] = (await docker('run', '--rm', '--entrypoint', 'node', TAG, '--eval', list)).split(' ')
+    const { dependencies, devDependencies } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as {
+      dependencies: object
+      devDependencies: object
+    }
+    const installed = JSON.parse(packages) as string[]
+    const plain = (names: object): string[] => Object.keys(names).filter((name) => !name.startsWith('@'))
+    expect(installed).toEqual(expect.arrayContaining(plain(dependencies)))
+    expect(installed.filter((name) => plain(devDependencies).includes(name))).toEqual([])
+    expect(files).toBe('LICENSE,dist,node_modules,package.json,schemas')
+  })
+
+  it('is the same to the byte when it is built anew', async () => {
+    await buildImage({ ...build, tag: AGAIN, anew: true })
+    expect((await inspected(AGAIN)).RootFS.Layers).toEqual((await inspected(TAG)).RootFS.Layers)
+  })
+
+  it('passes the demo: read-only, without capabilities, as any user', async () => {
+    const env = { ...process.env }
+    delete env['KAFKA_BROKERS']
+    const demo = run(process.execPath, ['--import', 'tsx', 'dev/demo.ts', '--image', TAG], { cwd: ROOT, env })
+    const { stdout } = await demo.catch((error: unknown) => error as { stdout: string })
+    expect(stdout).toMatch(/Killing the connector [^]*started again/)
+    expect(stdout).toMatch(/Nothing lost, nothing doubled\.\s*$/)
+  })
+
+  describe('without a broker in reach', () => {
+    let container: Container
+    let adminPort: number
+
+    beforeAll(async () => {
+      const callbacksPort = await freePort()
+      adminPort = await freePort()
+      const configuration = [
+        `kafka: { brokers: ['127.0.0.1:${await freePort()}'] }`,
+        `registry: { url: 'http://127.0.0.1:${await freePort()}' }`,
+        `callbacks: { port: ${callbacksPort} }`,
+        `admin: { port: ${adminPort} }`,
+        'shutdownGrace: 1s',
+        'sources: { seven-main: { provider: seven, callback: { open: true } } }',
+      ].join('\n')
+      const file = join(folder, 'connector.yaml')
+      await writeFile(file, configuration)
+      container = await Container.start(
+        ...['--user', anyUser(), ...LOCKED_DOWN],
+        ...['--volume', `${file}:/etc/dlr-mo-connector/connector.yaml:ro`],
+        ...['--env', `HEALTH_URL=http://127.0.0.1:${adminPort}/livez`, '--health-interval', '1s', TAG],
+      )
+      await until(async () => {
+        const answer = await fetch(`http://127.0.0.1:${callbacksPort}/callbacks/seven-main?msg_id=1&status=DELIVERED`)
+        if (answer.status !== 200) throw new Error(`a callback was answered ${answer.status}`)
+      }, PATIENCE_MS).catch(async (error: unknown) => {
+        throw new Error(await container.logs(), { cause: error })
+      })
+    })
+
+    afterAll(() => container?.remove())
+
+    it('is healthy, and takes callbacks into its journal', async () => {
+      await until(async () => {
+        const health = await container.inspect('{{ .State.Health.Status }}')
+        if (health !== 'healthy') throw new Error(`it is ${health}`)
+      }, PATIENCE_MS)
+      expect(await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text()).toMatch(/^dlrmo_journal_entries 1$/m)
+    })
+
+    it('has the command of the documentation on its PATH', async () => {
+      expect(await container.exec('dlr-mo-connector', '--version')).toContain(version)
+    })
+
+    it('has no process that runs as root or with rights, and tini as the first', async () => {
+      const look = 'console.log(["comm", "status"].map((name) => fs.readFileSync(`/proc/1/${name}`, "utf8")).join(""))'
+      const said = await container.exec('node', '--eval', look)
+      expect(said).toMatch(/^tini$/m)
+      expect(said).toMatch(/^CapEff:\s+0+$/m)
+      expect(said).toMatch(/^CapBnd:\s+0+$/m)
+      expect(said).toMatch(/^NoNewPrivs:\s+1$/m)
+      expect(said).not.toMatch(/^[UG]id:.*\s0\b/m)
+    })
+
+    it('ends by itself on SIGTERM, with code 0', async () => {
+      expect(await container.stop()).toBe(0)
+      expect(await container.logs()).toContain('entries stay in the journal for the next start')
+    })
+  })
+})
