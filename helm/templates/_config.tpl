@@ -89,3 +89,16 @@
 {{ include "dlr-mo-connector.urlPort" . }}
 {{- end }}
 {{- end }}
+
+{{/* The rule of a network policy that lets names be resolved. */}}
+{{- define "dlr-mo-connector.dnsRule" -}}
+- ports:
+    {{- range .Values.networkPolicy.dns.ports }}
+    - {port: {{ . }}, protocol: UDP}
+    - {port: {{ . }}, protocol: TCP}
+    {{- end }}
+  {{- with .Values.networkPolicy.dns.to }}
+  to:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}

@@ -18,6 +18,11 @@
 {{- printf "%s-headless" (include "dlr-mo-connector.fullname" .) }}
 {{- end }}
 
+{{/* What the helm test makes. */}}
+{{- define "dlr-mo-connector.smoke" -}}
+{{- printf "%s-smoke" (include "dlr-mo-connector.fullname" .) }}
+{{- end }}
+
 {{- define "dlr-mo-connector.serviceAccountName" -}}
 {{- .Values.serviceAccount.name | default (.Values.serviceAccount.create | ternary (include "dlr-mo-connector.fullname" .) "default") }}
 {{- end }}
@@ -57,7 +62,7 @@ app.kubernetes.io/component: connector
 {{ end -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{ include "dlr-mo-connector.selectorLabels" . }}
-app.kubernetes.io/version: {{ .Values.image.tag | default .Chart.AppVersion | trunc 63 | quote }}
+app.kubernetes.io/version: {{ .Values.image.tag | default .Chart.AppVersion | trunc 63 | trimAll "-_." | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 

@@ -2,7 +2,9 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { until } from '../../dev/stack/ready.js'
 import { TestCluster } from './support/cluster.js'
+import type { Outcome } from './support/cluster.js'
 import { EXAMPLES, exampleValues, readExample } from './support/examples.js'
 import { CHART, FULLNAME, RELEASE, SCENARIOS, manifest, render, renderOne, scenarioFile } from './support/helm.js'
 import type { RenderOptions } from './support/helm.js'
@@ -109,6 +111,26 @@ describe('a release', () => {
     expect(said).toMatch(/To be aware of:/)
     first = await statefulSet()
     expect(first.spec.replicas).toBe(2)
+  })
+
+  it('is tested by a pod that goes when all is well, and stays with its log when not', async () => {
+    const pod = `${FULLNAME}-smoke`
+    const namesOfTest = async (): Promise<string[]> => (await cluster.names()).filter((name) => name.includes(pod))
+    /** Nothing runs pods here: the test says what a node would say of this one. */
+    const tested = async (phase: 'Succeeded' | 'Failed'): Promise<Outcome> => {
+      const testing = cluster.command('helm', ['test', RELEASE, '--timeout', '60s'])
+      const status = JSON.stringify({ status: { phase } })
+      await until(
+        () => cluster.must('kubectl', ['patch', 'pod', pod, '--subresource=status', '--type=merge', '--patch', status]),
+        30_000,
+      )
+      return testing
+    }
+    expect(await tested('Succeeded')).toMatchObject({ ok: true })
+    expect(await namesOfTest()).toEqual([])
+    expect(await tested('Failed')).toMatchObject({ ok: false })
+    expect(await namesOfTest()).toEqual([`pod/${pod}`])
+    await cluster.must('kubectl', ['delete', 'pod', pod])
   })
 
   it('is upgraded to other values, as far as those of a StatefulSet can be changed', async () => {

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import { EXAMPLES, exampleValues, readExample } from './support/examples.js'
-import { CHART, renderOne } from './support/helm.js'
+import { CHART, FULLNAME, renderOne } from './support/helm.js'
 import type { Values } from './support/helm.js'
 import type { KubernetesObject, PodSpec } from './support/objects.js'
 
@@ -41,7 +41,7 @@ describe('the job that empties a volume', () => {
 
   it('is let out by the network policy, and called by no Service', async () => {
     const { labels } = (await job()).spec.template.metadata
-    const { podSelector } = (await renderOne('NetworkPolicy', { values })).spec
+    const { podSelector } = (await renderOne('NetworkPolicy', { values }, FULLNAME)).spec
     expect(labels).toMatchObject(podSelector.matchLabels)
     expect(podSelector.matchExpressions[0].values).toContain(labels['app.kubernetes.io/component'])
     const { selector } = (await renderOne('StatefulSet', { values })).spec

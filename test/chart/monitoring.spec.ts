@@ -70,6 +70,13 @@ describe('the alerts', () => {
     }
   })
 
+  it('know how many replicas there should be', async () => {
+    const missing = async (replicas: number): Promise<unknown> =>
+      (await rules({ replicas })).find(({ alert }) => alert === 'DlrMoConnectorReplicasMissing')?.expr
+    expect(await missing(3)).toMatch(/^\(sum\(up\{.*\}\) or vector\(0\)\) < 3$/)
+    expect(await missing(0)).toBeUndefined()
+  })
+
   it('know how large the journal may be', async () => {
     const filling = async (values: Values): Promise<unknown> =>
       (await rules(values)).find(({ alert }) => alert === 'DlrMoConnectorJournalFilling')?.expr

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { NAMESPACE, render, renderOne, scenarioFile } from './support/helm.js'
+import { FULLNAME, NAMESPACE, render, renderOne, scenarioFile } from './support/helm.js'
 import type { RenderOptions, Values } from './support/helm.js'
 import type { ObjectOf, Rule } from './support/objects.js'
 
 const policy = async (options?: RenderOptions): Promise<ObjectOf<'NetworkPolicy'>['spec']> =>
-  (await renderOne('NetworkPolicy', options)).spec
+  (await renderOne('NetworkPolicy', options, FULLNAME)).spec
 const ports = (rule: Rule): unknown[] => rule.ports.map(({ port }) => port)
 
 /** Ports of the rules for brokers, registry and providers. */
@@ -38,6 +38,20 @@ describe('the network policy', () => {
       expect(test.metadata.labels).toMatchObject(peers[1]?.podSelector?.matchLabels ?? { none: '' })
     }
     expect(test.metadata.namespace).toBe(NAMESPACE)
+  })
+
+  it('comes with one for the helm test, which reaches names and the connector where nothing else is let out', async () => {
+    const test = await renderOne('Pod')
+    const { spec, metadata } = await renderOne('NetworkPolicy', {}, test.metadata.name)
+    expect(test.metadata.labels).toMatchObject(spec.podSelector.matchLabels)
+    expect(metadata.annotations).toMatchObject({ 'helm.sh/hook': 'test', 'helm.sh/hook-weight': '-1' })
+    expect(spec.policyTypes).toEqual(['Ingress', 'Egress'])
+    expect(spec.ingress).toBeUndefined()
+    const [names, connector] = spec.egress
+    expect(names).toEqual((await policy()).egress[0])
+    expect(ports(connector)).toEqual(['callbacks', 'admin'])
+    const pods = (await renderOne('StatefulSet')).spec.selector
+    expect(connector.to).toEqual([{ podSelector: pods }])
   })
 
   it('lets names be resolved by the cluster, and by nobody else', async () => {

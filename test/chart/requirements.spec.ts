@@ -33,6 +33,17 @@ describe('values that contradict each other are refused with a sentence', () => 
       { persistence: { size: '1Gi' } },
       /persistence\.size is 1Gi, but config\.journal\.maxBytes lets the journal grow to 1073741824 bytes/,
     ],
+    [
+      'a part of the node that the journal outgrows',
+      { persistence: { enabled: false, size: '1Mi' } },
+      /persistence\.size is 1Mi, but config\.journal\.maxBytes/,
+    ],
+    [
+      'health that nobody can ask for',
+      { config: { admin: { host: '127.0.0.1' } } },
+      /config\.admin\.host is 127\.0\.0\.1, which nobody outside the container reaches/,
+    ],
+    ['callbacks that nobody can make', { config: { callbacks: { host: 'localhost' } } }, /config\.callbacks\.host is/],
     ['an ingress without hosts', { ingress: { enabled: true } }, /ingress\.hosts is empty/],
     ['a route without a gateway', { httpRoute: { enabled: true } }, /httpRoute\.parentRefs is empty/],
     ['outside traffic to a ClusterIP', { service: { externalTrafficPolicy: 'Local' } }, /service\.type is ClusterIP/],
@@ -83,7 +94,7 @@ describe('values at the edge of that are taken', () => {
       'a time to stop that only the environment tells',
       { config: { shutdownGrace: '${GRACE}', sources: { callback } } },
     ],
-    ['no volume, whatever its size', { persistence: { enabled: false, size: '1Mi' } }],
+    ['addresses of all', { config: { admin: { host: '::' }, callbacks: { host: '0.0.0.0' } } }],
   ]
 
   it.each(cases)('%s', async (_name, values) => {

@@ -136,6 +136,12 @@ describe('every object', () => {
     for (const { metadata } of await render({ values })) expect(metadata.name.length).toBeLessThanOrEqual(63)
   })
 
+  it('has labels that Kubernetes takes, however long the tag is', async () => {
+    const tag = `${'1'.repeat(62)}-rc.1`
+    const { labels } = (await renderOne('StatefulSet', { values: { image: { tag } } })).metadata
+    expect(labels['app.kubernetes.io/version']).toBe('1'.repeat(62))
+  })
+
   it('may be one of your own, with templates in it', async () => {
     const objects = allOf('ConfigMap', await render(everything))
     const note = (name: string): unknown => objects.find(({ metadata }) => metadata.name === name)?.data['note']

@@ -28,10 +28,10 @@ describe('the journal', () => {
     )
   })
 
-  it('is in the pod itself where persistence is off', async () => {
-    const { spec } = await statefulSet({ values: { persistence: { enabled: false } } })
+  it('is in the pod itself where persistence is off, and takes no more of the node than is allowed', async () => {
+    const { spec } = await statefulSet({ values: { persistence: { enabled: false, size: '3Gi' } } })
     expect(spec.volumeClaimTemplates).toBeUndefined()
-    expect(spec.template.spec.volumes).toContainEqual({ name: 'journal', emptyDir: {} })
+    expect(spec.template.spec.volumes).toContainEqual({ name: 'journal', emptyDir: { sizeLimit: '3Gi' } })
   })
 
   it('takes storage class and access mode', async () => {
