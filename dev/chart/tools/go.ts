@@ -6,6 +6,8 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { cached, entryPath, isCached } from '../../stack/jvm/cache.js'
 import type { Progress } from '../../progress.js'
+import { goCommand } from './go-command.js'
+import type { GoCommand } from './go-command.js'
 
 /** A folder beside this file with a go.mod and a go.sum, and what is built from it. */
 export interface GoTools {
@@ -22,7 +24,7 @@ export interface GoTools {
  * and its checksum. The environment is Go's own (GOFLAGS=-p=1 spares a shared machine, GOPROXY names a mirror).
  *
  * @returns the folder that holds them
- * @throws Error in a sentence when Go is missing, or with its words when a build fails
+ * @throws Error in a sentence when there is no Go, or with its words when a build fails
  */
 export async function goTools({ module, programs, minutes }: GoTools, progress: Progress): Promise<string> {
   const source = fileURLToPath(new URL(module, import.meta.url))
@@ -32,20 +34,22 @@ export async function goTools({ module, programs, minutes }: GoTools, progress: 
   if (isCached(entry)) return entryPath(entry)
 
   progress.step(`Building ${Object.keys(programs).join(', ')} with Go, once (some ${minutes} minutes) ...`)
+  const go = await goCommand(join(source, 'go.mod'), progress)
   await mkdir(entryPath('tools'), { recursive: true })
   return cached(entry, async (folder) => {
     for (const [program, target] of Object.entries(programs))
-      await build(source, target, join(folder, program), progress)
+      await build(go, source, target, join(folder, program), progress)
   })
 }
 
-async function build(source: string, target: string, output: string, progress: Progress): Promise<void> {
+async function build(go: GoCommand, source: string, target: string, output: string, progress: Progress): Promise<void> {
   const startedAt = Date.now()
   const seconds = (): string => `${Math.round((Date.now() - startedAt) / 1_000)} s`
-  const child = spawn('go', ['build', '-v', '-trimpath', '-ldflags=-s -w', '-o', output, target], {
+  const child = spawn(go.command, ['build', '-v', '-trimpath', '-ldflags=-s -w', '-o', output, target], {
     cwd: source,
     stdio: ['ignore', 'ignore', 'pipe'],
-    env: { ...process.env, GOWORK: 'off' },
+    // Without C the programs are the same wherever they are built, and run wherever they are copied to.
+    env: { ...process.env, ...go.env, GOWORK: 'off', CGO_ENABLED: '0' },
   })
   const lastLines: string[] = []
   let packages = 0
@@ -58,11 +62,8 @@ async function build(source: string, target: string, output: string, progress: P
   })
   const code = await new Promise<number | null>((resolve, reject) => {
     child.on('close', resolve)
-    child.on('error', (error: NodeJS.ErrnoException) => reject(error.code === 'ENOENT' ? new Error(NO_GO) : error))
+    child.on('error', reject)
   })
   if (code !== 0) throw new Error(`go build ${target} failed:\n${lastLines.join('\n')}`)
   progress.step(`  ${basename(output)}: ${seconds()}`)
 }
-
-const NO_GO =
-  "The chart's tests build helm, kubeconform, kubectl, kube-apiserver and etcd from source, and there is no Go here: install Go 1.26 or later."
