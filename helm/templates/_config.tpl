@@ -1,7 +1,8 @@
 {{/* connector.yaml: the chart's defaults, `config` over them, and over both what only the chart can know. */}}
 {{- define "dlr-mo-connector.config" -}}
 {{- $defaults := dict "callbacks" (dict "host" "0.0.0.0") "admin" (dict "host" "0.0.0.0") }}
-{{- if gt (int .Values.replicas) 1 }}
+{{- /* With none too: what drains the volumes that are left is one of several that have shared. */}}
+{{- if or (ne (int .Values.replicas) 1) (hasKey .Values.config "sharing") }}
 {{- $group := printf "dlr-mo-connector.%s.%s" .Release.Namespace (include "dlr-mo-connector.fullname" .) }}
 {{- $_ := set $defaults "sharing" (dict "group" $group) }}
 {{- end }}

@@ -27,6 +27,10 @@ describe('connector.yaml', () => {
   it('lets replicas share the work by a group that no other release has, and one alone do all of it', async () => {
     expect((await config())['sharing']).toEqual({ group: `dlr-mo-connector.${NAMESPACE}.${FULLNAME}` })
     expect((await config({ replicas: 1 }))['sharing']).toBeUndefined()
+    // Of several replicas that were, a drained volume has to know what the others have published.
+    const group = `dlr-mo-connector.${NAMESPACE}.${FULLNAME}`
+    expect((await config({ replicas: 0 }))['sharing']).toEqual({ group })
+    expect((await config({ replicas: 1, config: { sharing: {} } }))['sharing']).toEqual({ group })
     const own = { group: 'dlr-mo-connector.mine', sessionTimeout: '20s' }
     expect((await config({ config: { sharing: own } }))['sharing']).toEqual(own)
   })

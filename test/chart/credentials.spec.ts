@@ -12,21 +12,23 @@ import type { Right, SecureBroker } from './support/secure-broker.js'
 
 const KAFKA_USER = new URL('../../examples/kubernetes/strimzi/kafka-user.yaml', import.meta.url)
 const TOPICS = ['sms.dlr', 'sms.mo', 'sms.dead-letter', 'dlr-mo-connector.sources']
-const PATIENCE_MS = 30_000
+const PATIENCE_MS = 60_000
 
 // Undefined where it did not start.
 let broker: SecureBroker
 let registry: BasicRegistry
+let rights: Right[]
 
 beforeAll(async () => {
   broker = await startSecureBroker()
-  registry = await startBasicRegistry('schemas', 'also-right')
+  registry = await startBasicRegistry('schemas', 'also-right', broker.identity)
   const admin = client().admin()
   await admin.connect()
   await admin.createTopics({ topics: TOPICS.map((topic) => ({ topic, numPartitions: 2 })), waitForLeaders: true })
   await admin.disconnect()
   const user = parse(await readFile(KAFKA_USER, 'utf8')) as { spec: { authorization: { acls: Right[] } } }
-  await broker.allow(user.spec.authorization.acls)
+  rights = user.spec.authorization.acls
+  await broker.allow(rights)
 })
 
 afterAll(async () => {
@@ -38,30 +40,37 @@ function client(): Kafka {
   return new Kafka({ brokers: [broker.backDoor], logLevel: logLevel.NOTHING })
 }
 
+const FILES = '/run/secrets/connector'
+
 /** Every credential is in the Secret: as a variable, or as a file. */
-function values(mechanism: string, password: string): Values {
+function values(kafka: Values, secrets: Values = {}): Values {
   return {
     secrets: {
-      KAFKA_PASSWORD: password,
-      KAFKA_CA: broker.authority,
+      KAFKA_PASSWORD: PASSWORD,
+      AUTHORITY: broker.authority,
       REGISTRY_PASSWORD: 'also-right',
       SEVEN_TOKEN: 'token-of-seven',
+      ...secrets,
     },
+    // The registry's authority is one that Node.js doesn't know of itself (docs/kubernetes.md).
+    extraEnv: [{ name: 'NODE_EXTRA_CA_CERTS', value: `${FILES}/AUTHORITY` }],
     config: {
       shutdownGrace: '5s',
-      kafka: {
-        brokers: [broker.address],
-        tls: { ca: '/run/secrets/connector/KAFKA_CA' },
-        sasl: { mechanism, username: USER, password: '${KAFKA_PASSWORD}' },
-      },
+      kafka,
       registry: {
         url: registry.url,
-        auth: { username: 'schemas', password: '${file:/run/secrets/connector/REGISTRY_PASSWORD}' },
+        auth: { username: 'schemas', password: `\${file:${FILES}/REGISTRY_PASSWORD}` },
       },
       sources: { 'seven-main': { provider: 'seven', callback: { token: '${SEVEN_TOKEN}' } } },
     },
   }
 }
+
+const bySasl = (mechanism: string): Values => ({
+  brokers: [broker.address],
+  tls: { ca: `${FILES}/AUTHORITY` },
+  sasl: { mechanism, username: USER, password: '${KAFKA_PASSWORD}' },
+})
 
 async function receipt(connector: InstalledConnector, id: string): Promise<number> {
   const body = new URLSearchParams({ msg_id: id, status: 'DELIVERED' })
@@ -93,35 +102,93 @@ async function published(): Promise<string[]> {
   return keys
 }
 
+/** Resolves when a consumer sees the receipt. */
+const arrival = (id: string, connector: InstalledConnector): Promise<void> =>
+  until(async () => {
+    if (!(await published()).includes(id)) throw new Error(await connector.log())
+  }, PATIENCE_MS)
+
+async function withConnector(given: Values, work: (connector: InstalledConnector) => Promise<void>): Promise<void> {
+  const connector = await InstalledConnector.start(given)
+  try {
+    await work(connector)
+  } finally {
+    expect(await connector.stop()).toBe(0)
+  }
+}
+
+describe('the broker of these tests', () => {
+  it('lets nobody in without credentials, or without a certificate', async () => {
+    const ssl = { ca: [broker.authority] }
+    for (const address of [broker.address, broker.mutualAddress]) {
+      const admin = new Kafka({ brokers: [address], ssl, logLevel: logLevel.NOTHING, retry: { retries: 0 } }).admin()
+      await expect(admin.connect().then(() => admin.listTopics())).rejects.toThrow()
+      await admin.disconnect()
+    }
+  })
+})
+
 describe.each(['plain', 'scram-sha-256', 'scram-sha-512'])(
   'by TLS and SASL %s, and a registry with Basic credentials',
   (mechanism) => {
     it('the connector publishes with the secrets of the chart and the rights of the example', async () => {
-      const connector = await InstalledConnector.start(values(mechanism, PASSWORD))
-      try {
+      await withConnector(values(bySasl(mechanism)), async (connector) => {
         expect(await receipt(connector, `77-${mechanism}`)).toBe(200)
-        await until(async () => {
-          if (!(await published()).includes(`77-${mechanism}`)) throw new Error(await connector.log())
-        }, PATIENCE_MS)
+        await arrival(`77-${mechanism}`, connector)
         expect(await connector.log()).not.toContain(PASSWORD)
-      } finally {
-        expect(await connector.stop()).toBe(0)
-      }
+      })
       expect(registry.turnedAway()).toBe(0)
     })
   },
 )
 
+it('by a certificate, as the example for Strimzi has it, the connector publishes', async () => {
+  const { key, certificate } = broker.user
+  const tls = { ca: `${FILES}/AUTHORITY`, cert: `${FILES}/USER_CERT`, key: `${FILES}/USER_KEY` }
+  const given = values({ brokers: [broker.mutualAddress], tls }, { USER_CERT: certificate, USER_KEY: key })
+  await withConnector(given, async (connector) => {
+    expect(await receipt(connector, '79')).toBe(200)
+    await arrival('79', connector)
+  })
+})
+
 it('with a wrong password callbacks are taken all the same, and the log says what is wrong', async () => {
-  const connector = await InstalledConnector.start(values('scram-sha-512', 'wrong'))
-  try {
+  await withConnector(values(bySasl('scram-sha-512'), { KAFKA_PASSWORD: 'wrong' }), async (connector) => {
     expect(await receipt(connector, '78')).toBe(200)
     await until(async () => {
       if (!/[Aa]uthentication/.test(await connector.log())) throw new Error('nothing is said')
     }, PATIENCE_MS)
     expect(await (await fetch(`${connector.admin}/metrics`)).text()).toMatch(/^dlrmo_journal_entries 1$/m)
-  } finally {
-    await connector.stop()
-  }
+  })
   expect(await published()).not.toContain('78')
+})
+
+it('with wrong credentials for the registry callbacks are taken all the same, and the log says what is wrong', async () => {
+  await withConnector(values(bySasl('plain'), { REGISTRY_PASSWORD: 'wrong' }), async (connector) => {
+    expect(await receipt(connector, '80')).toBe(200)
+    await until(async () => {
+      if (!/\b401\b/.test(await connector.log())) throw new Error('nothing is said')
+    }, PATIENCE_MS)
+    expect(await (await fetch(`${connector.admin}/readyz`)).text()).toBeTruthy()
+  })
+  expect(await published()).not.toContain('80')
+})
+
+it('without the right to read the dead-letter topic nothing is published, until it is given', async () => {
+  const lacking = rights.map((right) =>
+    right.resource.name === 'sms.'
+      ? { ...right, operations: right.operations.filter((each) => each !== 'Read') }
+      : right,
+  )
+  await broker.forbid()
+  await broker.allow(lacking)
+  await withConnector(values(bySasl('plain')), async (connector) => {
+    expect(await receipt(connector, '81')).toBe(200)
+    await until(async () => {
+      if (!/[Aa]uthoriz/.test(await connector.log())) throw new Error('nothing is said')
+    }, PATIENCE_MS)
+    expect(await published()).not.toContain('81')
+    await broker.allow(rights)
+    await arrival('81', connector)
+  })
 })

@@ -11,14 +11,15 @@ interface Job extends KubernetesObject {
 }
 
 describe('the job that empties a volume', () => {
-  const job = async (): Promise<Job> => parse(await readExample('drain-volume.yaml')) as Job
+  const job = async (): Promise<Job> => parse(await readExample('drain-volume.yaml'), { merge: true }) as Job
   const values = { replicas: 3, existingSecret: 'sms-connector' }
 
   it('is the third replica of the release in all that its journal and position depend on', async () => {
     const { spec } = (await job()).spec.template
     const set = await renderOne('StatefulSet', { values })
     const pod = set.spec.template.spec
-    const [drain] = spec.containers
+    const [drain = spec.containers[0]] = spec.initContainers ?? []
+    expect(spec.containers).toEqual([{ ...drain, name: 'nothing-left' }])
     const [connector] = pod.containers
     expect(drain).toMatchObject({
       image: connector.image,

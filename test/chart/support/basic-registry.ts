@@ -1,5 +1,5 @@
 import { mkdir, rm } from 'node:fs/promises'
-import { createServer } from 'node:http'
+import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { freePort } from '../../../dev/ports.js'
@@ -9,8 +9,9 @@ import { findJava } from '../../../dev/stack/jvm/java.js'
 import { prepareRegistry } from '../../../dev/stack/jvm/registry.js'
 import { silent } from '../../../dev/progress.js'
 import { workDirectory } from '../../../dev/work-directory.js'
+import type { Identity } from './secure-broker.js'
 
-/** A real registry behind a proxy that lets nobody in without HTTP Basic credentials, as one finds it in clusters. */
+/** A real registry behind a proxy with TLS that lets nobody in without HTTP Basic credentials, as clusters have it. */
 export interface BasicRegistry {
   readonly url: string
   /** Requests that were turned away. */
@@ -18,7 +19,12 @@ export interface BasicRegistry {
   stop(): Promise<void>
 }
 
-export async function startBasicRegistry(username: string, password: string): Promise<BasicRegistry> {
+/** @param identity key and certificate of the proxy */
+export async function startBasicRegistry(
+  username: string,
+  password: string,
+  identity: Identity,
+): Promise<BasicRegistry> {
   const java = await findJava()
   if ('missing' in java) throw new Error(`The registry runs on a JVM: ${java.missing}.`)
   const downloads = new Downloads(silent)
@@ -32,7 +38,7 @@ export async function startBasicRegistry(username: string, password: string): Pr
   const credentials = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
   let turnedAway = 0
 
-  const proxy = createServer((request, response) => {
+  const proxy = createServer(identity, (request, response) => {
     const chunks: Buffer[] = []
     request.on('data', (chunk: Buffer) => chunks.push(chunk))
     request.on('end', () => {
@@ -64,5 +70,5 @@ export async function startBasicRegistry(username: string, password: string): Pr
     throw error
   }
   const { port } = proxy.address() as AddressInfo
-  return { url: `http://127.0.0.1:${port}${pathname}`, turnedAway: () => turnedAway, stop }
+  return { url: `https://127.0.0.1:${port}${pathname}`, turnedAway: () => turnedAway, stop }
 }

@@ -11,28 +11,32 @@ import { NAMESPACE, allOf, render } from './helm.js'
 import type { Values } from './helm.js'
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
-const PATIENCE_MS = 30_000
+const PATIENCE_MS = 60_000
 
 /**
- * The connector with what the chart makes of some values, as the first pod would have it: its configuration, its
- * environment, and its Secret as files. What a cluster would mount lies in a folder, and ports are free ones of 127.0.0.1.
+ * What the chart makes of some values, as one pod has it: its configuration, its environment, its Secret as files, and its
+ * volume. What a cluster would mount lies in a folder, and ports are free ones of 127.0.0.1.
  */
-export class InstalledConnector {
+export class Installation {
   readonly #folder: string
-  readonly #child: GuardedChild
+  readonly #env: NodeJS.ProcessEnv
   readonly callbacks: string
   readonly admin: string
 
-  private constructor(folder: string, child: GuardedChild, callbacksPort: number, adminPort: number) {
+  private constructor(folder: string, env: NodeJS.ProcessEnv, callbacksPort: number, adminPort: number) {
     this.#folder = folder
-    this.#child = child
+    this.#env = env
     this.callbacks = `http://127.0.0.1:${callbacksPort}/callbacks`
     this.admin = `http://127.0.0.1:${adminPort}`
   }
 
-  static async start(values: Values): Promise<InstalledConnector> {
+  static async make(values: Values, pod = 'pod-0'): Promise<Installation> {
     const objects = await render({ values })
     const folder = await mkdtemp(join(tmpdir(), 'dlrmo-installed-'))
+    const here = (text: string): string =>
+      text
+        .replaceAll('/run/secrets/connector', join(folder, 'secrets'))
+        .replaceAll('/var/lib/dlr-mo-connector', join(folder, 'volume'))
     const [callbacksPort, adminPort] = [await freePort(), await freePort()]
 
     const secret = Object.entries(allOf('Secret', objects)[0]?.data ?? {})
@@ -40,56 +44,92 @@ export class InstalledConnector {
     await mkdir(join(folder, 'secrets'))
     for (const [name, value] of secrets) await writeFile(join(folder, 'secrets', name), value)
 
-    const text = (allOf('ConfigMap', objects)[0]?.data['connector.yaml'] ?? '')
-      .replaceAll('/run/secrets/connector', join(folder, 'secrets'))
-      .replaceAll('/var/lib/dlr-mo-connector', folder)
-    const config = parse(text) as { callbacks: object; admin: object }
+    const config = parse(here(allOf('ConfigMap', objects)[0]?.data['connector.yaml'] ?? '')) as {
+      callbacks: object
+      admin: object
+    }
     Object.assign(config.callbacks, { host: '127.0.0.1', port: callbacksPort, drainDelay: '0s' })
     Object.assign(config.admin, { host: '127.0.0.1', port: adminPort })
     await writeFile(join(folder, 'connector.yaml'), stringify(config))
 
     const env: NodeJS.ProcessEnv = { PATH: process.env['PATH'], ...Object.fromEntries(secrets) }
     for (const { name, value } of allOf('StatefulSet', objects)[0]?.spec.template.spec.containers[0].env ?? []) {
-      if (value !== undefined) env[name] = value
+      if (value !== undefined) env[name] = here(value)
     }
     Object.assign(env, {
-      POD_NAME: 'pod-0',
+      POD_NAME: pod,
       POD_NAMESPACE: NAMESPACE,
       CONNECTOR_CONFIG: join(folder, 'connector.yaml'),
     })
-    const args = ['--import', 'tsx', join(ROOT, 'src', 'main.ts'), 'run']
-    const child = await spawnGuarded(process.execPath, args, { log: join(folder, 'log'), cwd: ROOT, env })
-    const connector = new InstalledConnector(folder, child, callbacksPort, adminPort)
-    try {
-      await until(
-        () => connector.#isReady(),
-        PATIENCE_MS,
-        () => {
-          if (child.exitCode !== undefined) throw new Error(`it ended with code ${child.exitCode}`)
-        },
-      )
-    } catch (error) {
-      const log = await connector.log()
-      await connector.stop()
-      throw new Error(`The connector did not start:\n${log.slice(-3_000)}`, { cause: error })
-    }
-    return connector
+    return new Installation(folder, env, callbacksPort, adminPort)
   }
 
-  async #isReady(): Promise<void> {
-    const answer = await fetch(`${this.admin}/readyz`)
-    if (answer.status !== 200) throw new Error(`/readyz answered ${answer.status}`)
+  /** A process of the connector; its container would have these arguments. */
+  async launch(...args: string[]): Promise<GuardedChild> {
+    const node = ['--import', 'tsx', join(ROOT, 'src', 'main.ts'), ...args]
+    return spawnGuarded(process.execPath, node, { log: join(this.#folder, 'log'), cwd: ROOT, env: this.#env })
+  }
+
+  /** Resolves when it takes callbacks. */
+  async ready(child: GuardedChild): Promise<void> {
+    await until(
+      async () => {
+        const answer = await fetch(`${this.admin}/readyz`)
+        if (answer.status !== 200) throw new Error(`/readyz answered ${answer.status}`)
+      },
+      PATIENCE_MS,
+      () => {
+        if (child.exitCode !== undefined) throw new Error(`it ended with code ${child.exitCode}`)
+      },
+    ).catch(async (error: unknown) => {
+      throw new Error(`The connector did not start:\n${(await this.log()).slice(-3_000)}`, { cause: error })
+    })
   }
 
   log(): Promise<string> {
     return readFile(join(this.#folder, 'log'), 'utf8')
   }
 
+  async remove(): Promise<void> {
+    await rm(this.#folder, { recursive: true, force: true })
+  }
+}
+
+/** An installation of one pod, and the connector that runs in it. */
+export class InstalledConnector {
+  readonly #installation: Installation
+  readonly #child: GuardedChild
+  readonly callbacks: string
+  readonly admin: string
+
+  private constructor(installation: Installation, child: GuardedChild) {
+    this.#installation = installation
+    this.#child = child
+    this.callbacks = installation.callbacks
+    this.admin = installation.admin
+  }
+
+  static async start(values: Values): Promise<InstalledConnector> {
+    const installation = await Installation.make(values)
+    const connector = new InstalledConnector(installation, await installation.launch('run'))
+    try {
+      await installation.ready(connector.#child)
+    } catch (error) {
+      await connector.stop()
+      throw error
+    }
+    return connector
+  }
+
+  log(): Promise<string> {
+    return this.#installation.log()
+  }
+
   /** Resolves with its exit code. */
   async stop(): Promise<number> {
     this.#child.signal('SIGTERM')
     const code = await this.#child.exited
-    await rm(this.#folder, { recursive: true, force: true })
+    await this.#installation.remove()
     return code
   }
 }

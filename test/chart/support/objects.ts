@@ -18,6 +18,7 @@ export interface Metadata {
 export interface Container {
   readonly image: string
   readonly command: readonly string[]
+  readonly args: readonly string[]
   readonly env: readonly { readonly name: string; readonly value?: string }[]
   readonly envFrom?: unknown
   readonly ports: readonly { readonly name: string }[]
@@ -37,6 +38,7 @@ interface Probe {
 export interface PodSpec {
   readonly automountServiceAccountToken: boolean
   readonly containers: readonly [Container]
+  readonly initContainers?: readonly Container[]
   readonly securityContext: unknown
   readonly serviceAccountName?: string
   readonly terminationGracePeriodSeconds: number

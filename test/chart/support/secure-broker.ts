@@ -18,6 +18,12 @@ const KEYSTORE_PASSWORD = 'of-a-throw-away-key'
 export const USER = 'connector'
 export const PASSWORD = 'right'
 
+/** As `tls.createServer` takes it. */
+export interface Identity {
+  readonly pfx: Buffer
+  readonly passphrase: string
+}
+
 /** A rule as Strimzi's KafkaUser writes it. */
 export interface Right {
   readonly resource: {
@@ -29,16 +35,22 @@ export interface Right {
 }
 
 /**
- * A real broker that lets nobody in but by TLS and SASL, and lets USER do what it was given rights for and nothing else.
- * Beside that it has a plain listener, on which the test may do anything.
+ * A real broker that lets nobody in but by TLS, and SASL or a certificate, and lets USER do what it was given rights for
+ * and nothing else. Beside that it has a plain listener, on which the test may do anything.
  */
 export interface SecureBroker {
   /** Of the listener that asks for credentials. */
   readonly address: string
+  /** Of the listener that asks for a certificate. */
+  readonly mutualAddress: string
   /** Of the plain one. */
   readonly backDoor: string
   /** In PEM; by it the broker's certificate is trusted. */
   readonly authority: string
+  /** The broker's key and certificate, for other servers of 127.0.0.1. */
+  readonly identity: Identity
+  /** Key and certificate of USER, in PEM. */
+  readonly user: { readonly key: string; readonly certificate: string }
   allow(rights: readonly Right[]): Promise<void>
   forbid(): Promise<void>
   stop(): Promise<void>
@@ -54,8 +66,10 @@ export async function startSecureBroker(): Promise<SecureBroker> {
   const own = join(folder, 'broker')
   await mkdir(own)
   const authority = await makeCertificate(java.command, folder)
-  const [port, controllerPort, securePort] = [await freePort(), await freePort(), await freePort()]
-  const properties = secured(port, controllerPort, securePort, join(folder, 'keystore.p12'))
+  const user = await makeUser(folder)
+  const [port, controllerPort] = [await freePort(), await freePort()]
+  const [securePort, mutualPort] = [await freePort(), await freePort()]
+  const properties = secured({ port, controllerPort, securePort, mutualPort }, folder)
   const server = await prepareBroker({
     java: java.command,
     distribution,
@@ -90,27 +104,42 @@ export async function startSecureBroker(): Promise<SecureBroker> {
   }
   return {
     address: `127.0.0.1:${securePort}`,
+    mutualAddress: `127.0.0.1:${mutualPort}`,
     backDoor,
     authority,
+    identity: { pfx: await readFile(join(folder, 'keystore.p12')), passphrase: KEYSTORE_PASSWORD },
+    user,
     allow: async (rights) => void (await admin((client) => client.createAcls({ acl: rights.flatMap(entries) }))),
     forbid: async () => void (await admin((client) => client.deleteAcls({ filters: [EVERY_RULE] }))),
     stop,
   }
 }
 
+interface Ports {
+  readonly port: number
+  readonly controllerPort: number
+  readonly securePort: number
+  readonly mutualPort: number
+}
+
 /** The controller and the plain listener know everybody as ANONYMOUS. */
-function secured(port: number, controllerPort: number, securePort: number, keystore: string): Record<string, string> {
-  const listeners = `PLAINTEXT://127.0.0.1:${port},SASL_SSL://127.0.0.1:${securePort}`
+function secured(ports: Ports, folder: string): Record<string, string> {
+  const { port, controllerPort, securePort, mutualPort } = ports
+  const listeners = `PLAINTEXT://127.0.0.1:${port},SASL_SSL://127.0.0.1:${securePort},SSL://127.0.0.1:${mutualPort}`
   const module = (name: string): string => `org.apache.kafka.common.security.${name} required`
   return {
     listeners: `${listeners},CONTROLLER://127.0.0.1:${controllerPort}`,
     'advertised.listeners': listeners,
-    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL',
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL,SSL:SSL',
     'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
     'super.users': 'User:ANONYMOUS',
     'ssl.keystore.type': 'PKCS12',
-    'ssl.keystore.location': keystore,
+    'ssl.keystore.location': join(folder, 'keystore.p12'),
     'ssl.keystore.password': KEYSTORE_PASSWORD,
+    'listener.name.ssl.ssl.client.auth': 'required',
+    'listener.name.ssl.ssl.truststore.type': 'PEM',
+    'listener.name.ssl.ssl.truststore.location': join(folder, 'user.pem'),
+    'ssl.principal.mapping.rules': 'RULE:^CN=(.*)$/$1/',
     'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-256,SCRAM-SHA-512',
     'listener.name.sasl_ssl.plain.sasl.jaas.config': `${module('plain.PlainLoginModule')} user_${USER}="${PASSWORD}";`,
     'listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config': `${module('scram.ScramLoginModule')};`,
@@ -128,6 +157,14 @@ async function makeCertificate(java: string, folder: string): Promise<string> {
   const file = join(folder, 'authority.pem')
   await run(keytool, ['-exportcert', '-rfc', '-file', file, ...store])
   return readFile(file, 'utf8')
+}
+
+/** A key for USER in `user.key`, and a certificate of its own in `user.pem`. */
+async function makeUser(folder: string): Promise<SecureBroker['user']> {
+  const [key, certificate] = [join(folder, 'user.key'), join(folder, 'user.pem')]
+  const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2']
+  await run('openssl', ['req', '-x509', ...kind, '-subj', `/CN=${USER}`, '-keyout', key, '-out', certificate])
+  return { key: await readFile(key, 'utf8'), certificate: await readFile(certificate, 'utf8') }
 }
 
 const OPERATIONS = {
