@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { Kafka, logLevel } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
+import { SevenSimulator } from '../../dev/simulators/seven.js'
 import { until } from '../../dev/stack/ready.js'
 import { startBasicRegistry } from './support/basic-registry.js'
 import type { BasicRegistry } from './support/basic-registry.js'
@@ -17,10 +18,12 @@ const PATIENCE_MS = 60_000
 // Undefined where it did not start.
 let broker: SecureBroker
 let registry: BasicRegistry
+let seven: SevenSimulator
 let rights: Right[]
 
 beforeAll(async () => {
   broker = await startSecureBroker()
+  seven = await SevenSimulator.start()
   registry = await startBasicRegistry('schemas', 'also-right', broker.identity)
   const admin = client().admin()
   await admin.connect()
@@ -32,6 +35,7 @@ beforeAll(async () => {
 })
 
 afterAll(async () => {
+  await seven?.stop()
   await registry?.stop()
   await broker?.stop()
 })
@@ -50,6 +54,7 @@ function values(kafka: Values, secrets: Values = {}): Values {
       AUTHORITY: broker.authority,
       REGISTRY_PASSWORD: 'also-right',
       SEVEN_TOKEN: 'token-of-seven',
+      SEVEN_API_KEY: seven.apiKey,
       ...secrets,
     },
     // The registry's authority is one that Node.js doesn't know of itself (docs/kubernetes.md).
@@ -61,7 +66,13 @@ function values(kafka: Values, secrets: Values = {}): Values {
         url: registry.url,
         auth: { username: 'schemas', password: `\${file:${FILES}/REGISTRY_PASSWORD}` },
       },
-      sources: { 'seven-main': { provider: 'seven', callback: { token: '${SEVEN_TOKEN}' } } },
+      sources: {
+        'seven-main': {
+          provider: 'seven',
+          callback: { token: '${SEVEN_TOKEN}' },
+          reconcile: { url: seven.url, apiKey: '${SEVEN_API_KEY}' },
+        },
+      },
     },
   }
 }
@@ -135,7 +146,10 @@ describe.each(['plain', 'scram-sha-256', 'scram-sha-512'])(
       await withConnector(values(bySasl(mechanism)), async (connector) => {
         expect(await receipt(connector, `77-${mechanism}`)).toBe(200)
         await arrival(`77-${mechanism}`, connector)
-        expect(await connector.log()).not.toContain(PASSWORD)
+        const log = await connector.log()
+        expect(log).not.toContain(PASSWORD)
+        // Publishing, sharing with other replicas, reconciling: none of it lacks a right.
+        expect(log).not.toMatch(/authoriz/i)
       })
       expect(registry.turnedAway()).toBe(0)
     })

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -15,6 +15,7 @@ const run = promisify(execFile)
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const TAG = `dlr-mo-connector:test-${process.pid}`
 const AGAIN = `${TAG}-again`
+const BARE = `${TAG}-bare`
 const PATIENCE_MS = 60_000
 /** In bytes, on a Debian of 75 MB: what makes it larger should be known. */
 const LARGEST = 260e6
@@ -52,12 +53,15 @@ describe.skipIf(missing)(`the image${missing ? ` (not tested: ${missing})` : ''}
     folder = await mkdtemp(join(tmpdir(), 'dlrmo-image-'))
     version = (JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as { version: string }).version
     await buildImage({ ...build, tag: TAG })
-    const { Size } = await inspected(TAG)
-    console.log(`The image has ${Math.round(Size / 1e6)} MB.`)
+    const layers = await docker('history', '--human=false', '--format', '{{.Size}}', TAG)
+    const megabytes = layers.split('\n').map((bytes) => Number(bytes) / 1e6)
+    const all = megabytes.reduce((sum, each) => sum + each, 0)
+    const each = megabytes.filter((size) => size > 0.01).map((size) => size.toFixed(1))
+    console.log(`The image has ${all.toFixed(0)} MB, from its program down: ${each.join(', ')}.`)
   })
 
   afterAll(async () => {
-    await docker('image', 'rm', '--force', TAG, AGAIN).catch(() => undefined)
+    await docker('image', 'rm', '--force', TAG, AGAIN, BARE).catch(() => undefined)
     await rm(folder, { recursive: true, force: true })
   })
 
@@ -99,6 +103,29 @@ describe.skipIf(missing)(`the image${missing ? ` (not tested: ${missing})` : ''}
     await buildImage({ ...build, tag: AGAIN, anew: true })
     expect((await inspected(AGAIN)).RootFS.Layers).toEqual((await inspected(TAG)).RootFS.Layers)
   })
+
+  it.runIf(process.arch === 'x64')(
+    'runs on a base of six files of glibc, libstdc++ and libgcc alone, without a shell',
+    async () => {
+      const libraries = ['libc.so.6', 'libm.so.6', 'libgcc_s.so.1', 'libstdc++.so.6', 'libdl.so.2', 'libpthread.so.0']
+      const context = join(folder, 'bare')
+      await mkdir(context)
+      const from = '/usr/lib/x86_64-linux-gnu/'
+      const lines = [
+        `FROM ${build.arguments.BASE_IMAGE} AS full`,
+        'FROM scratch',
+        `COPY --from=full ${libraries.map((name) => `${from}${name}`).join(' ')} ${from}`,
+        'COPY --from=full /lib64/ld-linux-x86-64.so.2 /lib64/',
+      ]
+      await writeFile(join(context, 'Dockerfile'), lines.join('\n'))
+      await docker('build', '--tag', BARE, context)
+      await buildImage({ tag: AGAIN, arguments: { ...build.arguments, BASE_IMAGE: BARE } })
+      expect(await docker('run', '--rm', ...LOCKED_DOWN, '--user', anyUser(), AGAIN, '--version')).toContain(version)
+      const openJournal = 'import("/app/node_modules/lmdb/index.js").then(({ open }) => open("/tmp/x").put("a", 1))'
+      const mounted = ['--tmpfs', '/tmp', '--entrypoint', '/usr/local/bin/node', AGAIN, '--eval', openJournal]
+      expect(await docker('run', '--rm', ...LOCKED_DOWN, '--user', anyUser(), ...mounted)).toBe('')
+    },
+  )
 
   it('passes the demo: read-only, without capabilities, as any user', async () => {
     const env = { ...process.env }
