@@ -17,6 +17,47 @@ Credentials that stand in `config` in plain text, as paths, one a line. Called w
 {{- end }}
 {{- end }}
 
+{{/* Times to stop that the environment brings, as paths, one a line. */}}
+{{- define "dlr-mo-connector.unknownTimes" -}}
+{{- $config := .Values.config }}
+{{- if contains "${" (toString ($config.callbacks | default dict).drainDelay) }}
+config.callbacks.drainDelay
+{{- end }}
+{{- if contains "${" (toString $config.shutdownGrace) }}
+config.shutdownGrace
+{{- end }}
+{{- range $name, $source := $config.sources }}
+{{- if contains "${" (toString ($source.pull | default dict).timeout) }}
+config.sources.{{ $name }}.pull.timeout
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Whom the connector calls at a port that the environment brings: lists of paths, by their names in networkPolicy. */}}
+{{- define "dlr-mo-connector.unknownPorts" -}}
+{{- $config := .Values.config }}
+{{- $brokers := ($config.kafka | default dict).brokers }}
+{{- $unknown := dict "brokers" list "registry" list "providers" list }}
+{{- range (kindIs "slice" $brokers | ternary $brokers (splitList "," (toString $brokers))) }}
+{{- if not (regexMatch ":[0-9]+$" (trim (toString .))) }}
+{{- $_ := set $unknown "brokers" (list "config.kafka.brokers") }}
+{{- end }}
+{{- end }}
+{{- if not (include "dlr-mo-connector.registryPorts" .) }}
+{{- $_ := set $unknown "registry" (list "config.registry.url") }}
+{{- end }}
+{{- range $name, $source := $config.sources }}
+{{- range $way := list "pull" "reconcile" }}
+{{- with (get $source $way | default dict).url }}
+{{- if not (include "dlr-mo-connector.urlPort" .) }}
+{{- $_ := set $unknown "providers" (append $unknown.providers (printf "config.sources.%s.%s.url" $name $way)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- toYaml $unknown }}
+{{- end }}
+
 {{/* What can be installed, and should be known: one sentence a line. */}}
 {{- define "dlr-mo-connector.risks" -}}
 {{- $config := .Values.config }}
@@ -81,6 +122,19 @@ config.log.personalData is plain: phone numbers and texts appear in the log.
 {{- end }}
 {{- if .Values.secrets }}
 secrets are kept in Helm's release history: for anything but a trial name a Secret of your own in existingSecret.
+{{- end }}
+
+{{- if not .Values.terminationGracePeriodSeconds }}
+{{- range include "dlr-mo-connector.unknownTimes" . | splitList "\n" | compact }}
+{{ . }} is not known before the connector starts, and terminationGracePeriodSeconds was computed without it: give it a number.
+{{- end }}
+{{- end }}
+{{- if .Values.networkPolicy.enabled }}
+{{- range $peer, $paths := include "dlr-mo-connector.unknownPorts" . | fromYaml }}
+{{- if and $paths (not (get $.Values.networkPolicy $peer).ports) }}
+{{ join " and " $paths }} names no port that is known before the connector starts, and the network policy lets nothing out to it: list it in networkPolicy.{{ $peer }}.ports.
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{- if not .Values.networkPolicy.enabled }}

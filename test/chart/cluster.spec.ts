@@ -222,6 +222,12 @@ describe('what is said at the end of an installation', () => {
       ['config.registry.auth.token=${A}'],
       /plain http: whoever is on the way can change schemas, and read the credentials/,
     ],
+    [['config.shutdownGrace=${GRACE}'], /config\.shutdownGrace is not known .* terminationGracePeriodSeconds/],
+    [['config.sources.mtarget-fr.pull.timeout=${T}'], /config\.sources\.mtarget-fr\.pull\.timeout is not known/],
+    [['config.kafka.brokers=${BROKERS}'], /config\.kafka\.brokers names no port .* networkPolicy\.brokers\.ports/],
+    [['config.kafka.brokers[0]=a:9092', 'config.kafka.brokers[1]=${B}'], /config\.kafka\.brokers names no port/],
+    [['config.registry.url=${REGISTRY}'], /config\.registry\.url names no port .* networkPolicy\.registry\.ports/],
+    [['config.sources.mtarget-fr.pull.url=${URL}'], /config\.sources\.mtarget-fr\.pull\.url names no port/],
     [['persistence.size=2Gi'], /less than twice config\.journal\.maxBytes/],
     [['persistence.retention.whenScaled=Delete'], /LOST with it/],
     [['networkPolicy.adminFrom=null'], /adminFrom is empty/],
@@ -233,6 +239,17 @@ describe('what is said at the end of an installation', () => {
   ])('warns: %j', async (settings, risk) => {
     const said = risks(await notes('--values', scenarioFile('default'), ...settings.flatMap((each) => ['--set', each])))
     expect(said.filter((each) => risk.test(each))).toHaveLength(1)
+  })
+
+  it('is content where ports and times are given that it can not know', async () => {
+    const given = [
+      'config.shutdownGrace=${GRACE}',
+      'terminationGracePeriodSeconds=90',
+      'config.kafka.brokers=${BROKERS}',
+      'networkPolicy.brokers.ports={9093}',
+    ]
+    const said = risks(await notes('--values', scenarioFile('default'), ...given.flatMap((each) => ['--set', each])))
+    expect(said.filter((each) => /not known|names no port/.test(each))).toEqual([])
   })
 
   it('warns of addresses that a proxy hides', async () => {
