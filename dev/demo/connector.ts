@@ -14,6 +14,12 @@ export interface ConnectorAddresses {
   adminPort: number
 }
 
+/** Beside what its users give it. */
+export interface LaunchOptions {
+  /** On top of our own environment. */
+  env?: Readonly<Record<string, string>>
+}
+
 /** The connector as its users run it: a process of its own, a configuration file, a journal in a folder. */
 export class Connector {
   readonly log: string
@@ -50,15 +56,24 @@ export class Connector {
     return this.#child?.exitCode
   }
 
+  /** Resolves as soon as there is a process, whatever becomes of it. */
+  async launch({ env = {} }: LaunchOptions = {}): Promise<GuardedChild> {
+    const [command, args] = this.#program.launch(this.#folder)
+    this.#child = await spawnGuarded(command, args, {
+      log: this.log,
+      cwd: this.#folder,
+      env: { ...process.env, ...env },
+    })
+    return this.#child
+  }
+
   /**
    * Resolves when it takes callbacks.
    *
    * @throws Error with the end of its log when it ends, or isn't ready in time.
    */
-  async start(): Promise<void> {
-    const [command, args] = this.#program.launch(this.#folder)
-    const child = await spawnGuarded(command, args, { log: this.log, cwd: this.#folder })
-    this.#child = child
+  async start(options: LaunchOptions = {}): Promise<GuardedChild> {
+    const child = await this.launch(options)
     const url = `http://127.0.0.1:${this.addresses.adminPort}/readyz`
     try {
       await until(
@@ -71,6 +86,7 @@ export class Connector {
           if (child.exitCode !== undefined) throw new Error(`it ended with code ${child.exitCode}`)
         },
       )
+      return child
     } catch (error) {
       throw new Error(`The connector did not start: ${String(error)}\n${await this.endOfLog()}`, { cause: error })
     }

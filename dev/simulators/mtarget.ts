@@ -42,6 +42,8 @@ export interface MtargetAnswer {
   followed: boolean
   /** See `beginRun`. */
   readonly run: number
+  /** What was made to go wrong with it. */
+  readonly fault: MtargetFault
 }
 
 interface Queued {
@@ -152,7 +154,7 @@ export class MtargetSimulator {
     const limit = Number.isInteger(asked) && asked > 0 ? asked : this.#options.defaultLimit
     const isKnown = username === this.#options.username && form.get('password') === this.#options.password
     if (!isKnown || (this.#options.requiresServiceId && serviceId === undefined)) {
-      this.#record('account-error', username, serviceId, limit, [], response)
+      this.#record('account-error', username, serviceId, limit, [], response, {})
       return answerJson(response, ACCOUNT_ERROR, this.#options.accountErrorStatus)
     }
 
@@ -161,7 +163,7 @@ export class MtargetSimulator {
     const fault = this.#nextFault()
     const rows = takesRows(fault) ? this.#take(limit, serviceId) : []
     const outcome = takesRows(fault) && fault.hang === undefined ? 'page' : 'fault'
-    const answer = this.#record(outcome, username, serviceId, limit, rows, response)
+    const answer = this.#record(outcome, username, serviceId, limit, rows, response, fault)
     this.#notFollowed.push(answer)
     await sendAnswer(response, rows, fault, this.#stopping.signal, (rowsSent) => (answer.rowsSent = rowsSent))
   }
@@ -173,8 +175,9 @@ export class MtargetSimulator {
     limit: number,
     rows: MtargetRow[],
     response: ServerResponse,
+    fault: MtargetFault,
   ): MtargetAnswer {
-    const common = { at: Date.now(), username, serviceId, limit, outcome, rows, run: this.#run }
+    const common = { at: Date.now(), username, serviceId, limit, outcome, rows, run: this.#run, fault }
     const answer: MtargetAnswer = { ...common, rowsSent: 0, delivered: false, followed: false }
     this.answers.push(answer)
     response.once('finish', () => (answer.delivered = true))

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest'
-import { ProviderData, type MtargetRow, type SevenReceipt } from '../../dev/simulators/data.js'
-import type { Seen } from '../../dev/demo/reader.js'
+import { ProviderData } from '../../dev/simulators/data.js'
+import { type Expected, fromMtarget, fromSeven, headersFor } from '../support/expected.js'
 import { startTrial, untilPublished, type Trial } from '../support/trial.js'
 
 const stack = { brokers: inject('brokers'), registryUrl: inject('registryUrl') }
@@ -33,7 +33,9 @@ describe('a queue of Mtarget and callbacks of seven', () => {
       [...Array<string>(2600).fill(trial.topics.dlr), ...Array<string>(400).fill(trial.topics.mo)].sort(),
     )
     expect(byContent(seen)).toEqual(byContent([...rows.map(fromMtarget), ...receipts.map(fromSeven)]))
-    for (const record of seen) expect(record.headers).toEqual(headersFor(record))
+    for (const record of seen) {
+      expect(record.headers).toEqual(headersFor(record, record.topic === trial.topics.mo ? 'mo' : 'dlr'))
+    }
     expect(new Set(seen.map(({ value }) => value['eventId'])).size).toBe(3000)
   })
 
@@ -67,65 +69,6 @@ describe('a queue of Mtarget and callbacks of seven', () => {
   })
 })
 
-/** A record as contract and documents have it, written here without the product's help. */
-type Expected = Pick<Seen, 'key' | 'value'>
-
-const SEVEN_STATES: Readonly<Record<string, string>> = {
-  BUFFERED: 'ENROUTE',
-  TRANSMITTED: 'ENROUTE',
-  ACCEPTED: 'ACCEPTED',
-  DELIVERED: 'DELIVERED',
-  NOTDELIVERED: 'UNDELIVERABLE',
-  FAILED: 'UNDELIVERABLE',
-  EXPIRED: 'EXPIRED',
-  REJECTED: 'REJECTED',
-  UNKNOWN: 'UNKNOWN',
-}
-const MTARGET_STATES: Readonly<Record<string, string>> = {
-  '0': 'SCHEDULED',
-  '1': 'ENROUTE',
-  '2': 'ENROUTE',
-  '3': 'DELIVERED',
-  '4': 'REJECTED',
-  '6': 'UNDELIVERABLE',
-}
-const FINAL = ['DELIVERED', 'EXPIRED', 'DELETED', 'UNDELIVERABLE', 'REJECTED', 'SKIPPED']
-
-const international = (number: string): string => {
-  if (/^00\d+$/.test(number)) return `+${number.slice(2)}`
-  return /^[1-9]\d{8,14}$/.test(number) ? `+${number}` : number
-}
-
-const fromSeven = ({ msg_id, status }: SevenReceipt): Expected => ({
-  key: msg_id,
-  value: {
-    source: 'seven-main',
-    provider: 'seven',
-    messageId: msg_id,
-    recipient: null,
-    sender: null,
-    status: SEVEN_STATES[status],
-    final: FINAL.includes(SEVEN_STATES[status]!),
-    providerStatus: status,
-    via: 'CALLBACK',
-    raw: { msg_id, status },
-  },
-})
-
-const fromMtarget = (row: MtargetRow): Expected => {
-  const common = { source: 'mtarget-fr', provider: 'mtarget', messageId: row['MsgId'], via: 'PULL', raw: row }
-  const sender = international(row['OriginatedAddress']!)
-  const recipient = international(row['DestinationAdress']!)
-  if (row['Status'] === '5') {
-    return { key: sender, value: { ...common, sender, recipient, text: row['Content'] } }
-  }
-  const status = MTARGET_STATES[row['Status']!]!
-  return {
-    key: row['MsgId']!,
-    value: { ...common, sender, recipient, status, final: FINAL.includes(status), providerStatus: row['Status'] },
-  }
-}
-
 /** The fields that the documents determine, in an order that does not depend on partitions. */
 function byContent(records: readonly Expected[]): string[] {
   const pick = ({ key, value }: Expected): string => {
@@ -137,15 +80,4 @@ function byContent(records: readonly Expected[]): string[] {
     ])
   }
   return records.map(pick).sort()
-}
-
-function headersFor({ topic, value }: Seen): Record<string, string> {
-  return {
-    ce_specversion: '1.0',
-    ce_id: value['eventId'] as string,
-    ce_source: `/${value['provider'] as string}/${value['source'] as string}`,
-    ce_type: topic === trial.topics.mo ? 'sms.inbound-message.v1' : 'sms.delivery-receipt.v1',
-    ce_time: new Date(value['receivedAt'] as number).toISOString(),
-    'content-type': 'application/avro',
-  }
 }

@@ -26,8 +26,15 @@ export type Fate =
   | 'lose-request'
   /** The broker gets the request; the connection is reset instead of an answer. */
   | 'cut'
+  /** The client hears of it `LATE` ms later, and of everything behind it. */
+  | 'late-answer'
+  /** From now on nothing passes on this connection, either way, and it stays open. */
+  | 'stall'
   /** Kept back until `release`, even if the client has gone by then: as if it had lain in a buffer on the way. */
   | 'hold'
+
+/** Milliseconds: within a time-out of a second once, beyond it twice in a row. */
+const LATE = 700
 
 /** Decides for each request. */
 export type Judge = (apiKey: number) => Fate
@@ -40,7 +47,15 @@ export class KafkaProxy {
   #judge: Judge = () => 'pass'
   #port = 0
   /** How often what was done. */
-  readonly counts: Record<Fate, number> = { pass: 0, 'lose-answer': 0, 'lose-request': 0, cut: 0, hold: 0 }
+  readonly counts: Record<Fate, number> = {
+    pass: 0,
+    'lose-answer': 0,
+    'lose-request': 0,
+    cut: 0,
+    'late-answer': 0,
+    stall: 0,
+    hold: 0,
+  }
 
   private constructor(broker: string) {
     const [host = '', port] = broker.split(':')
@@ -94,6 +109,10 @@ export class KafkaProxy {
   #accept(client: Socket): void {
     const broker = connect(this.#broker)
     const unheard = new Set<number>()
+    const late = new Set<number>()
+    let waiting = 0
+    let answered = Promise.resolve()
+    let stalled = false
     let held = 0
     let gone = false
     const end = (): void => {
@@ -112,11 +131,14 @@ export class KafkaProxy {
     client.on(
       'data',
       frames((frame) => {
+        if (stalled) return
         const correlation = frame.readInt32BE(8)
         const fate = this.#judge(frame.readInt16BE(4))
         this.counts[fate]++
-        if (fate === 'lose-request') return
+        if (fate === 'stall') stalled = true
+        if (fate === 'lose-request' || fate === 'stall') return
         if (fate === 'lose-answer') unheard.add(correlation)
+        if (fate === 'late-answer') late.add(correlation)
         if (fate === 'hold') {
           held++
           this.#held.push(() => {
@@ -133,7 +155,18 @@ export class KafkaProxy {
     broker.on(
       'data',
       frames((frame) => {
-        if (!unheard.delete(frame.readInt32BE(4)) && !client.destroyed) client.write(this.#readdressed(frame))
+        const correlation = frame.readInt32BE(4)
+        if (stalled || unheard.delete(correlation)) return
+        const wait = late.delete(correlation) ? LATE : 0
+        const pass = (): void => void (client.destroyed || stalled || client.write(this.#readdressed(frame)))
+        if (wait === 0 && waiting === 0) return pass()
+        waiting++
+        answered = answered
+          .then(() => new Promise<void>((resolve) => setTimeout(resolve, wait)))
+          .then(() => {
+            waiting--
+            pass()
+          })
       }),
     )
   }

@@ -1,0 +1,100 @@
+/** One run: a trial under load, the faults of a scenario, then peace, and the oracle's verdict. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { Random } from '../../dev/simulators/random.js'
+import { startTrial, type Trial, untilPublished } from '../support/trial.js'
+import { everythingOn } from './found.js'
+import { type Delivery, type FaultStack, Ground, type Preparation, type Scenario } from './ground.js'
+import { Load, markIn } from './load.js'
+import { Oracle, type Verdict } from './oracle.js'
+
+/** Milliseconds in which everything must be published once the faults are over. */
+const SETTLING = 120_000
+
+export interface RunOptions {
+  readonly seed: number
+  readonly delivery?: Delivery
+  readonly scale?: number
+}
+
+export interface Report {
+  readonly scenario: string
+  readonly seed: number
+  readonly delivery: Delivery
+  readonly seconds: number
+  readonly counts: ReadonlyMap<string, number>
+  readonly verdict: Verdict
+  /** Everything that must not be; empty in a good run. */
+  readonly complaints: readonly string[]
+}
+
+export async function conduct(scenario: Scenario, given: FaultStack, options: RunOptions): Promise<Report> {
+  const { seed, delivery = 'exactly-once', scale = 1 } = options
+  const began = Date.now()
+  const random = new Random(seed)
+  const prepared = (await scenario.prepare?.(given, random)) ?? {}
+  const stack = prepared.stack ?? given
+  const trial = await startTrial(stack, (configuration) => {
+    configuration.kafka['delivery'] = delivery
+    // Small pages and short time-outs: more of everything happens in a minute.
+    configuration.kafka['requestTimeout'] = '1s'
+    const { pull } = configuration.sources['mtarget-fr']
+    pull['limit'] = { min: 10, start: 10, max: 100 }
+    pull['idleDelay'] = '50ms'
+    pull['timeout'] = '2s'
+    prepared.change?.(configuration)
+  })
+  const load = new Load(trial, seed, { target: (caller) => ground.target(caller) })
+  const ground: Ground = new Ground({ trial, load, random, stack, prepared, delivery, scale })
+  try {
+    await scenario.faults(ground)
+    await settle(ground)
+    const records = await everythingOn({
+      brokers: stack.brokers,
+      topics: trial.topics,
+      registryUrl: scenario.registryForgets === true ? undefined : stack.registryUrl,
+    })
+    const oracle = new Oracle()
+    load.enter(oracle)
+    const verdict = oracle.audit([...ground.earlier, ...records], markIn)
+    const mayDouble = delivery === 'at-least-once' || scenario.mayDouble === true
+    const complaints = [...ground.complaints, ...complaintsOf(verdict, mayDouble)]
+    const seconds = Math.round((Date.now() - began) / 1_000)
+    return { scenario: scenario.name, seed, delivery, seconds, counts: ground.counts, verdict, complaints }
+  } finally {
+    await load.stop()
+    await end(trial, prepared)
+  }
+}
+
+async function settle(ground: Ground): Promise<void> {
+  const { trial, load } = ground
+  await load.stop()
+  if (!ground.isUp) {
+    await ground.ended()
+    await ground.start()
+  }
+  await untilPublished(trial, SETTLING).catch(async (error: unknown) => {
+    const state = JSON.stringify(await trial.status().catch(String))
+    throw new Error(`it did not settle: ${String(error)}\n${state}\n${await trial.connector.endOfLog(30)}`)
+  })
+  const code = await trial.connector.terminate()
+  if (code !== 0) ground.complaints.push(`it ended with code ${code}: ${await trial.connector.endOfLog(5)}`)
+}
+
+function complaintsOf({ lost, doubled, strangers, wrong }: Verdict, mayDouble: boolean): string[] {
+  return [
+    ...lost.map((item) => `LOST ${item}`),
+    ...(mayDouble ? [] : doubled.map((item) => `DOUBLED ${item}`)),
+    ...strangers.map((item) => `DOUBLED UNDER ANOTHER EVENT ID ${item}`),
+    ...wrong.map((item) => `WRONG ${item}`),
+  ]
+}
+
+async function end(trial: Trial, prepared: Preparation): Promise<void> {
+  try {
+    // The journal is gone through for credentials there.
+    await trial.stop()
+  } finally {
+    await Promise.race([prepared.end?.(), delay(10_000)])
+  }
+}

@@ -1,0 +1,62 @@
+/** Everything on a trial's three topics, as a `read_committed` consumer with the project's schemas sees it. */
+import { readFileSync } from 'node:fs'
+import avro from 'avsc'
+import type { Topics } from '../../dev/demo/reader.js'
+import { readCommitted } from '../support/kafka.js'
+import type { Found, Topic } from './oracle.js'
+
+const FILES: Readonly<Record<Topic, string>> = {
+  dlr: 'delivery-receipt.avsc',
+  mo: 'inbound-message.avsc',
+  deadLetter: 'dead-letter.avsc',
+}
+
+const schemaOf = (topic: Topic): avro.Schema =>
+  JSON.parse(readFileSync(new URL(`../../schemas/${FILES[topic]}`, import.meta.url), 'utf8')) as avro.Schema
+
+/** Milliseconds after which a consumer that gets no further is one that a hanging transaction holds up. */
+const PATIENCE = 120_000
+
+export interface Reading {
+  readonly brokers: readonly string[]
+  readonly topics: Topics
+  /** Where every schema id must stand for the right schema; left out where a registry has forgotten its ids. */
+  readonly registryUrl?: string | undefined
+}
+
+/** @throws Error for a record that is not in the wire format, or whose id means something else */
+export async function everythingOn({ brokers, topics, registryUrl }: Reading): Promise<Found[]> {
+  const found: Found[] = []
+  for (const topic of Object.keys(FILES) as Topic[]) {
+    const type = avro.Type.forSchema(schemaOf(topic))
+    const ids = new Set<number>()
+    const records = await within(readCommitted(brokers, topics[topic]), `reading ${topics[topic]}`)
+    for (const { partition, key, value, headers } of records) {
+      if (value[0] !== 0) throw new Error(`a record on ${topics[topic]} does not begin with 0`)
+      ids.add(value.readUInt32BE(1))
+      found.push({ topic, partition, key, headers, value: type.fromBuffer(value.subarray(5)) as Found['value'] })
+    }
+    if (registryUrl !== undefined) for (const id of ids) await assertMeans(registryUrl, id, type)
+  }
+  return found
+}
+
+async function assertMeans(registryUrl: string, id: number, type: avro.Type): Promise<void> {
+  const response = await fetch(`${registryUrl}/schemas/ids/${id}`)
+  const { schema = '{}' } = (await response.json()) as { schema?: string }
+  const there = avro.Type.forSchema(JSON.parse(schema) as avro.Schema)
+  if (there.fingerprint().equals(type.fingerprint())) return
+  throw new Error(`schema id ${id} is ${there.name} in the registry, records with it are ${type.name}`)
+}
+
+async function within<T>(work: Promise<T>, what: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what} did not end: a transaction hangs`)), PATIENCE)
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,60 @@
+/** The broker dies, hangs, aborts, refuses and forgets. */
+import type { Ground, Scenario } from '../ground.js'
+
+export const broker: Scenario = {
+  name: 'broker',
+  about: 'kill -9 and restart of the broker, SIGSTOP for longer than the time-outs, under load',
+  needs: 'own stack',
+  async faults(ground) {
+    await ground.start()
+    ground.load.start()
+    for (let fault = 0; fault < ground.scaled(12); fault++) {
+      await ground.wait(100, 1_500)
+      if (ground.random.chance(0.5)) await killBroker(ground)
+      else await stopBroker(ground)
+      if (ground.random.chance(0.5)) await ground.untilPublishingGoesOn()
+    }
+  },
+}
+
+export const brokerAndKills: Scenario = {
+  name: 'broker+kill',
+  about: 'the same, while the connector is killed every second or two',
+  needs: 'own stack',
+  async faults(ground) {
+    ground.load.start()
+    let over = false
+    const killing = (async () => {
+      while (!over) await ground.liveAndDie(2_500)
+    })()
+    try {
+      for (let fault = 0; fault < ground.scaled(12); fault++) {
+        await ground.wait(100, 1_500)
+        if (ground.random.chance(0.5)) await killBroker(ground)
+        else await stopBroker(ground)
+      }
+    } finally {
+      over = true
+      await killing
+    }
+  },
+}
+
+async function killBroker(ground: Ground): Promise<void> {
+  await ground.stack.broker!.kill()
+  await ground.wait(0, 500)
+  await ground.stack.broker!.restart()
+  ground.count('broker kill -9')
+}
+
+/** Shorter and longer than a request, and than all that is waited for. */
+async function stopBroker(ground: Ground): Promise<void> {
+  const { broker: handle } = ground.stack
+  await handle!.pause()
+  try {
+    await ground.wait(800, 5_000)
+  } finally {
+    await handle!.resume()
+  }
+  ground.count('broker SIGSTOP')
+}

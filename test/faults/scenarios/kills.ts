@@ -1,0 +1,101 @@
+/** The connector dies: at any instant, and at each named step of the flow. */
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Ground, Scenario } from '../ground.js'
+
+const STEPS_MODULE = new URL('../preload/steps.mjs', import.meta.url).href
+const DISK_SOURCE = fileURLToPath(new URL('../preload/disk.c', import.meta.url))
+
+/** By how often they are passed: the number of the passage is drawn up to this. */
+const OFTEN = ['custody', 'answer'].flatMap(sides(['before', 'after', 'amid']))
+const PAGES = ['ask'].flatMap(sides(['before', 'after', 'amid']))
+const BATCHES = ['begin', 'position', 'send', 'commit', 'publish', 'release'].flatMap(
+  sides(['before', 'after', 'amid']),
+)
+const ONCE = ['open', 'recover'].flatMap(sides(['before', 'after', 'amid']))
+const DISK = ['write', 'fsync'].flatMap(sides(['before', 'after']))
+const TRANSACTIONS = /^(begin|position|commit|publish|open)/
+
+function sides(of: readonly string[]): (step: string) => string[] {
+  return (step) => of.map((side) => `${step}-${side}`)
+}
+
+/** How long a step may take to be reached, ms; long, since nothing else ends the wait on a busy machine. */
+const REACHED = 40_000
+
+export const kills: Scenario = {
+  name: 'kill',
+  about: 'kill -9 of the connector at random instants, while it starts too',
+  async faults(ground) {
+    ground.load.start()
+    for (let kill = 0; kill < ground.scaled(40); kill++) {
+      await ground.liveAndDie()
+    }
+  },
+}
+
+export const steps: Scenario = {
+  name: 'steps',
+  about: 'kill -9 before, in and after each step: custody, answer, ask, begin, position, send, commit, release',
+  async faults(ground) {
+    ground.load.start()
+    const all = [...OFTEN, ...PAGES, ...BATCHES, ...ONCE]
+    const here = ground.delivery === 'exactly-once' ? all : all.filter((step) => !TRANSACTIONS.test(step))
+    const missed: string[] = []
+    for (const step of here) {
+      const env = {
+        NODE_OPTIONS: `--import ${STEPS_MODULE}`,
+        FAULT_STEP: step,
+        FAULT_AT: String(passage(ground, step)),
+      }
+      if (!(await dies(ground, env))) missed.push(step)
+    }
+    // One or two that a busy machine does not get to are no matter; that none is reached would be.
+    if (missed.length > here.length / 4) ground.complaints.push(`steps that were not reached: ${missed.join(', ')}`)
+  },
+}
+
+export const diskSteps: Scenario = {
+  name: 'disk-steps',
+  about: 'kill -9 before and after single writes and fsyncs of the journal',
+  needs: 'a C compiler',
+  prepare: async () => {
+    const library = compileDisk()
+    return { library, end: () => rm(join(library, '..'), { recursive: true }) }
+  },
+  async faults(ground) {
+    ground.load.start()
+    for (let round = 0; round < ground.scaled(6); round++) {
+      for (const step of DISK) {
+        const env = { LD_PRELOAD: ground.prepared['library'] as string, FAULT_STEP: step }
+        await dies(ground, { ...env, FAULT_AT: String(ground.random.integer(1, 400)) })
+      }
+    }
+    const { counts } = ground
+    if ((counts.get('step reached') ?? 0) === 0) ground.complaints.push('no write or fsync was reached')
+  },
+}
+
+/** @returns the library, in a folder of its own */
+export function compileDisk(): string {
+  const library = join(mkdtempSync(join(tmpdir(), 'dlrmo-disk-')), 'disk.so')
+  execFileSync('cc', ['-shared', '-fPIC', '-O2', '-o', library, DISK_SOURCE, '-ldl', '-lpthread'])
+  return library
+}
+
+async function dies(ground: Ground, env: Readonly<Record<string, string>>): Promise<boolean> {
+  await ground.launch({ env })
+  const reached = await ground.untilDead(REACHED)
+  if (reached) ground.count('step reached')
+  return reached
+}
+
+const passage = ({ random }: Ground, step: string): number => {
+  if (ONCE.includes(step)) return 1
+  if (OFTEN.includes(step)) return random.integer(1, 60)
+  return random.integer(1, PAGES.includes(step) ? 10 : 5)
+}
