@@ -60,6 +60,9 @@ export async function conduct(scenario: Scenario, given: FaultStack, options: Ru
     const complaints = [...ground.complaints, ...complaintsOf(verdict, mayDouble)]
     const seconds = Math.round((Date.now() - began) / 1_000)
     return { scenario: scenario.name, seed, delivery, seconds, counts: ground.counts, verdict, complaints }
+  } catch (error) {
+    const faults = JSON.stringify(Object.fromEntries(ground.counts))
+    throw new Error(`${String(error)}\nafter ${faults}\n${await trial.connector.endOfLog(30)}`, { cause: error })
   } finally {
     await load.stop()
     await end(trial, prepared)

@@ -62,7 +62,7 @@ async function run(scenario: Scenario, number: number, stack: FaultStack): Promi
     if (report.complaints.length > 10) progress.step(`  and ${report.complaints.length - 10} more`)
   } catch (error) {
     failed++
-    progress.step(`  FAILED ${error instanceof Error ? error.stack : String(error)}`)
+    progress.step(`  FAILED ${String(error)}`)
   }
 }
 

@@ -1,15 +1,37 @@
 import type { Scenario } from '../ground.js'
 import { broker, brokerAndKills } from './broker.js'
+import { position, positionAtWorst, rights, topics } from './cluster-state.js'
+import { failingDisk, fullDisk, journalLimit, power } from './disk.js'
+import { instances } from './instances.js'
+import { clocks, journals, stopped } from './journals.js'
 import { diskSteps, kills, steps } from './kills.js'
 import { network, networkAndKills } from './network.js'
+import { provider } from './provider.js'
+import { registry } from './registry.js'
+import { threeBrokers } from './three-brokers.js'
 
 /** In the order in which they take turns. */
 export const SCENARIOS: readonly Scenario[] = [
   kills,
-  steps,
-  diskSteps,
   broker,
-  brokerAndKills,
   network,
+  steps,
+  brokerAndKills,
   networkAndKills,
+  diskSteps,
+  provider,
+  power,
+  fullDisk,
+  failingDisk,
+  journalLimit,
+  registry,
+  topics,
+  rights,
+  position,
+  positionAtWorst,
+  journals,
+  instances,
+  clocks,
+  stopped,
+  threeBrokers,
 ]

@@ -1,14 +1,8 @@
 /** The connector dies: at any instant, and at each named step of the flow. */
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { Ground, Scenario } from '../ground.js'
+import { compile, remove } from '../native.js'
 
 const STEPS_MODULE = new URL('../preload/steps.mjs', import.meta.url).href
-const DISK_SOURCE = fileURLToPath(new URL('../preload/disk.c', import.meta.url))
 
 /** By how often they are passed: the number of the passage is drawn up to this. */
 const OFTEN = ['custody', 'answer'].flatMap(sides(['before', 'after', 'amid']))
@@ -64,8 +58,8 @@ export const diskSteps: Scenario = {
   about: 'kill -9 before and after single writes and fsyncs of the journal',
   needs: 'a C compiler',
   prepare: async () => {
-    const library = compileDisk()
-    return { library, end: () => rm(join(library, '..'), { recursive: true }) }
+    const library = compile('disk')
+    return { library, end: () => remove(library) }
   },
   async faults(ground) {
     ground.load.start()
@@ -78,13 +72,6 @@ export const diskSteps: Scenario = {
     const { counts } = ground
     if ((counts.get('step reached') ?? 0) === 0) ground.complaints.push('no write or fsync was reached')
   },
-}
-
-/** @returns the library, in a folder of its own */
-export function compileDisk(): string {
-  const library = join(mkdtempSync(join(tmpdir(), 'dlrmo-disk-')), 'disk.so')
-  execFileSync('cc', ['-shared', '-fPIC', '-O2', '-o', library, DISK_SOURCE, '-ldl', '-lpthread'])
-  return library
 }
 
 async function dies(ground: Ground, env: Readonly<Record<string, string>>): Promise<boolean> {
