@@ -123,7 +123,7 @@ export class Load {
       for (const [index, row] of rows.entries()) {
         place++
         const until = followed && index < rowsSent ? place : undefined
-        const common = { source: 'mtarget-fr', from: place, until, mayRepeat: fault.endless === true }
+        const common = { source: 'mtarget-fr', onlyCopy: true, from: place, until, mayRepeat: fault.endless === true }
         const mark = markIn(row['MsgId'] ?? '')
         if (mark !== undefined) {
           oracle.handedOut({ ...common, topic: 'deadLetter', content: mark })

@@ -30,6 +30,8 @@ export interface Handing {
   /** When it began and when it was acknowledged, by any one clock for each source. Not acknowledged: not owed. */
   readonly from: number
   readonly until: number | undefined
+  /** The provider has forgotten it: not acknowledged and not found, it is gone. */
+  readonly onlyCopy?: boolean
   /** The provider sent it over and over, and nothing says that it is one: then as often as it likes. */
   readonly mayRepeat?: boolean
 }
@@ -46,6 +48,8 @@ export interface Verdict {
   readonly owed: number
   readonly published: number
   readonly deadLettered: number
+  /** The window that nobody can close: items of a destructive queue that were on the wire, neither owed nor found. */
+  readonly gone: number
   readonly lost: readonly string[]
   /** Beyond the first, of items that may come once. */
   readonly doubled: readonly string[]
@@ -99,9 +103,11 @@ export class Oracle {
     const strangers: string[] = []
     const ids = new Map<string, string>()
     let owed = 0
+    let gone = 0
     for (const [id, account] of this.#accounts) {
       const { found, until, handing } = account
       if (until !== undefined) owed++
+      else if (handing.onlyCopy === true && found.length === 0) gone++
       if (until !== undefined && found.length === 0) lost.push(`${handing.source} ${handing.content}`)
       if (found.length > 1 && !account.mayRepeat)
         doubled.push(`${found.length} times: ${handing.source} ${handing.content}`)
@@ -123,7 +129,7 @@ export class Oracle {
     const deadLettered = records.filter(({ topic }) => topic === 'deadLetter').length
     const handedOut = [...this.#accounts.values()].reduce((sum, account) => sum + account.handedOut, 0)
     const published = records.length - deadLettered
-    return { handedOut, owed, published, deadLettered, lost, doubled, strangers, wrong }
+    return { handedOut, owed, published, deadLettered, gone, lost, doubled, strangers, wrong }
   }
 
   #accountOf(record: Found, markIn: (text: string) => string | undefined): Account | undefined {

@@ -9,6 +9,7 @@ const HEAD = [
   'owed',
   'published',
   'dead letters',
+  'gone',
   'lost',
   'doubled',
   'wrong',
@@ -23,7 +24,7 @@ export function table(reports: readonly Report[]): string {
   const sum = [
     'total',
     '',
-    ...[2, 3, 4, 5, 6, 7, 8, 9].map((column) => rows.reduce((total, row) => total + Number(row[column]), 0)),
+    ...[2, 3, 4, 5, 6, 7, 8, 9, 10].map((column) => rows.reduce((total, row) => total + Number(row[column]), 0)),
     faultsOf(reports),
   ]
   const texts = [
@@ -43,7 +44,7 @@ export function table(reports: readonly Report[]): string {
 
 function rowOf(report: Report): (string | number)[] {
   const { scenario, delivery, seed, seconds, verdict } = report
-  const { handedOut, owed, published, deadLettered, lost, doubled, strangers, wrong } = verdict
+  const { handedOut, owed, published, deadLettered, gone, lost, doubled, strangers, wrong } = verdict
   return [
     delivery === 'exactly-once' ? scenario : `${scenario} (${delivery})`,
     String(seed),
@@ -51,6 +52,7 @@ function rowOf(report: Report): (string | number)[] {
     owed,
     published,
     deadLettered,
+    gone,
     lost.length,
     doubled.length,
     strangers.length + wrong.length,

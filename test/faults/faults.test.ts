@@ -1,0 +1,71 @@
+/**
+ * The short form of the fault suite: a little of each kind of fault. The long one is `npm run test:faults`; what fails
+ * here is made to fail again there, by the name and the seed in the complaint.
+ */
+import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest'
+import { NO_OWN_STACK, ownStack, type OwnStack } from '../support/own-stack.js'
+import { noSmallDisk } from '../journal/support/small-disk.js'
+import { conduct } from './conduct.js'
+import type { Delivery, FaultStack, Scenario } from './ground.js'
+import { noCompiler } from './native.js'
+import { SCENARIOS } from './scenarios/index.js'
+
+vi.setConfig({ testTimeout: 300_000 })
+
+const SEED = 20_261_122
+/** How much of the long form: a few seconds each. */
+const SHORT: Readonly<Record<string, number>> = {
+  kill: 0.15,
+  network: 0.15,
+  'network+kill': 0.1,
+  power: 0.2,
+  'full-disk': 0.2,
+  'failing-disk': 0.2,
+  provider: 0.25,
+  topics: 0.2,
+  position: 0.25,
+  journals: 0.4,
+  instances: 0.25,
+}
+
+const scenario = (name: string): Scenario => SCENARIOS.find((each) => each.name === name)!
+
+async function expectSound(of: Scenario, stack: FaultStack, scale: number, delivery?: Delivery): Promise<void> {
+  const report = await conduct(of, stack, { seed: SEED, scale, ...(delivery && { delivery }) })
+  expect(report.complaints, `${of.name}, seed ${SEED}`).toEqual([])
+  expect(report.verdict.owed).toBeGreaterThan(50)
+}
+
+const missing = ({ needs }: Scenario): string | null => {
+  if (needs === 'a C compiler') return noCompiler
+  return needs === 'a small disk' ? noSmallDisk : null
+}
+
+describe('nothing is lost and nothing doubled:', () => {
+  const stack = { brokers: inject('brokers'), registryUrl: inject('registryUrl') }
+
+  for (const [name, scale] of Object.entries(SHORT)) {
+    const each = scenario(name)
+    it(`${name}: ${each.about}`, async ({ skip }) => {
+      const reason = missing(each)
+      if (reason !== null) skip(reason)
+      await expectSound(each, stack, scale)
+    })
+  }
+
+  it('kill, at least once: the same, but that doubles are allowed which say so by their event id', () =>
+    expectSound(scenario('kill'), stack, 0.1, 'at-least-once'))
+})
+
+describe('nor when the broker itself dies:', () => {
+  let stack: OwnStack | undefined
+  beforeAll(async () => {
+    stack = await ownStack()
+  })
+  afterAll(() => stack?.stop())
+
+  it(`broker+kill: ${scenario('broker+kill').about}`, async ({ skip }) => {
+    if (!stack) return skip(NO_OWN_STACK)
+    await expectSound(scenario('broker+kill'), stack, 0.2)
+  })
+})
