@@ -43,7 +43,10 @@ export async function conduct(scenario: Scenario, given: FaultStack, options: Ru
     pull['timeout'] = '2s'
     prepared.change?.(configuration)
   })
-  const load = new Load(trial, seed, { target: (caller) => ground.target(caller) })
+  const load = new Load(trial, seed, {
+    target: (caller) => ground.target(caller),
+    lane: (caller) => ground.lane(caller),
+  })
   const ground: Ground = new Ground({ trial, load, random, stack, prepared, delivery, scale })
   try {
     await scenario.faults(ground)

@@ -69,6 +69,8 @@ export class Ground {
   readonly earlier: Found[] = []
   /** Whom the callers call; the connector of the trial while it runs, unless a scenario has others. */
   target: (caller: number) => Target | undefined = () => (this.isUp ? this.trial.seven : undefined)
+  /** At which instance the calls of a caller arrive: order is promised for each. */
+  lane: (caller: number) => string = () => ''
   readonly #scale: number
   #child: GuardedChild | undefined
 
@@ -101,6 +103,7 @@ export class Ground {
 
   /** Starts the connector, once the one before is gone; resolves as soon as there is a process. */
   async launch(options: LaunchOptions = {}): Promise<GuardedChild> {
+    if (this.isUp) throw new Error('the connector was launched while it ran')
     // A request of the new process does not prove that the old one had its last page.
     this.trial.mtarget.beginRun()
     return (this.#child = await this.trial.connector.launch(options))
@@ -108,6 +111,7 @@ export class Ground {
 
   /** The same; resolves when it takes callbacks. */
   async start(options: LaunchOptions = {}): Promise<void> {
+    if (this.isUp) throw new Error('the connector was started while it ran')
     this.trial.mtarget.beginRun()
     this.#child = await this.trial.connector.start(options)
   }
@@ -135,6 +139,11 @@ export class Ground {
     if (!this.isUp) return this.ended()
     await this.trial.connector.kill()
     this.count('kill -9')
+  }
+
+  async killAndRestart(): Promise<void> {
+    await this.kill()
+    await this.start()
   }
 
   /** One life of the connector: it is killed while it starts, or within `longest` ms of being ready. */

@@ -24,11 +24,14 @@ export interface LoadOptions {
   readonly rows?: number
   /** Whom a caller may call now, by the caller's number; undefined: nobody. */
   readonly target: (caller: number) => Target | undefined
+  /** Where the calls of a caller arrive, if not all at one instance. */
+  readonly lane?: (caller: number) => string
 }
 
 export type Target = Pick<SevenCallbacks, 'send' | 'sendRaw'>
 
 interface Call {
+  readonly lane: string
   readonly event: SevenEvent | undefined
   readonly mark: string | undefined
   readonly from: number
@@ -68,7 +71,7 @@ export class Load {
   constructor(trial: Trial, seed: number, options: LoadOptions) {
     this.#trial = trial
     this.#seed = seed
-    this.#options = { callers: 6, pause: 20, rows: 20, ...options }
+    this.#options = { callers: 6, pause: 20, rows: 20, lane: () => '', ...options }
   }
 
   /** Callbacks that were answered 200. */
@@ -106,16 +109,16 @@ export class Load {
 
   /** All that was handed out so far. */
   enter(oracle: Oracle): void {
-    for (const { event, mark, from, until: end, status } of this.#calls) {
+    for (const { lane, event, mark, from, until: end, status } of this.#calls) {
       const until = status === 200 ? end : undefined
       const source = 'seven-main'
-      if (mark !== undefined) oracle.handedOut({ source, topic: 'deadLetter', content: mark, from, until })
+      if (mark !== undefined) oracle.handedOut({ source, lane, topic: 'deadLetter', content: mark, from, until })
       if (event === undefined) continue
       const [topic, expected] =
         event.kind === 'dlr'
           ? (['dlr', fromSeven(event.data)] as const)
           : (['mo', fromSevenInbound(event.data)] as const)
-      oracle.handedOut({ source, topic, content: contentKey({ ...event.data }), expected, from, until })
+      oracle.handedOut({ source, lane, topic, content: contentKey({ ...event.data }), expected, from, until })
     }
     let place = 0
     for (const answer of this.#trial.mtarget.answers) {
@@ -163,7 +166,14 @@ export class Load {
       const from = performance.now()
       const [outcome] = await target.send([event], random.pick(shapes))
       const status = outcome?.status
-      this.#calls.push({ event, mark: undefined, from, until: performance.now(), status })
+      this.#calls.push({
+        lane: this.#options.lane(index),
+        event,
+        mark: undefined,
+        from,
+        until: performance.now(),
+        status,
+      })
       sent[random.integer(0, 50)] = event
       if (status !== 200 && random.chance(0.5)) again.push(event)
     }
@@ -174,7 +184,7 @@ export class Load {
       if (this.#paused || !target) continue
       const repeated = again.shift() ?? (random.chance(0.05) ? sent[random.integer(0, 50)] : undefined)
       if (repeated) await make(repeated)
-      else if (random.chance(0.01)) await this.#callBadly(target, random)
+      else if (random.chance(0.01)) await this.#callBadly(target, index, random)
       else if (random.chance(0.2)) await make({ kind: 'sms_mo', data: distinct(data.sevenInbound(1)[0]!, index) })
       else {
         const { msg_id } = distinct(data.sevenReceipts(1)[0]!, index)
@@ -187,11 +197,18 @@ export class Load {
     }
   }
 
-  async #callBadly(target: Target, random: Random): Promise<void> {
+  async #callBadly(target: Target, caller: number, random: Random): Promise<void> {
     const mark = this.#mark()
     const from = performance.now()
     const { status } = await target.sendRaw(random.pick(BAD_BODIES)(mark))
-    this.#calls.push({ event: undefined, mark, from, until: performance.now(), status })
+    this.#calls.push({
+      lane: this.#options.lane(caller),
+      event: undefined,
+      mark,
+      from,
+      until: performance.now(),
+      status,
+    })
   }
 
   #mark(): string {

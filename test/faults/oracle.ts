@@ -30,6 +30,8 @@ export interface Handing {
   /** When it began and when it was acknowledged, by any one clock for each source. Not acknowledged: not owed. */
   readonly from: number
   readonly until: number | undefined
+  /** Where it arrived, if there are several such places: order is kept in each. */
+  readonly lane?: string
   /** The provider has forgotten it: not acknowledged and not found, it is gone. */
   readonly onlyCopy?: boolean
   /** The provider sent it over and over, and nothing says that it is one: then as often as it likes. */
@@ -163,8 +165,8 @@ export class Oracle {
       if (!account || record.topic === 'deadLetter') continue
       if (counted.has(account)) continue // a double stands where it stands
       counted.add(account)
-      const { source, content } = account.handing
-      const lane = `${record.topic} ${record.partition} ${source} ${record.key}`
+      const { source, content, lane: arrivedAt = '' } = account.handing
+      const lane = [record.topic, record.partition, source, arrivedAt, record.key].join(' ')
       const before = last.get(lane)
       if (before && account.until !== undefined && account.until < before.from)
         complaints.push(`behind ${before.content}, which came later: ${source} ${content}`)

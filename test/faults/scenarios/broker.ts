@@ -8,9 +8,9 @@ export const broker: Scenario = {
   async faults(ground) {
     await ground.start()
     ground.load.start()
-    for (let fault = 0; fault < ground.scaled(12); fault++) {
-      await ground.wait(100, 1_500)
-      if (ground.random.chance(0.5)) await killBroker(ground)
+    for (let fault = 0; fault < ground.scaled(25); fault++) {
+      await ground.wait(100, 1_000)
+      if (ground.random.chance(0.3)) await killBroker(ground)
       else await stopBroker(ground)
       if (ground.random.chance(0.5)) await ground.untilPublishingGoesOn()
     }
@@ -28,9 +28,9 @@ export const brokerAndKills: Scenario = {
       while (!over) await ground.liveAndDie(2_500)
     })()
     try {
-      for (let fault = 0; fault < ground.scaled(12); fault++) {
-        await ground.wait(100, 1_500)
-        if (ground.random.chance(0.5)) await killBroker(ground)
+      for (let fault = 0; fault < ground.scaled(25); fault++) {
+        await ground.wait(100, 1_000)
+        if (ground.random.chance(0.3)) await killBroker(ground)
         else await stopBroker(ground)
       }
     } finally {
@@ -52,7 +52,7 @@ async function stopBroker(ground: Ground): Promise<void> {
   const { broker: handle } = ground.stack
   await handle!.pause()
   try {
-    await ground.wait(800, 5_000)
+    await ground.wait(700, 4_000)
   } finally {
     await handle!.resume()
   }

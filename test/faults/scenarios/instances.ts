@@ -30,6 +30,7 @@ export const instances: Scenario = {
       if (caller % 2 === 0) return ground.isUp ? trial.seven : undefined
       return other.isUp ? other.seven : undefined
     }
+    ground.lane = (caller) => String(caller % 2)
     try {
       await ground.start()
       ground.load.start()

@@ -31,10 +31,7 @@ export const provider: Scenario = {
       mtarget.fault(make(ground.random))
       ground.count(name)
       await ground.wait(50, 700)
-      if (ground.random.chance(0.06)) {
-        await ground.kill()
-        await ground.start()
-      }
+      if (ground.random.chance(0.06)) await ground.killAndRestart()
     }
     mtarget.clearFaults()
   },
