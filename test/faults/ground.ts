@@ -73,6 +73,7 @@ export class Ground {
   lane: (caller: number) => string = () => ''
   readonly #scale: number
   #child: GuardedChild | undefined
+  #options: LaunchOptions = {}
 
   constructor({ trial, load, random, stack, prepared, delivery, scale }: GroundParts) {
     this.trial = trial
@@ -106,6 +107,7 @@ export class Ground {
     if (this.isUp) throw new Error('the connector was launched while it ran')
     // A request of the new process does not prove that the old one had its last page.
     this.trial.mtarget.beginRun()
+    this.#options = options
     return (this.#child = await this.trial.connector.launch(options))
   }
 
@@ -113,6 +115,7 @@ export class Ground {
   async start(options: LaunchOptions = {}): Promise<void> {
     if (this.isUp) throw new Error('the connector was started while it ran')
     this.trial.mtarget.beginRun()
+    this.#options = options
     this.#child = await this.trial.connector.start(options)
   }
 
@@ -193,13 +196,22 @@ export class Ground {
     }
   }
 
-  /** Waits until more was published than before, at most `patience` ms. @throws Error when nothing was */
+  /**
+   * Waits until more was published than before, at most `patience` ms. A connector that has ended is started again.
+   * @throws Error when nothing was
+   */
   async untilPublishingGoesOn(patience = 60_000): Promise<void> {
     const giveUpAt = Date.now() + patience
-    const before = await this.#published()
+    let before = await this.#published()
     while ((await this.#published()) <= before) {
+      if (!this.isUp) {
+        await this.ended()
+        await this.start(this.#options)
+        before = 0
+      }
       if (Date.now() > giveUpAt) {
-        throw new Error(`nothing was published within ${patience} ms: ${JSON.stringify(await this.trial.status())}`)
+        const status = JSON.stringify(await this.trial.status().catch(String))
+        throw new Error(`nothing was published within ${patience} ms: ${status}`)
       }
       await delay(50)
     }

@@ -1,4 +1,5 @@
 import type { Scenario } from '../ground.js'
+import { boot } from './boot.js'
 import { broker, brokerAndKills } from './broker.js'
 import { position, positionAtWorst, rights, topics } from './cluster-state.js'
 import { failingDisk, fullDisk, journalLimit, power } from './disk.js'
@@ -13,6 +14,7 @@ import { threeBrokers } from './three-brokers.js'
 /** In the order in which they take turns. */
 export const SCENARIOS: readonly Scenario[] = [
   kills,
+  boot,
   broker,
   network,
   steps,
