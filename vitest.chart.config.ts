@@ -6,8 +6,10 @@ export default defineConfig({
   test: {
     include: ['test/chart/**/*.spec.ts'],
     globalSetup: ['dev/chart/vitest-global.ts'],
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    // Brokers, registries and API servers are started by some files, on a machine that may have few cores: generous limits,
+    // no retries.
+    testTimeout: 180_000,
+    hookTimeout: 300_000,
     retry: 0,
     maxWorkers: 2,
   },
