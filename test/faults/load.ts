@@ -48,6 +48,8 @@ interface Memory {
 const MARK = /bad-item-\d+-\d+/
 export const markIn = (text: string): string | undefined => MARK.exec(text)?.[0]
 
+const MOST_QUEUED = 500
+
 const RECEIPT_SHAPES: readonly SevenShape[] = ['status-url', 'status-url', 'json', 'form-nested', 'form-flat', 'get']
 const MESSAGE_SHAPES: readonly SevenShape[] = ['json', 'form-nested', 'form-flat', 'get']
 const BAD_BODIES = [
@@ -71,7 +73,7 @@ export class Load {
   constructor(trial: Trial, seed: number, options: LoadOptions) {
     this.#trial = trial
     this.#seed = seed
-    this.#options = { callers: 6, pause: 20, rows: 20, lane: () => '', ...options }
+    this.#options = { callers: 5, pause: 30, rows: 12, lane: () => '', ...options }
   }
 
   /** Callbacks that were answered 200. */
@@ -144,7 +146,8 @@ export class Load {
     const random = new Random(this.#seed)
     while (!this.#ended.signal.aborted) {
       await delay(50)
-      if (this.#paused) continue
+      // A queue that nobody reads says no more at a million rows than at some hundred.
+      if (this.#paused || this.#trial.mtarget.queued > MOST_QUEUED) continue
       const rows = data.mtargetMix(this.#options.rows)
       if (random.chance(0.1)) {
         const bad = { MsgId: this.#mark(), Status: '5', OriginatedAddress: '33612345678', DestinationAdress: '36111' }
