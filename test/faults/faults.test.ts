@@ -4,10 +4,9 @@
  */
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest'
 import { NO_OWN_STACK, ownStack, type OwnStack } from '../support/own-stack.js'
-import { noSmallDisk } from '../journal/support/small-disk.js'
 import { conduct } from './conduct.js'
 import type { Delivery, FaultStack, Scenario } from './ground.js'
-import { noCompiler } from './native.js'
+import { missing } from './missing.js'
 import { SCENARIOS } from './scenarios/index.js'
 
 vi.setConfig({ testTimeout: 300_000 })
@@ -36,18 +35,13 @@ async function expectSound(of: Scenario, stack: FaultStack, scale: number, deliv
   expect(report.verdict.owed).toBeGreaterThan(50)
 }
 
-const missing = ({ needs }: Scenario): string | null => {
-  if (needs === 'a C compiler') return noCompiler
-  return needs === 'a small disk' ? noSmallDisk : null
-}
-
 describe('nothing is lost and nothing doubled:', () => {
   const stack = { brokers: inject('brokers'), registryUrl: inject('registryUrl') }
 
   for (const [name, scale] of Object.entries(SHORT)) {
     const each = scenario(name)
     it(`${name}: ${each.about}`, async ({ skip }) => {
-      const reason = missing(each)
+      const reason = await missing(each, stack)
       if (reason !== null) skip(reason)
       await expectSound(each, stack, scale)
     })

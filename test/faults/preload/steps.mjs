@@ -40,12 +40,20 @@ async function onPrototype(path, type, name) {
   wrap(found.prototype, name)
 }
 
+/** Of both ways to publish. */
+async function onPublishers(name) {
+  await onPrototype('publish/kafka-publisher.js', 'KafkaPublisher', name)
+  await onPrototype('publish/at-least-once-publisher.js', 'AtLeastOncePublisher', name)
+}
+
 /** Of the transactions that kafkajs makes. */
 async function onTransactions(name) {
   const { KafkaSession } = await built('publish/kafka-session.js')
   const { connect } = KafkaSession.prototype
   KafkaSession.prototype.connect = async function () {
     await connect.call(this)
+    // At least once there are no transactions, and a producer that sends by itself.
+    if (name === 'sendBatch') wrap(this.producer, name)
     const begin = this.producer.transaction
     if (name === 'transaction') this.producer.transaction = wrapped(begin)
     else {
@@ -67,13 +75,13 @@ const STEPS = {
   /** For a page: before the request, and when its answer is here. */
   ask: () => onPrototype('intake/ask.js', 'Connection', 'ask'),
   /** A new producer, its fencing, the position read. */
-  open: () => onPrototype('publish/kafka-publisher.js', 'KafkaPublisher', 'open'),
+  open: () => onPublishers('open'),
   recover: () => onPrototype('journal/lmdb-journal.js', 'LmdbJournal', 'recover'),
   begin: () => onTransactions('transaction'),
   position: () => onTransactions('sendOffsets'),
   send: () => onTransactions('sendBatch'),
   commit: () => onTransactions('commit'),
-  publish: () => onPrototype('publish/kafka-publisher.js', 'KafkaPublisher', 'publish'),
+  publish: () => onPublishers('publish'),
   release: () => onPrototype('journal/lmdb-journal.js', 'LmdbJournal', 'release'),
 }
 

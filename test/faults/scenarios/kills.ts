@@ -12,7 +12,8 @@ const BATCHES = ['begin', 'position', 'send', 'commit', 'publish', 'release'].fl
 )
 const ONCE = ['open', 'recover'].flatMap(sides(['before', 'after', 'amid']))
 const DISK = ['write', 'fsync'].flatMap(sides(['before', 'after']))
-const TRANSACTIONS = /^(begin|position|commit|publish|open)/
+/** Only where there are transactions. */
+const TRANSACTIONS = /^(begin|position|commit)/
 
 function sides(of: readonly string[]): (step: string) => string[] {
   return (step) => of.map((side) => `${step}-${side}`)
