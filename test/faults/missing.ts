@@ -6,9 +6,8 @@ import { noCompiler } from './native.js'
 
 /** Why these faults can't be made here, in a phrase; null where they can. */
 export async function missing({ needs }: Scenario, stack: FaultStack): Promise<string | null> {
+  if (needs === undefined) return null
   switch (needs) {
-    case undefined:
-      return null
     case 'own stack':
       return stack.broker && stack.registry ? null : 'it takes a broker that may be killed'
     case 'three brokers': {
