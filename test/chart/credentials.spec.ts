@@ -146,6 +146,10 @@ describe.each(['plain', 'scram-sha-256', 'scram-sha-512'])(
       await withConnector(values(bySasl(mechanism)), async (connector) => {
         expect(await receipt(connector, `77-${mechanism}`)).toBe(200)
         await arrival(`77-${mechanism}`, connector)
+        // With two replicas, the chart's default, they share.
+        await until(async () => {
+          if (!(await connector.log()).includes('a member of the group')) throw new Error(await connector.log())
+        }, PATIENCE_MS)
         const log = await connector.log()
         expect(log).not.toContain(PASSWORD)
         // Publishing, sharing with other replicas, reconciling: none of it lacks a right.
