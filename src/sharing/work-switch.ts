@@ -11,7 +11,8 @@ export class WorkSwitch {
   #wanted = false
   #over = false
   #work: Work | undefined
-  #settling: Promise<void> | undefined
+  #busy = false
+  #settled: Promise<void> = Promise.resolve()
 
   /** @param ended called each time when work has ended */
   constructor(begin: () => Work, ended?: () => void) {
@@ -36,16 +37,17 @@ export class WorkSwitch {
     hurry?.addEventListener('abort', force)
     this.#over = true
     this.#want(false)
-    await this.#settling
+    await this.#settled
     hurry?.removeEventListener('abort', force)
   }
 
   #want(wanted: boolean): void {
     this.#wanted = wanted
-    this.#settling ??= this.#settle().finally(() => (this.#settling = undefined))
+    if (!this.#busy) this.#settled = this.#settle()
   }
 
   async #settle(): Promise<void> {
+    this.#busy = true
     while (this.#wanted !== this.on) {
       if (this.#work === undefined) {
         this.#work = this.#begin()
@@ -56,5 +58,6 @@ export class WorkSwitch {
         this.#ended?.()
       }
     }
+    this.#busy = false
   }
 }

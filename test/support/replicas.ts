@@ -8,7 +8,7 @@ import { freePort } from '../../dev/ports.js'
 import { ProviderData, type SevenReceipt } from '../../dev/simulators/data.js'
 import { MtargetSimulator } from '../../dev/simulators/mtarget.js'
 import { SevenCallbacks, SevenSimulator } from '../../dev/simulators/seven.js'
-import { berlin, outboundRow } from './reconciler.js'
+import { berlin, outboundRow } from '../../dev/simulators/seven-rows.js'
 import { until, type TrialStack } from './trial.js'
 
 export const SESSION_TIMEOUT = 6_000
