@@ -37,6 +37,7 @@ export async function check({ config: file, json }: CheckOptions): Promise<numbe
     await finding('journal', () => lookAtDirectory(config.journal.directory)),
     ...(await lookAtSchemas(config)),
     await finding('kafka', () => lookAtKafka(config)),
+    ...(config.sharing ? [await finding('sharing', () => lookAtSharing(config, config.sharing!.topic))] : []),
   ]
   process.stdout.write(
     json
@@ -89,6 +90,18 @@ async function lookAtKafka(config: Config): Promise<string> {
   } catch (error) {
     if (!hasCode(error, 'TOPIC_MISSING') || !config.kafka.createTopics) throw error
     return `${messageOf(error).replace(/;.*/, '')}: run will create what is missing (kafka.createTopics)`
+  }
+}
+
+/** The topic that replicas share the work through: only its absence can be seen without joining the group. */
+async function lookAtSharing(config: Config, topic: string): Promise<string> {
+  const log = createLog({ ...config.log, level: 'silent', instance: config.instance })
+  try {
+    const partitions = await lookAtTopics({ ...kafkaSettings(config), topics: { sharing: topic } }, clock, log)
+    return `${topic} (${partitions.get(topic)} partitions)`
+  } catch (error) {
+    if (!hasCode(error, 'TOPIC_MISSING') || !config.kafka.createTopics) throw error
+    return `${messageOf(error).replace(/;.*/, '')}: run will create it (kafka.createTopics)`
   }
 }
 

@@ -10,7 +10,11 @@ import { openTopics } from './topics.js'
  * How many partitions each topic has, for `check`: creates nothing and fences nobody.
  * @throws ConnectorError KAFKA_UNREACHABLE, KAFKA_REFUSED, TOPIC_MISSING
  */
-export async function lookAtTopics(settings: KafkaSettings, clock: Clock, log: Logger): Promise<Map<string, number>> {
+export async function lookAtTopics(
+  settings: Omit<KafkaSettings, 'topics'> & { readonly topics: object },
+  clock: Clock,
+  log: Logger,
+): Promise<Map<string, number>> {
   const client = kafkaClient(settings, clock, log)
   const admin = client.kafka.admin()
   try {
