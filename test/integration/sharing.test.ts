@@ -1,6 +1,7 @@
 /** Three connectors that share the work of six accounts and one source that is reconciled. */
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest'
 import { contentKey } from '../../dev/demo/ledger.js'
+import { Random } from '../../dev/simulators/random.js'
 import { call } from '../support/call.js'
 import { Replicas, SESSION_TIMEOUT, type ReplicaProcess } from '../support/replicas.js'
 import { until } from '../support/trial.js'
@@ -129,5 +130,45 @@ describe('three replicas', { timeout: 240_000 }, () => {
       await reader.stop()
     }
     expect(await other.sum('dlrmo_watched_messages')).toBe(0)
+  })
+})
+
+/** More of the same, in an order of chance: `SHARING_ROUNDS=20`, ten seconds each. */
+const ROUNDS = Number(process.env['SHARING_ROUNDS'] ?? 0)
+
+describe.skipIf(ROUNDS === 0)('many rounds of chance', { timeout: 60_000 + ROUNDS * 40_000 }, () => {
+  it('lose nothing and double nothing', async () => {
+    const random = new Random(Number(process.env['SHARING_SEED'] ?? 1))
+    const replicas = await three()
+    await all.untilDivided()
+    const stop = load()
+    for (let round = 0; round < ROUNDS; round++) {
+      const one = random.pick(replicas)
+      const what = random.pick(['kill', 'freeze', 'doze', 'terminate', 'kill two'] as const)
+      switch (what) {
+        case 'kill':
+        case 'kill two': {
+          const killed = what === 'kill' ? [one] : [one, random.pick(replicas.filter((each) => each !== one))]
+          for (const each of killed) await each.kill()
+          beginRun()
+          await new Promise((resolve) => setTimeout(resolve, random.integer(0, 2 * SESSION_TIMEOUT)))
+          for (const each of killed) await each.start()
+          break
+        }
+        case 'freeze':
+        case 'doze':
+          one.freeze(true)
+          await new Promise((resolve) => setTimeout(resolve, what === 'doze' ? 2_000 : 2 * SESSION_TIMEOUT))
+          one.freeze(false)
+          break
+        case 'terminate':
+          expect(await one.terminate()).toBe(0)
+          await one.start()
+      }
+      const took = await all.untilDivided()
+      if (process.env['SHARING_FIGURES']) console.log(round, what, one.name.slice(-1), took)
+    }
+    await stop()
+    await expectOnceEach()
   })
 })
