@@ -84,13 +84,18 @@ const reconcile = () =>
     ).describe(
       "Walking the provider's own log of messages sent and received, which finds receipts and inbound messages whose callback never came.",
     ),
-  }).check(
-    rule<{ after: number; giveUpAfter: number }>(
-      'is not more than after: nothing would ever be asked for',
-      ['giveUpAfter'],
-      ({ after, giveUpAfter }) => typeof after !== 'number' || typeof giveUpAfter !== 'number' || giveUpAfter > after,
-    ),
-  )
+  })
+    .check(
+      rule<{ after: number; giveUpAfter: number }>(
+        'is not more than after: nothing would ever be asked for',
+        ['giveUpAfter'],
+        ({ after, giveUpAfter }) => typeof after !== 'number' || typeof giveUpAfter !== 'number' || giveUpAfter > after,
+      ),
+    )
+    .transform(({ journal, ...rest }) => ({
+      ...rest,
+      journal: { ...journal, every: journal.every ?? walkEvery(rest.every) },
+    }))
 
 /** Whoever asks more often for what is missed wants to find more often what nobody knows of, too. */
 const walkEvery = (every: number): number => Math.min(3_600_000, 12 * every)
@@ -148,13 +153,7 @@ export const source = () =>
       ...given,
       textFields: given.textFields ?? [...(traitsOf(given.provider)?.textFields ?? [])],
       ignoreEvents: given.ignoreEvents ?? [],
-      ...(given.reconcile && { reconcile: withWalks(given.reconcile) }),
     }))
-
-const withWalks = ({ journal, ...rest }: z.output<ReturnType<typeof reconcile>>) => ({
-  ...rest,
-  journal: { ...journal, every: journal.every ?? walkEvery(rest.every) },
-})
 
 /** Part of a path and of metrics. */
 export const SOURCE_NAME = '^(?!\\.{1,2}$)[A-Za-z0-9._-]{1,100}$'
