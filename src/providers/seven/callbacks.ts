@@ -40,7 +40,10 @@ function* readJson(opened: Opened, received: Received, query: readonly Field[], 
     yield dead('not-a-report', 'JSON in which there is no object', received.body)
     return
   }
-  if (tooMuchShared(rows.length / 2, query)) return yield tooMuch(rows.length / 2, received.body)
+  if (tooMuchShared(rows.length / 2, query)) {
+    yield tooMuch(rows.length / 2, received.body)
+    return
+  }
   for (let i = 0; i < rows.length; i += 2) {
     const body = opened.bytes.subarray(rows[i], rows[i + 1])
     const fields = rowFields(body, opened)
