@@ -1,5 +1,6 @@
 /** Everything on a trial's three topics, as a `read_committed` consumer with the project's schemas sees it. */
 import { readFileSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
 import avro from 'avsc'
 import type { Topics } from '../../dev/demo/reader.js'
 import { readCommitted } from '../support/kafka.js'
@@ -30,7 +31,7 @@ export async function everythingOn({ brokers, topics, registryUrl }: Reading): P
   for (const topic of Object.keys(FILES) as Topic[]) {
     const type = avro.Type.forSchema(schemaOf(topic))
     const ids = new Set<number>()
-    const records = await within(readCommitted(brokers, topics[topic]), `reading ${topics[topic]}`)
+    const records = await within(patiently(brokers, topics[topic]), `reading ${topics[topic]}`)
     for (const { partition, key, value, headers } of records) {
       if (value[0] !== 0) throw new Error(`a record on ${topics[topic]} does not begin with 0`)
       ids.add(value.readUInt32BE(1))
@@ -39,6 +40,18 @@ export async function everythingOn({ brokers, topics, registryUrl }: Reading): P
     if (registryUrl !== undefined) for (const id of ids) await assertMeans(registryUrl, id, type)
   }
   return found
+}
+
+/** From the beginning again when the consumer's own group was not there yet, as on a broker that has just been started. */
+async function patiently(brokers: readonly string[], topic: string): ReturnType<typeof readCommitted> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await readCommitted(brokers, topic)
+    } catch (error) {
+      if ((error as { retriable?: boolean }).retriable !== true || attempt >= 5) throw error
+      await delay(1_000)
+    }
+  }
 }
 
 async function assertMeans(registryUrl: string, id: number, type: avro.Type): Promise<void> {
