@@ -25,6 +25,7 @@ import { writeMarks } from './marks.js'
 import { NonceStore } from './nonce-store.js'
 import { Oldest } from './oldest.js'
 import { readEntries } from './read.js'
+import { Reads } from './reads.js'
 import { bytesIn, entryCount, spareBytes } from './pages.js'
 import { rememberInto } from './remember.js'
 import { queueRenumbering } from './renumber.js'
@@ -55,6 +56,7 @@ export class LmdbJournal implements Journal {
   readonly #lock: DirectoryLock
   readonly #clock: Clock
   readonly #waiting = new Set<() => void>()
+  readonly #reads = new Reads()
   #next: number
   #released: number
   /** The highest number whose entry is durable. */
@@ -125,7 +127,7 @@ export class LmdbJournal implements Journal {
     let size: number | undefined
     let seq = -1
     // A number for each attempt: by the time of a second one the pipeline may have passed the first.
-    const put = (): Promise<boolean> => entries.put((seq = this.#next++), entry)
+    const put = (): Promise<boolean> => entries.put((seq = this.#reads.begin(this.#next++, seq)), entry)
     const putWithNonce = (): Promise<boolean> =>
       root.batch(() => {
         void put()
@@ -134,13 +136,14 @@ export class LmdbJournal implements Journal {
     let durable = false
     try {
       size = this.#capacity.take(entry)
-      const written = (): boolean => seq <= this.#released || entries.doesExist(seq) // invariant 1
+      const written = (): boolean => this.#reads.has(seq) || entries.doesExist(seq) // invariant 1
       await this.#writer.write(claim ? putWithNonce : put, { once: entry.via !== 'PULL', written })
       durable = true
       if (seq > this.#durable) this.#durable = seq
       return seq
     } finally {
       if (size !== undefined) this.#capacity.settle(size, durable)
+      this.#reads.end(seq)
       claim?.settle()
       for (const wake of this.#waiting) wake()
     }
@@ -159,7 +162,7 @@ export class LmdbJournal implements Journal {
   }
 
   read(after: number, bounds: { readonly entries: number; readonly bytes: number }): Entry[] {
-    return readEntries(this.#env, after, bounds)
+    return this.#reads.saw(readEntries(this.#env, after, bounds))
   }
 
   waitForEntry(after: number, signal: AbortSignal): Promise<void> {
