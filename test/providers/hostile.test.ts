@@ -100,4 +100,9 @@ describe.each(['mtarget', 'seven'])('%s reads a hostile body in good time', (nam
     // What is quadratic takes minutes here.
     expect(decode(received('CALLBACK', 'a&'.repeat(2 * 1024 * 1024)))).toHaveLength(1)
   }, 60_000)
+
+  it('and one nested field of a report over and over', () => {
+    const body = `r[0][msg_id]=1&r[0][status]=A&${'r[0][n][x]=&'.repeat(350_000)}`
+    expect(decode(received('CALLBACK', body)).length).toBeGreaterThan(0)
+  }, 60_000)
 })

@@ -68,11 +68,12 @@ export const group = (
   for (const [key, leaves] of byKey) if (isReport(key, leaves)) groups.push({ key, leaves })
   for (const [key, leaves] of byKey) {
     if (isReport(key, leaves)) continue
-    const fieldsOf = [...leaves.values()].flat()
     const owner = ownerOf(key, byKey, isReport)
-    // `reports[0][net][mcc]` is a field of the report `reports[0]`, and of no other.
-    if (owner) for (const field of fieldsOf) owner.set(field.name, [...(owner.get(field.name) ?? []), field])
-    else for (const field of fieldsOf) shared.push(field)
+    for (const [leaf, list] of leaves) {
+      // `reports[0][net][mcc]` is a field of the report `reports[0]`, and of no other.
+      if (owner) owner.set(`${key} ${leaf}`, list)
+      else for (const field of list) shared.push(field)
+    }
   }
   return { groups, shared }
 }
