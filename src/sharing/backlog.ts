@@ -7,7 +7,7 @@ import type { Batch } from 'kafkajs'
 import type { Clock } from '../clock.js'
 import type { Entry, Published } from '../journal/journal.js'
 import { orAborted } from './aborted.js'
-import type { Log } from './parts.js'
+import { SKEW, type Log } from './parts.js'
 import { readPublished } from './published-record.js'
 import type { TopicReader } from './topic-reader.js'
 
@@ -27,8 +27,6 @@ export interface BacklogParts {
   readonly log: Log
 }
 
-/** Ms by which clocks of publishers and of this replica may differ. */
-const SKEW = 600_000
 /** Ms for which what was read is fresh enough, and after which the reader is let go of. */
 const FRESH = 3_000
 const IDLE = 30_000

@@ -10,7 +10,7 @@ import type { Clock } from '../clock.js'
 import type { Published, WatchChange, WatchList } from '../journal/journal.js'
 import { orAborted, untilAborted } from './aborted.js'
 import { Doubles } from './doubles.js'
-import type { Log } from './parts.js'
+import { SKEW, type Log } from './parts.js'
 import { readPublished } from './published-record.js'
 import type { TopicReader } from './topic-reader.js'
 
@@ -39,8 +39,6 @@ export interface FollowerObserver {
   following(state: 'idle' | 'reading' | 'following' | 'waiting', reason: string | null): void
 }
 
-/** Ms by which clocks of publishers and of this replica may differ. */
-const SKEW = 600_000
 const RETRY = { first: 1_000, longest: 30_000 }
 /** Ms between two notes of how far we are. */
 const NOTE_EVERY = 30_000

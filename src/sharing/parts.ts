@@ -21,3 +21,6 @@ export interface Work {
   /** Resolves when nothing of it is under way any more. */
   stop(hurry?: AbortSignal): Promise<void>
 }
+
+/** Ms by which clocks of publishers and of this replica may differ. */
+export const SKEW = 600_000
