@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import avro from 'avsc'
 import type { Topics } from '../../dev/demo/reader.js'
-import { readCommitted } from '../support/kafka.js'
+import { readCommitted, type SeenRecord } from '../support/kafka.js'
 import type { Found, Topic } from './oracle.js'
 
 const FILES: Readonly<Record<Topic, string>> = {
@@ -25,21 +25,31 @@ export interface Reading {
   readonly registryUrl?: string | undefined
 }
 
-/** @throws Error for a record that is not in the wire format, or whose id means something else */
-export async function everythingOn({ brokers, topics, registryUrl }: Reading): Promise<Found[]> {
-  const found: Found[] = []
+/**
+ * By topic, and by partition in order. Decoded one by one as they are asked for: those of a long run are more than fit in
+ * memory.
+ * @throws Error for a record that is not in the wire format, or whose id means something else
+ */
+export async function everythingOn({ brokers, topics, registryUrl }: Reading): Promise<Iterable<Found>> {
+  const all: { readonly topic: Topic; readonly type: avro.Type; readonly records: readonly SeenRecord[] }[] = []
   for (const topic of Object.keys(FILES) as Topic[]) {
     const type = avro.Type.forSchema(schemaOf(topic))
     const ids = new Set<number>()
     const records = await within(patiently(brokers, topics[topic]), `reading ${topics[topic]}`)
-    for (const { partition, key, value, headers } of records) {
+    for (const { value } of records) {
       if (value[0] !== 0) throw new Error(`a record on ${topics[topic]} does not begin with 0`)
       ids.add(value.readUInt32BE(1))
-      found.push({ topic, partition, key, headers, value: type.fromBuffer(value.subarray(5)) as Found['value'] })
     }
     if (registryUrl !== undefined) for (const id of ids) await assertMeans(registryUrl, id, type)
+    all.push({ topic, type, records })
   }
-  return found
+  return (function* decode() {
+    for (const { topic, type, records } of all) {
+      for (const { partition, key, value, headers } of records) {
+        yield { topic, partition, key, headers, value: type.fromBuffer(value.subarray(5)) as Found['value'] }
+      }
+    }
+  })()
 }
 
 /** From the beginning again when the consumer's own group was not there yet, as on a broker that has just been started. */

@@ -29,7 +29,7 @@ describe('the oracle', () => {
       source: 'seven-main',
       topic: 'dlr',
       content: contentKey(data),
-      expected: fromSeven(data),
+      expected: () => fromSeven(data),
       from,
       until,
     })

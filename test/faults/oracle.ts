@@ -25,8 +25,8 @@ export interface Handing {
   readonly topic: Topic
   /** What the item is known by: see `contentKey`; of bad input a mark in its bytes. */
   readonly content: string
-  /** Left out for bad input: it is where it belongs if its bytes are. */
-  readonly expected?: Expected
+  /** Left out for bad input: it is where it belongs if its bytes are. Made when it is needed: there may be a million. */
+  readonly expected?: () => Expected
   /** When it began and when it was acknowledged, by any one clock for each source. Not acknowledged: not owed. */
   readonly from: number
   readonly until: number | undefined
@@ -67,7 +67,8 @@ interface Account {
   from: number
   until: number | undefined
   mayRepeat: boolean
-  readonly found: Found[]
+  /** Of each record that was found of it. */
+  readonly eventIds: string[]
 }
 
 export class Oracle {
@@ -79,7 +80,7 @@ export class Oracle {
     const account = this.#accounts.get(id)
     if (!account) {
       const { from, until, mayRepeat = false } = handing
-      this.#accounts.set(id, { handing, handedOut: 1, from, until, mayRepeat, found: [] })
+      this.#accounts.set(id, { handing, handedOut: 1, from, until, mayRepeat, eventIds: [] })
       return
     }
     account.handedOut++
@@ -92,13 +93,27 @@ export class Oracle {
     this.#remnants.push({ ...remnant, claimed: false })
   }
 
-  /** @param markIn the mark of bad input in the bytes of a dead letter */
-  audit(records: readonly Found[], markIn: (text: string) => string | undefined): Verdict {
+  /**
+   * @param records looked at once and not kept: those of a long run are more than fit in memory
+   * @param markIn the mark of bad input in the bytes of a dead letter
+   */
+  audit(records: Iterable<Found>, markIn: (text: string) => string | undefined): Verdict {
     const wrong: string[] = []
+    const order = new Order()
+    let published = 0
+    let deadLettered = 0
     for (const record of records) {
+      if (record.topic === 'deadLetter') deadLettered++
+      else published++
       const account = this.#accountOf(record, markIn)
-      if (account) account.found.push(record)
-      else if (!this.#claim(record)) wrong.push(`nobody handed this out: ${record.topic} ${show(record.value)}`)
+      if (!account) {
+        if (!this.#claim(record)) wrong.push(`nobody handed this out: ${record.topic} ${show(record.value)}`)
+        continue
+      }
+      // A double stands where it stands.
+      if (account.eventIds.length === 0) wrong.push(...order.complaints(record, account))
+      account.eventIds.push(record.value['eventId'] as string)
+      wrong.push(...differences(record, account.handing))
     }
     const lost: string[] = []
     const doubled: string[] = []
@@ -106,31 +121,28 @@ export class Oracle {
     const ids = new Map<string, string>()
     let owed = 0
     let gone = 0
+    let handedOut = 0
     for (const [id, account] of this.#accounts) {
-      const { found, until, handing } = account
+      const { eventIds, until, handing, mayRepeat } = account
+      const times = eventIds.length
+      handedOut += account.handedOut
       if (until !== undefined) owed++
-      else if (handing.onlyCopy === true && found.length === 0) gone++
-      if (until !== undefined && found.length === 0) lost.push(`${handing.source} ${handing.content}`)
-      if (found.length > 1 && !account.mayRepeat)
-        doubled.push(`${found.length} times: ${handing.source} ${handing.content}`)
-      const eventIds = new Set(found.map(({ value }) => value['eventId'] as string))
-      if (eventIds.size > 1 && !account.mayRepeat)
-        strangers.push(`${[...eventIds].join(' and ')}: ${handing.source} ${handing.content}`)
-      for (const eventId of eventIds) {
+      else if (handing.onlyCopy === true && times === 0) gone++
+      if (until !== undefined && times === 0) lost.push(`${handing.source} ${handing.content}`)
+      if (times > 1 && !mayRepeat) doubled.push(`${times} times: ${handing.source} ${handing.content}`)
+      const different = new Set(eventIds)
+      if (different.size > 1 && !mayRepeat)
+        strangers.push(`${[...different].join(' and ')}: ${handing.source} ${handing.content}`)
+      for (const eventId of different) {
         const other = ids.get(eventId)
         if (other !== undefined) wrong.push(`one event id, ${eventId}, for ${id} and ${other}`)
         ids.set(eventId, id)
       }
-      for (const record of found) wrong.push(...differences(record, handing))
     }
     for (const remnant of this.#remnants) {
       if (remnant.owed && !remnant.claimed)
         lost.push(`the rest of a cut page: ${remnant.bytes.toString().slice(0, 200)}`)
     }
-    wrong.push(...this.#disorder(records, markIn))
-    const deadLettered = records.filter(({ topic }) => topic === 'deadLetter').length
-    const handedOut = [...this.#accounts.values()].reduce((sum, account) => sum + account.handedOut, 0)
-    const published = records.length - deadLettered
     return { handedOut, owed, published, deadLettered, gone, lost, doubled, strangers, wrong }
   }
 
@@ -154,25 +166,22 @@ export class Oracle {
     if (match) match.claimed = true
     return match !== undefined
   }
+}
 
-  /** Invariant 4: of two items with one key, what was acknowledged before the other began stands before it. */
-  #disorder(records: readonly Found[], markIn: (text: string) => string | undefined): string[] {
-    const last = new Map<string, { from: number; content: string }>()
-    const counted = new Set<Account>()
-    const complaints: string[] = []
-    for (const record of records) {
-      const account = this.#accountOf(record, markIn)
-      if (!account || record.topic === 'deadLetter') continue
-      if (counted.has(account)) continue // a double stands where it stands
-      counted.add(account)
-      const { source, content, lane: arrivedAt = '' } = account.handing
-      const lane = [record.topic, record.partition, source, arrivedAt, record.key].join(' ')
-      const before = last.get(lane)
-      if (before && account.until !== undefined && account.until < before.from)
-        complaints.push(`behind ${before.content}, which came later: ${source} ${content}`)
-      if (!before || account.from > before.from) last.set(lane, { from: account.from, content })
-    }
-    return complaints
+/** Invariant 4: of two items with one key, what was acknowledged before the other began stands before it. */
+class Order {
+  /** The latest to begin of those that were seen, by partition, lane and key. */
+  readonly #last = new Map<string, { from: number; content: string }>()
+
+  /** Records of a partition are to come as they stand there. */
+  complaints(record: Found, { handing, from, until }: Account): string[] {
+    if (record.topic === 'deadLetter') return []
+    const { source, content, lane: arrivedAt = '' } = handing
+    const lane = [record.topic, record.partition, source, arrivedAt, record.key].join(' ')
+    const before = this.#last.get(lane)
+    if (!before || from > before.from) this.#last.set(lane, { from, content })
+    if (!before || until === undefined || until >= before.from) return []
+    return [`behind ${before.content}, which came later: ${source} ${content}`]
   }
 }
 
@@ -183,8 +192,9 @@ function differences(record: Found, { topic, expected, source, content }: Handin
     if (!same(is, should)) wrong.push(`${what} is ${show(is)}, not ${show(should)}: ${source} ${content}`)
   }
   if (expected) {
-    differ('the key', record.key, expected.key)
-    for (const [name, value] of Object.entries(expected.value)) {
+    const { key, value: fields } = expected()
+    differ('the key', record.key, key)
+    for (const [name, value] of Object.entries(fields)) {
       // Found by what is in `raw`; only the envelope can be more.
       if (name !== 'raw') differ(name, record.value[name], value)
     }

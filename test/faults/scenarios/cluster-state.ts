@@ -27,7 +27,7 @@ export const topics: Scenario = {
       const first = random.pick(all)
       const gone = all.filter((topic) => topic === first || random.chance(0.3))
       const there = await everythingOn({ brokers: stack.brokers, topics: trial.topics, registryUrl: stack.registryUrl })
-      ground.earlier.push(...there.filter(({ topic }) => gone.includes(topic)))
+      ground.earlier.push(...[...there].filter(({ topic }) => gone.includes(topic)))
       await withAdmin(stack.brokers, (admin) =>
         admin.deleteTopics({ topics: gone.map((topic) => trial.topics[topic]) }),
       )
