@@ -1,7 +1,5 @@
 /** Callbacks of seven over connections that are kept alive, each answered before the next on its connection. */
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
+import { flood } from '../dev/simulators/flood.js'
 import type { Stack } from '../dev/stack/index.js'
 import { quantile } from './figures.js'
 import { startConnector, untilPublishing, untilReached } from './running.js'
@@ -18,26 +16,17 @@ export interface CallbackFigures {
   readonly cpu: number
 }
 
-export interface CallerReport {
-  readonly seconds: number
-  /** Milliseconds, a sample. */
-  readonly times: readonly number[]
-  readonly refused: number
-}
-
 export async function measureCallbacks(stack: Stack, count: number, connections: number): Promise<CallbackFigures> {
   const running = await startConnector(stack, 'bench-callbacks', 'http://127.0.0.1:1/')
   try {
     await untilPublishing(running)
     const cpuBefore = await running.sum('process_cpu_seconds_total')
     const start = performance.now()
-    // A process of its own: the load must not take turns with what measures it.
-    const caller = fork(fileURLToPath(new URL('caller.ts', import.meta.url)), [
-      String(running.callbackPort),
-      String(count),
-      String(connections),
-    ])
-    const [report] = (await once(caller, 'message')) as [CallerReport]
+    const report = await flood({
+      url: `http://127.0.0.1:${running.callbackPort}/callbacks/seven-main/bench`,
+      count,
+      connections,
+    })
     if (report.refused > 0) throw new Error(`${report.refused} callbacks were not answered with 200`)
     await untilReached(running, 'dlrmo_events_published_total', count)
     const seconds = (performance.now() - start) / 1000

@@ -25,6 +25,8 @@ export interface Report {
   readonly verdict: Verdict
   /** Everything that must not be; empty in a good run. */
   readonly complaints: readonly string[]
+  /** What was measured. */
+  readonly notes: readonly string[]
 }
 
 export async function conduct(scenario: Scenario, given: FaultStack, options: RunOptions): Promise<Report> {
@@ -58,11 +60,12 @@ export async function conduct(scenario: Scenario, given: FaultStack, options: Ru
     })
     const oracle = new Oracle()
     load.enter(oracle)
-    const verdict = oracle.audit([...ground.earlier, ...records], markIn)
+    const verdict = oracle.audit(oneAfterTheOther(ground.earlier, records), markIn)
     const mayDouble = delivery === 'at-least-once' || scenario.mayDouble === true
     const complaints = [...ground.complaints, ...complaintsOf(verdict, mayDouble)]
     const seconds = Math.round((Date.now() - began) / 1_000)
-    return { scenario: scenario.name, seed, delivery, seconds, counts: ground.counts, verdict, complaints }
+    const { counts, notes } = ground
+    return { scenario: scenario.name, seed, delivery, seconds, counts, verdict, complaints, notes }
   } catch (error) {
     const faults = JSON.stringify(Object.fromEntries(ground.counts))
     throw new Error(`${String(error)}\nafter ${faults}\n${await trial.connector.endOfLog(30)}`, { cause: error })
@@ -70,6 +73,10 @@ export async function conduct(scenario: Scenario, given: FaultStack, options: Ru
     await load.stop()
     await end(trial, prepared)
   }
+}
+
+function* oneAfterTheOther<T>(...parts: readonly Iterable<T>[]): Iterable<T> {
+  for (const part of parts) yield* part
 }
 
 async function settle(ground: Ground): Promise<void> {

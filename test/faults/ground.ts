@@ -25,6 +25,8 @@ export interface Scenario {
   readonly needs?: 'own stack' | 'three brokers' | 'a C compiler' | 'a small disk'
   /** Only the mode that it makes sense in. */
   readonly only?: Delivery
+  /** Takes long: only when asked for by its name. */
+  readonly byNameOnly?: boolean
   /** Where the contract allows doubles, each with the event id of the first. */
   readonly mayDouble?: boolean
   /** The registry forgets ids: what they meant can't be asked at the end. */
@@ -65,6 +67,8 @@ export class Ground {
   /** Exit codes that a connector may end with by itself, beside being killed. */
   readonly expectedCodes = new Set<number>()
   readonly complaints: string[] = []
+  /** What was measured, a line each. */
+  readonly notes: string[] = []
   /** Records of topics that are no longer there at the end. */
   readonly earlier: Found[] = []
   /** Whom the callers call; the connector of the trial while it runs, unless a scenario has others. */

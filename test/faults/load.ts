@@ -7,6 +7,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { contentKey } from '../../dev/demo/ledger.js'
 import { ProviderData, SEVEN_STATUSES } from '../../dev/simulators/data.js'
+import { flood, floodReceipt } from '../../dev/simulators/flood.js'
 import type { MtargetAnswer } from '../../dev/simulators/mtarget.js'
 import { page } from '../../dev/simulators/mtarget-page.js'
 import { Random } from '../../dev/simulators/random.js'
@@ -69,6 +70,7 @@ export class Load {
   #running: Promise<unknown> = Promise.resolve()
   #paused = false
   #marks = 0
+  #flooded = 0
 
   constructor(trial: Trial, seed: number, options: LoadOptions) {
     this.#trial = trial
@@ -103,6 +105,22 @@ export class Load {
     }
   }
 
+  /**
+   * So many receipts as fast as they are taken, beside all else.
+   * @throws Error when one is not answered 200
+   */
+  async flood(count: number): Promise<{ readonly seconds: number }> {
+    const { seconds, refused } = await flood({
+      url: this.#trial.callbackUrl,
+      first: this.#flooded,
+      count,
+      connections: 64,
+    })
+    if (refused > 0) throw new Error(`${refused} of ${count} callbacks were not answered 200`)
+    this.#flooded += count
+    return { seconds }
+  }
+
   /** Resolves when the last call has ended. */
   async stop(): Promise<void> {
     this.#ended.abort()
@@ -118,9 +136,15 @@ export class Load {
       if (event === undefined) continue
       const [topic, expected] =
         event.kind === 'dlr'
-          ? (['dlr', fromSeven(event.data)] as const)
-          : (['mo', fromSevenInbound(event.data)] as const)
+          ? (['dlr', () => fromSeven(event.data)] as const)
+          : (['mo', () => fromSevenInbound(event.data)] as const)
       oracle.handedOut({ source, lane, topic, content: contentKey({ ...event.data }), expected, from, until })
+    }
+    for (let number = 0; number < this.#flooded; number++) {
+      const content = contentKey({ ...floodReceipt(number) })
+      const expected = () => fromSeven(floodReceipt(number))
+      // One message each: there is no order among them.
+      oracle.handedOut({ source: 'seven-main', topic: 'dlr', content, expected, from: 0, until: 0 })
     }
     let place = 0
     for (const answer of this.#trial.mtarget.answers) {
@@ -135,7 +159,7 @@ export class Load {
           continue
         }
         const topic = row['Status'] === '5' ? 'mo' : 'dlr'
-        oracle.handedOut({ ...common, topic, content: contentKey(row), expected: fromMtarget(row) })
+        oracle.handedOut({ ...common, topic, content: contentKey(row), expected: () => fromMtarget(row) })
       }
       for (const remnant of remnantsOf(answer)) oracle.cut(remnant)
     }

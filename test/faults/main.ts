@@ -17,7 +17,7 @@ const { values } = parseArgs({
   options: {
     runs: { type: 'string' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
-    /** Names of scenarios, comma-separated; all of them by default. */
+    /** Names of scenarios, comma-separated; by default all that do not take long. */
     only: { type: 'string' },
     delivery: { type: 'string', default: 'exactly-once' },
     /** Less than 1: shorter runs. */
@@ -32,7 +32,9 @@ if (unknown !== undefined) {
   console.error(`no scenario "${unknown}"; there are ${SCENARIOS.map(({ name }) => name).join(', ')}`)
   process.exit(2)
 }
-const chosen = SCENARIOS.filter(({ name, only }) => (names?.includes(name) ?? true) && (only ?? delivery) === delivery)
+const chosen = SCENARIOS.filter(
+  ({ name, only, byNameOnly }) => (names?.includes(name) ?? !byNameOnly) && (only ?? delivery) === delivery,
+)
 const runs = Number(values.runs ?? chosen.length)
 const seed = Number(values.seed)
 const progress = progressOn(process.stdout)
@@ -60,6 +62,7 @@ async function run(scenario: Scenario, number: number, stack: FaultStack): Promi
     progress.step(
       `  ${report.seconds} s, ${handedOut} handed out, ${owed} owed, ${lost.length} lost, ${doubled.length} doubled; ${faults}`,
     )
+    for (const note of report.notes) progress.step(`  ${note}`)
     if (report.complaints.length > 0) failed++
     for (const complaint of report.complaints.slice(0, 10)) progress.step(`  ${complaint}`)
     if (report.complaints.length > 10) progress.step(`  and ${report.complaints.length - 10} more`)

@@ -1,4 +1,5 @@
 import type { Scenario } from '../ground.js'
+import { backlog } from './backlog.js'
 import { boot } from './boot.js'
 import { broker, brokerAndKills } from './broker.js'
 import { position, positionAtWorst, rights, topics } from './cluster-state.js'
@@ -9,6 +10,7 @@ import { diskSteps, kills, steps } from './kills.js'
 import { network, networkAndKills } from './network.js'
 import { provider } from './provider.js'
 import { registry } from './registry.js'
+import { steady } from './steady.js'
 import { threeBrokers } from './three-brokers.js'
 
 /** In the order in which they take turns. */
@@ -36,4 +38,6 @@ export const SCENARIOS: readonly Scenario[] = [
   clocks,
   stopped,
   threeBrokers,
+  steady,
+  backlog,
 ]
