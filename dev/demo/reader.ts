@@ -86,6 +86,17 @@ export class Reader {
     }, END_PATIENCE_MS)
   }
 
+  /** All that there is, from start to stop. */
+  async readAll(): Promise<Seen[]> {
+    try {
+      await this.start()
+      await this.readToTheEnd()
+      return this.seen
+    } finally {
+      await this.stop()
+    }
+  }
+
   async stop(): Promise<void> {
     await this.#consumer.disconnect()
     await this.#admin.disconnect()

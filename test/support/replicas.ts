@@ -206,15 +206,8 @@ export class Replicas {
     }, patience)
   }
 
-  async readAll(): Promise<Seen[]> {
-    const reader = this.#reader()
-    try {
-      await reader.start()
-      await reader.readToTheEnd()
-      return reader.seen
-    } finally {
-      await reader.stop()
-    }
+  readAll(): Promise<Seen[]> {
+    return this.#reader().readAll()
   }
 
   /** A reader that goes on; to be stopped by its owner. */

@@ -126,16 +126,7 @@ export async function startTrial(
       changeNow(configuration)
       await Connector.configure(folder, addresses, configuration)
     },
-    async readAll() {
-      const reader = newReader()
-      try {
-        await reader.start()
-        await reader.readToTheEnd()
-        return reader.seen
-      } finally {
-        await reader.stop()
-      }
-    },
+    readAll: () => newReader().readAll(),
     async follow() {
       const reader = newReader()
       readers.push(reader)
