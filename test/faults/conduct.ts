@@ -14,6 +14,8 @@ export interface RunOptions {
   readonly seed: number
   readonly delivery?: Delivery
   readonly scale?: number
+  /** Called with what was measured. */
+  readonly say?: (text: string) => void
 }
 
 export interface Report {
@@ -25,12 +27,10 @@ export interface Report {
   readonly verdict: Verdict
   /** Everything that must not be; empty in a good run. */
   readonly complaints: readonly string[]
-  /** What was measured. */
-  readonly notes: readonly string[]
 }
 
 export async function conduct(scenario: Scenario, given: FaultStack, options: RunOptions): Promise<Report> {
-  const { seed, delivery = 'exactly-once', scale = 1 } = options
+  const { seed, delivery = 'exactly-once', scale = 1, say = () => undefined } = options
   const began = Date.now()
   const random = new Random(seed)
   const prepared = (await scenario.prepare?.(given, random)) ?? {}
@@ -49,7 +49,7 @@ export async function conduct(scenario: Scenario, given: FaultStack, options: Ru
     target: (caller) => ground.target(caller),
     lane: (caller) => ground.lane(caller),
   })
-  const ground: Ground = new Ground({ trial, load, random, stack, prepared, delivery, scale })
+  const ground: Ground = new Ground({ trial, load, random, stack, prepared, delivery, scale, say })
   try {
     await scenario.faults(ground)
     await settle(ground)
@@ -64,8 +64,7 @@ export async function conduct(scenario: Scenario, given: FaultStack, options: Ru
     const mayDouble = delivery === 'at-least-once' || scenario.mayDouble === true
     const complaints = [...ground.complaints, ...complaintsOf(verdict, mayDouble)]
     const seconds = Math.round((Date.now() - began) / 1_000)
-    const { counts, notes } = ground
-    return { scenario: scenario.name, seed, delivery, seconds, counts, verdict, complaints, notes }
+    return { scenario: scenario.name, seed, delivery, seconds, counts: ground.counts, verdict, complaints }
   } catch (error) {
     const faults = JSON.stringify(Object.fromEntries(ground.counts))
     throw new Error(`${String(error)}\nafter ${faults}\n${await trial.connector.endOfLog(30)}`, { cause: error })

@@ -53,6 +53,7 @@ export interface GroundParts {
   readonly delivery: Delivery
   /** 1: as in the long form. Less: so much shorter. */
   readonly scale: number
+  readonly say: (text: string) => void
 }
 
 export class Ground {
@@ -67,8 +68,8 @@ export class Ground {
   /** Exit codes that a connector may end with by itself, beside being killed. */
   readonly expectedCodes = new Set<number>()
   readonly complaints: string[] = []
-  /** What was measured, a line each. */
-  readonly notes: string[] = []
+  /** Tells whoever waits what was measured. */
+  readonly say: (text: string) => void
   /** Records of topics that are no longer there at the end. */
   readonly earlier: Found[] = []
   /** Whom the callers call; the connector of the trial while it runs, unless a scenario has others. */
@@ -79,7 +80,7 @@ export class Ground {
   #child: GuardedChild | undefined
   #options: LaunchOptions = {}
 
-  constructor({ trial, load, random, stack, prepared, delivery, scale }: GroundParts) {
+  constructor({ trial, load, random, stack, prepared, delivery, scale, say }: GroundParts) {
     this.trial = trial
     this.load = load
     this.random = random
@@ -87,6 +88,7 @@ export class Ground {
     this.prepared = prepared
     this.delivery = delivery
     this.#scale = scale
+    this.say = say
   }
 
   get isUp(): boolean {

@@ -55,14 +55,14 @@ async function run(scenario: Scenario, number: number, stack: FaultStack): Promi
   const reason = await missing(scenario, stack)
   if (reason !== null) return progress.step(`  left out: ${reason}`)
   try {
-    const report = await conduct(scenario, stack, { seed: seed + number, delivery, scale: Number(values.scale) })
+    const say = (text: string): void => progress.step(`  ${text}`)
+    const report = await conduct(scenario, stack, { seed: seed + number, delivery, scale: Number(values.scale), say })
     reports.push(report)
     const { handedOut, lost, doubled, owed } = report.verdict
     const faults = [...report.counts].map(([fault, times]) => `${times} ${fault}`).join(', ')
     progress.step(
       `  ${report.seconds} s, ${handedOut} handed out, ${owed} owed, ${lost.length} lost, ${doubled.length} doubled; ${faults}`,
     )
-    for (const note of report.notes) progress.step(`  ${note}`)
     if (report.complaints.length > 0) failed++
     for (const complaint of report.complaints.slice(0, 10)) progress.step(`  ${complaint}`)
     if (report.complaints.length > 10) progress.step(`  and ${report.complaints.length - 10} more`)

@@ -25,12 +25,12 @@ export const backlog: Scenario = {
     ground.count('broker kill -9')
     const { seconds } = await load.flood(ground.scaled(BACKLOG))
     const entries = await trial.metric('dlrmo_journal_entries')
-    ground.notes.push(`${entries} entries in custody after ${Math.round(seconds)} s`)
+    ground.say(`${entries} entries in custody after ${Math.round(seconds)} s`)
 
     await ground.kill()
     const opening = performance.now()
     await ground.start()
-    ground.notes.push(`ready ${((performance.now() - opening) / 1_000).toFixed(1)} s after the start, with all of them`)
+    ground.say(`ready ${((performance.now() - opening) / 1_000).toFixed(1)} s after the start, with all of them`)
 
     const watch = new Watch(trial)
     try {
@@ -39,13 +39,13 @@ export const backlog: Scenario = {
       const draining = performance.now()
       await until(async () => (await trial.metric('dlrmo_journal_entries')) === 0, DRAINING)
       const lasted = (performance.now() - draining) / 1_000
-      ground.notes.push(`drained in ${Math.round(lasted)} s, ${Math.round(entries / lasted)} entries a second`)
+      ground.say(`drained in ${Math.round(lasted)} s, ${Math.round(entries / lasted)} entries a second`)
     } finally {
       await watch.stop()
     }
     const drain = watch.looks.filter((each) => each.entries > 0)
     const phases = inParts(drain, PHASES).map(phaseOf)
-    ground.notes.push(
+    ground.say(
       `memory of each sixth of that: ${phases.map(({ memory }) => round(memory)).join(', ')} MiB, ` +
         `at most ${round(phaseOf(drain).mostMemory)}; file ${round(phaseOf(drain).file)} MiB`,
     )

@@ -36,7 +36,7 @@ export const steady: Scenario = {
       const { phase, drained } = await oneRound(ground)
       phases.push(phase)
       ground.count('broker kill -9')
-      ground.notes.push(
+      ground.say(
         `round ${number}: ${phase.mostEntries} entries waited, none ${drained} s after the broker was back; ` +
           `memory ${round(phase.memory)} MiB, at most ${round(phase.mostMemory)}; file ${round(phase.file)} MiB`,
       )
