@@ -1,3 +1,5 @@
+import fc from 'fast-check'
+import { Partitioners } from 'kafkajs'
 import { describe, expect, it } from 'vitest'
 import { javaPartitioner } from '../../src/publish/partitioner.js'
 
@@ -26,6 +28,27 @@ describe('the partitioner', () => {
 
   it('has a partition for an empty key', () => {
     expect(javaPartitioner(new Map([['topic', 6]]))('topic', '')).toBeGreaterThanOrEqual(0)
+  })
+
+  it('agrees with the one of kafkajs on any key', () => {
+    const theirs = Partitioners.DefaultPartitioner()
+    const ours = javaPartitioner(new Map([['topic', 1009]]))
+    const partitionMetadata = new Array<never>(1009)
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 40 }), (key) => {
+        const expected = theirs({ topic: 'topic', partitionMetadata, message: { key, value: null } })
+        expect(ours('topic', key)).toBe(expected)
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('is done with a key of a megabyte at once', () => {
+    const key = 'k'.repeat(1024 * 1024)
+    const partitionOf = javaPartitioner(new Map([['topic', 6]]))
+    const start = performance.now()
+    partitionOf('topic', key)
+    expect(performance.now() - start).toBeLessThan(2000)
   })
 
   it('does not guess the partitions of a topic that was not opened', () => {
