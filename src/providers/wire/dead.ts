@@ -1,4 +1,5 @@
 /** Dead letters that decoding makes: a closed list of reasons, so that they can be counted. */
+import { wellFormed } from '../../event.js'
 import type { DeadItem, Item } from '../provider.js'
 
 export const DEAD_REASONS = {
@@ -33,7 +34,7 @@ export const tooMuch = (items: number, body: Uint8Array): DeadItem =>
 export const dead = (reason: DeadReason, detail: string, body: Uint8Array): DeadItem => ({
   kind: 'dead-letter',
   reason,
-  detail,
+  detail: wellFormed(detail), // it quotes what was found, maybe up to the middle of a pair
   body,
 })
 

@@ -6,6 +6,7 @@
  * into the stack's limit. Two liberties are taken, both of them unambiguous: control characters inside strings (a line
  * break in an SMS) and numbers with leading zeros.
  */
+import { wellFormed } from '../../event.js'
 import type { Field } from './fields.js'
 
 const MAX_DEPTH = 64
@@ -150,7 +151,8 @@ class Reader {
     const content = this.#text.slice(start, at)
     if (!escaped) return content
     try {
-      return JSON.parse(`"${content.replace(CONTROL, escapeControl)}"`) as string
+      // An escape alone can bring half of a surrogate pair: what decoded the bytes lets none through.
+      return wellFormed(JSON.parse(`"${content.replace(CONTROL, escapeControl)}"`) as string)
     } catch {
       this.#at = start
       this.#fail('a string holds an escape that JSON does not know')

@@ -10,6 +10,13 @@ const pairs = (text: string): string[][] | string => {
 }
 
 describe('a JSON object as fields', () => {
+  it('has no half of a surrogate pair, which no UTF-8 and no Avro string can hold', () => {
+    expect(pairs('{"a\\ude00":"cut \\ud83d","whole":"\\ud83d\\ude00"}')).toEqual([
+      ['a\ufffd', 'cut \ufffd', 'string'],
+      ['whole', '😀', 'string'],
+    ])
+  })
+
   it.each([
     ['{}', []],
     [' { "a" : "b" } ', [['a', 'b', 'string']]],
