@@ -7,8 +7,7 @@
  */
 import { ConnectorError } from '../errors.js'
 import { wrappedCompression } from './compression.js'
-import { within } from './deadline.js'
-import { describe, openError } from './kafka-errors.js'
+import { openError } from './kafka-errors.js'
 import { KafkaSession, type SessionParts } from './kafka-session.js'
 import type { OutgoingRecord, Publisher } from './publisher.js'
 import { sendAll } from './send-all.js'
@@ -29,30 +28,30 @@ export class AtLeastOncePublisher implements Publisher {
   /** @returns -1: the broker knows of no position, what the journal has released counts */
   async open(_journalId: string): Promise<number> {
     this.#discard()
-    const { settings, clock } = this.#parts
+    const { settings } = this.#parts
     const session = (this.#session = new KafkaSession(this.#parts))
     try {
-      await within(session.connect(), settings.requestTimeout * 6, 'opening a producer', clock)
+      await session.step(session.connect(), 'opening a producer')
       session.leaveAdmin()
       return -1
     } catch (error) {
       this.#discard()
-      throw openError(error, settings.brokers)
+      throw openError(error, settings.brokers, session.describe(error))
     }
   }
 
   async publish(records: readonly OutgoingRecord[], _position: number): Promise<void> {
-    const { settings, clock } = this.#parts
+    const { settings } = this.#parts
     const session = this.#session
     if (!session) throw new ConnectorError('PUBLISH_IN_DOUBT', 'there is no producer; open one')
     try {
       for (const topicMessages of cutIntoSends(records, settings.maxBatchBytes, session.partitionOf)) {
         const options = { topicMessages, compression: this.#compression, timeout: settings.requestTimeout }
-        await within(sendAll(session.producer, options), settings.requestTimeout * 3, 'a send', clock)
+        await session.step(sendAll(session.producer, options), 'a send')
       }
     } catch (error) {
       this.#discard()
-      throw new ConnectorError('PUBLISH_IN_DOUBT', `Kafka did not confirm all records: ${describe(error)}`, {
+      throw new ConnectorError('PUBLISH_IN_DOUBT', `Kafka did not confirm all records: ${session.describe(error)}`, {
         cause: error,
       })
     }

@@ -17,6 +17,8 @@ import type { KafkaSettings, TlsSettings } from './settings.js'
 
 export interface KafkaClient {
   readonly kafka: Kafka
+  /** When a byte last came from any broker, in monotonic ms; -Infinity before. */
+  readonly heardAt: () => number
   /** Closes every connection; what is called next opens them again. Only while no call is under way. */
   rest(): void
   /** Cuts every connection and refuses new ones. */
@@ -40,6 +42,7 @@ export function kafkaClient(
 ): KafkaClient {
   const sockets = new Set<Socket>()
   let destroyed = false
+  let heardAt = -Infinity
   const socketFactory: ISocketFactory = ({ host, port, ssl, onConnect }) => {
     if (destroyed) throw new Error('this client was thrown away')
     const socket = ssl
@@ -48,6 +51,7 @@ export function kafkaClient(
     socket.setKeepAlive(true, KEEP_ALIVE)
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
+    socket.on('data', () => (heardAt = clock.monotonic()))
     return socket
   }
   const kafka = new Kafka({
@@ -66,6 +70,7 @@ export function kafkaClient(
   const cut = (reason: string): void => sockets.forEach((socket) => socket.destroy(new Error(reason)))
   return {
     kafka,
+    heardAt: () => heardAt,
     rest: () => cut('nothing to do'),
     destroy: () => {
       destroyed = true

@@ -97,13 +97,17 @@ export const describe = (error: unknown): string => {
 }
 
 /** What stood in the way of a producer, by our own names: KAFKA_REFUSED, KAFKA_UNREACHABLE, or as it was thrown. */
-export const openError = (error: unknown, brokers: readonly string[]): ConnectorError => {
+export const openError = (
+  error: unknown,
+  brokers: readonly string[],
+  description = describe(error),
+): ConnectorError => {
   if (error instanceof ConnectorError) return error
   const [code, message] = isRefusal(error)
     ? ([
         'KAFKA_REFUSED',
-        `Kafka refuses us: ${describe(error)}; check kafka.sasl, kafka.tls and the rights of this user`,
+        `Kafka refuses us: ${description}; check kafka.sasl, kafka.tls and the rights of this user`,
       ] as const)
-    : (['KAFKA_UNREACHABLE', `Kafka at ${brokers.join(', ')} can't be used: ${describe(error)}`] as const)
+    : (['KAFKA_UNREACHABLE', `Kafka at ${brokers.join(', ')} can't be used: ${description}`] as const)
   return new ConnectorError(code, message, { cause: error })
 }

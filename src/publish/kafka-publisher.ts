@@ -15,9 +15,8 @@
 import type { Transaction } from 'kafkajs'
 import { ConnectorError } from '../errors.js'
 import { wrappedCompression } from './compression.js'
-import { within } from './deadline.js'
 import { Fencing } from './fencing.js'
-import { CONCURRENT_TRANSACTIONS, describe, openError, saysAnyOf } from './kafka-errors.js'
+import { CONCURRENT_TRANSACTIONS, openError, saysAnyOf } from './kafka-errors.js'
 import { KafkaSession, type SessionParts } from './kafka-session.js'
 import type { OutgoingRecord, Publisher } from './publisher.js'
 import { sendAll } from './send-all.js'
@@ -66,15 +65,15 @@ export class KafkaPublisher implements Publisher {
   async open(journalId: string): Promise<number> {
     return this.#alone(async () => {
       this.#discard()
-      const { settings, clock } = this.#parts
+      const { settings } = this.#parts
       const id = `dlr-mo-connector.${settings.instance}`
       const session = new KafkaSession(this.#parts, { id, timeout: this.#transactionTimeout })
       this.#open = { session, groupId: `${id}.${journalId}`, next: undefined }
       try {
-        return await within(this.#begin(this.#open), this.#patience * 2, 'opening a producer', clock)
+        return await session.step(this.#begin(this.#open), 'opening a producer')
       } catch (error) {
         this.#discard()
-        throw openError(error, settings.brokers)
+        throw openError(error, settings.brokers, session.describe(error))
       }
     })
   }
@@ -88,7 +87,7 @@ export class KafkaPublisher implements Publisher {
         await this.#transact(open, records, position)
       } catch (error) {
         this.#discard()
-        throw this.#publishError(error)
+        throw this.#publishError(error, open.session)
       }
     })
   }
@@ -112,16 +111,16 @@ export class KafkaPublisher implements Publisher {
 
   async #transact(open: Open, records: readonly OutgoingRecord[], position: number): Promise<void> {
     const { session } = open
-    const { settings, clock } = this.#parts
+    const { settings } = this.#parts
     const transaction = open.next ?? (await session.producer.transaction())
     open.next = undefined
-    await this.#sendPosition(transaction, open.groupId, position)
+    await this.#sendPosition(open, transaction, position)
     for (const topicMessages of cutIntoSends(records, settings.maxBatchBytes, session.partitionOf)) {
       const options = { topicMessages, compression: this.#compression, timeout: settings.requestTimeout }
-      await within(sendAll(transaction, options), this.#patience, 'a send', clock)
+      await session.step(sendAll(transaction, options), 'a send')
     }
     // kafkajs sends EndTxn once and gives its outcome or an error; the error is never answered by another commit here.
-    await within(transaction.commit(), this.#patience, 'a commit', clock)
+    await session.step(transaction.commit(), 'a commit')
   }
 
   /**
@@ -129,18 +128,14 @@ export class KafkaPublisher implements Publisher {
    * first, and this call kafkajs does not repeat by itself, nor has anything been written then. Everything after it
    * finds the transaction begun.
    */
-  async #sendPosition(transaction: Transaction, consumerGroupId: string, position: number): Promise<void> {
+  async #sendPosition({ session, groupId }: Open, transaction: Transaction, position: number): Promise<void> {
     const { settings, clock } = this.#parts
     const topics = [{ topic: settings.topics.deadLetter, partitions: [{ partition: 0, offset: String(position + 1) }] }]
     const giveUpAt = clock.monotonic() + settings.requestTimeout
     for (let pause = FINISHING.first; ; pause = Math.min(pause * 2, FINISHING.longest)) {
       try {
-        return await within(
-          transaction.sendOffsets({ consumerGroupId, topics }),
-          this.#patience,
-          'storing the position',
-          clock,
-        )
+        const stored = transaction.sendOffsets({ consumerGroupId: groupId, topics })
+        return await session.step(stored, 'storing the position')
       } catch (error) {
         if (!saysAnyOf(error, CONCURRENT_TRANSACTIONS) || clock.monotonic() > giveUpAt) throw error
         await clock.sleep(pause)
@@ -148,7 +143,7 @@ export class KafkaPublisher implements Publisher {
     }
   }
 
-  #publishError(error: unknown): ConnectorError {
+  #publishError(error: unknown, session: KafkaSession): ConnectorError {
     if (this.#fencing.replaced(error)) {
       return new ConnectorError(
         'PRODUCER_REPLACED',
@@ -156,7 +151,7 @@ export class KafkaPublisher implements Publisher {
         { cause: error },
       )
     }
-    return new ConnectorError('PUBLISH_IN_DOUBT', `Kafka did not confirm a transaction: ${describe(error)}`, {
+    return new ConnectorError('PUBLISH_IN_DOUBT', `Kafka did not confirm a transaction: ${session.describe(error)}`, {
       cause: error,
     })
   }
@@ -165,11 +160,6 @@ export class KafkaPublisher implements Publisher {
   #discard(): void {
     this.#open?.session.destroy()
     this.#open = undefined
-  }
-
-  /** The time for one call: kafkajs may have to connect, ask for a coordinator and then wait for the answer itself. */
-  get #patience(): number {
-    return this.#parts.settings.requestTimeout * 3
   }
 
   /** Invariant 7. Two calls at once are a mistake of the caller, and harm nothing. */

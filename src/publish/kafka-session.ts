@@ -2,10 +2,11 @@
  * One producer from its making to its end: a client of its own, a fencing transaction, the position read behind it.
  * After any failure it is destroyed, never mended (invariant 7).
  */
-import type { Admin, Producer } from 'kafkajs'
+import type { Admin, Producer, RequestTimeoutEvent } from 'kafkajs'
 import type { Logger } from 'pino'
 import type { Clock } from '../clock.js'
-import { COORDINATOR_MOVES, saysAnyOf } from './kafka-errors.js'
+import { within } from './deadline.js'
+import { COORDINATOR_MOVES, describe, isAnswer, isRefusal, saysAnyOf } from './kafka-errors.js'
 import { kafkaClient, type KafkaClient } from './kafka-client.js'
 import { javaPartitioner } from './partitioner.js'
 import type { Partitioner } from './sends.js'
@@ -17,6 +18,14 @@ export interface SessionParts {
   readonly clock: Clock
   readonly log: Logger
 }
+
+/**
+ * Requests that each step may take one after the other, those for connecting to brokers that were not met before
+ * included. One broker that has been met answers 14 for opening, 4, 3 for each send, and 2.
+ */
+const REQUESTS = { 'opening a producer': 40, 'storing the position': 12, 'a send': 12, 'a commit': 10 }
+/** Request time-outs without a byte: kafkajs itself gives each request one, and one to connect. */
+const SILENCE = 3
 
 /** Milliseconds that a clean goodbye may take before the connections are cut. */
 const GOODBYE = 1_000
@@ -31,6 +40,8 @@ export class KafkaSession {
   readonly producer: Producer
   /** How many each topic has. */
   readonly #partitions = new Map<string, number>()
+  /** The last request of this step that was not answered in time. */
+  #unanswered: string | undefined
   readonly partitionOf: Partitioner = javaPartitioner(this.#partitions)
 
   /** @param transaction absent for a producer without transactions */
@@ -58,6 +69,31 @@ export class KafkaSession {
       // doubled under new numbers, or left out.
       retry: { retries: 0 },
     })
+    const note = ({ payload }: RequestTimeoutEvent): void => void (this.#unanswered = payload.apiName)
+    this.admin.on(this.admin.events.REQUEST_TIMEOUT, note)
+    this.producer.on(this.producer.events.REQUEST_TIMEOUT, note)
+  }
+
+  /**
+   * One step of what a producer does, given up only when nothing is heard any more, or when it takes as long as all its
+   * requests together may.
+   */
+  step<T>(operation: Promise<T>, what: keyof typeof REQUESTS): Promise<T> {
+    this.#unanswered = undefined
+    const { requestTimeout } = this.#settings
+    const { heardAt } = this.#client
+    const patience = { silence: SILENCE * requestTimeout, longest: REQUESTS[what] * requestTimeout, heardAt }
+    return within(operation, patience, what, this.#clock)
+  }
+
+  /** For people: what went wrong here. */
+  describe(error: unknown): string {
+    // kafkajs hides a time-out: behind a coordinator that it could not find, a broker that is not connected.
+    if (this.#unanswered === undefined || isAnswer(error) || isRefusal(error)) return describe(error)
+    return (
+      `no answer to ${this.#unanswered} within ${this.#settings.requestTimeout} ms (kafka.requestTimeout); ` +
+      'where brokers are only slow, raise that'
+    )
   }
 
   /** Connects and looks at the topics. Fences nobody. */

@@ -21,7 +21,7 @@ export async function lookAtTopics(
     await admin.connect()
     return await within(
       openTopics(admin, { topics: settings.topics }, clock),
-      settings.requestTimeout * 6,
+      { silence: settings.requestTimeout * 3, longest: settings.requestTimeout * 20, heardAt: client.heardAt },
       'looking at topics',
       clock,
     )

@@ -104,6 +104,35 @@ describe('exactly once, when answers are lost', () => {
     },
   )
 
+  it('gets on where each answer comes late, but in time, however many an operation takes', async () => {
+    const slow = new KafkaPublisher({ settings: { ...settings, requestTimeout: 800 }, clock: systemClock, log })
+    onTestFinished(() => slow.close())
+    publisher = slow
+    proxy.lateness = 400
+    proxy.judge(() => 'late-answer')
+    await publishAll(1, 1)
+    proxy.judge(() => 'pass')
+    expect(await committed()).toEqual([0])
+  }, 60_000)
+
+  it('says which request is too slow, and what to do, where none is answered in time', async () => {
+    await publisher.open(JOURNAL)
+    for (const [key, name] of [
+      [API.findCoordinator, 'GroupCoordinator'],
+      [API.txnOffsetCommit, 'TxnOffsetCommit'],
+    ] as const) {
+      await publisher.open(JOURNAL)
+      const happened = proxy.once(key, 'lose-answer')
+      await expect(publisher.publish(batch(0, 1), 0)).rejects.toThrow(
+        new RegExp(`no answer to ${name} within 1000 ms \\(kafka.requestTimeout\\); .*raise that`),
+      )
+      await happened
+    }
+    proxy.judge(() => 'lose-answer')
+    await expect(publisher.open(JOURNAL)).rejects.toThrow(/no answer to \w+ within 1000 ms/)
+    proxy.judge(() => 'pass')
+  })
+
   it('does not let a commit that arrives late count once a new producer stands', async () => {
     await publisher.open(JOURNAL)
     proxy.judge((key) => (key === API.endTxn ? 'hold' : 'pass'))

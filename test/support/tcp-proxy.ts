@@ -26,15 +26,12 @@ export type Fate =
   | 'lose-request'
   /** The broker gets the request; the connection is reset instead of an answer. */
   | 'cut'
-  /** The client hears of it `LATE` ms later, and of everything behind it. */
+  /** The client hears of it `lateness` ms later, and of everything behind it. */
   | 'late-answer'
   /** From now on nothing passes on this connection, either way, and it stays open. */
   | 'stall'
   /** Kept back until `release`, even if the client has gone by then: as if it had lain in a buffer on the way. */
   | 'hold'
-
-/** Milliseconds: within a time-out of a second once, beyond it twice in a row. */
-const LATE = 700
 
 /** Decides for each request. */
 export type Judge = (apiKey: number) => Fate
@@ -46,6 +43,8 @@ export class KafkaProxy {
   readonly #held: (() => void)[] = []
   #judge: Judge = () => 'pass'
   #port = 0
+  /** Milliseconds: within a time-out of a second once, beyond it twice in a row. */
+  lateness = 700
   /** How often what was done. */
   readonly counts: Record<Fate, number> = {
     pass: 0,
@@ -157,7 +156,7 @@ export class KafkaProxy {
       frames((frame) => {
         const correlation = frame.readInt32BE(4)
         if (stalled || unheard.delete(correlation)) return
-        const wait = late.delete(correlation) ? LATE : 0
+        const wait = late.delete(correlation) ? this.lateness : 0
         const pass = (): void => void (client.destroyed || stalled || client.write(this.#readdressed(frame)))
         if (wait === 0 && waiting === 0) return pass()
         waiting++
