@@ -1,7 +1,7 @@
 /** Why a schema may not follow another, in Avro's own terms: for registries that say no without a reason. */
 import type avro from 'avsc'
 import { messageOf } from '../errors.js'
-import { parseWriter } from './writable.js'
+import { losses, parseWriter } from './writable.js'
 
 /** @param level the registry's: BACKWARD, FORWARD, FULL, each with or without _TRANSITIVE */
 export function explain(level: string, ours: string, earlier: string): string[] {
@@ -41,11 +41,12 @@ const inFields = (reader: avro.types.RecordType, writer: avro.types.RecordType, 
 
 const isRecord = (type: avro.Type): type is avro.types.RecordType => type.typeName === 'record'
 
-/** Whether two JSON texts mean the same Avro schema: names, types and order; docs and defaults apart. */
+/** Whether two JSON texts mean the same Avro schema: names, types, order and units of time; docs and defaults apart. */
 export const sameSchema = (one: string, other: string): boolean => {
   if (one === other) return true
   try {
-    return parseWriter(one).equals(parseWriter(other))
+    // avsc compares by the canonical form, which knows no units.
+    return parseWriter(one).equals(parseWriter(other)) && losses(one, other).length === 0
   } catch {
     return false
   }

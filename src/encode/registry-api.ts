@@ -32,6 +32,10 @@ export interface Verdict {
 const CONTENT_TYPE = 'application/vnd.schemaregistry.v1+json'
 /** Milliseconds for one call, from connecting to the last byte. */
 const TIMEOUT = 5_000
+/** Bytes of one answer: far more than any schema, far less than memory. */
+const LONGEST_ANSWER = 16 * 1024 * 1024
+/** The wire format has four bytes for an id, and readers take them as signed. */
+const LARGEST_ID = 2 ** 31 - 1
 
 export class RegistryApi {
   /** Without credentials, without a trailing slash. */
@@ -42,6 +46,7 @@ export class RegistryApi {
     headersTimeout: TIMEOUT,
     bodyTimeout: TIMEOUT,
     connect: { timeout: TIMEOUT },
+    maxResponseSize: LONGEST_ANSWER,
   })
 
   constructor(settings: RegistrySettings) {
@@ -58,7 +63,7 @@ export class RegistryApi {
   /** The id under which the subject holds exactly this schema. */
   async lookup(subject: string, schema: string, timeout = TIMEOUT): Promise<number | undefined> {
     const found = await this.#call('POST', `/subjects/${encodeURIComponent(subject)}`, { schema }, timeout)
-    return found && numberIn(found, 'id', this.url)
+    return found && idIn(found, this.url)
   }
 
   /** The level that applies to the subject: its own, else the global one; undefined where the registry names none. */
@@ -87,7 +92,7 @@ export class RegistryApi {
     const path = `/subjects/${encodeURIComponent(subject)}/versions`
     const answer = await this.#call('POST', path, { schema })
     if (!answer) throw notARegistry(this.url, `POST ${path} is answered with 404`)
-    return numberIn(answer, 'id', this.url)
+    return idIn(answer, this.url)
   }
 
   /** JSON text of the schema with this id. */
@@ -107,7 +112,7 @@ export class RegistryApi {
     if (!answer) return undefined
     const type = answer['schemaType']
     return {
-      id: numberIn(answer, 'id', this.url),
+      id: idIn(answer, this.url),
       version,
       schema: stringIn(answer, 'schema', this.url),
       ...(typeof type === 'string' && { schemaType: type }),
@@ -154,6 +159,8 @@ export class RegistryApi {
       })
       return { status: answer.statusCode, text: await answer.body.text() }
     } catch (error) {
+      if ((error as { code?: unknown }).code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE')
+        throw notARegistry(this.url, `${method} ${this.url}${path} is answered with more than ${LONGEST_ANSWER} bytes`)
       throw new ConnectorError(
         'REGISTRY_UNREACHABLE',
         `the schema registry at ${this.url} can't be reached: ${messageOf(error)}`,
@@ -186,10 +193,11 @@ const notARegistry = (url: string, found: string): ConnectorError =>
     `${found}; check that registry.url (${url}) is the root of a Confluent-compatible API, its path included`,
   )
 
-const numberIn = (answer: Answer, key: string, url: string): number => {
-  const value = answer[key]
-  if (typeof value === 'number') return value
-  throw notARegistry(url, `an answer of the registry has no number "${key}"`)
+const idIn = (answer: Answer, url: string): number => {
+  const { id } = answer
+  if (typeof id !== 'number') throw notARegistry(url, 'an answer of the registry has no number "id"')
+  if (Number.isInteger(id) && id >= 0 && id <= LARGEST_ID) return id
+  throw notARegistry(url, `the registry has given the schema id ${id}, which no record can carry`)
 }
 
 const stringIn = (answer: Answer, key: string, url: string): string => {

@@ -62,7 +62,48 @@ describe('the gate to the registry', () => {
   it('only looks, where everything is there', async () => {
     for (const { name, schema } of Object.values(subjects)) registry.add(name, schema.text)
     await gate().ready()
-    expect(registry.requests).toEqual(NAMES.map((name) => `POST /apis/ccompat/v7/subjects/${name}`))
+    expect(registry.requests).toEqual(
+      NAMES.flatMap((name, index) => [
+        `POST /apis/ccompat/v7/subjects/${name}`,
+        `GET /apis/ccompat/v7/schemas/ids/${index + 1}`,
+      ]),
+    )
+  })
+
+  it.each([
+    ['looked up', true],
+    ['registered', false],
+  ])('stays shut while an id that was %s stands for another schema, and opens when it is ours', async (_how, there) => {
+    for (const { name, schema } of Object.values(subjects)) if (there) registry.add(name, schema.text)
+    const shut = gate()
+    registry.instead = (_method, path) =>
+      path.endsWith('/schemas/ids/2') ? { body: { schema: schemas.dlr.text } } : undefined
+    const refused = shut.ready()
+    await expect(refused).rejects.toMatchObject({ code: 'SCHEMA_REFUSED' })
+    await expect(refused).rejects.toThrow(/gives schema id 2 for subject sms\.mo-value, and another schema for that id/)
+    expect(() => shut.writers).toThrow()
+    expect(readdirSync(directory)).toEqual([])
+    registry.instead = () => undefined
+    await shut.ready()
+  })
+
+  it('tells units of time apart where nothing else differs', async () => {
+    registry.instead = (_method, path) =>
+      path.endsWith('/schemas/ids/1')
+        ? { body: { schema: schemas.dlr.text.replaceAll('timestamp-millis', 'timestamp-micros') } }
+        : undefined
+    await expect(gate().ready()).rejects.toMatchObject({ code: 'SCHEMA_REFUSED' })
+  })
+
+  it.each([
+    [403, { error_code: 40301, message: 'User is denied' }],
+    [404, { error_code: 40403, message: 'Schema not found' }],
+    [404, 'no such path'],
+  ])('believes a registry that does not say what an id stands for: %i %j', async (status, body) => {
+    registry.instead = (_method, path) => (path.includes('/schemas/ids/') ? { status, body } : undefined)
+    const open = gate()
+    await open.ready()
+    expect(open.confirmed).toBe(true)
   })
 
   it('asks by the level that applies: the latest version, all of them, or not at all', async () => {
@@ -140,6 +181,16 @@ describe('the gate to the registry', () => {
       /Incompatible artifact/,
     ],
     ['nonsense', 200, {}, 'REGISTRY_REFUSED', /no number "id"/],
+    [
+      'an id that no record can carry',
+      200,
+      { id: 2 ** 31 },
+      'REGISTRY_REFUSED',
+      /schema id 2147483648, which no record/,
+    ],
+    ['a negative id', 200, { id: -1 }, 'REGISTRY_REFUSED', /schema id -1, which no record/],
+    ['half an id', 200, { id: 1.5 }, 'REGISTRY_REFUSED', /schema id 1.5, which no record/],
+    ['an answer without an end', 200, ' '.repeat(17 * 1024 * 1024), 'REGISTRY_REFUSED', /more than 16777216 bytes/],
   ])('tells %s for what it is', async (_what, status, body, code, message) => {
     registry.instead = (method, path) =>
       method === 'POST' && path.includes('/subjects/') ? { status, body } : undefined

@@ -18,6 +18,7 @@ const SHORT: Readonly<Record<string, number>> = {
   network: 0.12,
   'network+kill': 0.1,
   power: 0.15,
+  registry: 0.11,
   'full-disk': 0.2,
   'failing-disk': 0.15,
   provider: 0.2,
