@@ -53,6 +53,9 @@ export interface PipelineParts {
 
 /** What one transaction takes at most, unless a single entry is larger. */
 const BATCH = { entries: 5000, bytes: 4 * 1024 * 1024 }
+/** After a failure half of that, down to this share: what a broker took too long for would take as long each time. */
+const LEAST_SHARE = 1 / 16
+const share = (of: number): typeof BATCH => ({ entries: Math.ceil(BATCH.entries * of), bytes: BATCH.bytes * of })
 /** Items after which no further entry is added: small bytes can be many items. */
 const ENOUGH_ITEMS = 20_000
 /** Milliseconds between attempts while Kafka or the registry is away. */
@@ -73,6 +76,7 @@ interface Batch {
 export class Pipeline {
   readonly #parts: PipelineParts
   #delay = RETRY.first
+  #share = 1
   #told: 'waits' | 'goes on' | undefined
 
   constructor(parts: PipelineParts) {
@@ -160,7 +164,7 @@ export class Pipeline {
     const { journal, upToDate } = this.#parts
     for (;;) {
       if (signal.aborted) return null
-      const entries = journal.read(after, BATCH)
+      const entries = journal.read(after, share(this.#share))
       if (entries.length > 0) {
         await upToDate?.(entries, signal)
         return this.#decodeAll(entries, earlier, signal)
@@ -213,7 +217,13 @@ export class Pipeline {
       throw new ConnectorError('PUBLISH_IN_DOUBT', 'this process slept; what it was to publish is looked at again')
     }
     const start = clock.monotonic()
-    await publisher.publish(records, upTo)
+    try {
+      await publisher.publish(records, upTo)
+    } catch (error) {
+      this.#share = Math.max(LEAST_SHARE, this.#share / 2)
+      throw error
+    }
+    this.#share = Math.min(1, this.#share * 2)
     observer.committed(records.length, (clock.monotonic() - start) / 1000)
   }
 }

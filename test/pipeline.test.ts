@@ -390,6 +390,18 @@ describe('while Kafka or the registry is away', () => {
     await process.ended
   })
 
+  it('makes transactions smaller while none gets through, and as large as before once they do', async () => {
+    for (let i = 0; i < 24; i++) await world.append([mo(String(i))], 0.45 * MIB)
+    let left = 6
+    const process = new Process(world, (_call, port, method) =>
+      port === 'publisher' && method === 'publish' && left-- > 0 ? { when: 'before', what: away } : undefined,
+    )
+    await world.drain(process)
+    expect(process.observer.told.filter((each) => each.startsWith('committed'))).toEqual(
+      ['1', '1', '1', '2', '4', '8', '7'].map((count) => `committed ${count}`),
+    )
+  })
+
   it('begins with short pauses again once something was committed, and says once that it goes on', async () => {
     await world.append([mo()])
     let failing = true
