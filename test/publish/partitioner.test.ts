@@ -46,9 +46,8 @@ describe('the partitioner', () => {
   it('is done with a key of a megabyte at once', () => {
     const key = 'k'.repeat(1024 * 1024)
     const partitionOf = javaPartitioner(new Map([['topic', 6]]))
-    const start = performance.now()
-    partitionOf('topic', key)
-    expect(performance.now() - start).toBeLessThan(2000)
+    // With time in proportion to the square of the length this would not end before the test's time does.
+    expect(partitionOf('topic', key)).toBeLessThan(6)
   })
 
   it('does not guess the partitions of a topic that was not opened', () => {
