@@ -131,7 +131,7 @@ export class KafkaPublisher implements Publisher {
   async #sendPosition({ session, groupId }: Open, transaction: Transaction, position: number): Promise<void> {
     const { settings, clock } = this.#parts
     const topics = [{ topic: settings.topics.deadLetter, partitions: [{ partition: 0, offset: String(position + 1) }] }]
-    const giveUpAt = clock.monotonic() + settings.requestTimeout
+    const giveUpAt = clock.monotonic() + session.patience
     for (let pause = FINISHING.first; ; pause = Math.min(pause * 2, FINISHING.longest)) {
       try {
         const stored = transaction.sendOffsets({ consumerGroupId: groupId, topics })

@@ -74,6 +74,11 @@ export class KafkaSession {
     this.producer.on(this.producer.events.REQUEST_TIMEOUT, note)
   }
 
+  /** Milliseconds for what a broker has to finish before it can go on, asked again and again. */
+  get patience(): number {
+    return SILENCE * this.#settings.requestTimeout
+  }
+
   /**
    * One step of what a producer does, given up only when nothing is heard any more, or when it takes as long as all its
    * requests together may.
@@ -82,7 +87,7 @@ export class KafkaSession {
     this.#unanswered = undefined
     const { requestTimeout } = this.#settings
     const { heardAt } = this.#client
-    const patience = { silence: SILENCE * requestTimeout, longest: REQUESTS[what] * requestTimeout, heardAt }
+    const patience = { silence: this.patience, longest: REQUESTS[what] * requestTimeout, heardAt }
     return within(operation, patience, what, this.#clock)
   }
 
@@ -106,7 +111,7 @@ export class KafkaSession {
 
   /** The offset that a group has stored for partition 0 of a topic; -1 for none. */
   async storedOffset(groupId: string, topic: string): Promise<number> {
-    const giveUpAt = this.#clock.monotonic() + this.#settings.requestTimeout
+    const giveUpAt = this.#clock.monotonic() + this.patience
     for (;;) {
       try {
         const answer = await this.admin.fetchOffsets({ groupId, topics: [topic] })
