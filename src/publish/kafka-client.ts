@@ -14,6 +14,7 @@ import type { Clock } from '../clock.js'
 import { levelFor, logInto } from './kafka-log.js'
 import { tokenProvider } from './oauth-token.js'
 import type { KafkaSettings, TlsSettings } from './settings.js'
+import { giveWholeAnswers } from './whole-answers.js'
 
 export interface KafkaClient {
   readonly kafka: Kafka
@@ -48,6 +49,7 @@ export function kafkaClient(
     const socket = ssl
       ? connectTls({ host, port, ...(isIP(host) ? {} : { servername: host }), ...ssl }, onConnect)
       : connectTcp({ host, port, noDelay: true }, onConnect)
+    giveWholeAnswers(socket)
     socket.setKeepAlive(true, KEEP_ALIVE)
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
