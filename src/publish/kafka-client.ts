@@ -49,11 +49,11 @@ export function kafkaClient(
     const socket = ssl
       ? connectTls({ host, port, ...(isIP(host) ? {} : { servername: host }), ...ssl }, onConnect)
       : connectTcp({ host, port, noDelay: true }, onConnect)
+    socket.on('data', () => (heardAt = clock.monotonic()))
     giveWholeAnswers(socket)
     socket.setKeepAlive(true, KEEP_ALIVE)
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
-    socket.on('data', () => (heardAt = clock.monotonic()))
     return socket
   }
   const kafka = new Kafka({

@@ -11,7 +11,7 @@ import type { Socket } from 'node:net'
 /** Bytes of the length that each answer begins with; it does not count itself. */
 const LENGTH = 4
 
-/** To be called before any listener is added. */
+/** To be called before anything listens that is to be given whole answers. */
 export function giveWholeAnswers(socket: Socket): void {
   const on = socket.on.bind(socket) as (event: string, listener: (...args: never[]) => void) => Socket
   socket.on = (event: string, listener: (...args: never[]) => void): Socket =>

@@ -93,7 +93,7 @@ describe('a socket that gives whole answers', () => {
     const kafka = new Kafka({
       brokers: [`127.0.0.1:${port}`],
       logLevel: logLevel.NOTHING,
-      requestTimeout: 10_000,
+      requestTimeout: 60_000, // longer than this test: out of step, nothing is ever answered
       connectionTimeout: 1_000,
       retry: { retries: 2, initialRetryTime: 5, maxRetryTime: 5 },
       socketFactory: ({ host, port: to, onConnect }) => {
@@ -103,10 +103,8 @@ describe('a socket that gives whole answers', () => {
       },
     })
     const admin = kafka.admin()
-    const start = performance.now()
     await expect(admin.connect()).resolves.toBeUndefined()
     expect(served).toEqual([0, 1])
-    expect(performance.now() - start).toBeLessThan(5_000)
     await admin.disconnect()
   })
 })
