@@ -14,6 +14,9 @@ Exit codes:
   3  a dependency can't be reached or refuses us (check, run --drain)
   4  the journal is held by another process, or another process publishes under this instance`
 
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const
+const endAtOnce = (): never => end(0)
+
 const program = new Command('dlr-mo-connector')
   .description(
     'Takes delivery receipts (DLR) and mobile-originated messages (MO) of SMS aggregators into custody and publishes each exactly once to Kafka.',
@@ -36,7 +39,14 @@ command('run', 'take in, publish, until SIGTERM or SIGINT')
   .option('--drain', 'take nothing in; publish until the journal is empty, then end', false)
   .option('--timeout <duration>', 'with --drain: give up after this long (250ms, 30s, 3m, 1h) with exit code 3')
   // Loaded when it is called: help and wrong arguments need none of it.
-  .action(async (options: RunOptions) => end(await (await import('./commands/run.js')).run(options)))
+  .action(async (options: RunOptions) => {
+    // Nothing is in custody yet: a signal while modules are loaded and the configuration is read ends us in order, too.
+    for (const signal of SIGNALS) process.on(signal, endAtOnce)
+    const { run } = await import('./commands/run.js')
+    const running = run(options) // listens itself from here on
+    for (const signal of SIGNALS) process.off(signal, endAtOnce)
+    end(await running)
+  })
 
 command('check', 'test configuration, journal, registry and brokers without taking anything in').action(
   async (options: CheckOptions) => end(await (await import('./commands/check.js')).check(options)),

@@ -1,5 +1,6 @@
 /** What the process ends with, and what it says then: as scripts and orchestrators see it. */
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { mkdir, open, readFile, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, describe, expect, inject, it, onTestFinished } from 'vitest'
@@ -283,6 +284,18 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
     return child
   }
   const log = (): Promise<string> => readFile(join(trial.folder, 'program.log'), 'utf8')
+
+  it('ends it with 0 when it has hardly begun, reading its configuration', async () => {
+    await begin()
+    const pipe = join(trial.folder, 'pipe.yaml')
+    execFileSync('mkfifo', [pipe])
+    const child = ending(await startProgram(['run', '--config', pipe], { cwd: trial.folder }))
+    const writer = await open(pipe, 'w') // once it is there to read
+    child.signal(signal)
+    await writer.writeFile(await readFile(join(trial.folder, 'connector.yaml')))
+    await writer.close()
+    expect(await child.exited).toBe(0)
+  })
 
   it('ends it with 0, what was taken in being published', async () => {
     await begin()
