@@ -80,7 +80,6 @@ export class SchemaGate {
     const writers = {} as Record<Kind, Writer>
     for (const kind of KINDS) {
       writers[kind] = await resolveWriter(api, subjects[kind].name, subjects[kind].schema, register)
-      await this.#assertMeans(subjects[kind].name, writers[kind])
     }
     this.#writers = writers
     this.#state = 'confirmed'
@@ -95,25 +94,6 @@ export class SchemaGate {
           `(${describe(this.#parts.subjects, writers)}); records that were prepared with the old ones are made again`,
       )
     }
-  }
-
-  /**
-   * A registry may give an id and mean another schema by it: two of them behind one address, a cache in between, a
-   * search that is content with a similar one. Readers would find out, after the fact. Only what it says of the id is
-   * held against it; one that does not let us ask is believed.
-   */
-  async #assertMeans(subject: string, { id, schema }: Writer): Promise<void> {
-    const { api } = this.#parts
-    const there = await api.schemaOf(id).catch((error: unknown) => {
-      if (hasCode(error, 'REGISTRY_UNREACHABLE')) throw error
-      return undefined
-    })
-    if (there === undefined || sameSchema(there, schema)) return
-    throw new ConnectorError(
-      'SCHEMA_REFUSED',
-      `the registry at ${api.url} gives schema id ${id} for subject ${subject}, and another schema for that id: is it ` +
-        'one registry that answers there? Nothing is published until both agree',
-    )
   }
 
   /** Ids that were used while the registry was away must still mean what we wrote with them. */

@@ -2,8 +2,8 @@
  * Which id one of our schemas has in a subject: looked up, registered where that is allowed, or refused with a reason.
  * Never changes a subject's configuration.
  */
-import { ConnectorError } from '../errors.js'
-import { explain } from './explain.js'
+import { ConnectorError, hasCode } from '../errors.js'
+import { explain, sameSchema } from './explain.js'
 import type { RegistryApi } from './registry-api.js'
 import type { EventSchema } from './schemas.js'
 import { losses } from './writable.js'
@@ -24,11 +24,10 @@ export async function resolveWriter(
   schema: EventSchema,
   register: boolean,
 ): Promise<Writer> {
-  const id = await api.lookup(subject, schema.text)
-  if (id !== undefined) return { id, schema: schema.text }
-  if (!register) return findUsable(api, subject, schema)
+  const found = await findWriter(api, subject, schema, register)
+  if (found) return found
   await assertCompatible(api, subject, schema)
-  return { id: await api.register(subject, schema.text), schema: schema.text }
+  return confirmed(api, subject, { id: await api.register(subject, schema.text), schema: schema.text })
 }
 
 /**
@@ -41,11 +40,41 @@ export async function checkWriter(
   schema: EventSchema,
   register: boolean,
 ): Promise<string> {
-  const id = await api.lookup(subject, schema.text)
-  if (id !== undefined) return `registered with id ${id}`
-  if (!register) return `can be written with id ${(await findUsable(api, subject, schema)).id}`
+  const found = await findWriter(api, subject, schema, register)
+  if (found) return `${found.schema === schema.text ? 'registered' : 'can be written'} with id ${found.id}`
   await assertCompatible(api, subject, schema)
   return 'compatible: run will register it'
+}
+
+/** Undefined: the subject does not hold our schema yet, and we may register it. */
+async function findWriter(
+  api: RegistryApi,
+  subject: string,
+  schema: EventSchema,
+  register: boolean,
+): Promise<Writer | undefined> {
+  const id = await api.lookup(subject, schema.text)
+  if (id !== undefined) return confirmed(api, subject, { id, schema: schema.text })
+  return register ? undefined : confirmed(api, subject, await findUsable(api, subject, schema))
+}
+
+/**
+ * A registry may give an id and mean another schema by it: two of them behind one address, a cache in between, a search
+ * that is content with a similar one. Readers would find out, after the fact. Only what it says of the id is held
+ * against it; one that does not let us ask is believed.
+ */
+async function confirmed(api: RegistryApi, subject: string, writer: Writer): Promise<Writer> {
+  const { id, schema } = writer
+  const there = await api.schemaOf(id).catch((error: unknown) => {
+    if (hasCode(error, 'REGISTRY_UNREACHABLE')) throw error
+    return undefined
+  })
+  if (there === undefined || sameSchema(there, schema)) return writer
+  throw new ConnectorError(
+    'SCHEMA_REFUSED',
+    `the registry at ${api.url} gives schema id ${id} for subject ${subject}, and another schema for that id: is it ` +
+      'one registry that answers there? Nothing is published until both agree',
+  )
 }
 
 /** Asked before registering, since some registries take anything where no rule is enforced on write. */

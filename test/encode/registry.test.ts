@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import pino from 'pino'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { RegistryApi, type RegistrySettings } from '../../src/encode/registry-api.js'
+import { checkWriter } from '../../src/encode/resolve.js'
 import { SchemaGate, type Subject } from '../../src/encode/registry.js'
 import { RememberedIds } from '../../src/encode/remembered-ids.js'
 import { type Kind, KINDS, loadSchemas, subjectOf } from '../../src/encode/schemas.js'
@@ -85,6 +86,20 @@ describe('the gate to the registry', () => {
     expect(readdirSync(directory)).toEqual([])
     registry.instead = () => undefined
     await shut.ready()
+  })
+
+  it.each([
+    ['registered', true],
+    ['can be written', false],
+  ])('is not believed by check either, when an id stands for another schema: %s', async (how, register) => {
+    const { name, schema } = subjects.dlr
+    const id = registry.add(name, register ? schema.text : schema.text.replaceAll('timestamp-millis', 'no-unit'))
+    const api = new RegistryApi({ url: registry.url })
+    apis.push(api)
+    await expect(checkWriter(api, name, schema, register)).resolves.toBe(`${how} with id ${id}`)
+    registry.instead = (_method, path) =>
+      path.includes('/schemas/ids/') ? { body: { schema: schemas.mo.text } } : undefined
+    await expect(checkWriter(api, name, schema, register)).rejects.toMatchObject({ code: 'SCHEMA_REFUSED' })
   })
 
   it('tells units of time apart where nothing else differs', async () => {
