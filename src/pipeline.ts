@@ -8,7 +8,7 @@
 import type { Clock } from './clock.js'
 import { type DecodableSource, decode } from './decode.js'
 import type { Encoded, Encoder } from './encode/encoder.js'
-import { ConnectorError, hasCode } from './errors.js'
+import { hasCode } from './errors.js'
 import type { Event, Via } from './event.js'
 import type { Entry, Journal, ReleaseNotes, Seen, WatchChange } from './journal/journal.js'
 import type { OutgoingRecord, Publisher } from './publish/publisher.js'
@@ -45,22 +45,21 @@ export interface PipelineParts {
   readonly clock: Clock
   readonly observer: PipelineObserver
   /**
-   * Where replicas share the work: resolves when the journal knows what others have published of these entries, or when
-   * the signal aborts. Called before they are decoded.
+   * Where replicas share, before decoding: resolves when the journal knows what others published of these, or on abort.
    */
   readonly upToDate?: ((entries: readonly Entry[], signal: AbortSignal) => Promise<void>) | undefined
 }
 
 /** What one transaction takes at most, unless a single entry is larger. */
 const BATCH = { entries: 5000, bytes: 4 * 1024 * 1024 }
-/** After a failure half of that, down to this share: what a broker took too long for would take as long each time. */
+/** After a failure half of that, down to this share: what a broker took too long for, it would again. */
 const LEAST_SHARE = 1 / 16
 const share = (of: number): typeof BATCH => ({ entries: Math.ceil(BATCH.entries * of), bytes: BATCH.bytes * of })
 /** Items after which no further entry is added: small bytes can be many items. */
 const ENOUGH_ITEMS = 20_000
 /** Milliseconds between attempts while Kafka or the registry is away. */
 const RETRY = { first: 100, longest: 5000 }
-/** Milliseconds after which a batch is prepared anew: the process, or the machine, has slept. */
+/** Milliseconds after which a batch is prepared anew, once: the one before took long, or the process has slept. */
 const STALE = 10_000
 /** Events decoded and encoded before callbacks get a turn. */
 const SLICE = 500
@@ -110,23 +109,25 @@ export class Pipeline {
   async #flow(signal: AbortSignal): Promise<void> {
     const { journal, encoder, observer } = this.#parts
     await encoder.ready()
-    const after = await this.#resume(signal)
-    if (journal.read(after, { entries: 1, bytes: 0 }).length === 0) this.#goesOn()
+    let upTo = await this.#resume(signal)
+    if (journal.read(upTo, { entries: 1, bytes: 0 }).length === 0) this.#goesOn()
     const ended = new AbortController()
     const either = AbortSignal.any([signal, ended.signal])
-    let next = this.#prepare(after, [], either)
+    let next = this.#prepare(upTo, [], either)
     try {
       for (;;) {
-        const batch = await next
-        if (batch === null || signal.aborted) return
+        const prepared = await next
+        if (prepared === null || signal.aborted) return
         await encoder.ready()
+        const batch = this.#isStale(prepared) ? await this.#prepare(upTo, [], either) : prepared
+        if (batch === null) return
         // Invariant 7: one producer operation at a time; what runs beside it touches no producer.
         const committing = this.#publish(batch)
-        next = this.#prepare(batch.upTo, batch.notes.seen, either)
+        next = this.#prepare((upTo = batch.upTo), batch.notes.seen, either)
         next.catch(() => undefined) // looked at when it is awaited, or forgotten with this flow
         await committing
         this.#goesOn()
-        await journal.release(batch.upTo, batch.notes) // invariant 2
+        await journal.release(upTo, batch.notes) // invariant 2
         observer.released(batch.outcomes)
       }
     } finally {
@@ -211,11 +212,13 @@ export class Pipeline {
     return { upTo, records, outcomes, notes: { seen, watch }, preparedAt }
   }
 
-  async #publish({ records, upTo, preparedAt }: Batch): Promise<void> {
-    const { clock, publisher, observer, upToDate } = this.#parts
-    if (upToDate && clock.now() - preparedAt > STALE) {
-      throw new ConnectorError('PUBLISH_IN_DOUBT', 'this process slept; what it was to publish is looked at again')
-    }
+  /** Whether other replicas may have published some of it meanwhile. */
+  #isStale({ preparedAt }: Batch): boolean {
+    return this.#parts.upToDate !== undefined && this.#parts.clock.now() - preparedAt > STALE
+  }
+
+  async #publish({ records, upTo }: Batch): Promise<void> {
+    const { clock, publisher, observer } = this.#parts
     const start = clock.monotonic()
     try {
       await publisher.publish(records, upTo)
@@ -242,9 +245,6 @@ const outcomeOf = (event: Event, duplicate: boolean, deadLetter: string | null):
   receivedAt: event.receivedAt,
 })
 
-const watchChange = ({ source, messageId, receivedAt, final }: Event & { kind: 'dlr' }): WatchChange => ({
-  source,
-  messageId,
-  receivedAt,
-  state: final ? 'closed' : 'open',
-})
+const watchChange = ({ source, messageId, receivedAt, final }: Event & { kind: 'dlr' }): WatchChange => {
+  return { source, messageId, receivedAt, state: final ? 'closed' : 'open' }
+}

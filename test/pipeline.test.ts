@@ -60,6 +60,27 @@ describe('the flow', () => {
     expect(process.publisher.closed).toBe(1)
   })
 
+  it('prepares anew, where replicas share, what waited for a long commit; once, since that may take as long', async () => {
+    for (const id of ['a', 'b']) await world.append([mo(id)], 4 * MIB)
+    const looked: number[] = []
+    const meanwhile = async (encoded: number): Promise<void> => {
+      while (process.encoder.encoded.length < encoded) await new Promise(setImmediate)
+      await world.clock.advance(11_000)
+    }
+    const slow: Fate = (_call, port, method) => {
+      if (method === 'publish' && looked.length === 1) return { when: 'before', what: meanwhile(2) }
+      return port === 'encoder' && method === 'encode' && looked.length === 3
+        ? { when: 'after', what: meanwhile(3) }
+        : undefined
+    }
+    const process: Process = new Process(world, slow, true, async ([entry]) => void looked.push(entry!.seq))
+    await world.drain(process)
+    expect(looked).toEqual([1, 2, 2])
+    expect(process.publisher.opened).toBe(1)
+    expect(process.observer.told).toEqual(['committed 1', 'goes on', 'released', 'committed 1', 'released'])
+    expect(world.broker.ids).toHaveLength(2)
+  })
+
   it('keeps order, and commits the position of the last entry', async () => {
     for (let i = 0; i < 20; i++) await world.append([mo(`${i}a`), mo(`${i}b`)])
     const last = world.journal.entries.at(-1)!.seq

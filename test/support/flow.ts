@@ -6,7 +6,7 @@
 import type { Event } from '../../src/event.js'
 import type { Encoded, Encoder, Origin } from '../../src/encode/encoder.js'
 import type { Journal } from '../../src/journal/journal.js'
-import { type Outcome, Pipeline, type PipelineObserver } from '../../src/pipeline.js'
+import { type Outcome, Pipeline, type PipelineObserver, type PipelineParts } from '../../src/pipeline.js'
 import type { Item, Provider, Received } from '../../src/providers/provider.js'
 import type { OutgoingRecord, Publisher } from '../../src/publish/publisher.js'
 import { ManualClock } from './manual-clock.js'
@@ -195,7 +195,7 @@ export class Process {
   over = false
   #encoding = false
 
-  constructor(world: World, fate: Fate = () => undefined, keepsPosition = true) {
+  constructor(world: World, fate: Fate = () => undefined, keepsPosition = true, upToDate?: PipelineParts['upToDate']) {
     const publisher = (this.publisher = new TestPublisher(world.broker, world.breaches, keepsPosition))
     this.encoder = new TestEncoder(world.breaches)
     const journal = this.#fated('journal', world.journal, fate)
@@ -207,6 +207,7 @@ export class Process {
         name === 'gone' ? undefined : { provider: testProvider, settings: SETTINGS, watch: name === 'watched' },
       clock: world.clock,
       observer: this.observer,
+      upToDate,
     })
     this.ended = pipeline.run(this.stop.signal)
     const over = (): void => void (this.over = true)
