@@ -57,7 +57,8 @@ async function finding(name: string, look: () => string | Promise<string>): Prom
 
 /** A directory that does not exist yet is made by `run`; then its nearest parent must be writable. */
 function lookAtDirectory(directory: string): string {
-  let existing = resolve(directory)
+  const whole = resolve(directory)
+  let existing = whole
   while (!existsSync(existing)) existing = dirname(existing)
   try {
     if (!statSync(existing).isDirectory()) throw new Error('it is not a directory')
@@ -68,7 +69,7 @@ function lookAtDirectory(directory: string): string {
       `${existing} can't be written to: ${messageOf(error)}; see journal.directory`,
     )
   }
-  return `${directory} ${existing === resolve(directory) ? 'can be written to' : 'can be made'}`
+  return `${whole} ${existing === whole ? 'can be written to' : 'can be made'}`
 }
 
 function lookAtSchemas(config: Config): Promise<Finding[]> {

@@ -48,14 +48,14 @@ export function asked(args: readonly string[]): Asked {
 
 function wholeNumber(text: string): number {
   const number = Number(text)
-  if (Number.isSafeInteger(number) && number >= 0) return number
-  throw new InvalidArgumentError('A whole number is expected.')
+  if (Number.isSafeInteger(number) && number > 0) return number
+  throw new InvalidArgumentError('A whole number above 0 is expected.')
 }
 
 function share(text: string): number {
   const number = Number(text)
   if (number > 0 && number <= 10) return number
-  throw new InvalidArgumentError('A number above 0 is expected, such as 0.1.')
+  throw new InvalidArgumentError('A number above 0 and up to 10 is expected, such as 0.1.')
 }
 
 function kinds(text: string): string[] {

@@ -9,6 +9,8 @@ import { Oracle, type Verdict } from './oracle.js'
 
 /** Milliseconds in which everything must be published once the faults are over. */
 const SETTLING = 120_000
+/** Milliseconds between two words of how far it is. */
+const TELLING = 30_000
 
 export interface RunOptions {
   readonly seed: number
@@ -50,6 +52,7 @@ export async function conduct(scenario: Scenario, given: FaultStack, options: Ru
     lane: (caller) => ground.lane(caller),
   })
   const ground: Ground = new Ground({ trial, load, random, stack, prepared, delivery, scale, say })
+  const telling = setInterval(() => say(`so far: ${faultsIn(ground.counts)}`), TELLING)
   try {
     await scenario.faults(ground)
     await settle(ground)
@@ -69,10 +72,18 @@ export async function conduct(scenario: Scenario, given: FaultStack, options: Ru
     const faults = JSON.stringify(Object.fromEntries(ground.counts))
     throw new Error(`${String(error)}\nafter ${faults}\n${await trial.connector.endOfLog(30)}`, { cause: error })
   } finally {
+    clearInterval(telling)
     await load.stop()
     await end(trial, prepared)
   }
 }
+
+/** `32 kill -9, 4 broker SIGSTOP` */
+export const faultsIn = (counts: ReadonlyMap<string, number>): string =>
+  [...counts]
+    .filter(([, times]) => times > 0)
+    .map(([fault, times]) => `${times} ${fault}`)
+    .join(', ')
 
 function* oneAfterTheOther<T>(...parts: readonly Iterable<T>[]): Iterable<T> {
   for (const part of parts) yield* part

@@ -7,7 +7,7 @@
 import { progressOn } from '../../dev/progress.js'
 import { startStack } from '../../dev/stack/index.js'
 import { asked } from './arguments.js'
-import { conduct, type Report } from './conduct.js'
+import { conduct, faultsIn, type Report } from './conduct.js'
 import type { FaultStack, Scenario } from './ground.js'
 import { missing } from './missing.js'
 import { table } from './report.js'
@@ -16,6 +16,7 @@ const { runs, seed, chosen, delivery, scale } = asked(process.argv.slice(2))
 const progress = progressOn(process.stdout)
 const reports: Report[] = []
 let failed = 0
+let leftOut = 0
 
 /** Its own, since it is killed; with rules of access, for those to be taken away. */
 const STACK = {
@@ -29,15 +30,17 @@ const STACK = {
 async function run(scenario: Scenario, number: number, stack: FaultStack): Promise<void> {
   progress.step(`run ${number + 1} of ${runs}: ${scenario.name}, seed ${seed + number}: ${scenario.about}`)
   const reason = await missing(scenario, stack)
-  if (reason !== null) return progress.step(`  left out: ${reason}`)
+  if (reason !== null) {
+    leftOut++
+    return progress.step(`  left out: ${reason}`)
+  }
   try {
     const say = (text: string): void => progress.step(`  ${text}`)
     const report = await conduct(scenario, stack, { seed: seed + number, delivery, scale, say })
     reports.push(report)
     const { handedOut, lost, doubled, owed } = report.verdict
-    const faults = [...report.counts].map(([fault, times]) => `${times} ${fault}`).join(', ')
     progress.step(
-      `  ${report.seconds} s, ${handedOut} handed out, ${owed} owed, ${lost.length} lost, ${doubled.length} doubled; ${faults}`,
+      `  ${report.seconds} s, ${handedOut} handed out, ${owed} owed, ${lost.length} lost, ${doubled.length} doubled; ${faultsIn(report.counts)}`,
     )
     if (report.complaints.length > 0) failed++
     for (const complaint of report.complaints.slice(0, 10)) progress.step(`  ${complaint}`)
@@ -50,7 +53,12 @@ async function run(scenario: Scenario, number: number, stack: FaultStack): Promi
 
 const stack = await startStack({ progress, ...STACK })
 let leaving = false
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => (leaving = true))
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    leaving = true
+    progress.step(`${signal}: this run is the last; once more to leave at once`)
+  })
+}
 try {
   for (let number = 0; number < runs && !leaving; number++) {
     await run(chosen[number % chosen.length]!, number, stack)
@@ -61,9 +69,16 @@ try {
   await stack.stop()
 }
 // What was not looked at was not found sound.
-process.exit(failed === 0 && reports.length > 0 ? 0 : 1)
+process.exit(failed === 0 && reports.length > 0 && reports.length + leftOut === runs ? 0 : 1)
 
 function verdict(): string {
   if (failed > 0) return `${failed} of ${runs} runs went wrong.`
-  return reports.length > 0 ? 'Nothing lost, nothing doubled.' : 'Nothing was run.'
+  if (reports.length === 0) return 'Nothing was run.'
+  if (reports.length + leftOut < runs) return `Ended after ${reports.length} of ${runs} runs, which were sound.`
+  const doubled = reports.reduce((sum, report) => sum + report.verdict.doubled.length, 0)
+  return [
+    `${reports.length} of ${runs} runs: nothing lost, `,
+    doubled === 0 ? 'nothing doubled.' : `${doubled} doubled where that may be, each with the event id of the first.`,
+    leftOut === 0 ? '' : ` ${leftOut} left out.`,
+  ].join('')
 }

@@ -1,6 +1,6 @@
 /** Runs as a table for people: what was done, what was owed, what came out. */
 import { number } from '../../dev/demo/show.js'
-import type { Report } from './conduct.js'
+import { faultsIn, type Report } from './conduct.js'
 
 const HEAD = [
   'run',
@@ -61,14 +61,10 @@ function rowOf(report: Report): (string | number)[] {
   ]
 }
 
-/** `32 kill -9, 4 broker SIGSTOP` */
 function faultsOf(reports: readonly Report[]): string {
   const counts = new Map<string, number>()
   for (const { counts: each } of reports) {
     for (const [fault, times] of each) counts.set(fault, (counts.get(fault) ?? 0) + times)
   }
-  return [...counts]
-    .filter(([, times]) => times > 0)
-    .map(([fault, times]) => `${times} ${fault}`)
-    .join(', ')
+  return faultsIn(counts)
 }
