@@ -34,9 +34,9 @@ describe.skipIf(noFaults !== null)(`a disk that fails${noFaults === null ? '' : 
   let child: Child
 
   const flag = join(work, 'fails')
-  const break_ = (what: 'data' | 'sync' | 'root'): void => writeFileSync(`${flag}.${what}`, '')
+  const break_ = (what: 'data' | 'sync' | 'root' | 'readonly'): void => writeFileSync(`${flag}.${what}`, '')
   const mend = (): void => {
-    for (const what of ['data', 'sync', 'root']) rmSync(`${flag}.${what}`, { force: true })
+    for (const what of ['data', 'sync', 'root', 'readonly']) rmSync(`${flag}.${what}`, { force: true })
   }
 
   beforeEach(async () => {
@@ -56,7 +56,7 @@ describe.skipIf(noFaults !== null)(`a disk that fails${noFaults === null ? '' : 
     return journal.read(-1, { entries: 100, bytes: 1e9 }).map(({ body }) => Buffer.from(body).toString())
   }
 
-  it.each(['data', 'sync'] as const)('is no acknowledgement, and no end: %s', async (what) => {
+  it.each(['data', 'sync', 'readonly'] as const)('is no acknowledgement, and no end: %s', async (what) => {
     break_(what)
     expect(await child.ask('append', 'CALLBACK', 'refused')).toBe('JOURNAL_WRITE_FAILED')
     expect(await child.ask('append', 'PULL', 'refused')).toBe('JOURNAL_WRITE_FAILED')

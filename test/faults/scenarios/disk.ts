@@ -89,7 +89,7 @@ export const journalLimit: Scenario = {
 
 export const failingDisk: Scenario = {
   name: 'failing-disk',
-  about: 'EIO and ENOSPC on the pages, the fsync and the root pages of the journal',
+  about: 'EIO and ENOSPC on the pages, the fsync and the root pages of the journal; read-only',
   needs: 'a C compiler',
   prepare: () => {
     const library = compile('failing')
@@ -106,7 +106,8 @@ export const failingDisk: Scenario = {
     await ground.start({ env })
     ground.load.start()
     for (let round = 0; round < ground.scaled(12); round++) {
-      const what = ground.random.pick(['data', 'sync', 'root'] as const)
+      const picked = ground.random.pick(['data', 'sync', 'root'] as const)
+      const what = picked === 'data' && round % 2 === 1 ? 'readonly' : picked
       await ground.wait(200, 1_000)
       writeFileSync(`${flag}.${what}`, '')
       ground.count(`disk fails: ${what}`)

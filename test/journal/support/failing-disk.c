@@ -2,7 +2,8 @@
  * Loaded before the C library: writes of a journal fail while a file says so.
  *
  * FAILING_DISK.data: no page can be written. FAILING_DISK.sync: fdatasync fails. FAILING_DISK.root: only the pages that
- * say where everything begins can't be written.
+ * say where everything begins can't be written. FAILING_DISK.readonly: nothing can be, as on a file system that the kernel
+ * has made read-only after an error.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -25,7 +26,7 @@ static int fails(const char *what, int code) {
 
 ssize_t pwrite64(int file, const void *bytes, size_t count, off64_t at) {
   ssize_t (*real)(int, const void *, size_t, off64_t) = dlsym(RTLD_NEXT, "pwrite64");
-  if (at < ROOTS ? fails("root", EIO) : fails("data", ENOSPC)) return -1;
+  if (fails("readonly", EROFS) || (at < ROOTS ? fails("root", EIO) : fails("data", ENOSPC))) return -1;
   return real(file, bytes, count, at);
 }
 
@@ -33,17 +34,18 @@ ssize_t pwrite(int file, const void *bytes, size_t count, off_t at) { return pwr
 
 ssize_t pwritev(int file, const struct iovec *parts, int count, off_t at) {
   ssize_t (*real)(int, const struct iovec *, int, off_t) = dlsym(RTLD_NEXT, "pwritev");
-  if (fails("data", ENOSPC)) return -1;
+  if (fails("readonly", EROFS) || fails("data", ENOSPC)) return -1;
   return real(file, parts, count, at);
 }
 
 ssize_t writev(int file, const struct iovec *parts, int count) {
   ssize_t (*real)(int, const struct iovec *, int) = dlsym(RTLD_NEXT, "writev");
-  if (count > 1 && lseek(file, 0, SEEK_CUR) >= ROOTS && fails("data", ENOSPC)) return -1;
+  if (count > 1 && lseek(file, 0, SEEK_CUR) >= ROOTS && (fails("readonly", EROFS) || fails("data", ENOSPC)))
+    return -1;
   return real(file, parts, count);
 }
 
 int fdatasync(int file) {
   int (*real)(int) = dlsym(RTLD_NEXT, "fdatasync");
-  return fails("sync", EIO) ? -1 : real(file);
+  return fails("readonly", EROFS) || fails("sync", EIO) ? -1 : real(file);
 }
