@@ -2,13 +2,13 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-const OURS = /^dlrmo-(?:stack|demo)-(\d+)-/
+const OURS = /^dlrmo-(?:stack|demo|trial)-(\d+)-/
 
 /**
- * A new folder for the data and logs of one stack or demo. Its name carries our pid: what a process that was killed
+ * A new folder for the data and logs of one stack, demo or trial. Its name carries our pid: what a process that was killed
  * left behind is removed by the next one.
  */
-export async function workDirectory(kind: 'stack' | 'demo'): Promise<string> {
+export async function workDirectory(kind: 'stack' | 'demo' | 'trial'): Promise<string> {
   for (const name of await readdir(tmpdir())) {
     const pid = OURS.exec(name)?.[1]
     if (pid !== undefined && !isAlive(Number(pid))) await rm(join(tmpdir(), name), { recursive: true, force: true })

@@ -5,6 +5,7 @@
  * waited for. Stop: intake, then publishing until the journal is empty or `shutdownGrace` is over, then the journal.
  */
 import type { AddressInfo } from 'node:net'
+import { resolve } from 'node:path'
 import type { Logger } from 'pino'
 import type { Clock } from './clock.js'
 import type { Config, SourceConfig } from './config/config.js'
@@ -160,7 +161,7 @@ export class App {
   }
 
   async #start(): Promise<void> {
-    const { log, version, intake } = this.#options
+    const { config, log, version, intake } = this.#options
     const admin = await this.#admin.listen()
     this.#publishing = this.#pipeline.run(this.#stopPublishing.signal)
     this.#publishing.catch(() => undefined) // whoever asks for `published` gets it
@@ -168,7 +169,12 @@ export class App {
     if (intake) this.#labour.start(this.#works)
     if (intake) this.#observe.status.phase('running')
     const listening = { admin: addressOf(admin), ...(callbacks && { callbacks: addressOf(callbacks) }) }
-    log.info({ version, ...listening, journal: this.#journal.id, ...this.#journal.stats() }, 'running')
+    const journal = {
+      journal: this.#journal.id,
+      directory: resolve(config.journal.directory),
+      ...this.#journal.stats(),
+    }
+    log.info({ version, ...listening, ...journal }, 'running')
   }
 
   async #finishPublishing(hurry: AbortSignal): Promise<void> {

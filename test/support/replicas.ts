@@ -1,10 +1,10 @@
 /** Several connectors that share the work, each a process of its own, between the same providers and the same topics. */
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Connector } from '../../dev/demo/connector.js'
 import { Reader, type Seen, type Topics } from '../../dev/demo/reader.js'
 import { freePort } from '../../dev/ports.js'
+import { workDirectory } from '../../dev/work-directory.js'
 import { ProviderData, type SevenReceipt } from '../../dev/simulators/data.js'
 import { MtargetSimulator } from '../../dev/simulators/mtarget.js'
 import { SevenCallbacks, SevenSimulator } from '../../dev/simulators/seven.js'
@@ -91,7 +91,7 @@ export class Replicas {
   readonly #random = { at: 0 }
 
   static async start(stack: TrialStack, accounts: number): Promise<Replicas> {
-    const folder = await mkdtemp(join(tmpdir(), 'dlrmo-replicas-'))
+    const folder = await workDirectory('trial')
     const replicas = new Replicas(stack, folder, await SevenSimulator.start({ apiKey: 'api-key' }))
     for (let i = 0; i < accounts; i++) replicas.accounts.set(`account-${i}`, await MtargetSimulator.start())
     return replicas

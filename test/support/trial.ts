@@ -1,10 +1,10 @@
 /** Everything that a test from outside needs: simulators, the connector as a process of its own, an independent reader. */
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Connector, type ConnectorAddresses } from '../../dev/demo/connector.js'
 import { Reader, type Seen, type Topics } from '../../dev/demo/reader.js'
 import { freePort } from '../../dev/ports.js'
+import { workDirectory } from '../../dev/work-directory.js'
 import { MtargetSimulator } from '../../dev/simulators/mtarget.js'
 import { SevenCallbacks } from '../../dev/simulators/seven.js'
 
@@ -89,7 +89,7 @@ export async function startTrial(
   change: (configuration: TrialConfiguration) => void = () => undefined,
 ): Promise<Trial> {
   const name = `trial-${process.pid}-${Date.now()}-${count++}`
-  const folder = await mkdtemp(join(tmpdir(), 'dlrmo-trial-'))
+  const folder = await workDirectory('trial')
   const topics = { dlr: `${name}.dlr`, mo: `${name}.mo`, deadLetter: `${name}.dead-letter` }
   const addresses: ConnectorAddresses = { callbacksPort: await freePort(), adminPort: await freePort() }
   const mtarget = await MtargetSimulator.start(ACCOUNT)
