@@ -52,7 +52,7 @@ export async function conduct(scenario: Scenario, given: FaultStack, options: Ru
     lane: (caller) => ground.lane(caller),
   })
   const ground: Ground = new Ground({ trial, load, random, stack, prepared, delivery, scale, say })
-  const telling = setInterval(() => say(`so far: ${faultsIn(ground.counts)}`), TELLING)
+  const telling = setInterval(() => say(soFar(ground)), TELLING)
   try {
     await scenario.faults(ground)
     await settle(ground)
@@ -77,6 +77,9 @@ export async function conduct(scenario: Scenario, given: FaultStack, options: Ru
     await end(trial, prepared)
   }
 }
+
+const soFar = ({ load, counts }: Ground): string =>
+  ['so far', `${load.taken} callbacks answered 200`, faultsIn(counts)].filter((part) => part !== '').join(', ')
 
 /** `32 kill -9, 4 broker SIGSTOP` */
 export const faultsIn = (counts: ReadonlyMap<string, number>): string =>
