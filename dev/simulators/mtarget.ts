@@ -38,8 +38,10 @@ export interface MtargetAnswer {
   rowsSent: number
   /** The whole answer was given to the connection, and that was still open. */
   delivered: boolean
-  /** A later request of this account in the same run: from then on the rows that were sent are owed. */
+  /** A later request of this account in the same run, and of the same process: from then on the rows sent are owed. */
   followed: boolean
+  /** What the request's address says of the process that made it, `?process=…`; '' where it says nothing. */
+  readonly process: string
   /** See `beginRun`. */
   readonly run: number
   /** What was made to go wrong with it. */
@@ -122,7 +124,8 @@ export class MtargetSimulator {
 
   /**
    * To be called when the client was killed and before it is started again: a request of the new process doesn't prove
-   * that the old one had its last page in custody, so it makes nothing owed.
+   * that the old one had its last page in custody, so it makes nothing owed. A last request of the old one may still be
+   * on its way here; only an address with `?process=…` tells whose it is.
    */
   beginRun(): void {
     this.#run += 1
@@ -141,7 +144,8 @@ export class MtargetSimulator {
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const path = (request.url ?? '').split('?')[0]
+    const { pathname: path, searchParams } = new URL(request.url ?? '/', 'http://localhost')
+    const process = searchParams.get('process') ?? ''
     const body = await bodyOf(request)
     if (path === '/_control') return controlMtarget(this, request.method, body, response)
     if (path !== '/notification') return void response.writeHead(404).end('Not Found')
@@ -154,31 +158,26 @@ export class MtargetSimulator {
     const limit = Number.isInteger(asked) && asked > 0 ? asked : this.#options.defaultLimit
     const isKnown = username === this.#options.username && form.get('password') === this.#options.password
     if (!isKnown || (this.#options.requiresServiceId && serviceId === undefined)) {
-      this.#record('account-error', username, serviceId, limit, [], response, {})
+      this.#record({ outcome: 'account-error', username, serviceId, limit, process, rows: [], fault: {} }, response)
       return answerJson(response, ACCOUNT_ERROR, this.#options.accountErrorStatus)
     }
 
-    for (const answer of this.#notFollowed) answer.followed = true
-    this.#notFollowed = []
+    for (const answer of this.#notFollowed) answer.followed ||= answer.process === process
+    this.#notFollowed = this.#notFollowed.filter(({ followed }) => !followed)
     const fault = this.#nextFault()
     const rows = takesRows(fault) ? this.#take(limit, serviceId) : []
     const outcome = takesRows(fault) && fault.hang === undefined ? 'page' : 'fault'
-    const answer = this.#record(outcome, username, serviceId, limit, rows, response, fault)
+    const answer = this.#record({ outcome, username, serviceId, limit, process, rows, fault }, response)
     this.#notFollowed.push(answer)
     await sendAnswer(response, rows, fault, this.#stopping.signal, (rowsSent) => (answer.rowsSent = rowsSent))
   }
 
   #record(
-    outcome: MtargetAnswer['outcome'],
-    username: string,
-    serviceId: string | undefined,
-    limit: number,
-    rows: MtargetRow[],
+    asked: Omit<MtargetAnswer, 'at' | 'run' | 'rowsSent' | 'delivered' | 'followed'>,
     response: ServerResponse,
-    fault: MtargetFault,
   ): MtargetAnswer {
-    const common = { at: Date.now(), username, serviceId, limit, outcome, rows, run: this.#run, fault }
-    const answer: MtargetAnswer = { ...common, rowsSent: 0, delivered: false, followed: false }
+    const sofar = { rowsSent: 0, delivered: false, followed: false }
+    const answer: MtargetAnswer = { ...asked, ...sofar, at: Date.now(), run: this.#run }
     this.answers.push(answer)
     response.once('finish', () => (answer.delivered = true))
     return answer

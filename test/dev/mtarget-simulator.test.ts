@@ -12,8 +12,11 @@ beforeEach(async () => {
 afterEach(() => mtarget.stop())
 
 const rows = new ProviderData(1).mtargetMix(20)
-const fetchPage = (form: Record<string, string> = {}) =>
-  post(mtarget.url, new URLSearchParams({ username: 'demo', password: 'secret', ...form }).toString())
+const fetchPage = (form: Record<string, string> = {}, process?: string) =>
+  post(
+    `${mtarget.url}${process === undefined ? '' : `?process=${process}`}`,
+    new URLSearchParams({ username: 'demo', password: 'secret', ...form }).toString(),
+  )
 const rowsOf = (body: string): MtargetRow[] => (JSON.parse(body) as { results: MtargetRow[] }).results
 
 describe('the queue', () => {
@@ -71,6 +74,17 @@ describe('what is owed', () => {
     mtarget.beginRun()
     await fetchPage({ max: '5' })
     expect(mtarget.owed()).toEqual([])
+  })
+
+  it('does not grow by it either where the last request of the dead one was read late', async () => {
+    mtarget.enqueue(rows)
+    await fetchPage({ max: '5' }, '1')
+    mtarget.beginRun()
+    await fetchPage({ max: '5' }, '1')
+    await fetchPage({ max: '5' }, '2')
+    expect(mtarget.owed()).toEqual([])
+    await fetchPage({ max: '5' }, '2')
+    expect(mtarget.owed()).toEqual(rows.slice(10, 15))
   })
 
   it('counts the rows of a cut answer that are whole', async () => {

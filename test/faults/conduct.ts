@@ -3,8 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Random } from '../../dev/simulators/random.js'
 import { startTrial, type Trial, untilPublished } from '../support/trial.js'
 import { everythingOn } from './found.js'
-import { type Delivery, type FaultStack, Ground, type Preparation, type Scenario } from './ground.js'
-import { Load, markIn } from './load.js'
+import { type Delivery, type FaultStack, Ground, type Preparation, PROCESS, type Scenario } from './ground.js'
+import { markIn } from './handed-out.js'
+import { Load } from './load.js'
 import { Oracle, type Verdict } from './oracle.js'
 
 /** Milliseconds in which everything must be published once the faults are over. */
@@ -42,6 +43,7 @@ export async function conduct(scenario: Scenario, given: FaultStack, options: Ru
     // Small pages and short time-outs: more of everything happens in a minute.
     configuration.kafka['requestTimeout'] = '1s'
     const { pull } = configuration.sources['mtarget-fr']
+    pull['url'] = `${String(pull['url'])}?process=\${${PROCESS}:-0}`
     pull['limit'] = { min: 10, start: 10, max: 100 }
     pull['idleDelay'] = '50ms'
     pull['timeout'] = '2s'
@@ -64,8 +66,10 @@ export async function conduct(scenario: Scenario, given: FaultStack, options: Ru
     const oracle = new Oracle()
     load.enter(oracle)
     const verdict = oracle.audit(oneAfterTheOther(ground.earlier, records), markIn)
+    ground.count('request read after its process had died', readLate(trial))
     const mayDouble = delivery === 'at-least-once' || scenario.mayDouble === true
     const complaints = [...ground.complaints, ...complaintsOf(verdict, mayDouble)]
+    if (complaints.length > 0) say(await trial.connector.endOfLog(50))
     const seconds = Math.round((Date.now() - began) / 1_000)
     return { scenario: scenario.name, seed, delivery, seconds, counts: ground.counts, verdict, complaints }
   } catch (error) {
@@ -76,6 +80,13 @@ export async function conduct(scenario: Scenario, given: FaultStack, options: Ru
     await load.stop()
     await end(trial, prepared)
   }
+}
+
+/** Requests to the queue that lay in a socket while the process that had sent them was killed and another was begun. */
+function readLate({ mtarget }: Trial): number {
+  const processes = mtarget.answers.map(({ process }) => Number(process))
+  let newest = 0
+  return processes.filter((each) => each < (newest = Math.max(newest, each))).length
 }
 
 const soFar = ({ load, counts }: Ground): string =>

@@ -5,16 +5,13 @@
  * message one after the other, messages, repetitions, some that went unanswered once more, a few that make no sense.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { contentKey } from '../../dev/demo/ledger.js'
 import { ProviderData, SEVEN_STATUSES } from '../../dev/simulators/data.js'
-import { flood, floodReceipt } from '../../dev/simulators/flood.js'
-import type { MtargetAnswer } from '../../dev/simulators/mtarget.js'
-import { page } from '../../dev/simulators/mtarget-page.js'
+import { flood } from '../../dev/simulators/flood.js'
 import { Random } from '../../dev/simulators/random.js'
 import type { SevenCallbacks, SevenEvent, SevenShape } from '../../dev/simulators/seven.js'
-import { fromMtarget, fromSeven, fromSevenInbound } from '../support/expected.js'
 import type { Trial } from '../support/trial.js'
-import { type Oracle, type Remnant, withoutHead } from './oracle.js'
+import { type Call, enterAnswers, enterCalls, enterFlood } from './handed-out.js'
+import type { Oracle } from './oracle.js'
 
 export interface LoadOptions {
   /** Callers at once. */
@@ -31,23 +28,11 @@ export interface LoadOptions {
 
 export type Target = Pick<SevenCallbacks, 'send' | 'sendRaw'>
 
-interface Call {
-  readonly lane: string
-  readonly event: SevenEvent | undefined
-  readonly mark: string | undefined
-  readonly from: number
-  readonly until: number
-  readonly status: number | undefined
-}
-
 /** What is to be sent once more, and what was sent before. */
 interface Memory {
   readonly again: SevenEvent[]
   readonly sent: SevenEvent[]
 }
-
-const MARK = /bad-item-\d+-\d+/
-export const markIn = (text: string): string | undefined => MARK.exec(text)?.[0]
 
 const MOST_QUEUED = 500
 
@@ -129,40 +114,9 @@ export class Load {
 
   /** All that was handed out so far. */
   enter(oracle: Oracle): void {
-    for (const { lane, event, mark, from, until: end, status } of this.#calls) {
-      const until = status === 200 ? end : undefined
-      const source = 'seven-main'
-      if (mark !== undefined) oracle.handedOut({ source, lane, topic: 'deadLetter', content: mark, from, until })
-      if (event === undefined) continue
-      const [topic, expected] =
-        event.kind === 'dlr'
-          ? (['dlr', () => fromSeven(event.data)] as const)
-          : (['mo', () => fromSevenInbound(event.data)] as const)
-      oracle.handedOut({ source, lane, topic, content: contentKey({ ...event.data }), expected, from, until })
-    }
-    for (let number = 0; number < this.#flooded; number++) {
-      const content = contentKey({ ...floodReceipt(number) })
-      const expected = () => fromSeven(floodReceipt(number))
-      // One message each: there is no order among them.
-      oracle.handedOut({ source: 'seven-main', topic: 'dlr', content, expected, from: 0, until: 0 })
-    }
-    let place = 0
-    for (const answer of this.#trial.mtarget.answers) {
-      const { rows, rowsSent, followed, fault } = answer
-      for (const [index, row] of rows.entries()) {
-        place++
-        const until = followed && index < rowsSent ? place : undefined
-        const common = { source: 'mtarget-fr', onlyCopy: true, from: place, until, mayRepeat: fault.endless === true }
-        const mark = markIn(row['MsgId'] ?? '')
-        if (mark !== undefined) {
-          oracle.handedOut({ ...common, topic: 'deadLetter', content: mark })
-          continue
-        }
-        const topic = row['Status'] === '5' ? 'mo' : 'dlr'
-        oracle.handedOut({ ...common, topic, content: contentKey(row), expected: () => fromMtarget(row) })
-      }
-      for (const remnant of remnantsOf(answer)) oracle.cut(remnant)
-    }
+    enterCalls(oracle, this.#calls)
+    enterFlood(oracle, this.#flooded)
+    enterAnswers(oracle, this.#trial.mtarget.answers)
   }
 
   async #fill(): Promise<void> {
@@ -246,18 +200,3 @@ export class Load {
 /** Callers generate apart from each other: a digit in front keeps their ids apart. */
 const distinct = <Data extends { id: string } | { msg_id: string }>(data: Data, caller: number): Data =>
   'id' in data ? { ...data, id: `${caller}${data.id}` } : { ...data, msg_id: `${caller}${data.msg_id}` }
-
-/** What of an answer was neither a whole row nor the end of a page. */
-function remnantsOf({ rows, rowsSent, followed: owed, fault }: MtargetAnswer): Remnant[] {
-  if (fault.body !== undefined) return [{ bytes: Buffer.from(fault.body), owed }]
-  const { bytes, rowEnds } = page(rows, { encoding: 'utf8', numbers: fault.numbers === true })
-  if (fault.endless === true) {
-    return rowEnds.map((end, index) => ({
-      bytes: withoutHead(bytes.subarray(rowEnds[index - 1] ?? 0, end)),
-      owed: false,
-    }))
-  }
-  const cut = fault.cutAfterBytes ?? fault.destroyAfterBytes ?? bytes.length
-  if (cut >= bytes.length || fault.hang !== undefined) return []
-  return [{ bytes: withoutHead(bytes.subarray(rowEnds[rowsSent - 1] ?? 0, cut)), owed }]
-}

@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { contentKey } from '../../dev/demo/ledger.js'
 import { fromSeven, headersFor } from '../support/expected.js'
-import { markIn } from './load.js'
+import { markIn } from './handed-out.js'
 import { type Found, Oracle, type Verdict } from './oracle.js'
 
 const receipt = (msg_id: string, status: 'ACCEPTED' | 'DELIVERED' = 'DELIVERED') => ({ msg_id, status })
