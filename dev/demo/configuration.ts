@@ -1,6 +1,6 @@
 import type { MtargetSimulator } from '../simulators/mtarget.js'
 import type { Stack } from '../stack/index.js'
-import type { ConnectorAddresses } from './connector.js'
+import { type ConnectorAddresses, PROCESS_NUMBER } from './connector.js'
 import type { Topics } from './reader.js'
 import { MTARGET, SEVEN } from './traffic.js'
 
@@ -32,7 +32,7 @@ export function configurationFor(
       [MTARGET]: {
         provider: 'mtarget',
         pull: {
-          url: mtarget.url,
+          url: `${mtarget.url}?process=${PROCESS_NUMBER}`,
           username: mtarget.username,
           password: mtarget.password,
           // The real one is asked again after minutes; nobody wants to watch that.

@@ -14,6 +14,12 @@ export interface ConnectorAddresses {
   adminPort: number
 }
 
+/**
+ * In a configuration: which process of this connector it is, from 1. In the address of a simulated queue it tells whose a
+ * request is: one may still lie in its socket when the process that made it has been killed and the next one begun.
+ */
+export const PROCESS_NUMBER = '${DLRMO_PROCESS:-0}'
+
 /** Beside what its users give it. */
 export interface LaunchOptions {
   /** On top of our own environment. */
@@ -27,6 +33,7 @@ export class Connector {
   readonly #folder: string
   readonly #program: Program
   #child: GuardedChild | undefined
+  #launched = 0
 
   private constructor(folder: string, addresses: ConnectorAddresses, program: Program) {
     this.#folder = folder
@@ -62,7 +69,7 @@ export class Connector {
     this.#child = await spawnGuarded(command, args, {
       log: this.log,
       cwd: this.#folder,
-      env: { ...process.env, ...env },
+      env: { ...process.env, DLRMO_PROCESS: String(++this.#launched), ...env },
     })
     return this.#child
   }

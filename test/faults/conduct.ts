@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Random } from '../../dev/simulators/random.js'
 import { startTrial, type Trial, untilPublished } from '../support/trial.js'
 import { everythingOn } from './found.js'
-import { type Delivery, type FaultStack, Ground, type Preparation, PROCESS, type Scenario } from './ground.js'
+import { type Delivery, type FaultStack, Ground, type Preparation, type Scenario } from './ground.js'
 import { markIn } from './handed-out.js'
 import { Load } from './load.js'
 import { Oracle, type Verdict } from './oracle.js'
@@ -43,7 +43,6 @@ export async function conduct(scenario: Scenario, given: FaultStack, options: Ru
     // Small pages and short time-outs: more of everything happens in a minute.
     configuration.kafka['requestTimeout'] = '1s'
     const { pull } = configuration.sources['mtarget-fr']
-    pull['url'] = `${String(pull['url'])}?process=\${${PROCESS}:-0}`
     pull['limit'] = { min: 10, start: 10, max: 100 }
     pull['idleDelay'] = '50ms'
     pull['timeout'] = '2s'

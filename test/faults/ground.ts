@@ -79,7 +79,6 @@ export class Ground {
   readonly #scale: number
   #child: GuardedChild | undefined
   #options: LaunchOptions = {}
-  #processes = 0
 
   constructor({ trial, load, random, stack, prepared, delivery, scale, say }: GroundParts) {
     this.trial = trial
@@ -112,21 +111,18 @@ export class Ground {
   /** Starts the connector, once the one before is gone; resolves as soon as there is a process. */
   async launch(options: LaunchOptions = {}): Promise<GuardedChild> {
     if (this.isUp) throw new Error('the connector was launched while it ran')
+    // A request of the new process does not prove that the old one had its last page.
+    this.trial.mtarget.beginRun()
     this.#options = options
-    return (this.#child = await this.trial.connector.launch(this.#another(options)))
+    return (this.#child = await this.trial.connector.launch(options))
   }
 
   /** The same; resolves when it takes callbacks. */
   async start(options: LaunchOptions = {}): Promise<void> {
     if (this.isUp) throw new Error('the connector was started while it ran')
-    this.#options = options
-    this.#child = await this.trial.connector.start(this.#another(options))
-  }
-
-  /** A request of a new process does not prove that the old one had its last page. */
-  #another({ env }: LaunchOptions): LaunchOptions {
     this.trial.mtarget.beginRun()
-    return { env: { ...env, [PROCESS]: String(++this.#processes) } }
+    this.#options = options
+    this.#child = await this.trial.connector.start(options)
   }
 
   /** No error when it is gone already. */
@@ -228,7 +224,5 @@ export class Ground {
   }
 }
 
-/** Tells the connector its number, which it tells the queue: see `pull.url` in conduct.ts. */
-export const PROCESS = 'TRIAL_PROCESS'
 /** 128 + SIGKILL */
 const KILLED = 137

@@ -79,7 +79,7 @@ describe('an answer of the queue of Mtarget', () => {
       request: {
         method: 'POST',
         path: '/notification',
-        query: '',
+        query: 'process=1',
         'content-type': 'text/html; charset=utf-8',
         status: '200',
       },

@@ -1,7 +1,7 @@
 /** Everything that a test from outside needs: simulators, the connector as a process of its own, an independent reader. */
 import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Connector, type ConnectorAddresses } from '../../dev/demo/connector.js'
+import { Connector, type ConnectorAddresses, PROCESS_NUMBER } from '../../dev/demo/connector.js'
 import { Reader, type Seen, type Topics } from '../../dev/demo/reader.js'
 import { freePort } from '../../dev/ports.js'
 import { workDirectory } from '../../dev/work-directory.js'
@@ -104,7 +104,10 @@ export async function startTrial(
     callbacks: { host: '127.0.0.1', port: addresses.callbacksPort },
     admin: { port: addresses.adminPort },
     sources: {
-      'mtarget-fr': { provider: 'mtarget', pull: { url: mtarget.url, ...ACCOUNT, idleDelay: '200ms' } },
+      'mtarget-fr': {
+        provider: 'mtarget',
+        pull: { url: `${mtarget.url}?process=${PROCESS_NUMBER}`, ...ACCOUNT, idleDelay: '200ms' },
+      },
       'seven-main': { provider: 'seven', callback: { token: TOKEN } },
     },
   }

@@ -37,13 +37,13 @@ export const instances: Scenario = {
       await ground.untilPublishingGoesOn()
       for (let round = 0; round < ground.scaled(4); round++) {
         await other.connector.start()
-        await until(() => trial.connector.exitCode !== undefined, PATIENCE)
-        expectReplaced(ground, trial.connector)
+        await oneIsReplaced(ground, other)
         await ground.wait(200, 1_000)
-        await ground.start()
-        await until(() => other.connector.exitCode !== undefined, PATIENCE)
-        expectReplaced(ground, other.connector)
-        ground.count('replaced', 2)
+        if (!ground.isUp) await ground.start()
+        if (other.isUp) await oneIsReplaced(ground, other)
+        // Mostly gone by now.
+        if (other.isUp) await other.connector.terminate()
+        if (!ground.isUp) await ground.start()
       }
       await ground.drain()
       await ground.terminate()
@@ -58,8 +58,18 @@ export const instances: Scenario = {
   },
 }
 
-function expectReplaced(ground: Ground, { exitCode }: Connector): void {
-  if (exitCode !== REPLACED) ground.complaints.push(`a connector that was replaced ended with code ${exitCode}`)
+/**
+ * Of two one stops: the older – unless a request of its own was never answered, on a busy machine. Then it can't be
+ * certain who fenced it and opens a new producer, and it is the younger one that is replaced (src/publish/fencing.ts).
+ */
+async function oneIsReplaced(ground: Ground, other: Other): Promise<void> {
+  const { connector } = ground.trial
+  await until(() => !ground.isUp || !other.isUp, PATIENCE)
+  const stopped = [connector, other.connector].filter(({ exitCode }) => exitCode !== undefined)
+  for (const { exitCode } of stopped) {
+    if (exitCode !== REPLACED) ground.complaints.push(`a connector that was replaced ended with code ${exitCode}`)
+  }
+  ground.count('replaced', stopped.length)
 }
 
 class Other {
