@@ -7,6 +7,7 @@ import { type Delivery, type FaultStack, Ground, type Preparation, type Scenario
 import { markIn } from './handed-out.js'
 import { Load } from './load.js'
 import { Oracle, type Verdict } from './oracle.js'
+import { faultsIn } from './report.js'
 
 /** Milliseconds in which everything must be published once the faults are over. */
 const SETTLING = 120_000
@@ -90,13 +91,6 @@ function readLate({ mtarget }: Trial): number {
 
 const soFar = ({ load, counts }: Ground): string =>
   ['so far', `${load.taken} callbacks answered 200`, faultsIn(counts)].filter((part) => part !== '').join(', ')
-
-/** `32 kill -9, 4 broker SIGSTOP` */
-export const faultsIn = (counts: ReadonlyMap<string, number>): string =>
-  [...counts]
-    .filter(([, times]) => times > 0)
-    .map(([fault, times]) => `${times} ${fault}`)
-    .join(', ')
 
 function* oneAfterTheOther<T>(...parts: readonly Iterable<T>[]): Iterable<T> {
   for (const part of parts) yield* part

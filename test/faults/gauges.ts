@@ -93,10 +93,10 @@ export function growth(phases: readonly Phase[]): string[] {
     const [before, after] = [mean(warm.slice(0, middle), what), mean(warm.slice(middle), what)]
     // NaN, a phase that was not seen, is a complaint too.
     if (after <= before * GROWN) return []
-    return [`the ${what === 'file' ? "journal's file" : 'memory'} grew from ${round(before)} to ${round(after)} MiB`]
+    return [
+      `the ${what === 'file' ? "journal's file" : 'memory'} grew from ${Math.round(before)} to ${Math.round(after)} MiB`,
+    ]
   })
 }
-
-export const round = (mebibytes: number): number => Math.round(mebibytes)
 
 const mebibytes = (bytes: number): number => bytes / 1024 ** 2

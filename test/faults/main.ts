@@ -7,10 +7,10 @@
 import { progressOn } from '../../dev/progress.js'
 import { startStack } from '../../dev/stack/index.js'
 import { asked } from './arguments.js'
-import { conduct, faultsIn, type Report } from './conduct.js'
+import { conduct, type Report } from './conduct.js'
 import type { FaultStack, Scenario } from './ground.js'
 import { missing } from './missing.js'
-import { table } from './report.js'
+import { faultsIn, table } from './report.js'
 
 const { runs, seed, chosen, delivery, scale } = asked(process.argv.slice(2))
 const progress = progressOn(process.stdout)

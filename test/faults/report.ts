@@ -1,6 +1,6 @@
 /** Runs as a table for people: what was done, what was owed, what came out. */
 import { number } from '../../dev/demo/show.js'
-import { faultsIn, type Report } from './conduct.js'
+import type { Report } from './conduct.js'
 
 const HEAD = [
   'run',
@@ -68,3 +68,10 @@ function faultsOf(reports: readonly Report[]): string {
   }
   return faultsIn(counts)
 }
+
+/** `32 kill -9, 4 broker SIGSTOP` */
+export const faultsIn = (counts: ReadonlyMap<string, number>): string =>
+  [...counts]
+    .filter(([, times]) => times > 0)
+    .map(([fault, times]) => `${times} ${fault}`)
+    .join(', ')

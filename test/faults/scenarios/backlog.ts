@@ -1,5 +1,5 @@
 /** What has come while Kafka was away for hours. */
-import { growth, phaseOf, round, Watch } from '../gauges.js'
+import { growth, phaseOf, Watch } from '../gauges.js'
 import type { Scenario } from '../ground.js'
 import { until } from '../../support/trial.js'
 
@@ -46,8 +46,8 @@ export const backlog: Scenario = {
     const drain = watch.looks.filter((each) => each.entries > 0)
     const phases = inParts(drain, PHASES).map(phaseOf)
     ground.say(
-      `memory of each sixth of that: ${phases.map(({ memory }) => round(memory)).join(', ')} MiB, ` +
-        `at most ${round(phaseOf(drain).mostMemory)}; file ${round(phaseOf(drain).file)} MiB`,
+      `memory of each sixth of that: ${phases.map(({ memory }) => Math.round(memory)).join(', ')} MiB, ` +
+        `at most ${Math.round(phaseOf(drain).mostMemory)}; file ${Math.round(phaseOf(drain).file)} MiB`,
     )
     // Of a short drain only the beginning is seen, in which it grows.
     if (drain.length >= LONG_ENOUGH) ground.complaints.push(...growth(phases))

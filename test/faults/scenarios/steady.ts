@@ -1,6 +1,6 @@
 /** Half an hour of one load, with a broker that dies again and again: what grows, grows until it is seen. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { growth, look, type Phase, phaseOf, round, Watch } from '../gauges.js'
+import { growth, look, type Phase, phaseOf, Watch } from '../gauges.js'
 import type { Ground, Scenario } from '../ground.js'
 
 /** Milliseconds from one death of the broker to the next, and how long it stays away. */
@@ -38,7 +38,7 @@ export const steady: Scenario = {
       ground.count('broker kill -9')
       ground.say(
         `round ${number}: ${phase.mostEntries} entries waited, none ${drained} s after the broker was back; ` +
-          `memory ${round(phase.memory)} MiB, at most ${round(phase.mostMemory)}; file ${round(phase.file)} MiB`,
+          `memory ${Math.round(phase.memory)} MiB, at most ${Math.round(phase.mostMemory)}; file ${Math.round(phase.file)} MiB`,
       )
     }
     ground.complaints.push(...growth(phases))
