@@ -6,8 +6,8 @@ import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { systemClock } from '../src/clock.js'
-import type { NewEntry, Seen } from '../src/journal/journal.js'
+import { systemClock } from '../src/core/clock.js'
+import type { NewEntry, EventOccurrence } from '../src/journal/journal.js'
 import { LmdbJournal } from '../src/journal/lmdb-journal.js'
 
 const [entries = 1_000_000, ids = 1_000_000] = process.argv.slice(2).map(Number)
@@ -55,11 +55,11 @@ async function append(journal: LmdbJournal, count: number): Promise<void> {
 let nextId = 0
 async function release(journal: LmdbJournal, idsPerEntry: number): Promise<void> {
   const read = journal.read(-1, { entries: BATCH, bytes: 64 * 1024 ** 2 })
-  const seen: Seen[] = []
+  const seen: EventOccurrence[] = []
   for (const { seq, receivedAt } of read) {
     for (let place = 0; place < idsPerEntry; place++) seen.push({ eventId: idOf(nextId++), seq, place, receivedAt })
   }
-  await journal.release(read.at(-1)!.seq, { seen, watch: [] })
+  await journal.release(read.at(-1)!.seq, { occurrences: seen, watch: [] })
 }
 
 try {

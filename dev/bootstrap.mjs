@@ -21,7 +21,7 @@ const TASKS = {
   test: { command: [at('node_modules', 'vitest', 'vitest.mjs'), 'run'], needsBuild: true },
   // A million items and what was found of them, side by side.
   'test:faults': {
-    command: ['--max-old-space-size=8192', '--import', 'tsx', at('test', 'faults', 'main.ts')],
+    command: ['--max-old-space-size=8192', '--import', 'tsx', at('dev', 'faults', 'main.ts')],
     needsBuild: true,
   },
   bench: { command: ['--import', 'tsx', at('bench', 'bench.ts')], needsBuild: true },

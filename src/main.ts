@@ -4,7 +4,7 @@ import { Command, CommanderError, Option } from 'commander'
 import type { CheckOptions } from './commands/check.js'
 import type { RunOptions } from './commands/run.js'
 import { version } from './commands/version.js'
-import { ConnectorError, messageOf } from './errors.js'
+import { ConnectorError, messageOf } from './core/errors.js'
 
 const EXIT_CODES = `
 Exit codes:

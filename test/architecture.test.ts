@@ -1,45 +1,69 @@
-/** Imports go one way: main -> commands -> composition -> stages and flow -> ports -> what is for all. */
+/**
+ * The rooms of `src/` and which of them may import which. A room imports the rooms below it, never one above it, and one
+ * beside it only where `BESIDE` lists the pair. `docs/adr/0006-layout-by-concern.md` gives the reasons.
+ */
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { describe, expect, it } from 'vitest'
 
+/** From top to bottom; the rooms of one line lie beside each other. */
+const ORDER = [
+  ['main'],
+  ['commands'],
+  ['app'],
+  ['reconciliation'],
+  ['callbacks', 'polling', 'replicas', 'pipeline', 'admin'],
+  ['journal', 'encode'],
+  ['providers', 'kafka', 'registry', 'config'],
+  ['http-client', 'http-server', 'masking', 'yaml'],
+  ['core'],
+] as const
+
+/** Imports between rooms that lie beside each other. */
+const BESIDE: readonly (readonly [from: string, to: string])[] = [
+  ['providers', 'config'],
+  ['masking', 'yaml'],
+]
+
 const SRC = join(import.meta.dirname, '../src')
-const FOR_ALL = ['event.ts', 'errors.ts', 'clock.ts', 'listen.ts']
-const PORTS = ['providers/provider.ts', 'journal/journal.ts', 'encode/encoder.ts', 'publish/publisher.ts']
-const FLOW = ['pipeline.ts', 'decode.ts']
-
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
-const sourceOf = (file: string): string => readFileSync(join(SRC, file), 'utf8')
 
-/** Paths from src/, as imported: `.js` is `.ts`. What is not in src/ begins with `..`. */
+/** Paths from `src/` as they are imported, with `.ts` for `.js`. A path outside `src/` begins with `..`. */
 const importsOf = (file: string): string[] =>
-  [...sourceOf(file).matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)].map(([, path = '']) =>
+  [...readFileSync(join(SRC, file), 'utf8').matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)].map(([, path = '']) =>
     normalize(join(dirname(file), path)).replace(/\.js$/, '.ts'),
   )
 
-const folderOf = (file: string): string => (file.includes('/') ? file.split('/')[0]! : '')
+const roomOf = (file: string): string =>
+  file.includes('/') ? file.slice(0, file.indexOf('/')) : file.replace(/\.ts$/, '')
 
-function mayImport(from: string, to: string): boolean {
-  if (!files.includes(to)) return false
-  if (FOR_ALL.includes(from)) return FOR_ALL.includes(to)
-  if (FOR_ALL.includes(to)) return true
-  if (from === 'main.ts') return folderOf(to) === 'commands'
-  if (to === 'main.ts' || (folderOf(to) === 'commands' && folderOf(from) !== 'commands')) return false
-  if (folderOf(from) === 'commands' || (folderOf(from) === '' && !FLOW.includes(from))) return true
-  return PORTS.includes(to) || (FLOW.includes(from) ? FLOW.includes(to) : folderOf(to) === folderOf(from))
-}
+const levelOf = (room: string): number => ORDER.findIndex((rooms) => (rooms as readonly string[]).includes(room))
 
-describe.each(files)('src/%s', (file) => {
-  it('imports only what lies below it', () => {
-    expect(importsOf(file).filter((to) => !mayImport(file, to))).toEqual([])
+const mayImport = (from: string, to: string): boolean =>
+  from === to ||
+  levelOf(to) > levelOf(from) ||
+  BESIDE.some(([importer, imported]) => importer === from && imported === to)
+
+describe('The layout of src/', () => {
+  it('has exactly the rooms that the table names', () => {
+    expect([...new Set(files.map(roomOf))].sort()).toEqual(ORDER.flat().sort())
   })
 
-  it('is not long', () => {
-    expect(sourceOf(file).split('\n').length - 1).toBeLessThanOrEqual(250)
+  it.each(files)('lets src/%s import only from its own room and the rooms below it', (file) => {
+    const imports = importsOf(file)
+    expect(imports.filter((path) => !files.includes(path))).toEqual([])
+    expect(imports.filter((path) => !mayImport(roomOf(file), roomOf(path)))).toEqual([])
   })
-})
 
-it('sees imports at all', () => {
-  expect(importsOf('pipeline.ts')).toContain('journal/journal.ts')
-  expect(files.flatMap(importsOf).length).toBeGreaterThan(100)
+  it('is read from the imports that the files really have', () => {
+    expect(importsOf('pipeline/pipeline.ts')).toContain('journal/journal.ts')
+    expect(files.flatMap(importsOf).length).toBeGreaterThan(100)
+  })
+
+  it('is tested by folders of the same names', () => {
+    const OUTSIDE = ['chart', 'dev', 'fixtures', 'image', 'integration', 'support']
+    const folders = readdirSync(import.meta.dirname, { withFileTypes: true }).filter((entry) => entry.isDirectory())
+    const unknown = folders.map(({ name }) => name).filter((name) => levelOf(name) < 0 && !OUTSIDE.includes(name))
+    expect(unknown).toEqual([])
+  })
 })

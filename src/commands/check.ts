@@ -4,18 +4,18 @@
  */
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { systemClock as clock } from '../clock.js'
-import { adviceOn } from '../config/advice.js'
-import type { Config } from '../config/config.js'
+import { systemClock as clock } from '../core/clock.js'
+import { configurationWarnings } from '../config/advice.js'
+import type { Config } from '../config/types.js'
 import { loadConfig } from '../config/load.js'
 import { redacted } from '../config/redact.js'
-import { RegistryApi } from '../encode/registry-api.js'
-import { KINDS } from '../encode/schemas.js'
-import { checkWriter } from '../encode/resolve.js'
-import { ConnectorError, hasCode, messageOf } from '../errors.js'
-import { createLog } from '../operate/log.js'
-import { lookAtTopics } from '../publish/look.js'
-import { kafkaSettings, subjectsOf } from '../publishing.js'
+import { RegistryClient } from '../registry/registry-client.js'
+import { EVENT_KINDS } from '../registry/schemas.js'
+import { inspectWriterSchema } from '../registry/schema-resolution.js'
+import { ConnectorError, hasCode, messageOf } from '../core/errors.js'
+import { createLog } from '../admin/log.js'
+import { fetchTopicPartitions } from '../kafka/topic-partitions.js'
+import { kafkaSettings, subjectsOf } from '../app/publishing.js'
 
 export interface CheckOptions {
   readonly config: string
@@ -33,7 +33,9 @@ interface Finding {
 export async function check({ config: file, json }: CheckOptions): Promise<number> {
   const config = loadConfig(file, process.env)
   const findings = [
-    await finding('configuration', () => [`${file}: ${config.sources.size} source(s)`, ...adviceOn(config)].join('; ')),
+    await finding('configuration', () =>
+      [`${file}: ${config.sources.size} source(s)`, ...configurationWarnings(config)].join('; '),
+    ),
     await finding('journal', () => lookAtDirectory(config.journal.directory)),
     ...(await lookAtSchemas(config)),
     await finding('kafka', () => lookAtKafka(config)),
@@ -73,11 +75,11 @@ function lookAtDirectory(directory: string): string {
 }
 
 function lookAtSchemas(config: Config): Promise<Finding[]> {
-  const api = new RegistryApi(config.registry)
+  const api = new RegistryClient(config.registry)
   const subjects = subjectsOf(config)
-  const looks = KINDS.map((kind) =>
+  const looks = EVENT_KINDS.map((kind) =>
     finding(`schema ${subjects[kind].name}`, () =>
-      checkWriter(api, subjects[kind].name, subjects[kind].schema, config.registry.register),
+      inspectWriterSchema(api, subjects[kind].name, subjects[kind].schema, config.registry.register),
     ),
   )
   return Promise.all(looks).finally(() => api.close())
@@ -86,7 +88,7 @@ function lookAtSchemas(config: Config): Promise<Finding[]> {
 async function lookAtKafka(config: Config): Promise<string> {
   const log = createLog({ ...config.log, level: 'silent', instance: config.instance })
   try {
-    const partitions = await lookAtTopics(kafkaSettings(config), clock, log)
+    const partitions = await fetchTopicPartitions(kafkaSettings(config), clock, log)
     return [...partitions].map(([topic, count]) => `${topic} (${count} partitions)`).join(', ')
   } catch (error) {
     if (!hasCode(error, 'TOPIC_MISSING') || !config.kafka.createTopics) throw error
@@ -98,7 +100,7 @@ async function lookAtKafka(config: Config): Promise<string> {
 async function lookAtSharing(config: Config, topic: string): Promise<string> {
   const log = createLog({ ...config.log, level: 'silent', instance: config.instance })
   try {
-    const partitions = await lookAtTopics({ ...kafkaSettings(config), topics: { sharing: topic } }, clock, log)
+    const partitions = await fetchTopicPartitions({ ...kafkaSettings(config), topics: { sharing: topic } }, clock, log)
     return `${topic} (${partitions.get(topic)} partitions)`
   } catch (error) {
     if (!hasCode(error, 'TOPIC_MISSING') || !config.kafka.createTopics) throw error

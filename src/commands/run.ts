@@ -1,12 +1,12 @@
 /** `run`: everything, until a signal. `run --drain`: publishes what the journal holds, and ends. */
-import { App } from '../app.js'
-import { systemClock as clock } from '../clock.js'
-import { adviceOn } from '../config/advice.js'
+import { App } from '../app/app.js'
+import { systemClock as clock } from '../core/clock.js'
+import { configurationWarnings } from '../config/advice.js'
 import { loadConfig } from '../config/load.js'
 import { redacted } from '../config/redact.js'
 import { parseDuration } from '../config/units.js'
-import { ConnectorError, messageOf } from '../errors.js'
-import { createLog } from '../operate/log.js'
+import { ConnectorError, messageOf } from '../core/errors.js'
+import { createLog } from '../admin/log.js'
 import { version } from './version.js'
 
 /** The longest that a timer of Node.js waits, in ms: 24 days. */
@@ -26,7 +26,7 @@ export async function run(options: RunOptions): Promise<number> {
   const timeout = timeoutOf(options)
   const config = loadConfig(options.config, process.env)
   const log = createLog({ ...config.log, instance: config.instance })
-  for (const advice of adviceOn(config)) log.warn(advice)
+  for (const advice of configurationWarnings(config)) log.warn(advice)
   log.debug({ configuration: redacted(config) }, 'the configuration, as it is understood')
   // Before anything is opened: a signal that comes meanwhile ends us in order, too.
   const { stop, hurry } = listenForSignals((message) => log.info(message))

@@ -1,9 +1,9 @@
 /** What is allowed, but likely not meant. For the log at start and for `check`; nothing is refused for it. */
-import type { Config, SourceConfig } from './config.js'
+import type { Config, SourceConfig } from './types.js'
 import { formatDuration, formatSize } from './units.js'
 
 /** One sentence each, beginning with the key. Without secrets. */
-export const adviceOn = (config: Config): string[] => [
+export const configurationWarnings = (config: Config): string[] => [
   ...adviceOnKafka(config),
   ...[...config.sources.values()].flatMap((source) => [
     ...adviceOnPull(source, config),

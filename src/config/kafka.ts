@@ -1,7 +1,7 @@
 /** `kafka` and `registry`: where events go. */
 import * as z from 'zod'
 import { choice, duration, field, flag, pattern, size, text, wholeNumber } from './field.js'
-import { baseUrl, list, rule, section, standing, url } from './section.js'
+import { baseUrl, list, rule, section, withDefaults, url } from './section.js'
 import { clientTls } from './tls.js'
 
 const BROKER = /^([A-Za-z0-9._-]+):([0-9]{1,5})$/
@@ -108,7 +108,7 @@ export const kafka = () =>
     ),
     tls: clientTls().exactOptional().describe('TLS to the brokers: true, or a section. Left out: plain connections.'),
     sasl: sasl().exactOptional().describe('Authentication at the brokers. Left out: none.'),
-    topics: standing(topics()).describe('Names of the three topics.'),
+    topics: withDefaults(topics()).describe('Names of the three topics.'),
     createTopics: section({
       partitions: wholeNumber(1, 100_000).prefault(6).describe('Partitions of each topic that we create.'),
       replicationFactor: wholeNumber(1, 100).prefault(1).describe('Replicas of each topic that we create.'),

@@ -5,11 +5,11 @@
  */
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { ConnectorError } from '../errors.js'
-import type { Config } from './config.js'
-import { describeIssue } from './describe.js'
-import { readYaml } from './document.js'
-import { formatProblem, inOrder, startsWith, type Path, type Problem } from './problem.js'
+import { ConnectorError } from '../core/errors.js'
+import type { Config } from './types.js'
+import { toProblems } from './validation-problems.js'
+import { readYaml } from '../yaml/document.js'
+import { formatProblem, sortByPosition, hasPrefix, type Path, type Problem } from '../yaml/problem.js'
 import { schema } from './schema.js'
 import { INSTANCE, INSTANCE_EXPECTED } from './server.js'
 import { substitute, whyUnreadable, type Environment } from './substitute.js'
@@ -45,7 +45,7 @@ export const readConfig = (file: string, env: Environment, hostName: string = ho
 
 export const parseConfig = (text: string, env: Environment, hostName: string): Result => {
   const document = readYaml(text)
-  if (document.problems.length > 0) return { problems: inOrder(document.problems) }
+  if (document.problems.length > 0) return { problems: sortByPosition(document.problems) }
   if (document.tree === null) return refuse('is empty; kafka.brokers, registry.url and sources are needed')
   if (!isSection(document.tree)) return refuse('holds no "key: value" lines; see config/connector.yaml for an example')
 
@@ -54,9 +54,9 @@ export const parseConfig = (text: string, env: Environment, hostName: string): R
   const unresolved = problems.map(({ path }) => path)
   const origin = { locate: document.locate, substitutedFrom: (path: Path) => labelsAt(origins, path) }
   const found = (checked.error?.issues ?? [])
-    .flatMap((issue) => describeIssue(issue, origin))
+    .flatMap((issue) => toProblems(issue, origin))
     // What could not be substituted has been told already.
-    .filter(({ path }) => !unresolved.some((each) => startsWith(path, each)))
+    .filter(({ path }) => !unresolved.some((each) => hasPrefix(path, each)))
   const all = [...problems.map((problem) => ({ ...problem, at: document.locate(problem.path) })), ...found]
 
   const instance = checked.data?.instance ?? hostName
@@ -67,7 +67,7 @@ export const parseConfig = (text: string, env: Environment, hostName: string): R
       text: `is missing, and the host name can't serve; ${INSTANCE_EXPECTED} is expected`,
     })
   }
-  if (all.length > 0 || checked.data === undefined) return { problems: inOrder(all) }
+  if (all.length > 0 || checked.data === undefined) return { problems: sortByPosition(all) }
   return { config: freeze({ ...checked.data, instance }) }
 }
 
@@ -89,7 +89,7 @@ interface Origins {
 }
 
 const labelsAt = (origins: readonly Origins[], path: Path): readonly string[] =>
-  origins.find((each) => startsWith(path, each.path))?.labels ?? []
+  origins.find((each) => hasPrefix(path, each.path))?.labels ?? []
 
 const substituteAll = (root: Record<string, unknown>, env: Environment) => {
   const problems: Problem[] = []

@@ -1,6 +1,6 @@
-import type { Config } from './config.js'
-import type { Path } from './problem.js'
-import { HIDDEN, isSecret, looksSecret } from './secrets.js'
+import type { Config } from './types.js'
+import type { Path } from '../yaml/problem.js'
+import { HIDDEN, isSecret, looksSecret } from '../masking/secrets.js'
 
 /** The same structure as plain JSON with every secret, and who it belongs to, replaced by `…`: for the log, and `check --json`. */
 export const redacted = (config: Config): Readonly<Record<string, unknown>> =>

@@ -6,7 +6,7 @@
 import * as z from 'zod'
 import { duration } from './field.js'
 import { kafka, registry } from './kafka.js'
-import { isSection, rule, section, standing } from './section.js'
+import { isSection, rule, section, withDefaults } from './section.js'
 import { admin, callbacks, duplicates, instance, journal, log, sharing } from './server.js'
 import { SOURCE_NAME, SOURCE_NAME_EXPECTED, source } from './source.js'
 
@@ -56,9 +56,9 @@ export const schema = section({
     ),
   kafka: kafka().describe('Where events are published.'),
   registry: registry().describe('Where schemas are kept.'),
-  journal: standing(journal()).describe('What holds everything received until Kafka has it.'),
-  callbacks: standing(callbacks()).describe('The port that providers call.'),
-  admin: standing(admin()).describe('The port for operation: health, metrics, status.'),
+  journal: withDefaults(journal()).describe('What holds everything received until Kafka has it.'),
+  callbacks: withDefaults(callbacks()).describe('The port that providers call.'),
+  admin: withDefaults(admin()).describe('The port for operation: health, metrics, status.'),
   shutdownGrace: duration('0s')
     .prefault('20s')
     .describe('After SIGTERM: how long publishing goes on. What is left then stays in the journal for the next start.'),
@@ -67,8 +67,8 @@ export const schema = section({
     .describe(
       'Replicas divide pulling and reconciling among them; {} takes the defaults. Left out: this instance does all of it.',
     ),
-  duplicates: standing(duplicates()).describe('What is remembered in order to publish each identified item once.'),
-  log: standing(log()).describe('The log, JSON lines on standard output.'),
+  duplicates: withDefaults(duplicates()).describe('What is remembered in order to publish each identified item once.'),
+  log: withDefaults(log()).describe('The log, JSON lines on standard output.'),
   sources: sources().describe('The accounts that we take from; their names become part of URLs, keys and metrics.'),
 }).check(
   rule<Listeners>('is the port of callbacks too; the two must differ', ['admin', 'port'], (config) => !meet(config)),

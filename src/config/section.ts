@@ -16,7 +16,7 @@ export const section = <S extends z.core.$ZodLooseShape>(shape: S) =>
   })
 
 /** A section that is always there: left out or empty, its defaults hold. */
-export const standing = <S extends z.ZodType>(schema: S) =>
+export const withDefaults = <S extends z.ZodType>(schema: S) =>
   z.preprocess((given) => (given === null ? {} : given), schema).prefault({})
 
 /**

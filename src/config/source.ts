@@ -3,7 +3,7 @@ import * as z from 'zod'
 import { callback } from './callback.js'
 import { LONGEST_AGE, choice, duration, pattern, size, text, wholeNumber } from './field.js'
 import { PROVIDERS, PROVIDER_NAMES, providersWith, traitsOf, type ProviderTraits } from './providers.js'
-import { baseUrl, list, rule, section, standing, url } from './section.js'
+import { baseUrl, list, rule, section, withDefaults, url } from './section.js'
 
 interface Limit {
   readonly min: number
@@ -42,7 +42,7 @@ const pull = () =>
     limitParameter: pattern('the name of a parameter: letters, digits, ".", "_" and "-"', '^[A-Za-z0-9._-]+$')
       .prefault('max')
       .describe('Name of the parameter that carries the page size.'),
-    limit: standing(limit()).describe('Items a page; follows the pace between min and max, beginning with start.'),
+    limit: withDefaults(limit()).describe('Items a page; follows the pace between min and max, beginning with start.'),
     idleDelay: duration('1ms')
       .prefault('3m')
       .describe('Wait after an empty answer, and the longest wait after errors.'),
@@ -72,7 +72,7 @@ const reconcile = () =>
       .prefault('72h')
       .describe('Age at which a message is no longer asked for.'),
     requestsPerSecond: wholeNumber(1, 1000).prefault(5).describe('Most requests a second to this API.'),
-    journal: standing(
+    journal: withDefaults(
       section({
         every: duration('1ms')
           .exactOptional()

@@ -1,18 +1,18 @@
 /** Events as Avro records in Confluent's wire format. */
 import { SchemaRegistry, SchemaType } from '@kafkajs/confluent-schema-registry'
-import type { DeadLetter, DeliveryReceipt, Event, InboundMessage } from '../event.js'
-import { messageOf } from '../errors.js'
-import type { OutgoingRecord } from '../publish/publisher.js'
-import { cut, inPlaceOf, LONGEST_PART, partId, shortened } from './dead-letters.js'
-import type { Encoded, Encoder, Origin } from './encoder.js'
-import { headersOf } from './headers.js'
-import type { SchemaGate, Writers } from './registry.js'
-import type { Kind } from './schemas.js'
-import { parseWriter } from './writable.js'
+import type { DeadLetter, DeliveryReceipt, Event, InboundMessage } from '../core/event.js'
+import { messageOf } from '../core/errors.js'
+import type { OutgoingRecord } from '../kafka/publisher.js'
+import { splitIntoParts, inPlaceOf, LONGEST_PART, partId, withShortenedDetail } from './dead-letters.js'
+import type { EncodedEvent, Encoder, Origin } from './encoder.js'
+import { cloudEventHeaders } from './headers.js'
+import type { SchemaGate, WriterSchemas } from '../registry/schema-gate.js'
+import type { EventKind } from '../registry/schemas.js'
+import { parseSchema } from '../registry/writer-schema.js'
 
 export interface AvroEncoderOptions {
   readonly gate: Pick<SchemaGate, 'ready' | 'writers'>
-  readonly topics: Readonly<Record<Kind, string>>
+  readonly topics: Readonly<Record<EventKind, string>>
   /** What the broker takes as one record, by the measure of `recordBytes`. */
   readonly maxRecordBytes: number
   /** How many bytes a record takes in a batch, headers and overhead counted. */
@@ -28,7 +28,7 @@ export class AvroEncoder implements Encoder {
   readonly #options: AvroEncoderOptions
   /** Serves for the wire format. Its cache holds every id we write with, so it never asks a registry: the host is unused. */
   readonly #codec = new SchemaRegistry({ host: 'http://unused.invalid' })
-  #known: Writers | undefined
+  #known: WriterSchemas | undefined
 
   constructor(options: AvroEncoderOptions) {
     this.#options = options
@@ -40,12 +40,12 @@ export class AvroEncoder implements Encoder {
     if (this.#known === gate.writers) return
     for (const { id, schema } of Object.values(gate.writers)) {
       // A parsed type instead of text: parsed here once, and by the same rules as everywhere else.
-      this.#codec.cache.setSchema(id, SchemaType.AVRO, parseWriter(schema))
+      this.#codec.cache.setSchema(id, SchemaType.AVRO, parseSchema(schema))
     }
     this.#known = gate.writers
   }
 
-  async encode(event: Event, origin: Origin): Promise<Encoded> {
+  async encode(event: Event, origin: Origin): Promise<EncodedEvent> {
     if (event.kind === 'dead-letter') return this.#deadLetter(event)
     const { maxRecordBytes, recordBytes } = this.#options
     let record: OutgoingRecord
@@ -66,21 +66,21 @@ export class AvroEncoder implements Encoder {
   }
 
   /** Invariant 3: whatever its size, a dead letter finds room. */
-  async #deadLetter(letter: DeadLetter): Promise<Encoded> {
+  async #deadLetter(letter: DeadLetter): Promise<EncodedEvent> {
     let fitting = letter
     let room = await this.#roomBeside(letter)
     if (room < LEAST_PART) {
-      fitting = shortened(letter)
+      fitting = withShortenedDetail(letter)
       room = Math.max(1, await this.#roomBeside(fitting))
     }
-    const parts = cut(fitting, Math.min(LONGEST_PART, room))
+    const parts = splitIntoParts(fitting, Math.min(LONGEST_PART, room))
     const records = await Promise.all(parts.map((part) => this.#record(part, part.source, partId(part))))
     return { records, deadLetter: letter.reason }
   }
 
   /** Body bytes that fit into a record beside everything else in it. */
   async #roomBeside(letter: DeadLetter): Promise<number> {
-    const [empty] = cut({ ...letter, body: NO_BYTES }, 1)
+    const [empty] = splitIntoParts({ ...letter, body: NO_BYTES }, 1)
     const record = await this.#record(empty!, letter.source, letter.eventId)
     return this.#options.maxRecordBytes - this.#options.recordBytes(record) - GROWTH
   }
@@ -90,7 +90,7 @@ export class AvroEncoder implements Encoder {
     // The writers of the last `ready`, not the gate's: only their types are certain to be in the codec's cache.
     if (!this.#known) throw new Error('encode was called before ready() resolved')
     const value = await this.#codec.encode(this.#known[event.kind].id, event)
-    return { topic: topics[event.kind], key, value, headers: headersOf(event, id) }
+    return { topic: topics[event.kind], key, value, headers: cloudEventHeaders(event, id) }
   }
 }
 

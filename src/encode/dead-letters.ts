@@ -1,5 +1,5 @@
 /** Dead letters as records: cut where the body is long, and made of events that no record can hold. */
-import { type DeadLetter, type DeliveryReceipt, type InboundMessage, wellFormed } from '../event.js'
+import { type DeadLetter, type DeliveryReceipt, type InboundMessage, wellFormed } from '../core/event.js'
 import type { Origin } from './encoder.js'
 
 /** Bytes of body that one record takes at most. */
@@ -17,7 +17,7 @@ export interface DeadLetterPart extends DeadLetter {
  * @param bytes of body per part, at least 1
  * @returns at least one part; joined in order their bodies are the body
  */
-export function cut(letter: DeadLetter, bytes: number): DeadLetterPart[] {
+export function splitIntoParts(letter: DeadLetter, bytes: number): DeadLetterPart[] {
   const body = Buffer.from(letter.body.buffer, letter.body.byteOffset, letter.body.byteLength)
   const parts = Math.max(1, Math.ceil(body.length / bytes))
   return Array.from({ length: parts }, (_, part) => ({
@@ -51,7 +51,7 @@ export const inPlaceOf = (
 })
 
 /** With long facts cut, visibly: for batches so small that the facts alone would fill one. */
-export const shortened = (letter: DeadLetter): DeadLetter => ({
+export const withShortenedDetail = (letter: DeadLetter): DeadLetter => ({
   ...letter,
   detail: shorten(letter.detail),
   request: Object.fromEntries(Object.entries(letter.request).map(([key, value]) => [key, shorten(value)])),

@@ -3,19 +3,19 @@
  *
  * The pipeline alone calls it, one call at a time; `ready` may be called while an `encode` is under way.
  */
-import type { Event } from '../event.js'
-import type { Facts } from '../providers/provider.js'
-import type { OutgoingRecord } from '../publish/publisher.js'
+import type { Event } from '../core/event.js'
+import type { RequestFacts } from '../core/received.js'
+import type { OutgoingRecord } from '../kafka/publisher.js'
 
 /** What an event was read from: goes into the dead letter of an event that no record can hold. */
 export interface Origin {
   /** The bytes of the row or report. */
   readonly body: Uint8Array
   /** Facts of the request or answer that it came with. */
-  readonly facts: Facts
+  readonly facts: RequestFacts
 }
 
-export interface Encoded {
+export interface EncodedEvent {
   /** In order: one, or as many as a dead letter's body needs. */
   readonly records: readonly OutgoingRecord[]
   /** Reason of the dead letter that the records are; null where they are the event itself. */
@@ -36,5 +36,5 @@ export interface Encoder {
    * `too-large`, made of its `origin`. Never rejects for what is in the event; only callable after `ready` has resolved
    * once.
    */
-  encode(event: Event, origin: Origin): Promise<Encoded>
+  encode(event: Event, origin: Origin): Promise<EncodedEvent>
 }

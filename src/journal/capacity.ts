@@ -4,8 +4,8 @@
  * The measure is LMDB's pages, looked at after each release and now and then; in between the sizes of new entries are
  * added up. In emergency (see reserve.ts) only pages that were already handed out are taken.
  */
-import type { Clock } from '../clock.js'
-import { ConnectorError } from '../errors.js'
+import type { Clock } from '../core/clock.js'
+import { ConnectorError } from '../core/errors.js'
 import type { NewEntry } from './journal.js'
 import { diskOf, Reserve } from './reserve.js'
 

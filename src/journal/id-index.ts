@@ -5,7 +5,7 @@
  * is made again after a crash.
  */
 import type { Environment } from './environment.js'
-import type { Arrival, Seen } from './journal.js'
+import type { FirstSeen, EventOccurrence } from './journal.js'
 import { entryCount } from './pages.js'
 
 export interface IdIndexLimits {
@@ -39,13 +39,13 @@ export class IdIndex {
     return entryCount(this.#env.ids)
   }
 
-  firstArrival(eventId: string): Arrival | undefined {
+  firstArrival(eventId: string): FirstSeen | undefined {
     const stored = this.#env.ids.get(eventId)
     return stored && { seq: stored[0], place: stored[1] }
   }
 
   /** Queues the writes; the caller has opened the batch that they are to be part of. */
-  queue(seen: readonly Seen[], now: number): void {
+  queue(seen: readonly EventOccurrence[], now: number): void {
     const { ids, idsByAge } = this.#env
     for (const { eventId, seq, place, receivedAt } of seen) {
       void ids.put(eventId, [seq, place])

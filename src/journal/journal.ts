@@ -4,8 +4,8 @@
  * One process holds a journal. Inside it, any number of callers may `append` at once; `read`, `recover` and `release`
  * are called by the pipeline alone, one at a time.
  */
-import type { Facts } from '../providers/provider.js'
-import type { Via } from '../event.js'
+import type { RequestFacts } from '../core/received.js'
+import type { Via } from '../core/event.js'
 
 /** What is handed in for custody. */
 export interface NewEntry {
@@ -13,7 +13,7 @@ export interface NewEntry {
   readonly provider: string
   readonly via: Via
   readonly receivedAt: number
-  readonly facts: Facts
+  readonly facts: RequestFacts
   readonly body: Uint8Array
 }
 
@@ -23,13 +23,13 @@ export interface Entry extends NewEntry {
 }
 
 /** The first arrival of an identified item: what decides which of two is the duplicate. */
-export interface Arrival {
+export interface FirstSeen {
   readonly seq: number
   /** Counts the items of one entry from 0. */
   readonly place: number
 }
 
-export interface Seen extends Arrival {
+export interface EventOccurrence extends FirstSeen {
   readonly eventId: string
   readonly receivedAt: number
 }
@@ -43,14 +43,14 @@ export interface WatchChange {
 }
 
 /** An identified item that another replica has published: it is on a topic, whatever this journal holds. */
-export interface Published {
+export interface PublishedEvent {
   readonly eventId: string
   readonly receivedAt: number
 }
 
 /** What is remembered of released entries, written in the transaction that forgets them. */
 export interface ReleaseNotes {
-  readonly seen: readonly Seen[]
+  readonly occurrences: readonly EventOccurrence[]
   readonly watch: readonly WatchChange[]
 }
 
@@ -69,7 +69,7 @@ export interface JournalStats {
 }
 
 /** A message that the reconciler asks for. Times are milliseconds since the epoch. */
-export interface Watched {
+export interface WatchedMessage {
   readonly messageId: string
   readonly since: number
   /** When it was last asked for; 0: never. */
@@ -81,10 +81,10 @@ export interface WatchList {
   /** @param since of those that are not on the list yet */
   add(source: string, messageIds: readonly string[], since: number): Promise<void>
   /** In an order that stays the same; only those behind a message id, on the list or not, where one is given. */
-  of(source: string, behind?: string): Iterable<Watched>
+  list(source: string, behind?: string): Iterable<WatchedMessage>
   has(source: string, messageId: string): boolean
-  asked(source: string, messageIds: readonly string[], at: number): Promise<void>
-  drop(source: string, messageIds: readonly string[]): Promise<void>
+  markAsked(source: string, messageIds: readonly string[], at: number): Promise<void>
+  remove(source: string, messageIds: readonly string[]): Promise<void>
   /** When the last complete walk of one of the provider's own logs began, as noted; 0 if none was. */
   walked(source: string, log: string): number
   noteWalk(source: string, log: string, began: number): Promise<void>
@@ -136,10 +136,10 @@ export interface Journal {
    * Remembers what was read from the topics, in one transaction: as if it had arrived before anything that this journal
    * holds. What it has seen itself stays as it is. Safe at any time: what is on a topic must not be published again.
    */
-  remember(published: readonly Published[], watch: readonly WatchChange[]): Promise<void>
+  recordPublished(published: readonly PublishedEvent[], watch: readonly WatchChange[]): Promise<void>
 
   /** The first arrival of an event id that is still remembered. */
-  firstArrival(eventId: string): Arrival | undefined
+  firstSeen(eventId: string): FirstSeen | undefined
 
   readonly watchList: WatchList
 

@@ -14,18 +14,18 @@
  */
 import { randomBytes } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
-import type { Clock } from '../clock.js'
-import { ConnectorError, messageOf } from '../errors.js'
+import type { Clock } from '../core/clock.js'
+import { ConnectorError, messageOf } from '../core/errors.js'
 import { Capacity } from './capacity.js'
 import { type Environment, openEnvironment } from './environment.js'
 import { BYTES_PER_ID, IdIndex, type IdIndexLimits } from './id-index.js'
-import type { Arrival, Entry, Journal, JournalStats, NewEntry, Nonce, ReleaseNotes } from './journal.js'
+import type { FirstSeen, Entry, Journal, JournalStats, NewEntry, Nonce, ReleaseNotes } from './journal.js'
 import { type DirectoryLock, lockDirectory } from './lock.js'
 import { writeMarks } from './marks.js'
 import { NonceStore } from './nonce-store.js'
 import { Oldest } from './oldest.js'
 import { readEntries } from './read.js'
-import { Reads } from './reads.js'
+import { UnconfirmedAppends } from './unconfirmed-appends.js'
 import { bytesIn, entryCount, spareBytes } from './pages.js'
 import { rememberInto } from './remember.js'
 import { queueRenumbering } from './renumber.js'
@@ -47,7 +47,7 @@ export interface LmdbJournalOptions {
 export class LmdbJournal implements Journal {
   readonly id: string
   readonly watchList: LmdbWatchList
-  readonly remember: Journal['remember']
+  readonly recordPublished: Journal['recordPublished']
   readonly #env: Environment
   readonly #nonces: NonceStore
   readonly #ids: IdIndex
@@ -56,7 +56,7 @@ export class LmdbJournal implements Journal {
   readonly #lock: DirectoryLock
   readonly #clock: Clock
   readonly #waiting = new Set<() => void>()
-  readonly #reads = new Reads()
+  readonly #reads = new UnconfirmedAppends()
   #next: number
   #released: number
   /** The highest number whose entry is durable. */
@@ -92,7 +92,7 @@ export class LmdbJournal implements Journal {
     this.#capacity = new Capacity(options, { entries: () => bytesIn(env.entries), spare: () => spareBytes(env) })
     this.#writer = new Writer(env.root, this.#capacity, options.onTrouble)
     this.watchList = new LmdbWatchList(env, this.#writer)
-    this.remember = rememberInto({
+    this.recordPublished = rememberInto({
       env,
       writer: this.#writer,
       ids: this.#ids,
@@ -214,11 +214,11 @@ export class LmdbJournal implements Journal {
         root.batch(() => {
           for (const key of entries.getKeys({ end: upTo + 1 })) void entries.remove(key)
           void meta.put('released', upTo)
-          this.#ids.queue(notes.seen, now)
+          this.#ids.queue(notes.occurrences, now)
           this.watchList.queue(notes.watch)
           this.#nonces.queueExpiry(now)
         }),
-      { bytes: notes.seen.length * BYTES_PER_ID, written: () => meta.get('released') === upTo },
+      { bytes: notes.occurrences.length * BYTES_PER_ID, written: () => meta.get('released') === upTo },
     )
     this.#released = upTo
     // LMDB gives out the pages that a transaction has freed from the next but one on: on a full disk here is that one.
@@ -226,7 +226,7 @@ export class LmdbJournal implements Journal {
     this.#capacity.released()
   }
 
-  firstArrival(eventId: string): Arrival | undefined {
+  firstSeen(eventId: string): FirstSeen | undefined {
     return this.#ids.firstArrival(eventId)
   }
 

@@ -14,7 +14,7 @@ import { randomBytes } from 'node:crypto'
 import { closeSync, linkSync, openSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Server } from 'node:net'
 import { join } from 'node:path'
-import { ConnectorError } from '../errors.js'
+import { ConnectorError } from '../core/errors.js'
 
 export interface DirectoryLock {
   release(): Promise<void>

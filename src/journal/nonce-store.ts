@@ -3,8 +3,8 @@
  * or a crash burns none; a second claim waits for what becomes of the first.
  */
 import { createHash } from 'node:crypto'
-import type { Clock } from '../clock.js'
-import { ConnectorError } from '../errors.js'
+import type { Clock } from '../core/clock.js'
+import { ConnectorError } from '../core/errors.js'
 import type { Environment } from './environment.js'
 import type { Nonce } from './journal.js'
 

@@ -1,11 +1,11 @@
-import type { Clock } from '../clock.js'
+import type { Clock } from '../core/clock.js'
 import type { Environment } from './environment.js'
 import { BYTES_PER_ID, type IdIndex } from './id-index.js'
 import type { Journal } from './journal.js'
 import type { LmdbWatchList } from './watch-list.js'
 import type { Writer } from './writer.js'
 
-export interface RememberParts {
+export interface RememberDeps {
   readonly env: Environment
   readonly writer: Writer
   readonly ids: IdIndex
@@ -18,7 +18,7 @@ const BEFORE_ALL = { seq: -1, place: 0 }
 
 /** See `Journal.remember`. */
 export const rememberInto =
-  ({ env, writer, ids, watchList, clock }: RememberParts): Journal['remember'] =>
+  ({ env, writer, ids, watchList, clock }: RememberDeps): Journal['recordPublished'] =>
   async (published, watch) => {
     const seen = published.filter(({ eventId }) => ids.firstArrival(eventId) === undefined)
     if (seen.length === 0 && watch.length === 0) return

@@ -7,7 +7,7 @@
  */
 import { IF_EXISTS } from 'lmdb'
 import type { Environment } from './environment.js'
-import type { Watched, WatchChange, WatchList } from './journal.js'
+import type { WatchedMessage, WatchChange, WatchList } from './journal.js'
 import type { Writer } from './writer.js'
 
 export class LmdbWatchList implements WatchList {
@@ -38,7 +38,7 @@ export class LmdbWatchList implements WatchList {
     )
   }
 
-  *of(source: string, behind?: string): Iterable<Watched> {
+  *list(source: string, behind?: string): Iterable<WatchedMessage> {
     const range = { start: [source, behind ?? ''], end: [source, '\u{10ffff}'] }
     for (const { key, value } of this.#db.getRange(range)) {
       if (key[1] === behind) continue
@@ -50,7 +50,7 @@ export class LmdbWatchList implements WatchList {
     return isKey(messageId) && this.#db.doesExist([source, messageId])
   }
 
-  asked(source: string, messageIds: readonly string[], at: number): Promise<void> {
+  markAsked(source: string, messageIds: readonly string[], at: number): Promise<void> {
     return this.#each(messageIds, (id) => {
       const stored = this.#db.get([source, id])
       if (stored)
@@ -58,7 +58,7 @@ export class LmdbWatchList implements WatchList {
     })
   }
 
-  drop(source: string, messageIds: readonly string[]): Promise<void> {
+  remove(source: string, messageIds: readonly string[]): Promise<void> {
     return this.#each(messageIds, (id) => void this.#db.remove([source, id]))
   }
 

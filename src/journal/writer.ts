@@ -6,7 +6,7 @@
  * each failure, and ends every write, those under way included.
  */
 import type { RootDatabase } from 'lmdb'
-import { ConnectorError, messageOf } from '../errors.js'
+import { ConnectorError, messageOf } from '../core/errors.js'
 import type { Capacity } from './capacity.js'
 
 export type Write = () => Promise<unknown>

@@ -8,30 +8,9 @@
  * Who calls it: the pipeline (`decode`, any number of times for the same bytes, also after a crash), the poller
  * (`pull`) and the reconciler (`reconcile`).
  */
-import type { DeliveryStatus, Raw, Via } from '../event.js'
-
-/** Facts of a request that we got or an answer that we were given, as journaled. Names are lower case. */
-export interface Facts {
-  readonly method: string
-  /** Without a token that was part of it. */
-  readonly path: string
-  /** Without the question mark, exactly as sent; '' when there was none. */
-  readonly query: string
-  readonly 'content-type'?: string
-  readonly 'content-encoding'?: string
-  /** HTTP status, of answers only. */
-  readonly status?: string
-  /** 'false' when the connection died, or a limit was reached, before all of the body was here. */
-  readonly complete?: 'false'
-}
-
-/** One request or answer as it was received: the unit of custody. */
-export interface Received {
-  readonly via: Via
-  readonly receivedAt: number
-  readonly facts: Facts
-  readonly body: Uint8Array
-}
+import type { DeliveryStatus, Raw } from '../core/event.js'
+import type { Received } from '../core/received.js'
+import type { OutgoingRequest } from '../http-client/connection.js'
 
 /** A delivery receipt as the provider's document describes it, before it gets its envelope. */
 export interface ReceiptItem {
@@ -65,7 +44,7 @@ export interface MessageItem {
 }
 
 /** Something received that no event can be made of. */
-export interface DeadItem {
+export interface DeadLetterItem {
   readonly kind: 'dead-letter'
   /** Code in kebab case, for machines: `not-a-page`, `missing-text`. */
   readonly reason: string
@@ -75,7 +54,7 @@ export interface DeadItem {
   readonly body: Uint8Array
 }
 
-export type Item = ReceiptItem | MessageItem | DeadItem
+export type Item = ReceiptItem | MessageItem | DeadLetterItem
 
 /**
  * What makes two arrivals the same item, beside the source: the second is a duplicate. `null` where the provider does
@@ -103,14 +82,6 @@ export interface Provider {
   readonly pull?: PullProtocol
   /** Absent where what was missed can't be asked for. */
   readonly reconcile?: ReconcileProtocol
-}
-
-/** A request to a provider. Bodies are small and built anew for each call. */
-export interface OutgoingRequest {
-  readonly method: 'GET' | 'POST'
-  readonly url: string
-  readonly headers: Readonly<Record<string, string>>
-  readonly body?: string
 }
 
 export interface PullAccount {
@@ -151,7 +122,7 @@ export interface ReconcileProtocol {
   readonly idsPerQuery: number
   statusRequest(account: ReconcileAccount, messageIds: readonly string[]): OutgoingRequest
   /** One page of the provider's own log of messages sent, or received, on these days; `offset` counts rows. */
-  journalRequest(
+  logRequest(
     account: ReconcileAccount,
     direction: 'outbound' | 'inbound',
     days: { readonly from: Day; readonly to: Day },
@@ -167,7 +138,7 @@ export type ReconcileVerdict =
       readonly kind: 'answer'
       readonly rows: number
       readonly lastPage: boolean
-      readonly unsettled: readonly Unsettled[]
+      readonly unsettled: readonly UnsettledMessage[]
     }
   /** A 2xx that is none of the answers to such a question: kept, ends as a dead letter. */
   | { readonly kind: 'not-an-answer'; readonly detail: string }
@@ -178,7 +149,7 @@ export type ReconcileVerdict =
   | { readonly kind: 'refused'; readonly about: 'account' | 'request'; readonly detail: string }
 
 /** A message in the outbound journal whose last word is still to come. */
-export interface Unsettled {
+export interface UnsettledMessage {
   readonly messageId: string
   /** Milliseconds since the epoch; null where the row does not say so legibly. */
   readonly sentAt: number | null

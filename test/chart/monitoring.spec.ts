@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { ManualClock } from '../support/manual-clock.js'
-import { Metrics } from '../../src/operate/metrics.js'
+import { Metrics } from '../../src/admin/metrics.js'
 import { FULLNAME, NAMESPACE, render, renderOne, scenarioFile } from './support/helm.js'
 import type { Values } from './support/helm.js'
 import type { Alert } from './support/objects.js'

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { adviceOn } from '../../src/config/advice.js'
+import { configurationWarnings } from '../../src/config/advice.js'
 import { REQUIRED, load, withKafka, withSource } from './support.js'
 
 const GUARDED = 'provider: seven, callback: {token: t}'
@@ -13,7 +13,7 @@ it.each([
   ],
   ['two accounts', withSource(`${PULL}}\n  two: {provider: mtarget, pull: {username: v, password: p}`)],
 ])('nothing is said of %s', (_, yaml) => {
-  expect(adviceOn(load(yaml))).toEqual([])
+  expect(configurationWarnings(load(yaml))).toEqual([])
 })
 
 it.each([
@@ -37,7 +37,7 @@ it.each([
     withKafka('sasl: {mechanism: plain, username: u, password: p}').replace('open: true', 'token: t'),
   ],
 ])('%s …', (sentence, yaml) => {
-  const advice = adviceOn(load(yaml))
+  const advice = configurationWarnings(load(yaml))
   expect(advice).toHaveLength(1)
   expect(advice[0]).toContain(sentence)
 })

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { loadConfig } from '../../src/config/load.js'
-import { ConnectorError } from '../../src/errors.js'
+import { ConnectorError } from '../../src/core/errors.js'
 import type { PullAccount, ReconcileAccount, DecodeSettings } from '../../src/providers/provider.js'
 import { REQUIRED, load, problemsOf, withSource } from './support.js'
 

@@ -1,8 +1,8 @@
 /** Loading a configuration that a test spells out. */
 import { fileURLToPath } from 'node:url'
 import { parseConfig } from '../../src/config/load.js'
-import type { Config } from '../../src/config/config.js'
-import { formatProblem } from '../../src/config/problem.js'
+import type { Config } from '../../src/config/types.js'
+import { formatProblem } from '../../src/yaml/problem.js'
 
 export const fixture = (name: string): string => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url))
 

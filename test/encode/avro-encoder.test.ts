@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { maxRecordBytes, recordBytes } from '../../src/publish/record-size.js'
-import type { Event } from '../../src/event.js'
+import { maxRecordBytes, recordBytes } from '../../src/kafka/record-size.js'
+import type { Event } from '../../src/core/event.js'
 import type { Origin } from '../../src/encode/encoder.js'
-import type { OutgoingRecord } from '../../src/publish/publisher.js'
+import type { OutgoingRecord } from '../../src/kafka/publisher.js'
 import { deadLetter, message, receipt } from '../support/events.js'
 import { decode, IDS, MAX_BATCH, openEncoder, TOPICS } from './support.js'
 

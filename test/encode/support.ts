@@ -1,24 +1,28 @@
 import avro from 'avsc'
 import { AvroEncoder } from '../../src/encode/avro-encoder.js'
-import type { Writers } from '../../src/encode/registry.js'
-import { type Kind, KINDS, loadSchemas } from '../../src/encode/schemas.js'
-import { maxRecordBytes, recordBytes } from '../../src/publish/record-size.js'
-import type { OutgoingRecord } from '../../src/publish/publisher.js'
+import type { WriterSchemas } from '../../src/registry/schema-gate.js'
+import { type EventKind, EVENT_KINDS, loadSchemas } from '../../src/registry/schemas.js'
+import { maxRecordBytes, recordBytes } from '../../src/kafka/record-size.js'
+import type { OutgoingRecord } from '../../src/kafka/publisher.js'
 
-export const TOPICS: Readonly<Record<Kind, string>> = { dlr: 'sms.dlr', mo: 'sms.mo', 'dead-letter': 'sms.dead-letter' }
-export const IDS: Readonly<Record<Kind, number>> = { dlr: 11, mo: 12, 'dead-letter': 13 }
+export const TOPICS: Readonly<Record<EventKind, string>> = {
+  dlr: 'sms.dlr',
+  mo: 'sms.mo',
+  'dead-letter': 'sms.dead-letter',
+}
+export const IDS: Readonly<Record<EventKind, number>> = { dlr: 11, mo: 12, 'dead-letter': 13 }
 export const MAX_BATCH = 900 * 1024
 
 const schemas = loadSchemas()
 const types = new Map(
-  KINDS.map((kind) => [IDS[kind], avro.Type.forSchema(JSON.parse(schemas[kind].text) as avro.Schema)]),
+  EVENT_KINDS.map((kind) => [IDS[kind], avro.Type.forSchema(JSON.parse(schemas[kind].text) as avro.Schema)]),
 )
 
 /** An encoder behind a gate that is open, with fixed ids. */
 export async function openEncoder(maxBatchBytes = MAX_BATCH): Promise<AvroEncoder> {
   const writers = Object.fromEntries(
-    KINDS.map((kind) => [kind, { id: IDS[kind], schema: schemas[kind].text }]),
-  ) as unknown as Writers
+    EVENT_KINDS.map((kind) => [kind, { id: IDS[kind], schema: schemas[kind].text }]),
+  ) as unknown as WriterSchemas
   const encoder = new AvroEncoder({
     gate: { ready: () => Promise.resolve(), writers },
     topics: TOPICS,

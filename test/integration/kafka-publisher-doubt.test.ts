@@ -2,11 +2,11 @@
 import { randomUUID } from 'node:crypto'
 import pino from 'pino'
 import { afterEach, beforeEach, describe, expect, inject, it, onTestFinished } from 'vitest'
-import { systemClock } from '../../src/clock.js'
-import { ConnectorError } from '../../src/errors.js'
-import { KafkaPublisher } from '../../src/publish/kafka-publisher.js'
-import type { OutgoingRecord } from '../../src/publish/publisher.js'
-import type { KafkaSettings } from '../../src/publish/settings.js'
+import { systemClock } from '../../src/core/clock.js'
+import { ConnectorError } from '../../src/core/errors.js'
+import { ExactlyOncePublisher } from '../../src/kafka/exactly-once-publisher.js'
+import type { OutgoingRecord } from '../../src/kafka/publisher.js'
+import type { KafkaSettings } from '../../src/kafka/settings.js'
 import { createTopic, readCommitted, withAdmin } from '../support/kafka.js'
 import { publisherSettings } from '../support/publisher-settings.js'
 import { API, type Fate, KafkaProxy } from '../support/tcp-proxy.js'
@@ -17,21 +17,21 @@ const log = pino({ level: 'silent' })
 describe('exactly once, when answers are lost', () => {
   let proxy: KafkaProxy
   let settings: KafkaSettings
-  let publisher: KafkaPublisher
+  let publisher: ExactlyOncePublisher
 
   beforeEach(async () => {
     proxy = await KafkaProxy.before(inject('brokers')[0]!)
     const name = randomUUID()
     settings = publisherSettings([proxy.address], name, { requestTimeout: 1_000 })
     // Topics are made without the proxy: tests count what goes through it.
-    const maker = new KafkaPublisher({
+    const maker = new ExactlyOncePublisher({
       settings: publisherSettings(inject('brokers'), name, { requestTimeout: 10_000 }),
       clock: systemClock,
       log,
     })
     await maker.open('maker')
     await maker.close()
-    publisher = new KafkaPublisher({ settings, clock: systemClock, log })
+    publisher = new ExactlyOncePublisher({ settings, clock: systemClock, log })
   })
   afterEach(async () => {
     await publisher.close()
@@ -105,7 +105,7 @@ describe('exactly once, when answers are lost', () => {
   )
 
   it('gets on where each answer comes late, but in time, however many an operation takes', async () => {
-    const slow = new KafkaPublisher({ settings: { ...settings, requestTimeout: 800 }, clock: systemClock, log })
+    const slow = new ExactlyOncePublisher({ settings: { ...settings, requestTimeout: 800 }, clock: systemClock, log })
     onTestFinished(() => slow.close())
     publisher = slow
     proxy.lateness = 400
@@ -167,7 +167,7 @@ describe('exactly once, when answers are lost', () => {
   }, 120_000)
 
   it('lets go of its connections while there is nothing to publish, and stays the same producer', async () => {
-    publisher = new KafkaPublisher({ settings, clock: systemClock, log, restAfter: 50 })
+    publisher = new ExactlyOncePublisher({ settings, clock: systemClock, log, restAfter: 50 })
     await publisher.open(JOURNAL)
     await publisher.publish(batch(0, 3), 2)
     await expect.poll(() => proxy.sockets).toBe(0)

@@ -2,10 +2,10 @@
 import { randomUUID } from 'node:crypto'
 import pino from 'pino'
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest'
-import { type Clock, systemClock } from '../../src/clock.js'
-import { KafkaPublisher, type KafkaPublisherOptions } from '../../src/publish/kafka-publisher.js'
-import type { OutgoingRecord } from '../../src/publish/publisher.js'
-import type { KafkaSettings } from '../../src/publish/settings.js'
+import { type Clock, systemClock } from '../../src/core/clock.js'
+import { ExactlyOncePublisher, type ExactlyOncePublisherOptions } from '../../src/kafka/exactly-once-publisher.js'
+import type { OutgoingRecord } from '../../src/kafka/publisher.js'
+import type { KafkaSettings } from '../../src/kafka/settings.js'
 import { readCommitted } from '../support/kafka.js'
 import { publisherSettings } from '../support/publisher-settings.js'
 import { API, KafkaProxy } from '../support/tcp-proxy.js'
@@ -23,7 +23,7 @@ class Shifted implements Clock {
 describe('two producers of one instance', () => {
   let proxy: KafkaProxy
   let settings: KafkaSettings
-  let made: KafkaPublisher[]
+  let made: ExactlyOncePublisher[]
 
   beforeEach(async () => {
     proxy = await KafkaProxy.before(inject('brokers')[0]!)
@@ -35,8 +35,8 @@ describe('two producers of one instance', () => {
     await proxy.close()
   })
 
-  const publisher = (more: Partial<KafkaPublisherOptions> = {}): KafkaPublisher => {
-    const each = new KafkaPublisher({ settings, clock: systemClock, log: pino({ level: 'silent' }), ...more })
+  const publisher = (more: Partial<ExactlyOncePublisherOptions> = {}): ExactlyOncePublisher => {
+    const each = new ExactlyOncePublisher({ settings, clock: systemClock, log: pino({ level: 'silent' }), ...more })
     made.push(each)
     return each
   }

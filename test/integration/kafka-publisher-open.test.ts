@@ -3,18 +3,18 @@ import { randomUUID } from 'node:crypto'
 import { createServer, type AddressInfo } from 'node:net'
 import pino from 'pino'
 import { describe, expect, inject, it, onTestFinished } from 'vitest'
-import { systemClock } from '../../src/clock.js'
-import { AtLeastOncePublisher } from '../../src/publish/at-least-once-publisher.js'
-import { KafkaPublisher } from '../../src/publish/kafka-publisher.js'
-import { lookAtTopics } from '../../src/publish/look.js'
-import type { Publisher } from '../../src/publish/publisher.js'
-import type { KafkaSettings } from '../../src/publish/settings.js'
+import { systemClock } from '../../src/core/clock.js'
+import { AtLeastOncePublisher } from '../../src/kafka/at-least-once-publisher.js'
+import { ExactlyOncePublisher } from '../../src/kafka/exactly-once-publisher.js'
+import { fetchTopicPartitions } from '../../src/kafka/topic-partitions.js'
+import type { Publisher } from '../../src/kafka/publisher.js'
+import type { KafkaSettings } from '../../src/kafka/settings.js'
 import { createTopic, partitionsOf } from '../support/kafka.js'
 import { publisherSettings } from '../support/publisher-settings.js'
 
 const log = pino({ level: 'silent' })
 const kinds: readonly [string, (settings: KafkaSettings) => Publisher][] = [
-  ['exactly once', (settings) => new KafkaPublisher({ settings, clock: systemClock, log })],
+  ['exactly once', (settings) => new ExactlyOncePublisher({ settings, clock: systemClock, log })],
   ['at least once', (settings) => new AtLeastOncePublisher({ settings, clock: systemClock, log })],
 ]
 
@@ -68,10 +68,10 @@ describe.each(kinds)('opening, %s', (_name, make) => {
 
   it('is looked at without making or fencing anything', async () => {
     const settings = publisherSettings(inject('brokers'), randomUUID())
-    await expect(lookAtTopics(settings, systemClock, log)).rejects.toMatchObject({ code: 'TOPIC_MISSING' })
+    await expect(fetchTopicPartitions(settings, systemClock, log)).rejects.toMatchObject({ code: 'TOPIC_MISSING' })
     const open = publisher(settings)
     await open.open('a-journal')
-    expect([...(await lookAtTopics(settings, systemClock, log)).values()]).toEqual([3, 3, 3])
+    expect([...(await fetchTopicPartitions(settings, systemClock, log)).values()]).toEqual([3, 3, 3])
     await open.publish([], 1)
   })
 })

@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import pino from 'pino'
 import { inject } from 'vitest'
-import { systemClock } from '../../src/clock.js'
-import { AtLeastOncePublisher } from '../../src/publish/at-least-once-publisher.js'
-import { KafkaPublisher } from '../../src/publish/kafka-publisher.js'
-import type { SessionParts } from '../../src/publish/kafka-session.js'
-import { publisherContract, type PublisherHarness } from '../contracts/publisher-contract.js'
+import { systemClock } from '../../src/core/clock.js'
+import { AtLeastOncePublisher } from '../../src/kafka/at-least-once-publisher.js'
+import { ExactlyOncePublisher } from '../../src/kafka/exactly-once-publisher.js'
+import type { SessionDeps } from '../../src/kafka/producer-session.js'
+import { publisherContract, type PublisherHarness } from '../kafka/publisher-contract.js'
 import { publisherSettings } from '../support/publisher-settings.js'
 import { readCommitted } from '../support/kafka.js'
-import type { Publisher } from '../../src/publish/publisher.js'
+import type { Publisher } from '../../src/kafka/publisher.js'
 
-const harness = (make: (parts: SessionParts) => Publisher) => async (): Promise<PublisherHarness> => {
+const harness = (make: (deps: SessionDeps) => Publisher) => async (): Promise<PublisherHarness> => {
   const settings = publisherSettings(inject('brokers'), randomUUID())
   const made: Publisher[] = []
   return {
@@ -29,13 +29,13 @@ const harness = (make: (parts: SessionParts) => Publisher) => async (): Promise<
 
 publisherContract(
   'exactly once on Kafka',
-  harness((parts) => new KafkaPublisher(parts)),
+  harness((deps) => new ExactlyOncePublisher(deps)),
 )
 publisherContract(
   'at least once on Kafka',
-  harness((parts) => new AtLeastOncePublisher(parts)),
+  harness((deps) => new AtLeastOncePublisher(deps)),
 )
 publisherContract(
   'exactly once on Kafka, with gzip',
-  harness((parts) => new KafkaPublisher({ ...parts, settings: { ...parts.settings, compression: 'gzip' } })),
+  harness((deps) => new ExactlyOncePublisher({ ...deps, settings: { ...deps.settings, compression: 'gzip' } })),
 )

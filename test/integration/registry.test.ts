@@ -7,13 +7,13 @@ import { SchemaRegistry } from '@kafkajs/confluent-schema-registry'
 import pino from 'pino'
 import { request } from 'undici'
 import { describe, expect, inject, it, onTestFinished } from 'vitest'
-import { systemClock } from '../../src/clock.js'
+import { systemClock } from '../../src/core/clock.js'
 import { AvroEncoder } from '../../src/encode/avro-encoder.js'
-import { RegistryApi } from '../../src/encode/registry-api.js'
-import { SchemaGate, type Subject } from '../../src/encode/registry.js'
-import { RememberedIds } from '../../src/encode/remembered-ids.js'
-import { type Kind, KINDS, loadSchemas, subjectOf } from '../../src/encode/schemas.js'
-import { maxRecordBytes, recordBytes } from '../../src/publish/record-size.js'
+import { RegistryClient } from '../../src/registry/registry-client.js'
+import { SchemaGate, type Subject } from '../../src/registry/schema-gate.js'
+import { RememberedSchemaIds } from '../../src/registry/remembered-schema-ids.js'
+import { type EventKind, EVENT_KINDS, loadSchemas, subjectOf } from '../../src/registry/schemas.js'
+import { maxRecordBytes, recordBytes } from '../../src/kafka/record-size.js'
 import { receipt } from '../support/events.js'
 
 interface Answer {
@@ -42,21 +42,24 @@ const configuration = (subject: string): Promise<Answer> => call('GET', `/config
 
 const setUp = (register = true) => {
   const name = randomUUID()
-  const topics: Readonly<Record<Kind, string>> = {
+  const topics: Readonly<Record<EventKind, string>> = {
     dlr: `${name}.dlr`,
     mo: `${name}.mo`,
     'dead-letter': `${name}.dead-letter`,
   }
   const subjects = Object.fromEntries(
-    KINDS.map((kind) => [kind, { name: subjectOf('topic-name', topics[kind], schemas[kind]), schema: schemas[kind] }]),
-  ) as Record<Kind, Subject>
+    EVENT_KINDS.map((kind) => [
+      kind,
+      { name: subjectOf('topic-name', topics[kind], schemas[kind]), schema: schemas[kind] },
+    ]),
+  ) as Record<EventKind, Subject>
   const directory = mkdtempSync(join(tmpdir(), 'registry-'))
-  const api = new RegistryApi({ url: inject('registryUrl') })
+  const api = new RegistryClient({ url: inject('registryUrl') })
   onTestFinished(async () => {
     await api.close()
     rmSync(directory, { recursive: true })
   })
-  const remembered = new RememberedIds(directory)
+  const remembered = new RememberedSchemaIds(directory)
   const gate = new SchemaGate({
     api,
     register,
@@ -127,7 +130,7 @@ describe('with a real registry', () => {
 
   it('is told from a server that is none, and from a wrong path of its own', async () => {
     for (const path of ['', '/apis/nonsense']) {
-      const api = new RegistryApi({ url: `${new URL(inject('registryUrl')).origin}${path}` })
+      const api = new RegistryClient({ url: `${new URL(inject('registryUrl')).origin}${path}` })
       onTestFinished(() => api.close())
       if (inject('registryUrl') !== api.url) {
         await expect(api.lookup('any', '"string"')).rejects.toMatchObject({ code: 'REGISTRY_REFUSED' })

@@ -13,8 +13,8 @@ beforeAll(async () => {
 afterEach(() => all?.stop())
 afterAll(() => stack?.stop())
 
-const untilStanding = (standing: string): Promise<void> =>
-  until(async () => (await all!.standings()).every((each) => each === standing))
+const untilMembership = (membership: string): Promise<void> =>
+  until(async () => (await all!.memberships()).every((each) => each === membership))
 
 const owned = async (): Promise<number[]> => [...(await all!.owners()).values()].map((owners) => owners.length)
 
@@ -26,7 +26,7 @@ describe('without a broker', { timeout: 240_000 }, () => {
     all = await Replicas.start(stack, 3)
     await stack.broker.kill()
     for (const replica of [await all.add(), await all.add()]) await replica.start()
-    await untilStanding('alone')
+    await untilMembership('standalone')
     expect(await owned()).toEqual([2, 2, 2, 2])
     for (const account of all.accounts.values()) account.enqueue(all.data.mtargetMix(200))
     await all.callBack(100)
@@ -39,7 +39,7 @@ describe('without a broker', { timeout: 240_000 }, () => {
     await all.untilPublished()
     const before = await all.owners()
     await stack.broker.kill()
-    await untilStanding('keeps')
+    await untilMembership('disconnected')
     expect(await all.owners()).toEqual(before)
     await all.callBack(100)
     await all.untilAllAsked()

@@ -3,13 +3,13 @@ import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { LmdbJournal } from '../../src/journal/lmdb-journal.js'
-import { entryOf } from '../contracts/journal-contract.js'
+import { entryOf } from './journal-contract.js'
 import { Journals, MIB } from './support/journals.js'
 
 // Every append waits for the disk.
 vi.setConfig({ testTimeout: 60_000 })
 
-const NO_NOTES = { seen: [], watch: [] }
+const NO_NOTES = { occurrences: [], watch: [] }
 const ALL = { entries: 1e6, bytes: 1e12 }
 const journals = new Journals()
 let directory: string

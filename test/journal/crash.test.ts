@@ -1,7 +1,7 @@
 /** Invariant 1 against kill -9: what was acknowledged is there afterwards, byte for byte, in order, under its number. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
-import { systemClock } from '../../src/clock.js'
+import { systemClock } from '../../src/core/clock.js'
 import { bodyOf, sizeOf } from './support/bodies.js'
 import { Child, killAll } from './support/children.js'
 import { Journals } from './support/journals.js'
@@ -72,7 +72,7 @@ describe('a journal whose process is killed', () => {
       expect(wrong.map(({ source }) => source)).toEqual([])
       // What was released is remembered, and what was not isn't: one transaction did both.
       for (const [name, seq] of said.acknowledged) {
-        expect(journal.firstArrival(name) !== undefined, name).toBe(seq <= journal.released)
+        expect(journal.firstSeen(name) !== undefined, name).toBe(seq <= journal.released)
       }
       await journals.close(journal)
     }

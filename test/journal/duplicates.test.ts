@@ -1,8 +1,8 @@
 /** The index of event ids: what it remembers, for how long, and how many. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import type { Seen } from '../../src/journal/journal.js'
+import type { EventOccurrence } from '../../src/journal/journal.js'
 import type { LmdbJournal } from '../../src/journal/lmdb-journal.js'
-import { entryOf } from '../contracts/journal-contract.js'
+import { entryOf } from './journal-contract.js'
 import { Journals } from './support/journals.js'
 
 vi.setConfig({ testTimeout: 60_000 })
@@ -32,13 +32,13 @@ const release = async (
   receivedAt = journals.clock.now(),
 ): Promise<number> => {
   const seq = await journal.append(entryOf('', { receivedAt }))
-  const seen = eventIds.map((eventId, place): Seen => ({ eventId, seq, place, receivedAt }))
-  await journal.release(seq, { seen, watch: [] })
+  const seen = eventIds.map((eventId, place): EventOccurrence => ({ eventId, seq, place, receivedAt }))
+  await journal.release(seq, { occurrences: seen, watch: [] })
   return seq
 }
 
 const remembered = (journal: LmdbJournal, eventIds: readonly string[]): string[] =>
-  eventIds.filter((eventId) => journal.firstArrival(eventId) !== undefined)
+  eventIds.filter((eventId) => journal.firstSeen(eventId) !== undefined)
 
 const ids = (prefix: string, count: number): string[] => Array.from({ length: count }, (_, i) => `${prefix}${i}`)
 
@@ -89,7 +89,7 @@ describe('an event id', () => {
     await journals.clock.advance(HOUR)
     await release(journal, [])
     expect(second).toBeGreaterThan(first)
-    expect(journal.firstArrival('a')).toEqual({ seq: second, place: 0 })
+    expect(journal.firstSeen('a')).toEqual({ seq: second, place: 0 })
   })
 })
 
@@ -112,9 +112,9 @@ describe('the index', () => {
       await journals.clock.advance(60_000)
     }
     const all = Array.from({ length: 20 }, (_, i) => ids(`${i}.`, 10)).flat()
-    const before = all.map((id) => journal.firstArrival(id))
+    const before = all.map((id) => journal.firstSeen(id))
     await journals.close(journal)
     journal = await open({ rememberFor: HOUR, maxIds: 50 })
-    expect(all.map((id) => journal.firstArrival(id))).toEqual(before)
+    expect(all.map((id) => journal.firstSeen(id))).toEqual(before)
   })
 })

@@ -3,13 +3,13 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { LmdbJournal, LmdbJournalOptions } from '../../src/journal/lmdb-journal.js'
-import { entryOf } from '../contracts/journal-contract.js'
+import { entryOf } from './journal-contract.js'
 import { Journals, MIB } from './support/journals.js'
 import { noSmallDisk, SmallDisk } from './support/small-disk.js'
 
 vi.setConfig({ testTimeout: 60_000 })
 
-const NO_NOTES = { seen: [], watch: [] }
+const NO_NOTES = { occurrences: [], watch: [] }
 const ALL = { entries: 1e6, bytes: 1e12 }
 const RESERVE = 3 * MIB
 
@@ -111,11 +111,11 @@ describe.skipIf(noSmallDisk !== null)(`a full disk${noSmallDisk === null ? '' : 
     expect(await codeOf(journal.append(callback(10)))).toBe('JOURNAL_FULL')
     await journal.append(page(RESERVE / 2))
     const seen = [{ eventId: 'id', seq: first, place: 0, receivedAt: journals.clock.now() }]
-    await journal.release(first, { seen, watch: [] })
+    await journal.release(first, { occurrences: seen, watch: [] })
     await journal.watchList.add('s', ['m'], 1)
     expect(namesOf(journal)).toEqual(['page'])
-    expect(journal.firstArrival('id')).toBeDefined()
-    expect([...journal.watchList.of('s')]).toHaveLength(1)
+    expect(journal.firstSeen('id')).toBeDefined()
+    expect([...journal.watchList.list('s')]).toHaveLength(1)
   })
 
   it('finds it also for a page whose write fails together with a callback', async () => {

@@ -1,4 +1,4 @@
-import { describeJournal, entryOf } from '../contracts/journal-contract.js'
+import { describeJournal, entryOf } from './journal-contract.js'
 import { ManualClock } from '../support/manual-clock.js'
 import { MemoryJournal } from '../support/memory-journal.js'
 import { Journals, MIB } from './support/journals.js'
@@ -16,7 +16,7 @@ describeJournal('LmdbJournal', async () => {
     makeRoom: async () => {
       await journal.recover(-1)
       const last = journal.read(-1, { entries: 1000, bytes: 1e9 }).at(-1)
-      if (last) await journal.release(last.seq, { seen: [], watch: [] })
+      if (last) await journal.release(last.seq, { occurrences: [], watch: [] })
     },
     dispose: () => journals.dispose(),
   }

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { LmdbJournal } from '../../src/journal/lmdb-journal.js'
-import { entryOf } from '../contracts/journal-contract.js'
+import { entryOf } from './journal-contract.js'
 import { Journals } from './support/journals.js'
 
 vi.setConfig({ testTimeout: 300_000 })
@@ -158,7 +158,7 @@ class World {
       place: 0,
       receivedAt: NEVER_EXPIRES,
     }))
-    await this.journal.release(last.seq, { seen, watch: [] })
+    await this.journal.release(last.seq, { occurrences: seen, watch: [] })
     for (const { eventId } of seen) this.lineage.remembered.add(eventId)
     this.lineage.custody.splice(0, gone.length)
     expect(this.journal.released).toBe(last.seq)
@@ -172,7 +172,7 @@ class World {
     if (numbers.length > 0) expect(numbers[0]).toBeGreaterThan(this.journal.released)
     expect(this.journal.stats().entries).toBe(numbers.length)
     for (let name = 0; name < this.#names; name++) {
-      const arrival = this.journal.firstArrival(String(name))
+      const arrival = this.journal.firstSeen(String(name))
       expect(arrival !== undefined).toBe(this.lineage.remembered.has(String(name)))
     }
   }

@@ -3,12 +3,12 @@ import { cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { LmdbJournal } from '../../src/journal/lmdb-journal.js'
-import { entryOf } from '../contracts/journal-contract.js'
+import { entryOf } from './journal-contract.js'
 import { Journals } from './support/journals.js'
 
 const HOUR = 3_600_000
 const ALL = { entries: 1000, bytes: 1e9 }
-const NO_NOTES = { seen: [], watch: [] }
+const NO_NOTES = { occurrences: [], watch: [] }
 
 const journals = new Journals()
 let directory: string
@@ -80,16 +80,16 @@ describe('a journal that is opened again', () => {
     await append(first, 'b')
     await first.recover(-1)
     const watch = { source: 's', messageId: 'm', receivedAt: 7, state: 'open' } as const
-    await first.release(seq, { seen: [{ ...seen, seq }], watch: [watch] })
-    await first.watchList.asked('s', ['m'], 9)
+    await first.release(seq, { occurrences: [{ ...seen, seq }], watch: [watch] })
+    await first.watchList.markAsked('s', ['m'], 9)
 
     for (const again of [crashed(directory), directory]) {
       if (again === directory) await journals.close(first)
       const journal = await journals.open(again)
       expect(namesOf(journal)).toEqual(['b'])
       expect(journal.released).toBe(seq)
-      expect(journal.firstArrival('id')).toEqual({ seq, place: 3 })
-      expect([...journal.watchList.of('s')]).toEqual([{ messageId: 'm', since: 7, asked: 9 }])
+      expect(journal.firstSeen('id')).toEqual({ seq, place: 3 })
+      expect([...journal.watchList.list('s')]).toEqual([{ messageId: 'm', since: 7, asked: 9 }])
       await expect(journal.append(entryOf(), nonce)).rejects.toMatchObject({ code: 'NONCE_SEEN' })
     }
   })

@@ -1,6 +1,6 @@
 /** Appends whose entries are read and released at once: by the time LMDB answers, there is nothing left to find. */
 import { afterEach, describe, expect, it } from 'vitest'
-import { entryOf } from '../contracts/journal-contract.js'
+import { entryOf } from './journal-contract.js'
 import { Journals } from './support/journals.js'
 
 const journals = new Journals()
@@ -24,7 +24,7 @@ describe('an append', () => {
       const entries = journal.read(-1, { entries: 50, bytes: 1024 ** 2 })
       const last = entries.at(-1)
       if (last) {
-        await journal.release(last.seq, { seen: [], watch: [] })
+        await journal.release(last.seq, { occurrences: [], watch: [] })
         released.push(...entries.map(({ source }) => source))
       } else if (open === 0) break
       else await new Promise(setImmediate)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Via } from '../../src/event.js'
+import type { Via } from '../../src/core/event.js'
 import type { Item } from '../../src/providers/provider.js'
 import { decodeWith, providerNamed, received } from './support.js'
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { Received, ReconcileProtocol } from '../../src/providers/provider.js'
+import type { ReconcileProtocol } from '../../src/providers/provider.js'
+import type { Received } from '../../src/core/received.js'
 import { seven } from '../../src/providers/seven/index.js'
 
 const reconcile = seven.reconcile as ReconcileProtocol

@@ -34,7 +34,7 @@ describe('asking seven again', () => {
   })
 
   it('for a page of its journal names the days, and where the page begins', () => {
-    const { url, headers } = reconcile.journalRequest(account, 'inbound', { from: '2026-11-01', to: '2026-11-02' }, 200)
+    const { url, headers } = reconcile.logRequest(account, 'inbound', { from: '2026-11-01', to: '2026-11-02' }, 200)
     expect(url).toBe(
       'https://gateway.example/api/journal/inbound?date_from=2026-11-01&date_to=2026-11-02&limit=100&offset=200',
     )

@@ -1,7 +1,9 @@
-import type { Via } from '../../src/event.js'
+import type { Via } from '../../src/core/event.js'
 import { providers } from '../../src/providers/index.js'
-import type { DecodeSettings, Facts, Item, Provider, Received } from '../../src/providers/provider.js'
-import { SETTINGS } from '../contracts/provider-contract.js'
+import type { DecodeSettings, Item, Provider } from '../../src/providers/provider.js'
+import type { RequestFacts } from '../../src/core/received.js'
+import type { Received } from '../../src/core/received.js'
+import { SETTINGS } from './provider-contract.js'
 
 export const providerNamed = (name: string): Provider => {
   const provider = providers.get(name)
@@ -9,7 +11,7 @@ export const providerNamed = (name: string): Provider => {
   return provider
 }
 
-export const received = (via: Via, body: string | Uint8Array = '', facts: Partial<Facts> = {}): Received => ({
+export const received = (via: Via, body: string | Uint8Array = '', facts: Partial<RequestFacts> = {}): Received => ({
   via,
   receivedAt: 1_795_000_000_000,
   facts: { method: 'POST', path: '/callbacks/some-source', query: '', ...facts },

@@ -1,6 +1,6 @@
 /** A callback server on a free port of 127.0.0.1 with a journal in memory, closed by the caller. */
-import type { CallbackSourceOptions } from '../../src/intake/authentication.js'
-import { CallbackServer, type CallbackServerOptions } from '../../src/intake/callback-server.js'
+import type { CallbackSourceOptions } from '../../src/callbacks/authentication.js'
+import { CallbackServer, type CallbackServerOptions } from '../../src/callbacks/callback-server.js'
 import { KeptCallbacks, KeptLog } from './intake-parts.js'
 import { ManualClock } from './manual-clock.js'
 import { MemoryJournal } from './memory-journal.js'

@@ -1,5 +1,5 @@
 /** Events of every kind, complete, for tests to change a field of. */
-import type { DeadLetter, DeliveryReceipt, InboundMessage } from '../../src/event.js'
+import type { DeadLetter, DeliveryReceipt, InboundMessage } from '../../src/core/event.js'
 
 const RECEIVED_AT = Date.UTC(2026, 0, 15, 12, 0, 0, 7)
 

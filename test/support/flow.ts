@@ -3,12 +3,15 @@
  * that hold the pipeline to the rules of their ports, and a way to let any call to a port fail, or be the last one that
  * the process makes.
  */
-import type { Event } from '../../src/event.js'
-import type { Encoded, Encoder, Origin } from '../../src/encode/encoder.js'
+import type { Event } from '../../src/core/event.js'
+import type { EncodedEvent, Encoder, Origin } from '../../src/encode/encoder.js'
 import type { Journal } from '../../src/journal/journal.js'
-import { type Outcome, Pipeline, type PipelineObserver, type PipelineParts } from '../../src/pipeline.js'
-import type { Item, Provider, Received } from '../../src/providers/provider.js'
-import type { OutgoingRecord, Publisher } from '../../src/publish/publisher.js'
+import { Pipeline, type PipelineDeps } from '../../src/pipeline/pipeline.js'
+import type { ItemOutcome } from '../../src/core/observers.js'
+import type { PipelineObserver } from '../../src/core/observers.js'
+import type { Item, Provider } from '../../src/providers/provider.js'
+import type { Received } from '../../src/core/received.js'
+import type { OutgoingRecord, Publisher } from '../../src/kafka/publisher.js'
 import { ManualClock } from './manual-clock.js'
 import { MemoryJournal } from './memory-journal.js'
 
@@ -132,7 +135,7 @@ export class TestEncoder implements Encoder {
     this.asked++
   }
 
-  async encode(event: Event, origin: Origin): Promise<Encoded> {
+  async encode(event: Event, origin: Origin): Promise<EncodedEvent> {
     if (this.#busy) this.breaches.push('encode beside encode')
     this.#busy = true
     await Promise.resolve()
@@ -147,10 +150,10 @@ export class TestEncoder implements Encoder {
 }
 
 export class TestObserver implements PipelineObserver {
-  readonly outcomes: Outcome[] = []
+  readonly outcomes: ItemOutcome[] = []
   readonly told: string[] = []
 
-  released(outcomes: readonly Outcome[]): void {
+  released(outcomes: readonly ItemOutcome[]): void {
     this.outcomes.push(...outcomes)
     this.told.push('released')
   }
@@ -195,7 +198,12 @@ export class Process {
   over = false
   #encoding = false
 
-  constructor(world: World, fate: Fate = () => undefined, keepsPosition = true, upToDate?: PipelineParts['upToDate']) {
+  constructor(
+    world: World,
+    fate: Fate = () => undefined,
+    keepsPosition = true,
+    upToDate?: PipelineDeps['syncPublished'],
+  ) {
     const publisher = (this.publisher = new TestPublisher(world.broker, world.breaches, keepsPosition))
     this.encoder = new TestEncoder(world.breaches)
     const journal = this.#fated('journal', world.journal, fate)
@@ -207,7 +215,7 @@ export class Process {
         name === 'gone' ? undefined : { provider: testProvider, settings: SETTINGS, watch: name === 'watched' },
       clock: world.clock,
       observer: this.observer,
-      upToDate,
+      syncPublished: upToDate,
     })
     this.ended = pipeline.run(this.stop.signal)
     const over = (): void => void (this.over = true)

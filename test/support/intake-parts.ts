@@ -1,5 +1,6 @@
 /** What intake reports to, kept for tests to look at. */
-import type { CallbackObserver, Log, PullObserver, PullOutcome, PullState } from '../../src/intake/observer.js'
+import type { Log } from '../../src/core/log.js'
+import type { CallbackObserver, PullObserver, PullOutcome, PullState } from '../../src/core/observers.js'
 
 export interface Line {
   readonly level: 'debug' | 'info' | 'warn' | 'error'

@@ -1,5 +1,5 @@
 /** A clock that stands still until a test moves it. Nothing that takes a `Clock` has to be waited for. */
-import type { Clock } from '../../src/clock.js'
+import type { Clock } from '../../src/core/clock.js'
 
 interface Sleeper {
   readonly at: number

@@ -2,20 +2,20 @@
  * A journal in memory, for tests of what stands before or behind it. It keeps the port's promises except durability,
  * and refuses, or holds its answer back, when told to.
  */
-import { type Clock, systemClock } from '../../src/clock.js'
-import { ConnectorError } from '../../src/errors.js'
+import { type Clock, systemClock } from '../../src/core/clock.js'
+import { ConnectorError } from '../../src/core/errors.js'
 import type {
-  Arrival,
+  FirstSeen,
   Entry,
   Journal,
   JournalStats,
   NewEntry,
   Nonce,
-  Published,
+  PublishedEvent,
   ReleaseNotes,
   WatchChange,
   WatchList,
-  Watched,
+  WatchedMessage,
 } from '../../src/journal/journal.js'
 
 export class MemoryJournal implements Journal {
@@ -38,7 +38,7 @@ export class MemoryJournal implements Journal {
   #held: Promise<void> | undefined
   readonly #clock: Clock
   readonly #watched = new MemoryWatchList()
-  readonly #seen = new Map<string, Arrival>()
+  readonly #seen = new Map<string, FirstSeen>()
   readonly #underWay = new Map<string, Promise<unknown>>()
   readonly #waiting = new Set<() => void>()
 
@@ -141,21 +141,21 @@ export class MemoryJournal implements Journal {
 
   async release(upTo: number, notes: ReleaseNotes): Promise<void> {
     while (this.entries[0] !== undefined && this.entries[0].seq <= upTo) this.entries.shift()
-    for (const { eventId, seq, place } of notes.seen) {
+    for (const { eventId, seq, place } of notes.occurrences) {
       if (!this.#seen.has(eventId)) this.#seen.set(eventId, { seq, place })
     }
     this.#watched.change(notes.watch)
     this.#released = Math.max(this.#released, upTo)
   }
 
-  async remember(published: readonly Published[], watch: readonly WatchChange[]): Promise<void> {
+  async recordPublished(published: readonly PublishedEvent[], watch: readonly WatchChange[]): Promise<void> {
     for (const { eventId } of published) {
       if (!this.#seen.has(eventId)) this.#seen.set(eventId, { seq: -1, place: 0 })
     }
     this.#watched.change(watch)
   }
 
-  firstArrival(eventId: string): Arrival | undefined {
+  firstSeen(eventId: string): FirstSeen | undefined {
     return this.#seen.get(eventId)
   }
 
@@ -172,7 +172,7 @@ export class MemoryJournal implements Journal {
 }
 
 class MemoryWatchList implements WatchList {
-  readonly #sources = new Map<string, Map<string, Watched>>()
+  readonly #sources = new Map<string, Map<string, WatchedMessage>>()
   readonly #walks = new Map<string, number>()
 
   change(changes: readonly WatchChange[]): void {
@@ -191,7 +191,7 @@ class MemoryWatchList implements WatchList {
     }
   }
 
-  of(source: string, behind?: string): Iterable<Watched> {
+  list(source: string, behind?: string): Iterable<WatchedMessage> {
     const all = [...this.#list(source).values()].sort((a, b) => (a.messageId < b.messageId ? -1 : 1))
     return behind === undefined ? all : all.filter(({ messageId }) => messageId > behind)
   }
@@ -200,14 +200,14 @@ class MemoryWatchList implements WatchList {
     return this.#list(source).has(messageId)
   }
 
-  async asked(source: string, messageIds: readonly string[], at: number): Promise<void> {
+  async markAsked(source: string, messageIds: readonly string[], at: number): Promise<void> {
     for (const messageId of messageIds) {
       const watched = this.#list(source).get(messageId)
       if (watched !== undefined) this.#list(source).set(messageId, { ...watched, asked: at })
     }
   }
 
-  async drop(source: string, messageIds: readonly string[]): Promise<void> {
+  async remove(source: string, messageIds: readonly string[]): Promise<void> {
     for (const messageId of messageIds) this.#list(source).delete(messageId)
   }
 
@@ -219,8 +219,8 @@ class MemoryWatchList implements WatchList {
     this.#walks.set(`${log} ${source}`, began)
   }
 
-  #list(source: string): Map<string, Watched> {
-    const list = this.#sources.get(source) ?? new Map<string, Watched>()
+  #list(source: string): Map<string, WatchedMessage> {
+    const list = this.#sources.get(source) ?? new Map<string, WatchedMessage>()
     this.#sources.set(source, list)
     return list
   }

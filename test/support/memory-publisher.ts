@@ -1,6 +1,6 @@
 /** A publisher without a broker, by the same contract: for tests of what calls one. */
-import { ConnectorError } from '../../src/errors.js'
-import type { OutgoingRecord, Publisher } from '../../src/publish/publisher.js'
+import { ConnectorError } from '../../src/core/errors.js'
+import type { OutgoingRecord, Publisher } from '../../src/kafka/publisher.js'
 
 /** What outlives a publisher. */
 export class MemoryBroker {

@@ -1,6 +1,6 @@
 /** A poller of the Mtarget simulator, with a journal in memory and a clock that a test moves. */
 import { MtargetSimulator, type MtargetOptions } from '../../dev/simulators/mtarget.js'
-import { Poller, type PollerOptions } from '../../src/intake/poller.js'
+import { Poller, type PollerOptions } from '../../src/polling/poller.js'
 import { mtarget } from '../../src/providers/mtarget/index.js'
 import type { PullProtocol } from '../../src/providers/provider.js'
 import { KeptLog, KeptPulls } from './intake-parts.js'

@@ -1,4 +1,4 @@
-import type { KafkaSettings } from '../../src/publish/settings.js'
+import type { KafkaSettings } from '../../src/kafka/settings.js'
 
 /** Topics and instance of its own for each `name`. */
 export const publisherSettings = (

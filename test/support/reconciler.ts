@@ -1,18 +1,20 @@
 /** A reconciler of the seven simulator, with the real pipeline behind its journal and a clock that a test moves. */
 import { SevenSimulator, type SevenOptions } from '../../dev/simulators/seven.js'
 import type { Encoder } from '../../src/encode/encoder.js'
-import type { Event } from '../../src/event.js'
+import type { Event } from '../../src/core/event.js'
 import type {
   ReconcileEndpoint,
   ReconcileObserver,
   ReconcileOutcome,
   ReconcileState,
-} from '../../src/intake/observer.js'
-import { Reconciler, type ReconcilerOptions } from '../../src/intake/reconciler.js'
+} from '../../src/core/observers.js'
+import { Reconciler, type ReconcilerOptions } from '../../src/reconciliation/reconciler.js'
 import type { Journal } from '../../src/journal/journal.js'
-import { KnownItems } from '../../src/known.js'
-import { Pipeline, type Outcome } from '../../src/pipeline.js'
-import type { OutgoingRequest, ReconcileProtocol } from '../../src/providers/provider.js'
+import { KnownItems } from '../../src/reconciliation/known-items.js'
+import { Pipeline } from '../../src/pipeline/pipeline.js'
+import type { ItemOutcome } from '../../src/core/observers.js'
+import type { ReconcileProtocol } from '../../src/providers/provider.js'
+import type { OutgoingRequest } from '../../src/http-client/connection.js'
 import { seven } from '../../src/providers/seven/index.js'
 import { KeptLog } from './intake-parts.js'
 import { ManualClock } from './manual-clock.js'
@@ -86,7 +88,7 @@ export class TestedReconciler {
   readonly broker: MemoryBroker
   readonly log = new KeptLog()
   readonly observer = new KeptReconciling()
-  readonly outcomes: Outcome[] = []
+  readonly outcomes: ItemOutcome[] = []
   /** Every question that was put, by the test's clock. */
   readonly queries: Query[] = []
   readonly walks: { readonly at: number; readonly url: URL }[] = []
@@ -154,7 +156,7 @@ export class TestedReconciler {
   }
 
   get watched(): string[] {
-    return [...this.journal.watchList.of(SOURCE)].map(({ messageId }) => messageId)
+    return [...this.journal.watchList.list(SOURCE)].map(({ messageId }) => messageId)
   }
 
   watch(...messageIds: string[]): Promise<void> {
@@ -223,8 +225,8 @@ export class TestedReconciler {
         this.queries.push({ at: this.clock.now(), ids })
         return asked(reconcile.statusRequest(account, ids))
       },
-      journalRequest: (...of) => {
-        const request = asked(reconcile.journalRequest(...of))
+      logRequest: (...of) => {
+        const request = asked(reconcile.logRequest(...of))
         this.walks.push({ at: this.clock.now(), url: new URL(request.url) })
         return request
       },

@@ -17,7 +17,11 @@ const FINAL = ['DELIVERED', 'NOTDELIVERED', 'EXPIRED', 'REJECTED', 'FAILED'] as 
 
 /** The part of `/status.json` that tests of sharing look at. */
 export interface SharedStatus {
-  readonly sharing: { readonly standing: string; readonly reason: string | null; readonly following: { state: string } }
+  readonly sharing: {
+    readonly membership: string
+    readonly reason: string | null
+    readonly following: { state: string }
+  }
   readonly sources: readonly {
     readonly source: string
     readonly owned: boolean
@@ -164,17 +168,17 @@ export class Replicas {
     return owners
   }
 
-  async standings(): Promise<string[]> {
-    return Promise.all(this.live.map(async (replica) => (await replica.status()).sharing.standing))
+  async memberships(): Promise<string[]> {
+    return Promise.all(this.live.map(async (replica) => (await replica.status()).sharing.membership))
   }
 
   /** Resolves, with the milliseconds that it took, when all live replicas are members and each source is one's. */
   async untilDivided(patience = 30_000): Promise<number> {
     const began = Date.now()
     await until(async () => {
-      const standings = await this.standings().catch(() => ['away'])
+      const memberships = await this.memberships().catch(() => ['away'])
       const owners = await this.owners().catch(() => undefined)
-      if (owners === undefined || standings.some((standing) => standing !== 'assigned')) return false
+      if (owners === undefined || memberships.some((membership) => membership !== 'assigned')) return false
       return [...owners.values()].every((each) => each.length === 1)
     }, patience)
     return Date.now() - began

@@ -1,5 +1,6 @@
 /** Rows out of JSON: of a pull answer (`{"results": […]}`) and of a push that came as JSON. */
-import type { DecodeSettings, Item, Received } from '../provider.js'
+import type { DecodeSettings, Item } from '../provider.js'
+import type { Received } from '../../core/received.js'
 import { combine } from '../wire/combine.js'
 import { dead, tooMuch } from '../wire/dead.js'
 import { joined, tooMuchShared, type Field } from '../wire/fields.js'

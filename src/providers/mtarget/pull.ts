@@ -2,7 +2,8 @@
  * Mtarget's queue, which forgets what it hands out. https://developers.mtarget.fr/api-pulling (attested: address, form
  * body, meaning of the parameters, an error as a row of `results`; the name of the page-size parameter is second-hand).
  */
-import type { DecodeSettings, Item, PullProtocol, PullVerdict, Received } from '../provider.js'
+import type { DecodeSettings, Item, PullProtocol, PullVerdict } from '../provider.js'
+import type { Received } from '../../core/received.js'
 import { dead } from '../wire/dead.js'
 import { rowFields } from '../wire/json-items.js'
 import { open } from '../wire/open.js'

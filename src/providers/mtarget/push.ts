@@ -2,7 +2,8 @@
  * Mtarget's push, its default mode: a form POST (second-hand); JSON and GET are taken as well, since nothing is
  * published that rules them out. The record is that of the pull.
  */
-import type { DecodeSettings, Item, Received } from '../provider.js'
+import type { DecodeSettings, Item } from '../provider.js'
+import type { Received } from '../../core/received.js'
 import { latin1 } from '../wire/charset.js'
 import { combine } from '../wire/combine.js'
 import { dead } from '../wire/dead.js'

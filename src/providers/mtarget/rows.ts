@@ -5,7 +5,7 @@
  * integrations; the misspelt `DestinationAdress` is Mtarget's. Where a name that these integrations also read stands
  * second in a list below, it counts only when the first is absent.
  */
-import type { DeadItem, DecodeSettings, Item, MessageItem, ReceiptItem } from '../provider.js'
+import type { DeadLetterItem, DecodeSettings, Item, MessageItem, ReceiptItem } from '../provider.js'
 import { dead } from '../wire/dead.js'
 import {
   conflicting,
@@ -110,7 +110,7 @@ export const readRow = (row: Row, settings: DecodeSettings): Item => {
   return code === INBOUND ? readMessage(row, index, settings) : readReceipt(row, index, status, code)
 }
 
-const readReceipt = (row: Row, index: FieldIndex, status: Field, code: string): ReceiptItem | DeadItem => {
+const readReceipt = (row: Row, index: FieldIndex, status: Field, code: string): ReceiptItem | DeadLetterItem => {
   const { body } = row
   const messageId = first(index, MESSAGE_ID)
   if (messageId === undefined) {
@@ -141,7 +141,7 @@ const readReceipt = (row: Row, index: FieldIndex, status: Field, code: string): 
   }
 }
 
-const readMessage = (row: Row, index: FieldIndex, settings: DecodeSettings): MessageItem | DeadItem => {
+const readMessage = (row: Row, index: FieldIndex, settings: DecodeSettings): MessageItem | DeadLetterItem => {
   const { body } = row
   const sender = first(index, SENDER)
   if (sender === undefined) {

@@ -1,4 +1,4 @@
-import type { DeliveryStatus } from '../../event.js'
+import type { DeliveryStatus } from '../../core/event.js'
 
 /** What marks a mobile-originated message. Attested: the pulling page of developers.mtarget.fr. */
 export const INBOUND = '5'

@@ -2,7 +2,8 @@
  * Answers to what the reconciler asks: `/status` (JSON or the legacy text/plain), `/journal/outbound` and
  * `/journal/inbound`. Attested: docs.seven.io status-reports and logbook, seven's OpenAPI file, the seed for text/plain.
  */
-import type { Item, Received } from '../provider.js'
+import type { Item } from '../provider.js'
+import type { Received } from '../../core/received.js'
 import { dead } from '../wire/dead.js'
 import { conflicting, find, said, type Field } from '../wire/fields.js'
 import { formFields } from '../wire/form-fields.js'

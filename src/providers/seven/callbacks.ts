@@ -1,5 +1,6 @@
 /** What seven calls us with: GET, form POST or JSON POST, one report or many. */
-import type { DecodeSettings, Item, Received } from '../provider.js'
+import type { DecodeSettings, Item } from '../provider.js'
+import type { Received } from '../../core/received.js'
 import { latin1, type ReadText } from '../wire/charset.js'
 import { dead, tooMuch } from '../wire/dead.js'
 import { tooMuchShared, type Field } from '../wire/fields.js'

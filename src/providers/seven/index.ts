@@ -1,4 +1,5 @@
-import type { DecodeSettings, Item, Provider, Received } from '../provider.js'
+import type { DecodeSettings, Item, Provider } from '../provider.js'
+import type { Received } from '../../core/received.js'
 import { dead, withoutFail } from '../wire/dead.js'
 import { decodeAnswer, endpointOf } from './answers.js'
 import { decodeCallback } from './callbacks.js'

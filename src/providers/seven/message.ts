@@ -1,5 +1,5 @@
 /** One inbound message of seven, from webhook or journal. */
-import type { DeadItem, MessageItem } from '../provider.js'
+import type { DeadLetterItem, MessageItem } from '../provider.js'
 import { dead } from '../wire/dead.js'
 import { MAX_FIELDS_OF_AN_ITEM, rawOf, said, type Field } from '../wire/fields.js'
 import { phoneNumber } from '../wire/numbers.js'
@@ -16,7 +16,7 @@ export interface MessageFields {
   readonly all: readonly Field[]
 }
 
-export const readMessage = (fields: MessageFields, body: Uint8Array): MessageItem | DeadItem => {
+export const readMessage = (fields: MessageFields, body: Uint8Array): MessageItem | DeadLetterItem => {
   const sender = said(fields.sender)
   if (sender === undefined) return dead('missing-sender', 'an inbound message without a sender', body)
   // An empty text is a text; null is none.

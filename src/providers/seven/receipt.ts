@@ -1,5 +1,5 @@
 /** One receipt of seven, from whichever way of delivery. */
-import type { DeadItem, ReceiptItem } from '../provider.js'
+import type { DeadLetterItem, ReceiptItem } from '../provider.js'
 import { dead } from '../wire/dead.js'
 import { MAX_FIELDS_OF_AN_ITEM, rawOf, said, type Field } from '../wire/fields.js'
 import { phoneNumber } from '../wire/numbers.js'
@@ -32,7 +32,7 @@ export const phone = (field: Field | undefined): string | null => {
   return text === undefined ? null : phoneNumber(text)
 }
 
-export const readReceipt = (fields: ReceiptFields, body: Uint8Array): ReceiptItem | DeadItem => {
+export const readReceipt = (fields: ReceiptFields, body: Uint8Array): ReceiptItem | DeadLetterItem => {
   const messageId = said(fields.id)
   const status = said(fields.status)
   if (messageId === undefined) {

@@ -2,8 +2,9 @@
  * Asking seven again. Base address https://gateway.seven.io/api, header `X-Api-Key`; attested: seven's OpenAPI file
  * (`msg_id` is "a comma separated list of SMS IDs") and docs.seven.io logbook (limit 1 to 100, offset, days).
  */
-import { isFinal } from '../../event.js'
-import type { ReconcileAccount, ReconcileProtocol, ReconcileVerdict, Received, Unsettled } from '../provider.js'
+import { isFinal } from '../../core/event.js'
+import type { ReconcileAccount, ReconcileProtocol, ReconcileVerdict, UnsettledMessage } from '../provider.js'
+import type { Received } from '../../core/received.js'
 import { find, said } from '../wire/fields.js'
 import { OPEN_ARRAY, OPEN_OBJECT, rowFields } from '../wire/json-items.js'
 import { findRows, type Rows } from '../wire/json-rows.js'
@@ -34,7 +35,7 @@ export const reconcile: ReconcileProtocol = {
     return { method: 'GET', url: url(account, 'status', `msg_id=${ids}`), headers: headers(account) }
   },
 
-  journalRequest(account, direction, days, offset) {
+  logRequest(account, direction, days, offset) {
     const query = new URLSearchParams({
       date_from: days.from,
       date_to: days.to,
@@ -84,8 +85,8 @@ const ofText = (endpoint: Endpoint, answer: Received): ReconcileVerdict => {
 }
 
 /** Messages without a report, or with an intermediate one: `dlr` of a row is null, or not the last word. */
-const unsettledIn = ({ rows }: Rows, opened: Opened): Unsettled[] => {
-  const unsettled: Unsettled[] = []
+const unsettledIn = ({ rows }: Rows, opened: Opened): UnsettledMessage[] => {
+  const unsettled: UnsettledMessage[] = []
   for (let i = 0; i < rows.length; i += 2) {
     const fields = rowFields(opened.bytes.subarray(rows[i], rows[i + 1]), opened)
     if (!Array.isArray(fields)) continue

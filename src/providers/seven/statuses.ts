@@ -1,4 +1,4 @@
-import type { DeliveryStatus } from '../../event.js'
+import type { DeliveryStatus } from '../../core/event.js'
 
 /** seven's nine delivery reports. Attested: its page on delivery reports, its OpenAPI file and its js-client. */
 const STATUSES: ReadonlyMap<string, DeliveryStatus> = new Map([

@@ -1,6 +1,6 @@
 /** Dead letters that decoding makes: a closed list of reasons, so that they can be counted. */
-import { wellFormed } from '../../event.js'
-import type { DeadItem, Item } from '../provider.js'
+import { wellFormed } from '../../core/event.js'
+import type { DeadLetterItem, Item } from '../provider.js'
 
 export const DEAD_REASONS = {
   'account-refused': 'the provider refused the call instead of answering it',
@@ -27,11 +27,11 @@ export const DEAD_REASONS = {
 export type DeadReason = keyof typeof DEAD_REASONS
 
 /** So much was sent beside the items that it would not fit into the `raw` of all: `tooMuchShared`. */
-export const tooMuch = (items: number, body: Uint8Array): DeadItem =>
+export const tooMuch = (items: number, body: Uint8Array): DeadLetterItem =>
   dead('too-complex', `${items} items, and more beside them than can be given to each`, body)
 
 /** @param detail a sentence for people: what was found, where, what to do */
-export const dead = (reason: DeadReason, detail: string, body: Uint8Array): DeadItem => ({
+export const dead = (reason: DeadReason, detail: string, body: Uint8Array): DeadLetterItem => ({
   kind: 'dead-letter',
   reason,
   detail: wellFormed(detail), // it quotes what was found, maybe up to the middle of a pair

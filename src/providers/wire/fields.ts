@@ -3,7 +3,7 @@
  *
  * Nothing is lost or merged on the way: a name may occur any number of times, and a value keeps the text it was sent as.
  */
-import type { Raw } from '../../event.js'
+import type { Raw } from '../../core/event.js'
 
 export interface Field {
   /** As sent; nested JSON as `data[id]`, elements of a JSON array as `data[0]`. */

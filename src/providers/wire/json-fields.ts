@@ -6,7 +6,7 @@
  * into the stack's limit. Two liberties are taken, both of them unambiguous: control characters inside strings (a line
  * break in an SMS) and numbers with leading zeros.
  */
-import { wellFormed } from '../../event.js'
+import { wellFormed } from '../../core/event.js'
 import type { Field } from './fields.js'
 
 const MAX_DEPTH = 64

@@ -1,5 +1,5 @@
 /** Rows that were found in JSON, as fields; and what is left over, as a dead letter. */
-import type { DeadItem } from '../provider.js'
+import type { DeadLetterItem } from '../provider.js'
 import { dead } from './dead.js'
 import type { Field } from './fields.js'
 import { jsonFields } from './json-fields.js'
@@ -10,7 +10,7 @@ export const OPEN_OBJECT = 0x7b
 export const OPEN_ARRAY = 0x5b
 
 /** A row's fields; or the dead letter that it is instead. */
-export const rowFields = (body: Uint8Array, opened: Opened): Field[] | DeadItem => {
+export const rowFields = (body: Uint8Array, opened: Opened): Field[] | DeadLetterItem => {
   if (body[0] !== OPEN_OBJECT) return dead('not-a-row', 'an element of the list is not an object', body)
   const fields = jsonFields(opened.read(body))
   return Array.isArray(fields) ? fields : dead(fields.reason, `not readable: ${fields.detail}`, body)
@@ -21,7 +21,7 @@ export const rowFields = (body: Uint8Array, opened: Opened): Field[] | DeadItem 
  *
  * @param received the body as it came, which is the dead letter's where no row can be told apart
  */
-export const leftOver = (found: Rows, opened: Opened, received: Uint8Array): DeadItem | undefined => {
+export const leftOver = (found: Rows, opened: Opened, received: Uint8Array): DeadLetterItem | undefined => {
   if (found.rest === undefined) return undefined
   const whole = found.rows.length / 2
   const came = whole === 1 ? '1 whole row came before' : `${whole} whole rows came before`

@@ -1,5 +1,6 @@
 /** What stands between the wire and the first character: content coding, byte order mark, character set. */
-import type { DeadItem, Received } from '../provider.js'
+import type { DeadLetterItem } from '../provider.js'
+import type { Received } from '../../core/received.js'
 import { BOM_LENGTH, hasBom, reader, utf8, type ReadText } from './charset.js'
 import { decodeContent, isGzip } from './coding.js'
 import { dead } from './dead.js'
@@ -10,7 +11,7 @@ export interface Opened {
   readonly read: ReadText
 }
 
-export const open = (received: Received): Opened | DeadItem => {
+export const open = (received: Received): Opened | DeadLetterItem => {
   const { facts, body } = received
   const encoding = facts['content-encoding']
   // A compressed body says so; one that does not is known by its first bytes, which no text has.

@@ -4,9 +4,9 @@
  *
  * Arguments: directory, run, milliseconds that its clock is off.
  */
-import { systemClock } from '../../../src/clock.js'
+import { systemClock } from '../../../src/core/clock.js'
 import { LmdbJournal } from '../../../src/journal/lmdb-journal.js'
-import { entryOf } from '../../contracts/journal-contract.js'
+import { entryOf } from '../journal-contract.js'
 import { bodyOf, sizeOf } from './bodies.js'
 
 const [directory = '', run = '', off = '0'] = process.argv.slice(2)
@@ -41,7 +41,7 @@ const release = async (): Promise<void> => {
     if (!middle) continue
     say('releasing', middle.seq)
     const seen = entries.map(({ source, seq }) => ({ eventId: source, seq, place: 0, receivedAt: Date.now() }))
-    await journal.release(middle.seq, { seen: seen.filter(({ seq }) => seq <= middle.seq), watch: [] })
+    await journal.release(middle.seq, { occurrences: seen.filter(({ seq }) => seq <= middle.seq), watch: [] })
     say('released', middle.seq)
     await new Promise((resolve) => setTimeout(resolve, 20))
   }

@@ -4,12 +4,12 @@
  * `released`, `waited`, or the code of the error.
  */
 import { createInterface } from 'node:readline'
-import { systemClock } from '../../../src/clock.js'
-import { messageOf } from '../../../src/errors.js'
-import type { Via } from '../../../src/event.js'
+import { systemClock } from '../../../src/core/clock.js'
+import { messageOf } from '../../../src/core/errors.js'
+import type { Via } from '../../../src/core/event.js'
 import { LmdbJournal } from '../../../src/journal/lmdb-journal.js'
 import { lockDirectory } from '../../../src/journal/lock.js'
-import { entryOf } from '../../contracts/journal-contract.js'
+import { entryOf } from '../journal-contract.js'
 
 let journal: LmdbJournal | undefined
 let giveUp: () => Promise<void> = async () => undefined

@@ -1,0 +1,128 @@
+/** The status page for people: one document, nothing loaded from anywhere, nothing that runs. */
+import { hash } from 'node:crypto'
+import type { PartSnapshot, StatusSnapshot } from './status.js'
+
+const STYLE = `
+:root { color-scheme: light dark; --line: #8884; --soft: #888; --good: #1a7f37; --bad: #cf222e; --wait: #9a6700 }
+@media (prefers-color-scheme: dark) { :root { --good: #3fb950; --bad: #f85149; --wait: #d29922 } }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem }
+h1 { font-size: 1.3rem; margin: 0 }
+p { margin: .2rem 0; color: var(--soft) }
+dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); gap: 1rem; margin: 1.5rem 0 }
+dl > div { border: 1px solid var(--line); border-radius: .5rem; padding: .7rem 1rem }
+dt { color: var(--soft); font-size: .85rem }
+dd { margin: 0; overflow-wrap: anywhere }
+dd b { font-size: 1.15rem }
+table { border-collapse: collapse; width: 100% }
+th, td { text-align: left; padding: .4rem .8rem .4rem 0; border-bottom: 1px solid var(--line); vertical-align: top }
+th { color: var(--soft); font-weight: normal; font-size: .85rem }
+.good { color: var(--good) } .bad { color: var(--bad) } .wait { color: var(--wait) }
+`
+
+export const PAGE_HEADERS = {
+  'content-type': 'text/html; charset=utf-8',
+  'content-security-policy': `default-src 'none'; style-src 'sha256-${hash('sha256', STYLE, 'base64')}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
+  'referrer-policy': 'no-referrer',
+}
+
+/** Seconds between two looks. */
+const REFRESH = 5
+
+export const statusPage = (status: StatusSnapshot): string => `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="refresh" content="${REFRESH}">
+<title>${escape(status.instance)} · dlr-mo-connector</title>
+<style>${STYLE}</style>
+</head>
+<body>
+<h1>${escape(status.instance)}</h1>
+<p>dlr-mo-connector ${escape(status.version)} · up ${duration(status.uptimeSeconds)} · ${escape(status.time)} · <a href="status.json">as data</a> · <a href="metrics">metrics</a></p>
+<dl>
+${card('Custody of callbacks', status.ready ? 'taken' : 'refused', status.ready ? 'good' : 'bad', status.reason)}
+${part('Publishing', status.publishing)}
+${part('Schema registry', status.registry)}
+${sharing(status)}
+${card('Journal', `${status.journal.entries} waiting`, status.journal.refusal === null ? '' : 'bad', journalLine(status.journal))}
+</dl>
+<table>
+<thead><tr><th>Source</th><th>Provider</th><th>Callbacks</th><th>Pulling</th><th>Page size</th><th>Next request</th><th>Last page</th><th>Reconciling</th><th>What is wrong</th></tr></thead>
+<tbody>
+${status.sources.map((source) => row(source, status.time)).join('\n')}
+</tbody>
+</table>
+</body>
+</html>
+`
+
+const part = (title: string, { state, reason, since }: PartSnapshot): string =>
+  card(title, state, state === 'ok' ? 'good' : state === 'stopped' ? 'bad' : 'wait', reason ?? `since ${since}`)
+
+const sharing = ({ sharing: shared, sources }: StatusSnapshot): string => {
+  if (shared === null) return ''
+  const { membership, reason, group, partitions } = shared
+  const owned = sources.filter((source) => source.owned).length
+  const more =
+    reason ?? `${owned} of ${sources.length} sources, partitions ${partitions.join(', ') || 'none'} of ${group}`
+  return card('Shared with other replicas', membership, membership === 'assigned' ? 'good' : 'wait', more)
+}
+
+const card = (title: string, value: string, look: string, more: string | null): string =>
+  `<div><dt>${title}</dt><dd><b class="${look}">${escape(value)}</b></dd><dd>${escape(more ?? '')}</dd></div>`
+
+const journalLine = ({ bytes, maxBytes, oldestAgeSeconds }: StatusSnapshot['journal']): string =>
+  `${size(bytes)} of ${size(maxBytes)}, oldest ${duration(Math.round(oldestAgeSeconds))}`
+
+const row = (of: StatusSnapshot['sources'][number], now: string): string => {
+  const { source, provider, callback, pull, reconciling } = of
+  const look = pull === null || pull.state === 'stopped' ? '' : pull.lastError === null ? 'good' : 'bad'
+  const cells = [
+    escape(source),
+    escape(provider),
+    callback ? 'yes' : '–',
+    pull === null ? '–' : `<span class="${look}">${escape(pull.state)}</span>`,
+    pull?.limit == null ? '–' : String(pull.limit),
+    pull?.nextAt == null ? '–' : `in ${duration(secondsBetween(now, pull.nextAt))}`,
+    pull?.lastPageAt == null ? '–' : `${duration(secondsBetween(pull.lastPageAt, now))} ago`,
+    reconciling === null
+      ? '–'
+      : `<span class="${reconciling.state === 'stopped' ? '' : reconciling.lastError === null ? 'good' : 'bad'}">${escape(reconciling.state)}</span>, ${reconciling.watched} watched`,
+    escape([pull?.lastError, reconciling?.lastError].filter((error) => error != null).join('; ')),
+  ]
+  return `<tr>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`
+}
+
+const secondsBetween = (from: string, to: string): number =>
+  Math.max(0, Math.round((Date.parse(to) - Date.parse(from)) / 1_000))
+
+/** `3 d 4 h`, `5 min 6 s` */
+const duration = (seconds: number): string => {
+  const units: [string, number][] = [
+    ['d', 86_400],
+    ['h', 3_600],
+    ['min', 60],
+    ['s', 1],
+  ]
+  const first = units.findIndex(([, length]) => seconds >= length)
+  if (first === -1) return '0 s'
+  let rest = seconds
+  return units
+    .slice(first, first + 2)
+    .map(([name, length]) => {
+      const count = Math.floor(rest / length)
+      rest -= count * length
+      return count === 0 ? '' : `${count} ${name}`
+    })
+    .filter((text) => text !== '')
+    .join(' ')
+}
+
+const size = (bytes: number): string => {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
+  const power = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10))
+  return `${(bytes / 1024 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`
+}
+
+const escape = (text: string): string => text.replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)

@@ -1,0 +1,57 @@
+/** What stands between the journal and Kafka, built from the configuration. */
+import type { Logger } from 'pino'
+import type { Clock } from '../core/clock.js'
+import type { Config } from '../config/types.js'
+import { AvroEncoder } from '../encode/avro-encoder.js'
+import { RegistryClient } from '../registry/registry-client.js'
+import { SchemaGate, type Subject } from '../registry/schema-gate.js'
+import { RememberedSchemaIds } from '../registry/remembered-schema-ids.js'
+import { type EventKind, EVENT_KINDS, loadSchemas, subjectOf } from '../registry/schemas.js'
+import { AtLeastOncePublisher } from '../kafka/at-least-once-publisher.js'
+import { ExactlyOncePublisher } from '../kafka/exactly-once-publisher.js'
+import type { Publisher } from '../kafka/publisher.js'
+import { maxRecordBytes, recordBytes } from '../kafka/record-size.js'
+import type { KafkaSettings } from '../kafka/settings.js'
+
+/** Which topic a kind of record goes to. */
+export const topicsOf = ({ kafka: { topics } }: Config): Readonly<Record<EventKind, string>> => ({
+  dlr: topics.dlr,
+  mo: topics.mo,
+  'dead-letter': topics.deadLetter,
+})
+
+/** Which subject of the registry governs a kind of record. */
+export function subjectsOf(config: Config): Readonly<Record<EventKind, Subject>> {
+  const schemas = loadSchemas()
+  const topics = topicsOf(config)
+  const subject = (kind: EventKind): Subject => ({
+    name: subjectOf(config.registry.subjectNaming, topics[kind], schemas[kind]),
+    schema: schemas[kind],
+  })
+  return Object.fromEntries(EVENT_KINDS.map((kind) => [kind, subject(kind)])) as Record<EventKind, Subject>
+}
+
+export const kafkaSettings = (config: Config): KafkaSettings => ({ ...config.kafka, instance: config.instance })
+
+export function buildEncoder(config: Config, clock: Clock, log: Logger): { encoder: AvroEncoder; gate: SchemaGate } {
+  const gate = new SchemaGate({
+    api: new RegistryClient(config.registry),
+    register: config.registry.register,
+    subjects: subjectsOf(config),
+    remembered: new RememberedSchemaIds(config.journal.directory),
+    clock,
+    log,
+  })
+  const encoder = new AvroEncoder({
+    gate,
+    topics: topicsOf(config),
+    maxRecordBytes: maxRecordBytes(config.kafka.maxBatchBytes),
+    recordBytes,
+  })
+  return { encoder, gate }
+}
+
+export function buildPublisher(config: Config, clock: Clock, log: Logger): Publisher {
+  const parts = { settings: kafkaSettings(config), clock, log }
+  return config.kafka.delivery === 'exactly-once' ? new ExactlyOncePublisher(parts) : new AtLeastOncePublisher(parts)
+}

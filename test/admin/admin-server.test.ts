@@ -1,0 +1,285 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { hash } from 'node:crypto'
+import { request } from 'undici'
+import { AdminServer } from '../../src/admin/admin-server.js'
+import { Metrics } from '../../src/admin/metrics.js'
+import { Status, type StatusSnapshot } from '../../src/admin/status.js'
+import { KeptLog } from '../support/intake-parts.js'
+import { ManualClock } from '../support/manual-clock.js'
+import { MemoryJournal } from '../support/memory-journal.js'
+
+let origin: string
+let journal: MemoryJournal
+let clock: ManualClock
+let status: Status
+let watched: [string, readonly string[]][]
+let watchFails: boolean
+const servers: AdminServer[] = []
+
+const start = async (token?: string, port = 0): Promise<number> => {
+  const server = new AdminServer(
+    { host: '127.0.0.1', port, token },
+    {
+      status,
+      metrics: new Metrics(journal, clock),
+      log: new KeptLog(),
+      watch: async (source, ids) => {
+        if (watchFails) throw new Error('the disk refuses')
+        if (source !== 'seven-main') return 'unknown-source'
+        watched.push([source, ids])
+        return 'accepted'
+      },
+    },
+  )
+  servers.push(server)
+  const { port: actual } = await server.listen()
+  origin = `http://127.0.0.1:${actual}`
+  return actual
+}
+
+beforeEach(() => {
+  clock = new ManualClock()
+  journal = new MemoryJournal(clock)
+  watched = []
+  watchFails = false
+  status = new Status({
+    instance: 'connector-<0>',
+    version: '1.2.3',
+    journal,
+    journalMaxBytes: 1024 ** 3,
+    clock,
+    sources: [
+      { source: 'mtarget-fr', provider: 'mtarget', pull: true, callback: false, reconcile: false },
+      { source: 'seven-main', provider: 'seven', pull: false, callback: true, reconcile: true },
+    ],
+  })
+})
+
+afterEach(async () => {
+  await Promise.all(servers.splice(0).map((server) => server.close()))
+})
+
+const get = async (path: string, headers: Record<string, string> = {}) => {
+  const { statusCode, headers: answered, body } = await request(origin + path, { headers })
+  return { code: statusCode, headers: answered, text: await body.text() }
+}
+
+describe('/readyz', () => {
+  it('follows custody alone: not before callbacks are listened for, not when the journal refuses, not after SIGTERM', async () => {
+    await start()
+    expect(await get('/readyz')).toMatchObject({ code: 503, text: 'starting: callbacks are not listened for yet\n' })
+    status.phase('running')
+    status.publishing('waiting', 'no broker answers')
+    status.registry('waiting', 'no registry answers')
+    expect(await get('/readyz')).toMatchObject({ code: 200, text: 'ok\n' })
+    journal.refuses = 'JOURNAL_FULL'
+    expect(await get('/readyz')).toMatchObject({ code: 503, text: 'the journal refuses: JOURNAL_FULL\n' })
+    journal.refuses = undefined
+    expect((await get('/readyz')).code).toBe(200)
+    status.phase('stopping')
+    expect((await get('/readyz')).code).toBe(503)
+    expect((await get('/livez')).code).toBe(200)
+  })
+})
+
+describe('/status.json', () => {
+  it('says what the parts reported', async () => {
+    await start()
+    status.phase('running')
+    await clock.advance(5_000)
+    status.publishing('waiting', 'no broker answers')
+    status.registry('ok')
+    const since = clock.now()
+    await clock.advance(60_000)
+    status.publishing('waiting', 'no broker answers at all')
+    status.pull('mtarget-fr', {
+      state: 'backing-off',
+      since,
+      limit: 25,
+      nextAt: clock.now() + 30_000,
+      lastError: 'invalid credential',
+      lastPageAt: null,
+    })
+    status.reconciling('seven-main', {
+      state: 'failing',
+      since,
+      watched: 3,
+      lastAnswerAt: null,
+      lastWalkAt: { outbound: since, inbound: null },
+      lastError: 'no <answer>',
+    })
+    const { text, headers } = await get('/status.json')
+    expect(headers['content-type']).toContain('application/json')
+    const shown = JSON.parse(text) as StatusSnapshot
+    expect(shown).toMatchObject({
+      instance: 'connector-<0>',
+      version: '1.2.3',
+      uptimeSeconds: 65,
+      ready: true,
+      reason: null,
+      publishing: { state: 'waiting', reason: 'no broker answers at all', since: new Date(since).toISOString() },
+      registry: { state: 'ok', reason: null },
+      journal: { id: 'memory', entries: 0, bytes: 0, maxBytes: 1024 ** 3, oldestAgeSeconds: 0, refusal: null },
+    })
+    expect(shown.sharing).toBeNull()
+    expect(shown.sources).toEqual([
+      {
+        source: 'mtarget-fr',
+        provider: 'mtarget',
+        owned: true,
+        callback: false,
+        reconcile: false,
+        pull: {
+          state: 'backing-off',
+          since: new Date(since).toISOString(),
+          limit: 25,
+          nextAt: new Date(clock.now() + 30_000).toISOString(),
+          lastError: 'invalid credential',
+          lastPageAt: null,
+        },
+        reconciling: null,
+      },
+      {
+        source: 'seven-main',
+        provider: 'seven',
+        owned: true,
+        callback: true,
+        reconcile: true,
+        pull: null,
+        reconciling: {
+          state: 'failing',
+          since: new Date(since).toISOString(),
+          watched: 3,
+          lastAnswerAt: null,
+          lastWalkAt: { outbound: new Date(since).toISOString(), inbound: null },
+          lastError: 'no <answer>',
+        },
+      },
+    ])
+  })
+
+  it('says that a source is not pulled here while no poller of it has reported', async () => {
+    await start()
+    const shown = JSON.parse((await get('/status.json')).text) as StatusSnapshot
+    expect(shown.sources[0]?.pull?.state).toBe('not-here')
+  })
+})
+
+describe('the status page', () => {
+  it('is one document that loads nothing, runs nothing, and escapes what others wrote', async () => {
+    await start()
+    status.pull('mtarget-fr', {
+      state: 'backing-off',
+      since: 0,
+      limit: 25,
+      nextAt: clock.now() + 90_000,
+      lastError: '<script>alert("1")</script>',
+      lastPageAt: clock.now() - 3_700_000,
+    })
+    const { code, headers, text } = await get('/')
+    expect(code).toBe(200)
+    expect(headers['content-type']).toBe('text/html; charset=utf-8')
+    expect(text).not.toMatch(/<script|src=|@import|url\(/)
+    expect(text).toContain('&#60;script&#62;alert(&#34;1&#34;)')
+    expect(text).toContain('connector-&#60;0&#62;')
+    expect(text).toContain('in 1 min 30 s')
+    expect(text).toContain('1 h 1 min ago')
+    expect(text).toContain('http-equiv="refresh"')
+    const style = /<style>(?<css>[^]*)<\/style>/.exec(text)?.groups?.['css'] ?? ''
+    expect(headers['content-security-policy']).toContain("default-src 'none'")
+    expect(headers['content-security-policy']).toContain(`'sha256-${hash('sha256', style, 'base64')}'`)
+  })
+})
+
+describe('POST /sources/<source>/watch', () => {
+  const post = async (path: string, body: string, headers: Record<string, string> = {}) => {
+    const answer = await request(origin + path, { method: 'POST', body, headers })
+    return { code: answer.statusCode, text: await answer.body.text() }
+  }
+
+  it('hands the ids over, each once, and answers 202 when they are durable', async () => {
+    await start()
+    const { code, text } = await post('/sources/seven-main/watch', '{"messageIds": ["1", "2", "1"]}')
+    expect([code, text]).toEqual([202, '{"accepted":2}\n'])
+    expect(watched).toEqual([['seven-main', ['1', '2']]])
+  })
+
+  it.each([
+    '',
+    'ids',
+    'null',
+    '[]',
+    '{}',
+    '{"messageIds": []}',
+    '{"messageIds": "1"}',
+    '{"messageIds": [1]}',
+    '{"messageIds": [""]}',
+    `{"messageIds": ["${'x'.repeat(600)}"]}`,
+    `{"messageIds": ["${'x'.repeat(5_000_000)}"]}`,
+  ])('answers 400 to %.40s', async (body) => {
+    await start()
+    const { code, text } = await post('/sources/seven-main/watch', body)
+    expect(code).toBe(400)
+    expect(text).toMatch(/expected|at most/)
+    expect(watched).toEqual([])
+  })
+
+  it('answers 404 for a source that does not exist, 503 when nothing can be written', async () => {
+    await start()
+    expect((await post('/sources/other/watch', '{"messageIds": ["1"]}')).code).toBe(404)
+    expect((await post('/sources/%zz/watch', '{"messageIds": ["1"]}')).code).toBe(404)
+    watchFails = true
+    expect((await post('/sources/seven-main/watch', '{"messageIds": ["1"]}')).code).toBe(503)
+  })
+})
+
+describe('the admin port', () => {
+  it('answers 404 to other paths and 405 to other methods', async () => {
+    await start()
+    expect((await get('/elsewhere')).code).toBe(404)
+    expect((await get('/sources/seven-main/watch')).code).toBe(405)
+    const { statusCode, headers } = await request(`${origin}/metrics`, { method: 'POST' })
+    expect([statusCode, headers['allow']]).toEqual([405, 'GET, HEAD'])
+    expect((await request(`${origin}/livez`, { method: 'HEAD' })).statusCode).toBe(200)
+  })
+
+  it('serves metrics as Prometheus reads them', async () => {
+    await start()
+    const { code, headers, text } = await get('/metrics')
+    expect(code).toBe(200)
+    expect(headers['content-type']).toMatch(/^text\/plain; version=0\.0\.4/)
+    expect(text).toContain('dlrmo_journal_entries 0')
+  })
+
+  it('with a token asks for it everywhere but at the probes', async () => {
+    status.phase('running')
+    await start('s3cret')
+    const basic = (pair: string): string => `Basic ${Buffer.from(pair).toString('base64')}`
+    for (const path of ['/', '/metrics', '/status.json', '/sources/seven-main/watch']) {
+      for (const authorization of [
+        '',
+        'Bearer',
+        'Bearer wrong',
+        'Bearer s3cret2',
+        's3cret',
+        basic('s3cret:'),
+        basic('s3cret'),
+      ]) {
+        const answer = await get(path, { authorization })
+        expect(answer.code, `${path} ${authorization}`).toBe(401)
+        expect(answer.headers['www-authenticate']).toContain('Bearer')
+      }
+    }
+    for (const path of ['/', '/metrics', '/status.json']) {
+      expect((await get(path, { authorization: 'Bearer s3cret' })).code).toBe(200)
+      expect((await get(path, { authorization: basic('anybody:s3cret') })).code).toBe(200)
+    }
+    expect((await get('/livez')).code).toBe(200)
+    expect((await get('/readyz')).code).toBe(200)
+  })
+
+  it('that can not be opened is an error with its key', async () => {
+    const port = await start()
+    await expect(start(undefined, port)).rejects.toThrow(`admin.port: can't listen on 127.0.0.1:${port}`)
+  })
+})

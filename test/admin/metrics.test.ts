@@ -1,0 +1,99 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { Metrics } from '../../src/admin/metrics.js'
+import { ManualClock } from '../support/manual-clock.js'
+import { MemoryJournal } from '../support/memory-journal.js'
+
+let metrics: Metrics
+let journal: MemoryJournal
+let clock: ManualClock
+
+beforeEach(() => {
+  clock = new ManualClock()
+  journal = new MemoryJournal(clock)
+  metrics = new Metrics(journal, clock)
+})
+
+/** Names and label names as README and dashboards have them. */
+const PROMISED: Record<string, string[]> = {
+  dlrmo_callbacks_total: ['source', 'code'],
+  dlrmo_pull_requests_total: ['source', 'outcome'],
+  dlrmo_items_received_total: ['source', 'via'],
+  dlrmo_events_published_total: ['source', 'kind'],
+  dlrmo_dead_letters_total: ['source', 'reason'],
+  dlrmo_duplicates_suppressed_total: ['source'],
+  dlrmo_journal_entries: [],
+  dlrmo_journal_bytes: [],
+  dlrmo_journal_oldest_age_seconds: [],
+  dlrmo_pull_limit: ['source'],
+  dlrmo_custody_seconds: [],
+  dlrmo_publish_seconds: [],
+  dlrmo_end_to_end_seconds: [],
+}
+
+describe('metrics', () => {
+  it('are all there, under the names and labels that were promised', async () => {
+    metrics.callbacks.inc({ source: 's', code: '200' })
+    metrics.pullRequests.inc({ source: 's', outcome: 'page' })
+    metrics.itemsReceived.inc({ source: 's', via: 'PULL' })
+    metrics.eventsPublished.inc({ source: 's', kind: 'dlr' })
+    metrics.deadLetters.inc({ source: 's', reason: 'not-a-page' })
+    metrics.duplicatesSuppressed.inc({ source: 's' })
+    metrics.pullLimit.set({ source: 's' }, 50)
+    const text = await metrics.text()
+    for (const [name, labels] of Object.entries(PROMISED)) {
+      const sample = text.split('\n').find((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
+      const histogram = text.includes(`# TYPE ${name} histogram`)
+      expect(sample !== undefined || histogram, name).toBe(true)
+      const given = [...(sample ?? '').matchAll(/(\w+)="/g)].map(([, label]) => label)
+      expect(given, name).toEqual(labels)
+      if (histogram) expect(text).toContain(`${name}_count 0`)
+    }
+    const others = text.matchAll(/^# TYPE (dlrmo_\w+)/gm)
+    expect([...others].map(([, name]) => name).filter((name) => !(name! in PROMISED))).toEqual([
+      'dlrmo_reconcile_requests_total',
+      'dlrmo_watched_messages',
+      'dlrmo_watch_given_up_total',
+      'dlrmo_publishing',
+      'dlrmo_source_owned',
+      'dlrmo_sharing_assigned',
+      'dlrmo_published_twice_total',
+      'dlrmo_ids_forgotten_early',
+    ])
+  })
+
+  it('read the journal at each scrape', async () => {
+    expect(await metrics.text()).toMatch(/^dlrmo_journal_oldest_age_seconds 0$/m)
+    const facts = { method: 'GET', path: '/', query: '' }
+    await journal.append({
+      source: 's',
+      provider: 'seven',
+      via: 'CALLBACK',
+      receivedAt: clock.now(),
+      facts,
+      body: Buffer.from('four'),
+    })
+    await clock.advance(90_000)
+    const text = await metrics.text()
+    expect(text).toMatch(/^dlrmo_journal_entries 1$/m)
+    expect(text).toMatch(/^dlrmo_journal_bytes 4$/m)
+    expect(text).toMatch(/^dlrmo_journal_oldest_age_seconds 90$/m)
+  })
+
+  it('of a source begin at 0, so that the first event is an increase', async () => {
+    metrics.begin('s', { pull: true, callback: true, reconcile: true })
+    const text = await metrics.text()
+    expect(text).toContain('dlrmo_callbacks_total{source="s",code="503"} 0')
+    expect(text).toContain('dlrmo_pull_requests_total{source="s",outcome="account-error"} 0')
+    expect(text).toContain('dlrmo_events_published_total{source="s",kind="mo"} 0')
+  })
+
+  it('of two processes in one test run do not meet', async () => {
+    const other = new Metrics(journal, clock)
+    other.callbacks.inc({ source: 's', code: '200' })
+    expect(await metrics.text()).not.toContain('dlrmo_callbacks_total{')
+  })
+
+  it('have those of the process beside them', async () => {
+    expect(await metrics.text()).toContain('process_resident_memory_bytes')
+  })
+})

@@ -1,0 +1,176 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { request } from 'undici'
+import type { CallbackSourceOptions } from '../../src/callbacks/authentication.js'
+import { sign } from '../../src/callbacks/signature.js'
+import { startCallbacks, type TestedCallbacks } from '../support/callback-server.js'
+
+const running: TestedCallbacks[] = []
+const start = async (source: Partial<CallbackSourceOptions>, trustProxy = false): Promise<TestedCallbacks> => {
+  const tested = await startCallbacks([{ source: 's', provider: 'seven', ...source }], { trustProxy })
+  running.push(tested)
+  return tested
+}
+
+afterEach(async () => {
+  for (const { server, clock } of running.splice(0)) {
+    const closed = server.close(0)
+    await clock.advance(0)
+    await closed
+  }
+})
+
+const basic = (name: string, password: string): string =>
+  `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`
+
+describe('basic credentials', () => {
+  it.each([
+    [undefined, 401],
+    ['', 401],
+    ['Basic', 401],
+    ['Basic ', 401],
+    ['Basic !!!', 401],
+    ['Bearer secret', 401],
+    [basic('name', 'Secret:1'), 401],
+    [basic('Name', 'secret:1'), 401],
+    [basic('name:secret', '1'), 200],
+    [basic('name', 'secret:1'), 200],
+    [basic('name', 'secret:1').replace('Basic', 'BASIC'), 200],
+  ])('%s: %i', async (authorization, code) => {
+    const { origin, journal } = await start({ basic: { username: 'name', password: 'secret:1' } })
+    const headers = authorization === undefined ? {} : { authorization }
+    const answer = await request(`${origin}/callbacks/s?a=1`, { headers })
+    expect(answer.statusCode).toBe(code)
+    expect(journal.entries).toHaveLength(code === 200 ? 1 : 0)
+    if (code === 401) expect(answer.headers['www-authenticate']).toMatch(/^Basic/)
+  })
+})
+
+describe('allowFrom', () => {
+  it('lets in whom it names', async () => {
+    const { origin } = await start({ allowFrom: ['127.0.0.0/8'] })
+    expect((await request(`${origin}/callbacks/s`)).statusCode).toBe(200)
+  })
+
+  it('keeps out whom it does not, whatever X-Forwarded-For says', async () => {
+    const { origin, journal } = await start({ allowFrom: ['203.0.113.9'] })
+    const headers = { 'x-forwarded-for': '203.0.113.9' }
+    expect((await request(`${origin}/callbacks/s`, { headers })).statusCode).toBe(401)
+    expect(journal.attempts).toBe(0)
+  })
+
+  it('goes by the last address that a trusted proxy names', async () => {
+    const { origin } = await start({ allowFrom: ['203.0.113.9'] }, true)
+    const answerTo = async (value: string): Promise<number> =>
+      (await request(`${origin}/callbacks/s`, { headers: { 'x-forwarded-for': value } })).statusCode
+    expect(await answerTo('6.6.6.6, 203.0.113.9')).toBe(200)
+    expect(await answerTo('203.0.113.9, 6.6.6.6')).toBe(401)
+    expect(await answerTo('nonsense')).toBe(401)
+  })
+})
+
+describe('a signing key', () => {
+  const options = { signingKey: 'key', publicUrl: 'https://sms.example.com', signatureMaxAge: 3_600_000 }
+  const headersFor = (
+    tested: TestedCallbacks,
+    method: string,
+    target: string,
+    body: string,
+    nonce = 'n1',
+  ): Record<string, string> => {
+    const timestamp = String(Math.floor(tested.clock.now() / 1_000))
+    const url = `https://sms.example.com${target}`
+    const signature = sign('key', { timestamp, nonce, method, url, body: Buffer.from(body) }).toString('hex')
+    return { 'x-signature': signature, 'x-timestamp': timestamp, 'x-nonce': nonce }
+  }
+
+  it('lets in what is signed with it, GET and POST, and keeps nothing of the signature but the nonce', async () => {
+    const tested = await start(options)
+    const get = '/callbacks/s?msg_id=1&status=DELIVERED&text=%C3%A9+%2B'
+    expect((await request(tested.origin + get, { headers: headersFor(tested, 'GET', get, '') })).statusCode).toBe(200)
+    const post = '/callbacks/s'
+    const headers = headersFor(tested, 'POST', post, '{"a":1}', 'n2')
+    expect((await request(tested.origin + post, { method: 'POST', body: '{"a":1}', headers })).statusCode).toBe(200)
+    expect([...tested.journal.nonces.keys()]).toEqual(['s\nn1', 's\nn2'])
+    expect(JSON.stringify(tested.journal.entries)).not.toMatch(/n[12]"|signature/)
+  })
+
+  it('keeps out what is not, and stores nothing', async () => {
+    const tested = await start(options)
+    const headers = headersFor(tested, 'POST', '/callbacks/s', 'body')
+    for (const [body, given] of [
+      ['Body', headers],
+      ['body', {}],
+      ['body', { ...headers, 'x-nonce': 'other' }],
+      ['body', { ...headers, 'x-signature': '00'.repeat(32) }],
+    ] as const) {
+      const answer = await request(`${tested.origin}/callbacks/s`, { method: 'POST', body, headers: given })
+      expect(answer.statusCode).toBe(401)
+    }
+    await tested.clock.advance(3_601_000)
+    const late = await request(`${tested.origin}/callbacks/s`, { method: 'POST', body: 'body', headers })
+    expect(late.statusCode).toBe(401)
+    expect(tested.journal.attempts).toBe(0)
+  })
+
+  it('lets a nonce in once; a refused write burns none', async () => {
+    const tested = await start(options)
+    const headers = headersFor(tested, 'GET', '/callbacks/s', '')
+    const again = async (): Promise<number> => (await request(`${tested.origin}/callbacks/s`, { headers })).statusCode
+    tested.journal.refuses = 'JOURNAL_FULL'
+    expect(await again()).toBe(503)
+    tested.journal.refuses = undefined
+    expect(await again()).toBe(200)
+    expect(await again()).toBe(401)
+    expect(tested.journal.entries).toHaveLength(1)
+  })
+})
+
+describe('guards together', () => {
+  const all = {
+    token: 't',
+    basic: { username: 'u', password: 'p' },
+    allowFrom: ['127.0.0.1'],
+    signingKey: 'key',
+    publicUrl: 'http://x',
+  }
+
+  it('must all hold', async () => {
+    const tested = await start(all)
+    const timestamp = String(Math.floor(tested.clock.now() / 1_000))
+    const url = 'http://x/callbacks/s/t'
+    const signature = sign('key', { timestamp, nonce: 'n', method: 'GET', url, body: Buffer.of() }).toString('hex')
+    const good = {
+      authorization: basic('u', 'p'),
+      'x-signature': signature,
+      'x-timestamp': timestamp,
+      'x-nonce': 'n',
+    }
+    for (const missing of ['authorization', 'x-signature', 'x-timestamp', 'x-nonce'] as const) {
+      const rest = Object.fromEntries(Object.entries(good).filter(([name]) => name !== missing))
+      expect((await request(`${tested.origin}/callbacks/s/t`, { headers: rest })).statusCode).toBe(401)
+    }
+    expect((await request(`${tested.origin}/callbacks/s/x`, { headers: good })).statusCode).toBe(401)
+    expect((await request(`${tested.origin}/callbacks/s/t`, { headers: good })).statusCode).toBe(200)
+  })
+
+  it('are named in the log when they fail, once a minute, without what was given', async () => {
+    const tested = await start(all)
+    for (let i = 0; i < 5; i++) await request(`${tested.origin}/callbacks/s/wr0ng`)
+    await tested.clock.advance(60_000)
+    await request(`${tested.origin}/callbacks/s/wr0ng`)
+    await request(`${tested.origin}/callbacks/s/t`)
+    expect(tested.log.lines.map(({ level, facts }) => [level, facts])).toEqual([
+      ['warn', { source: 's', flaw: 'token' }],
+      ['warn', { source: 's', flaw: 'token', sinceLastLine: 4 }],
+      ['warn', { source: 's', flaw: 'credentials' }],
+    ])
+    expect(JSON.stringify(tested.log.lines)).not.toContain('wr0ng')
+  })
+
+  it('that are none are a configuration error, unless open is said', async () => {
+    await expect(start({})).rejects.toThrow('sources.s.callback: names no guard')
+    await expect(start({ open: false })).rejects.toThrow('names no guard')
+    await expect(start({ signingKey: 'k' })).rejects.toThrow('sources.s.callback.publicUrl')
+    await expect(start({ open: true })).resolves.toBeDefined()
+  })
+})

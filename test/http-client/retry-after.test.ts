@@ -1,0 +1,25 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { retryAfter } from '../../src/http-client/retry-after.js'
+
+describe('retryAfter', () => {
+  const now = Date.UTC(2026, 0, 15, 12)
+  it.each([
+    ['120', 120_000],
+    [' 5 ', 5_000],
+    ['Thu, 15 Jan 2026 12:00:30 GMT', 30_000],
+    ['Thu, 15 Jan 2026 11:00:00 GMT', 0],
+    ['-1', 0],
+    ['1.5', 0],
+    ['soon', 0],
+    ['99999999999999999999', 0],
+    ['', 0],
+    [undefined, 0],
+  ])('reads "%s" as %i ms', (value, ms) => {
+    expect(retryAfter(value, now)).toBe(ms)
+  })
+
+  it('never returns a negative number or NaN', () => {
+    fc.assert(fc.property(fc.string(), (value) => retryAfter(value, now) >= 0))
+  })
+})

@@ -1,0 +1,536 @@
+/** What src/journal/journal.ts promises, sentence by sentence, for every implementation of it. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Journal, NewEntry, Nonce, ReleaseNotes, WatchedMessage } from '../../src/journal/journal.js'
+import type { ManualClock } from '../support/manual-clock.js'
+
+export interface JournalUnderTest {
+  readonly journal: Journal
+  /** The clock that it was given. */
+  readonly clock: ManualClock
+  /** Makes it refuse callbacks for want of room; undone by `makeRoom`. */
+  fill(): Promise<void>
+  makeRoom(): Promise<void>
+  dispose(): Promise<void>
+}
+
+const NO_NOTES: ReleaseNotes = { occurrences: [], watch: [] }
+const ALL = { entries: 1000, bytes: 1e9 }
+
+export const entryOf = (body: string | Uint8Array = 'body', more: Partial<NewEntry> = {}): NewEntry => ({
+  source: 'seven-main',
+  provider: 'seven',
+  via: 'CALLBACK',
+  receivedAt: 1_700_000_000_000,
+  facts: { method: 'GET', path: '/callbacks/seven-main', query: 'msg_id=1&status=DELIVERED' },
+  body: typeof body === 'string' ? Buffer.from(body) : body,
+  ...more,
+})
+
+const bodiesOf = (journal: Journal, after = -1, bounds = ALL): string[] =>
+  journal.read(after, bounds).map(({ body }) => Buffer.from(body).toString())
+
+const seqsOf = (journal: Journal): number[] => journal.read(-1, ALL).map(({ seq }) => seq)
+
+const codeOf = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => 'done',
+    (error: { code?: unknown }) => error.code,
+  )
+
+/** Whether it has settled once everything else had its turn. */
+const settles = async (promise: Promise<unknown>): Promise<boolean> => {
+  let settled = false
+  void promise.finally(() => (settled = true))
+  for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate)
+  return settled
+}
+
+export function describeJournal(name: string, open: () => Promise<JournalUnderTest>): void {
+  describe(`${name} as a journal`, () => {
+    let under: JournalUnderTest
+    let journal: Journal
+
+    beforeEach(async () => {
+      under = await open()
+      journal = under.journal
+    })
+    afterEach(() => under.dispose())
+
+    const append = (...bodies: string[]): Promise<number[]> =>
+      Promise.all(bodies.map((body) => journal.append(entryOf(body))))
+
+    describe('append', () => {
+      it('keeps every field and every byte', async () => {
+        const entry = entryOf(Buffer.from([0, 255, 10, 13, 128, 0]), {
+          source: 'mtarget-fr',
+          provider: 'mtarget',
+          via: 'PULL',
+          receivedAt: 1_763_000_123_456,
+          facts: {
+            method: 'POST',
+            path: '/notification',
+            query: '',
+            'content-type': 'application/json; charset=utf-8',
+            'content-encoding': 'gzip',
+            status: '200',
+            complete: 'false',
+          },
+        })
+        const seq = await journal.append(entry)
+        const [read] = journal.read(-1, ALL)
+        expect({ ...read, body: [...(read?.body ?? [])] }).toEqual({ ...entry, seq, body: [...entry.body] })
+      })
+
+      it('keeps an empty body, and one of several megabytes', async () => {
+        const large = Buffer.alloc(5 * 1024 * 1024, 'déjà vu 🚀')
+        await journal.append(entryOf(new Uint8Array()))
+        await journal.append(entryOf(large))
+        const [first, second] = journal.read(-1, ALL)
+        expect(first?.body.byteLength).toBe(0)
+        expect(Buffer.compare(Buffer.from(second?.body ?? []), large)).toBe(0)
+      })
+
+      it('gives numbers that grow with each arrival, also where many arrive at once', async () => {
+        const numbers = await append('a', 'b', 'c', 'd', 'e')
+        numbers.push(await journal.append(entryOf('f')))
+        expect(numbers).toEqual([...numbers].sort((a, b) => a - b))
+        expect(new Set(numbers).size).toBe(6)
+        expect(bodiesOf(journal)).toEqual(['a', 'b', 'c', 'd', 'e', 'f'])
+        expect(seqsOf(journal)).toEqual(numbers)
+      })
+
+      it('never gives a number again, the journal being empty or not', async () => {
+        const [first] = await append('a')
+        await journal.recover(-1)
+        await journal.release(first!, NO_NOTES)
+        const [second] = await append('b')
+        expect(second).toBeGreaterThan(first!)
+      })
+
+      it('refuses for want of room, and then holds nothing of it', async () => {
+        await under.fill()
+        const before = seqsOf(journal)
+        expect(await codeOf(journal.append(entryOf('late')))).toBe('JOURNAL_FULL')
+        expect(seqsOf(journal)).toEqual(before)
+        await under.makeRoom()
+        await journal.append(entryOf('in time'))
+        expect(bodiesOf(journal).at(-1)).toBe('in time')
+      })
+    })
+
+    describe('a nonce', () => {
+      const nonce = (key = 'n1'): Nonce => ({ key, expiresAt: under.clock.now() + 60_000 })
+
+      it('lets one entry in, and no second', async () => {
+        await journal.append(entryOf('first'), nonce())
+        expect(await codeOf(journal.append(entryOf('second'), nonce()))).toBe('NONCE_SEEN')
+        await journal.append(entryOf('third'), nonce('n2'))
+        expect(bodiesOf(journal)).toEqual(['first', 'third'])
+      })
+
+      it('lets one in of those that come at once', async () => {
+        const outcomes = await Promise.all([1, 2, 3].map(() => codeOf(journal.append(entryOf(), nonce()))))
+        expect(outcomes).toEqual(['done', 'NONCE_SEEN', 'NONCE_SEEN'])
+        expect(bodiesOf(journal)).toHaveLength(1)
+      })
+
+      it('is not said to be used by one whose write is then refused', async () => {
+        await under.fill()
+        const outcomes = await Promise.all([1, 2, 3].map(() => codeOf(journal.append(entryOf(), nonce()))))
+        expect(outcomes).toEqual(['JOURNAL_FULL', 'JOURNAL_FULL', 'JOURNAL_FULL'])
+      })
+
+      it('is not burnt by a write that was refused', async () => {
+        await under.fill()
+        expect(await codeOf(journal.append(entryOf(), nonce()))).toBe('JOURNAL_FULL')
+        await under.makeRoom()
+        expect(await codeOf(journal.append(entryOf(), nonce()))).toBe('done')
+      })
+
+      it('stays used when its entry is released, until it expires', async () => {
+        const seq = await journal.append(entryOf(), nonce())
+        await journal.recover(-1)
+        await journal.release(seq, NO_NOTES)
+        expect(await codeOf(journal.append(entryOf(), nonce()))).toBe('NONCE_SEEN')
+        await under.clock.advance(60_000)
+        expect(await codeOf(journal.append(entryOf(), nonce()))).toBe('done')
+      })
+
+      it('may be as long as its sender likes', async () => {
+        const long = 'x'.repeat(60_000)
+        expect(await codeOf(journal.append(entryOf(), nonce(`${long}1`)))).toBe('done')
+        expect(await codeOf(journal.append(entryOf(), nonce(`${long}2`)))).toBe('done')
+        expect(await codeOf(journal.append(entryOf(), nonce(`${long}1`)))).toBe('NONCE_SEEN')
+      })
+    })
+
+    describe('refusal and hasRoomFor', () => {
+      it('agree with append: no reason and room while it takes entries, a sentence and no room while it does not', async () => {
+        expect(journal.refusal()).toBeNull()
+        expect(journal.hasRoomFor(1000)).toBe(true)
+        await under.fill()
+        expect(journal.refusal()).toMatch(/\w+ \w+/)
+        expect(journal.hasRoomFor(1000)).toBe(false)
+        await under.makeRoom()
+        expect(journal.refusal()).toBeNull()
+        expect(journal.hasRoomFor(1000)).toBe(true)
+      })
+    })
+
+    describe('read', () => {
+      it('gives what lies behind a number, in order, and nothing where nothing does', async () => {
+        expect(journal.read(-1, ALL)).toEqual([])
+        const [a, , c] = await append('a', 'b', 'c')
+        expect(bodiesOf(journal, a)).toEqual(['b', 'c'])
+        expect(bodiesOf(journal, c)).toEqual([])
+        expect(bodiesOf(journal, c! + 1_000)).toEqual([])
+      })
+
+      it('keeps to the number of entries', async () => {
+        await append('a', 'b', 'c')
+        expect(bodiesOf(journal, -1, { entries: 2, bytes: 1e9 })).toEqual(['a', 'b'])
+      })
+
+      it('keeps to the bytes', async () => {
+        await append('aaaa', 'bbbb', 'cccc')
+        expect(bodiesOf(journal, -1, { entries: 10, bytes: 8 })).toEqual(['aaaa', 'bbbb'])
+        expect(bodiesOf(journal, -1, { entries: 10, bytes: 11 })).toEqual(['aaaa', 'bbbb'])
+      })
+
+      it('gives at least one, however large it is', async () => {
+        await append('aaaa', 'bbbb')
+        expect(bodiesOf(journal, -1, { entries: 10, bytes: 3 })).toEqual(['aaaa'])
+        expect(bodiesOf(journal, -1, { entries: 10, bytes: 0 })).toEqual(['aaaa'])
+      })
+
+      it('changes nothing', async () => {
+        await append('a', 'b')
+        expect(bodiesOf(journal)).toEqual(bodiesOf(journal))
+      })
+    })
+
+    describe('waitForEntry', () => {
+      const never = new AbortController().signal
+
+      it('resolves at once when there is one', async () => {
+        const [a] = await append('a', 'b')
+        await journal.waitForEntry(-1, never)
+        await journal.waitForEntry(a!, never)
+      })
+
+      it('resolves when one becomes durable, and not before', async () => {
+        const [a] = await append('a')
+        const waits = [journal.waitForEntry(a!, never), journal.waitForEntry(a!, never)]
+        expect(await settles(Promise.race(waits))).toBe(false)
+        const [b] = await append('b')
+        await Promise.all(waits)
+        expect(journal.read(a!, ALL).map(({ seq }) => seq)).toEqual([b])
+      })
+
+      it('does not take a released entry for one that is there', async () => {
+        const [a] = await append('a')
+        await journal.recover(-1)
+        await journal.release(a!, NO_NOTES)
+        const wait = journal.waitForEntry(-1, never)
+        expect(await settles(wait)).toBe(false)
+        await append('b')
+        await wait
+      })
+
+      it('resolves when the signal aborts, or has', async () => {
+        const stop = new AbortController()
+        const wait = journal.waitForEntry(-1, stop.signal)
+        expect(await settles(wait)).toBe(false)
+        stop.abort()
+        await wait
+        await journal.waitForEntry(-1, stop.signal)
+      })
+    })
+
+    describe('recover', () => {
+      it('finds nothing committed where the broker knows of no position', async () => {
+        await append('a', 'b')
+        expect(await journal.recover(-1)).toBe(-1)
+        expect(bodiesOf(journal)).toEqual(['a', 'b'])
+      })
+
+      it('gives the position, once it has been read, for the entries that it covers', async () => {
+        await journal.recover(-1)
+        const [, b] = await append('a', 'b', 'c')
+        expect(await journal.recover(b!)).toBe(b)
+        expect(bodiesOf(journal)).toEqual(['a', 'b', 'c'])
+        expect(bodiesOf(journal, b)).toEqual(['c'])
+      })
+
+      it('gives the last number released where that is higher', async () => {
+        const [a] = await append('a', 'b')
+        await journal.recover(-1)
+        await journal.release(a!, NO_NOTES)
+        expect(await journal.recover(-1)).toBe(a)
+        expect(await journal.recover(a! - 1)).toBe(a)
+      })
+
+      it('renumbers what was appended before above a position that covers it, in order', async () => {
+        const [, , c] = await append('a', 'b', 'c')
+        const position = c! + 5_000_000
+        expect(await journal.recover(position)).toBe(position)
+        expect(bodiesOf(journal, position)).toEqual(['a', 'b', 'c'])
+        expect(bodiesOf(journal)).toEqual(['a', 'b', 'c'])
+        await journal.waitForEntry(position, new AbortController().signal)
+      })
+
+      it('renumbers all of them where it covers some: their order stays', async () => {
+        const [, b] = await append('a', 'b', 'c')
+        await journal.recover(b!)
+        expect(bodiesOf(journal, b)).toEqual(['a', 'b', 'c'])
+        expect(bodiesOf(journal)).toEqual(['a', 'b', 'c'])
+      })
+
+      it('gives what arrives afterwards numbers above the position and above what was renumbered', async () => {
+        const [, b] = await append('a', 'b')
+        const position = b! + 5_000_000
+        await journal.recover(position)
+        const [c] = await append('c')
+        expect(c).toBeGreaterThan(position)
+        expect(bodiesOf(journal, position)).toEqual(['a', 'b', 'c'])
+      })
+
+      it('loses nothing and no order of what is appended meanwhile', async () => {
+        const earlier = ['a1', 'a2', 'a3']
+        const [, , last] = await append(...earlier)
+        const position = last! + 5_000_000
+        const under = ['b1', 'b2', 'b3'].map((body) => journal.append(entryOf(body)))
+        const recovered = journal.recover(position)
+        const after = ['c1', 'c2', 'c3'].map((body) => journal.append(entryOf(body)))
+        await Promise.all([...under, recovered, ...after])
+        await append('d')
+        const expected = [...earlier, 'b1', 'b2', 'b3', 'c1', 'c2', 'c3', 'd']
+        expect(bodiesOf(journal, position)).toEqual(expected)
+        expect(bodiesOf(journal)).toEqual(expected)
+      })
+
+      it('renumbers once: a position read later covers what it covers', async () => {
+        await journal.recover(-1)
+        const [a, b] = await append('a', 'b')
+        expect(await journal.recover(a!)).toBe(a)
+        expect(seqsOf(journal)).toEqual([a, b])
+      })
+    })
+
+    describe('release', () => {
+      it('forgets every entry up to and including a number, and no other', async () => {
+        const [, b] = await append('a', 'b', 'c')
+        await journal.recover(-1)
+        await journal.release(b!, NO_NOTES)
+        expect(bodiesOf(journal)).toEqual(['c'])
+        expect(journal.released).toBe(b)
+      })
+
+      it('begins at -1', () => {
+        expect(journal.released).toBe(-1)
+      })
+
+      it('remembers first arrivals', async () => {
+        const [a] = await append('a')
+        await journal.recover(-1)
+        expect(journal.firstSeen('id-1')).toBeUndefined()
+        const seen = [
+          { eventId: 'id-1', seq: a!, place: 0, receivedAt: under.clock.now() },
+          { eventId: 'id-2', seq: a!, place: 7, receivedAt: under.clock.now() },
+        ]
+        await journal.release(a!, { occurrences: seen, watch: [] })
+        expect(journal.firstSeen('id-1')).toEqual({ seq: a, place: 0 })
+        expect(journal.firstSeen('id-2')).toEqual({ seq: a, place: 7 })
+        expect(journal.firstSeen('id-3')).toBeUndefined()
+      })
+
+      it('opens and closes what is watched, in the order of the changes', async () => {
+        const [a] = await append('a')
+        await journal.recover(-1)
+        const change = (messageId: string, state: 'open' | 'closed', receivedAt = 1) => ({
+          source: 's',
+          messageId,
+          receivedAt,
+          state,
+        })
+        await journal.watchList.add('s', ['was open', 'stays'], 5)
+        await journal.release(a!, {
+          occurrences: [],
+          watch: [
+            change('m1', 'open', 11),
+            change('m2', 'open'),
+            change('m2', 'closed'),
+            change('m3', 'closed'),
+            change('m1', 'open', 12),
+            change('was open', 'closed'),
+            change('stays', 'open', 99),
+            change('again', 'closed'),
+            change('again', 'open', 13),
+          ],
+        })
+        expect(watched(journal, 's')).toEqual([
+          { messageId: 'again', since: 13, asked: 0 },
+          { messageId: 'm1', since: 11, asked: 0 },
+          { messageId: 'stays', since: 5, asked: 0 },
+        ])
+      })
+    })
+
+    describe('remember', () => {
+      const at = (eventId: string) => ({ eventId, receivedAt: under.clock.now() })
+
+      it('puts what is on the topics before everything that it holds', async () => {
+        await journal.recordPublished([at('there'), at('there')], [])
+        const [a] = await append('a')
+        expect(journal.firstSeen('there')?.seq).toBeLessThan(a!)
+        expect(journal.firstSeen('there')?.seq).toBeLessThan(0)
+      })
+
+      it('leaves what it has seen itself as it is', async () => {
+        const [a] = await append('a')
+        await journal.recover(-1)
+        const seen = [{ eventId: 'own', seq: a!, place: 3, receivedAt: under.clock.now() }]
+        await journal.release(a!, { occurrences: seen, watch: [] })
+        await journal.recordPublished([at('own')], [])
+        expect(journal.firstSeen('own')).toEqual({ seq: a, place: 3 })
+      })
+
+      it('opens and closes what is watched, and touches no entry', async () => {
+        await append('a')
+        const change = { source: 's', messageId: 'm', receivedAt: 5 }
+        await journal.recordPublished([], [{ ...change, state: 'open' }])
+        expect([...journal.watchList.list('s')]).toEqual([{ messageId: 'm', since: 5, asked: 0 }])
+        await journal.recordPublished([], [{ ...change, state: 'closed' }])
+        expect([...journal.watchList.list('s')]).toEqual([])
+        expect(bodiesOf(journal)).toEqual(['a'])
+      })
+    })
+
+    describe('watchList', () => {
+      it('holds messages by source, since they were first added', async () => {
+        await journal.watchList.add('s', ['b', 'a'], 1)
+        await journal.watchList.add('s', ['a', 'c'], 2)
+        await journal.watchList.add('t', ['a'], 3)
+        expect(watched(journal, 's')).toEqual([
+          { messageId: 'a', since: 1, asked: 0 },
+          { messageId: 'b', since: 1, asked: 0 },
+          { messageId: 'c', since: 2, asked: 0 },
+        ])
+        expect(watched(journal, 't')).toEqual([{ messageId: 'a', since: 3, asked: 0 }])
+        expect(watched(journal, 'u')).toEqual([])
+      })
+
+      it('notes when one was asked for, and puts none on the list by that', async () => {
+        await journal.watchList.add('s', ['a', 'b'], 1)
+        await journal.watchList.markAsked('s', ['a', 'gone'], 50)
+        await journal.watchList.markAsked('s', ['a'], 60)
+        expect(watched(journal, 's')).toEqual([
+          { messageId: 'a', since: 1, asked: 60 },
+          { messageId: 'b', since: 1, asked: 0 },
+        ])
+      })
+
+      it('does not bring back what is closed while it is asked for', async () => {
+        await journal.watchList.add('s', ['a'], 1)
+        await Promise.all([journal.watchList.remove('s', ['a']), journal.watchList.markAsked('s', ['a'], 50)])
+        expect(watched(journal, 's')).toEqual([])
+      })
+
+      it('goes on behind a message, on the list or not, in the order that it had', async () => {
+        await journal.watchList.add('s', ['b', 'd', 'a', 'c'], 1)
+        await journal.watchList.add('t', ['e'], 1)
+        const idsOf = (behind?: string): string[] =>
+          [...journal.watchList.list('s', behind)].map(({ messageId }) => messageId)
+        const all = idsOf()
+        expect([...all].sort()).toEqual(['a', 'b', 'c', 'd'])
+        expect(idsOf(all[1])).toEqual(all.slice(2))
+        await journal.watchList.remove('s', [all[1]!])
+        expect(idsOf(all[1])).toEqual(all.slice(2))
+        expect(idsOf(all[3])).toEqual([])
+      })
+
+      it('says whether it has a message', async () => {
+        await journal.watchList.add('s', ['a'], 1)
+        expect(journal.watchList.has('s', 'a')).toBe(true)
+        expect(journal.watchList.has('s', 'b')).toBe(false)
+        expect(journal.watchList.has('t', 'a')).toBe(false)
+      })
+
+      it('notes when the last walk of a log began, by source and log', async () => {
+        expect(journal.watchList.walked('s', 'inbound')).toBe(0)
+        await journal.watchList.noteWalk('s', 'inbound', 7)
+        await journal.watchList.noteWalk('s', 'inbound', 8)
+        expect(journal.watchList.walked('s', 'inbound')).toBe(8)
+        expect(journal.watchList.walked('s', 'outbound')).toBe(0)
+        expect(journal.watchList.walked('t', 'inbound')).toBe(0)
+      })
+
+      it('drops', async () => {
+        await journal.watchList.add('s', ['a', 'b'], 1)
+        await journal.watchList.add('t', ['a'], 1)
+        await journal.watchList.remove('s', ['a', 'never there'])
+        expect(watched(journal, 's').map(({ messageId }) => messageId)).toEqual(['b'])
+        expect(watched(journal, 't').map(({ messageId }) => messageId)).toEqual(['a'])
+      })
+
+      it('takes any text as an id', async () => {
+        const ids = ['', '0', 'ünï', '🚀', 'a\u0000b', 'line\nbreak', '\u{10fffe}']
+        await journal.watchList.add('s', ids, 1)
+        expect(
+          watched(journal, 's')
+            .map(({ messageId }) => messageId)
+            .sort(),
+        ).toEqual([...ids].sort())
+      })
+
+      it('is read on behind a message, whether that is still there or not', async () => {
+        const { watchList } = journal
+        await watchList.add('s', ['a', 'a\u0000', 'b', 'c', '🚀'], 1)
+        await watchList.add('t', ['z'], 1)
+        const behind = (id: string): string[] => [...watchList.list('s', id)].map(({ messageId }) => messageId)
+        const all = [...watchList.list('s')].map(({ messageId }) => messageId)
+        for (const [i, id] of all.entries()) expect(behind(id)).toEqual(all.slice(i + 1))
+        await watchList.remove('s', ['b'])
+        expect(behind('b')).toEqual(['c', '🚀'])
+      })
+
+      it('knows whether a message is on it', async () => {
+        await journal.watchList.add('s', ['a'], 1)
+        const { watchList } = journal
+        expect([watchList.has('s', 'a'), watchList.has('s', 'b'), watchList.has('t', 'a')]).toEqual([
+          true,
+          false,
+          false,
+        ])
+        await watchList.remove('s', ['a'])
+        expect(watchList.has('s', 'a')).toBe(false)
+        expect(watchList.has('s', 'x'.repeat(5_000))).toBe(false)
+      })
+
+      it('keeps when each log of a source was last walked', async () => {
+        const { watchList } = journal
+        await watchList.noteWalk('s', 'inbound', 5)
+        await watchList.noteWalk('s', 'inbound', 7)
+        await watchList.noteWalk('t', 'outbound', 9)
+        expect([watchList.walked('s', 'inbound'), watchList.walked('s', 'outbound')]).toEqual([7, 0])
+        expect([watchList.walked('t', 'inbound'), watchList.walked('t', 'outbound')]).toEqual([0, 9])
+      })
+    })
+
+    describe('stats', () => {
+      it('count what is in custody and say since when', async () => {
+        expect(journal.stats()).toMatchObject({ entries: 0, oldestReceivedAt: null })
+        const a = await journal.append(entryOf('a', { receivedAt: 111 }))
+        await journal.append(entryOf('b', { receivedAt: 222 }))
+        expect(journal.stats()).toMatchObject({ entries: 2, oldestReceivedAt: 111 })
+        expect(journal.stats().bytes).toBeGreaterThan(0)
+        await journal.recover(-1)
+        await journal.release(a, NO_NOTES)
+        expect(journal.stats()).toMatchObject({ entries: 1, oldestReceivedAt: 222 })
+      })
+    })
+  })
+}
+
+const watched = (journal: Journal, source: string): WatchedMessage[] =>
+  [...journal.watchList.list(source)].sort((a, b) => (a.messageId < b.messageId ? -1 : 1))

@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest'
+import {
+  formatKafkaError as describeError,
+  isBrokerResponse,
+  isFenced,
+  isRefusal,
+  connectionError,
+  hasErrorType,
+} from '../../src/kafka/kafka-errors.js'
+
+const protocolError = (type: string, message = 'what Kafka says'): Error =>
+  Object.assign(new Error(message), { name: 'KafkaJSProtocolError', type })
+const wrapped = (error: unknown): Error =>
+  new Error('Retries exceeded', { cause: new Error('kafkajs wraps', { cause: error }) })
+
+describe('what kafkajs throws', () => {
+  it('is read at the bottom of the chain', () => {
+    expect(describeError(wrapped(protocolError('NOT_ENOUGH_REPLICAS')))).toBe('what Kafka says (NOT_ENOUGH_REPLICAS)')
+    expect(isFenced(wrapped(protocolError('INVALID_PRODUCER_EPOCH')))).toBe(true)
+    expect(isBrokerResponse(wrapped(protocolError('UNKNOWN')))).toBe(true)
+    expect(isBrokerResponse(wrapped(new Error('Request timed out')))).toBe(false)
+    expect(hasErrorType(wrapped(protocolError('A')), new Set(['B']))).toBe(false)
+  })
+
+  it('is read where kafkajs gathers several', () => {
+    const several = Object.assign(new Error('Topic creation errors'), { errors: [protocolError('POLICY_VIOLATION')] })
+    expect(isRefusal(several)).toBe(true)
+  })
+
+  it('does not have to be an error at all', () => {
+    expect(describeError(undefined)).toBe('undefined')
+    expect(describeError('text')).toBe('text')
+    const endless: { cause?: unknown } = {}
+    endless.cause = endless
+    expect(isFenced(endless)).toBe(false)
+  })
+
+  it.each([
+    protocolError('TOPIC_AUTHORIZATION_FAILED'),
+    protocolError('SASL_AUTHENTICATION_FAILED'),
+    Object.assign(new Error('SASL PLAIN authentication failed'), { name: 'KafkaJSSASLAuthenticationError' }),
+    Object.assign(new Error('Connection error: self-signed certificate'), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' }),
+  ])('is a refusal: $message', (error) => {
+    expect(connectionError(wrapped(error), ['a:1']).code).toBe('KAFKA_REFUSED')
+  })
+
+  it('is otherwise called unreachable, with the brokers and the cause', () => {
+    const error = connectionError(wrapped(new Error('connect ECONNREFUSED')), ['a:1', 'b:2'])
+    expect(error.code).toBe('KAFKA_UNREACHABLE')
+    expect(error.message).toBe("Kafka at a:1, b:2 can't be used: connect ECONNREFUSED")
+  })
+})

@@ -1,0 +1,156 @@
+/** What every publisher promises, whatever stands behind it. */
+import { randomUUID } from 'node:crypto'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { ConnectorError } from '../../src/core/errors.js'
+import type { OutgoingRecord, Publisher } from '../../src/kafka/publisher.js'
+
+export interface SeenByConsumer {
+  readonly key: string
+  readonly value: Buffer
+  readonly headers: Readonly<Record<string, string>>
+}
+
+export interface PublisherHarness {
+  /** Topics of its own, empty. */
+  readonly topics: { readonly dlr: string; readonly mo: string; readonly deadLetter: string }
+  /** Another publisher of the same name on the same broker. */
+  publisher(): Publisher
+  /** What a `read_committed` consumer sees; records of one key in order. */
+  committed(topic: string): Promise<readonly SeenByConsumer[]>
+  /** Ends what the publishers left open. */
+  close(): Promise<void>
+}
+
+export function publisherContract(name: string, harness: () => Promise<PublisherHarness>): void {
+  describe(`${name}, as a publisher`, () => {
+    let at: PublisherHarness
+    let publisher: Publisher
+    const journal = 'a-journal'
+
+    beforeEach(async () => {
+      at = await harness()
+      publisher = at.publisher()
+    })
+    afterEach(async () => {
+      await publisher.close()
+      await at.close()
+    })
+
+    const record = (
+      topic: string,
+      key: string,
+      text: string,
+      headers: Record<string, string> = {},
+    ): OutgoingRecord => ({
+      topic,
+      key,
+      value: Buffer.from(text),
+      headers,
+    })
+    const textsOf = (records: readonly SeenByConsumer[], key: string): string[] =>
+      records.filter((each) => each.key === key).map(({ value }) => value.toString())
+
+    it('knows of no position before anything was published', async () => {
+      expect(await publisher.open(journal)).toBe(-1)
+    })
+
+    it('publishes keys, values and headers byte for byte', async () => {
+      await publisher.open(journal)
+      const headers = { ce_id: 'x/1', ce_source: '/größe/😀', 'content-type': 'application/avro', empty: '' }
+      const value = Buffer.from([0, 0, 0, 0, 7, 255, 254, 0])
+      await publisher.publish([{ topic: at.topics.dlr, key: 'clé 😀', value, headers }], 7)
+      await publisher.publish([record(at.topics.dlr, '', '')], 8)
+      const seen = await at.committed(at.topics.dlr)
+      expect(seen).toHaveLength(2)
+      expect(seen.find(({ key }) => key === 'clé 😀')).toMatchObject({ value, headers })
+      expect(seen.find(({ key }) => key === '')).toMatchObject({ value: Buffer.alloc(0), headers: {} })
+    })
+
+    it('keeps the order of each key, within one call and from call to call', async () => {
+      await publisher.open(journal)
+      const keys = ['a', 'b', 'c', 'd', 'e']
+      for (let call = 0; call < 4; call++) {
+        const records = Array.from({ length: 50 }, (_, i) =>
+          record(at.topics.mo, keys[i % keys.length]!, String(call * 50 + i)),
+        )
+        await publisher.publish(records, call)
+      }
+      const seen = await at.committed(at.topics.mo)
+      expect(seen).toHaveLength(200)
+      for (const [index, key] of keys.entries()) {
+        expect(textsOf(seen, key)).toEqual(Array.from({ length: 40 }, (_, i) => String(i * 5 + index)))
+      }
+    })
+
+    it('publishes to several topics in one call', async () => {
+      await publisher.open(journal)
+      const { dlr, mo, deadLetter } = at.topics
+      await publisher.publish([record(dlr, 'k', '1'), record(mo, 'k', '2'), record(deadLetter, 'k', '3')], 3)
+      for (const [topic, text] of [
+        [dlr, '1'],
+        [mo, '2'],
+        [deadLetter, '3'],
+      ] as const) {
+        expect(textsOf(await at.committed(topic), 'k')).toEqual([text])
+      }
+    })
+
+    it('publishes more than a batch of the broker holds', async () => {
+      await publisher.open(journal)
+      const value = Buffer.alloc(300 * 1024, 1)
+      const records = Array.from({ length: 12 }, (_, i) => ({
+        topic: at.topics.dlr,
+        key: 'same',
+        value,
+        headers: { n: String(i) },
+      }))
+      await publisher.publish(records, 12)
+      const seen = await at.committed(at.topics.dlr)
+      expect(seen.map(({ headers }) => headers['n'])).toEqual(records.map(({ headers }) => headers.n))
+    })
+
+    it('tells the last position to whoever opens next, if it keeps positions', async () => {
+      await publisher.open(journal)
+      const position = 1_795_328_036_471_103 // microseconds since the epoch
+      await publisher.publish([record(at.topics.dlr, 'k', '1')], position - 1)
+      await publisher.publish([record(at.topics.dlr, 'k', '2')], position)
+      await publisher.close()
+      publisher = at.publisher()
+      expect(await publisher.open(journal)).toBe(publisher.keepsPosition ? position : -1)
+    })
+
+    it('takes 0 for a position, and a position without records', async () => {
+      await publisher.open(journal)
+      await publisher.publish([], 0)
+      expect(await publisher.open(journal)).toBe(publisher.keepsPosition ? 0 : -1)
+    })
+
+    it('keeps the positions of two journals apart', async () => {
+      await publisher.open(journal)
+      await publisher.publish([], 5)
+      expect(await publisher.open(randomUUID())).toBe(-1)
+    })
+
+    it('publishes on after it was opened again', async () => {
+      await publisher.open(journal)
+      await publisher.publish([record(at.topics.dlr, 'k', '1')], 1)
+      await publisher.open(journal)
+      await publisher.publish([record(at.topics.dlr, 'k', '2')], 2)
+      expect(textsOf(await at.committed(at.topics.dlr), 'k')).toEqual(['1', '2'])
+    })
+
+    it('does not publish unless it was opened', async () => {
+      const refused = publisher.publish([record(at.topics.dlr, 'k', '1')], 1)
+      await expect(refused).rejects.toBeInstanceOf(ConnectorError)
+      await expect(refused).rejects.toMatchObject({ code: 'PUBLISH_IN_DOUBT' })
+    })
+
+    it('may be closed twice, and before it was opened', async () => {
+      await publisher.close()
+      await publisher.open(journal)
+      await publisher.close()
+      await publisher.close()
+      expect(await at.committed(at.topics.dlr)).toEqual([])
+    })
+  })
+}

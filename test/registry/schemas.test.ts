@@ -1,0 +1,125 @@
+import { execFileSync } from 'node:child_process'
+import { tmpdir } from 'node:os'
+import { describe, expect, it } from 'vitest'
+import { loadSchemas, subjectOf } from '../../src/registry/schemas.js'
+import { DELIVERY_STATUSES } from '../../src/core/event.js'
+
+interface Field {
+  readonly name: string
+  readonly type: unknown
+  readonly doc?: string
+  readonly default?: string | number | null
+}
+interface Record {
+  readonly name: string
+  readonly namespace: string
+  readonly fields: readonly Field[]
+}
+
+const schemas = loadSchemas()
+const parsed = (kind: keyof typeof schemas): Record => JSON.parse(schemas[kind].text) as Record
+
+/** A field's type as people write it. */
+const short = (type: unknown): string => {
+  if (Array.isArray(type)) return type.map(short).join('|')
+  if (typeof type === 'string') return type
+  const { type: base, logicalType, values, symbols, default: fallback } = type as { [key: string]: string | undefined }
+  if (logicalType) return logicalType
+  if (base === 'map') return `map<${short(values)}>`
+  if (base === 'enum') return `enum{${String(symbols)}} ${String(fallback)}`
+  return String(base)
+}
+const table = (kind: keyof typeof schemas): string[] =>
+  parsed(kind).fields.map(
+    (field) => `${field.name}: ${short(field.type)}${field.default === undefined ? '' : ` = ${String(field.default)}`}`,
+  )
+
+const VIA = 'enum{PULL,CALLBACK,QUERY,OTHER} OTHER'
+
+// What consumers were promised. A change here is a change for all of them.
+describe('the schemas', () => {
+  it('have the fields of a delivery receipt', () => {
+    expect(table('dlr')).toEqual([
+      'eventId: string',
+      'source: string',
+      'provider: string',
+      'messageId: string',
+      'recipient: null|string = null',
+      'sender: null|string = null',
+      `status: enum{${DELIVERY_STATUSES.join(',')}} UNKNOWN`,
+      'final: boolean',
+      'providerStatus: string',
+      'providerStatusText: null|string = null',
+      'errorCode: null|string = null',
+      'occurredAt: null|timestamp-millis = null',
+      'receivedAt: timestamp-millis',
+      `via: ${VIA}`,
+      'raw: map<string>',
+    ])
+  })
+
+  it('have the fields of an inbound message', () => {
+    expect(table('mo')).toEqual([
+      'eventId: string',
+      'source: string',
+      'provider: string',
+      'messageId: null|string = null',
+      'sender: string',
+      'recipient: null|string = null',
+      'text: string',
+      'keyword: null|string = null',
+      'inReplyTo: null|string = null',
+      'occurredAt: null|timestamp-millis = null',
+      'receivedAt: timestamp-millis',
+      `via: ${VIA}`,
+      'raw: map<string>',
+    ])
+  })
+
+  it('have the fields of a dead letter', () => {
+    expect(table('dead-letter')).toEqual([
+      'eventId: string',
+      'source: string',
+      'provider: string',
+      `via: ${VIA}`,
+      'reason: string',
+      'detail: string',
+      'receivedAt: timestamp-millis',
+      'request: map<string>',
+      'body: bytes',
+      'part: int = 0',
+      'parts: int = 1',
+    ])
+  })
+
+  it('are named in one namespace and explain every field', () => {
+    expect(Object.values(schemas).map(({ name }) => name)).toEqual([
+      'sms.events.DeliveryReceipt',
+      'sms.events.InboundMessage',
+      'sms.events.DeadLetter',
+    ])
+    for (const kind of ['dlr', 'mo', 'dead-letter'] as const) {
+      for (const { name, doc } of parsed(kind).fields) expect(doc, `${kind}.${name}`).toMatch(/^\w.{15,}\.$/s)
+    }
+  })
+
+  it('are found from any working directory', () => {
+    const script = `import { loadSchemas } from ${JSON.stringify(new URL('../../src/registry/schemas.ts', import.meta.url).href)}; console.log(loadSchemas().dlr.name)`
+    const loader = import.meta.resolve('tsx')
+    const printed = execFileSync(process.execPath, ['--import', loader, '--input-type=module', '-e', script], {
+      cwd: tmpdir(),
+      encoding: 'utf8',
+    })
+    expect(printed.trim()).toBe('sms.events.DeliveryReceipt')
+  })
+})
+
+describe('a subject', () => {
+  it.each([
+    ['topic-name', 'sms.dlr-value'],
+    ['record-name', 'sms.events.DeliveryReceipt'],
+    ['topic-record-name', 'sms.dlr-sms.events.DeliveryReceipt'],
+  ] as const)('is named by %s: %s', (naming, expected) => {
+    expect(subjectOf(naming, 'sms.dlr', schemas.dlr)).toBe(expected)
+  })
+})

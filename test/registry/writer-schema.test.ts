@@ -1,0 +1,109 @@
+import avro from 'avsc'
+import { describe, expect, it } from 'vitest'
+import { loadSchemas } from '../../src/registry/schemas.js'
+import { findLosses, parseSchema } from '../../src/registry/writer-schema.js'
+import { deadLetter, message, receipt } from '../support/events.js'
+
+const schemas = loadSchemas()
+const ours = schemas.dlr.text
+
+interface Schema {
+  name: string
+  fields: { name: string; type: unknown; default?: unknown; doc?: string }[]
+}
+/** Our schema of receipts, changed. */
+const changed = (change: (schema: Schema) => void): string => {
+  const schema = JSON.parse(ours) as Schema
+  change(schema)
+  return JSON.stringify(schema)
+}
+const field = (schema: Schema, name: string): Schema['fields'][number] =>
+  schema.fields.find((each) => each.name === name)!
+
+describe('writing with another schema', () => {
+  it('loses nothing with our own', () => {
+    for (const { text } of Object.values(schemas)) expect(findLosses(text, text)).toEqual([])
+  })
+
+  it.each<[string, (schema: Schema) => void]>([
+    ['other docs', (schema) => schema.fields.forEach((each) => delete each.doc)],
+    ['fields in another order', (schema) => schema.fields.reverse()],
+    [
+      'a field of theirs with a default',
+      (schema) => schema.fields.push({ name: 'tenant', type: 'string', default: '' }),
+    ],
+    ['a string that may also be null', (schema) => (field(schema, 'messageId').type = ['null', 'string'])],
+    ['more states', (schema) => (field(schema, 'via').type as { symbols: string[] }).symbols.push('STREAM')],
+    ['a time without its unit', (schema) => (field(schema, 'receivedAt').type = 'long')],
+  ])('loses nothing with %s', (_what, change) => {
+    expect(findLosses(ours, changed(change))).toEqual([])
+  })
+
+  it.each<[string, (schema: Schema) => void, string]>([
+    ['a field of ours missing', (schema) => schema.fields.splice(6, 1), 'status is missing, its content would be lost'],
+    [
+      'a field of theirs required',
+      (schema) => schema.fields.push({ name: 'tenant', type: 'string' }),
+      'tenant is required there, unknown here',
+    ],
+    [
+      'fewer states',
+      (schema) => (field(schema, 'via').type as { symbols: string[] }).symbols.shift(),
+      'via has no PULL',
+    ],
+    [
+      'no null',
+      (schema) => Object.assign(field(schema, 'sender'), { type: 'string', default: '' }),
+      "sender can't hold null there",
+    ],
+    ['another type', (schema) => (field(schema, 'final').type = 'string'), 'final is string there, boolean here'],
+    [
+      'another unit',
+      (schema) => (field(schema, 'receivedAt').type = { type: 'long', logicalType: 'timestamp-micros' }),
+      'receivedAt is logical:timestamp-micros there',
+    ],
+    [
+      'another unit in a union',
+      (schema) => (field(schema, 'occurredAt').type = ['null', { type: 'long', logicalType: 'timestamp-micros' }]),
+      "occurredAt can't hold logical:timestamp-millis there",
+    ],
+    [
+      'values of another type',
+      (schema) => (field(schema, 'raw').type = { type: 'map', values: 'bytes' }),
+      'raw[…] is bytes there, string here',
+    ],
+    [
+      'branches that look the same',
+      (schema) => (field(schema, 'messageId').type = ['string', { type: 'enum', name: 'E', symbols: ['A'] }]),
+      "messageId is a union there whose branches can't be told apart",
+    ],
+    ['another name', (schema) => (schema.name = 'Other'), 'the record is named sms.events.Other there'],
+  ])('is refused with %s', (_what, change, reason) => {
+    expect(findLosses(ours, changed(change)).join()).toContain(reason)
+  })
+
+  it('really writes what it says it can', () => {
+    const theirs = parseSchema(
+      changed((schema) => {
+        schema.fields.reverse()
+        schema.fields.push({ name: 'tenant', type: 'string', default: 'none' })
+        field(schema, 'messageId').type = ['null', 'string']
+      }),
+    )
+    const event = receipt()
+    const { kind, ...fields } = event
+    expect(kind).toBe('dlr')
+    expect({ ...(theirs.fromBuffer(theirs.toBuffer(event)) as object) }).toEqual({ ...fields, tenant: 'none' })
+  })
+
+  it('keeps times apart from numbers only while comparing', () => {
+    for (const [text, event] of [
+      [schemas.mo.text, message()],
+      [schemas['dead-letter'].text, { ...deadLetter(), part: 0, parts: 1 }],
+    ] as const) {
+      const type = parseSchema(text)
+      expect(type).toBeInstanceOf(avro.types.RecordType)
+      expect((type.fromBuffer(type.toBuffer(event)) as { receivedAt: unknown }).receivedAt).toBe(event.receivedAt)
+    }
+  })
+})

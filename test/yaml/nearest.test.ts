@@ -1,0 +1,36 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { editDistance, nearest } from '../../src/yaml/nearest.js'
+
+describe('the distance between two words', () => {
+  it.each([
+    ['limit', 'limit', 0],
+    ['limit', 'limt', 1],
+    ['limit', 'limmit', 1],
+    ['limit', 'lomit', 1],
+    ['limit', 'ilmit', 1],
+    ['', 'limit', 5],
+    ['kitten', 'sitting', 3],
+  ])('of %j and %j is %d', (from, to, distance) => {
+    expect(editDistance(from, to)).toBe(distance)
+  })
+
+  it('is the same both ways, and zero for the same word only', () => {
+    fc.assert(
+      fc.property(fc.string({ maxLength: 12 }), fc.string({ maxLength: 12 }), (a, b) => {
+        expect(editDistance(a, b)).toBe(editDistance(b, a))
+        expect(editDistance(a, b) === 0).toBe(a === b)
+      }),
+    )
+  })
+})
+
+describe('the nearest of several words', () => {
+  it('overlooks letter case', () => {
+    expect(nearest('IDLEDELAY', ['timeout', 'idleDelay'])).toBe('idleDelay')
+  })
+
+  it('is none of none', () => {
+    expect(nearest('x', [])).toBeUndefined()
+  })
+})
