@@ -38,7 +38,7 @@ const DAY = 86_400_000
 
 const adviceOnReconcile = ({ name, reconcile }: SourceConfig, { duplicates }: Config): string[] => {
   if (reconcile === undefined) return []
-  const { giveUpAfter, journal } = reconcile
+  const { giveUpAfter, log } = reconcile
   const advice: string[] = []
   if (giveUpAfter > duplicates.remember) {
     const span = `${formatDuration(giveUpAfter)} is longer than duplicates.remember`
@@ -47,10 +47,10 @@ const adviceOnReconcile = ({ name, reconcile }: SourceConfig, { duplicates }: Co
     )
   }
   // The day before the first of them is read too.
-  const read = (journal.days + 1) * DAY
+  const read = (log.days + 1) * DAY
   if (read > duplicates.remember) {
-    const span = `a walk reads ${formatDuration(read)}, longer than duplicates.remember`
-    advice.push(`sources.${name}.reconcile.journal.days: ${span}, so what it finds again is published again`)
+    const span = `the log is read ${formatDuration(read)} back, longer than duplicates.remember`
+    advice.push(`sources.${name}.reconcile.log.days: ${span}, so what it finds again is published again`)
   }
   return advice
 }

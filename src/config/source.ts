@@ -72,17 +72,15 @@ const reconcile = () =>
       .prefault('72h')
       .describe('Age at which a message is no longer asked for.'),
     requestsPerSecond: wholeNumber(1, 1000).prefault(5).describe('Most requests a second to this API.'),
-    journal: withDefaults(
+    log: withDefaults(
       section({
         every: duration('1ms')
           .exactOptional()
-          .describe(
-            'How often the log is walked. Left out: twelve times as seldom as `every`, and each hour at least.',
-          ),
-        days: wholeNumber(1, 31).prefault(2).describe('How many days back each walk reads, today included.'),
+          .describe('How often the log is read. Left out: twelve times `every`, but at most 1h.'),
+        days: wholeNumber(1, 31).prefault(2).describe('How many days back the log is read each time, today included.'),
       }),
     ).describe(
-      "Walking the provider's own log of messages sent and received, which finds receipts and inbound messages whose callback never came.",
+      "Reads the provider's own log of messages sent and received, to find receipts and inbound messages whose callback never came.",
     ),
   })
     .check(
@@ -92,13 +90,10 @@ const reconcile = () =>
         ({ after, giveUpAfter }) => typeof after !== 'number' || typeof giveUpAfter !== 'number' || giveUpAfter > after,
       ),
     )
-    .transform(({ journal, ...rest }) => ({
-      ...rest,
-      journal: { ...journal, every: journal.every ?? walkEvery(rest.every) },
-    }))
+    .transform(({ log, ...rest }) => ({ ...rest, log: { ...log, every: log.every ?? defaultLogInterval(rest.every) } }))
 
-/** Whoever asks more often for what is missed wants to find more often what nobody knows of, too. */
-const walkEvery = (every: number): number => Math.min(3_600_000, 12 * every)
+/** A short `every` asks for quick repair, so the log is read more often than each hour then, too. */
+const defaultLogInterval = (every: number): number => Math.min(3_600_000, 12 * every)
 
 interface SourceKeys {
   readonly provider?: unknown

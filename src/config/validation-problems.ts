@@ -26,11 +26,18 @@ export const toProblems = (issue: z.core.$ZodIssue, origin: Origin): Problem[] =
   return [{ path, at: origin.locate(path), text }]
 }
 
-const unknownKey = (path: Path, key: string, known: readonly string[], origin: Origin): Problem => ({
-  path,
-  at: origin.locate(path, 'key'),
-  text: `unknown key; the nearest known one is ${String(nearest(key, known))} (known here: ${known.join(', ')})`,
-})
+/** Keys that a release has renamed, and their present names. */
+const RENAMED_KEYS: Readonly<Record<string, string>> = { journal: 'log' }
+
+const unknownKey = (path: Path, key: string, known: readonly string[], origin: Origin): Problem => {
+  const renamed = known.find((name) => name === RENAMED_KEYS[key])
+  const suggested = String(renamed ?? nearest(key, known))
+  return {
+    path,
+    at: origin.locate(path, 'key'),
+    text: `unknown key; the nearest known one is ${suggested} (known here: ${known.join(', ')})`,
+  }
+}
 
 const found = (issue: z.core.$ZodIssue, params: FieldIssue | undefined, path: Path, origin: Origin): string => {
   const expected = params?.expected ?? issue.message

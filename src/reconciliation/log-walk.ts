@@ -18,7 +18,7 @@ export interface WalkOptions {
   /** Ms. */
   readonly giveUpAfter: number
   /** `every` in ms; `days` back, today included. */
-  readonly journal: { readonly every: number; readonly days: number }
+  readonly log: { readonly every: number; readonly days: number }
   /**
    * Ms that a walk reaches back at most for a long absence: less than published items are remembered, or it would find
    * them new.
@@ -59,7 +59,7 @@ export class LogWalk {
       try {
         await this.#walk()
         backoff.reset()
-        await clock.sleep(this.#options.journal.every, this.#stop)
+        await clock.sleep(this.#options.log.every, this.#stop)
       } catch (error) {
         api.unexpected(this.#log, error)
         await clock.sleep(backoff.next(), this.#stop)
@@ -69,10 +69,10 @@ export class LogWalk {
 
   async #walk(): Promise<void> {
     const { api, reconcile, watchList, clock, report } = this.#deps
-    const { source, account, journal, reach } = this.#options
+    const { source, account, log, reach } = this.#options
     const began = clock.now()
     const letGo = api.letGo
-    const days = daysFor(began, watchList.walked(source, this.#log), journal.days, reach)
+    const days = daysFor(began, watchList.walked(source, this.#log), log.days, reach)
     let offset = 0
     let before: Uint8Array | undefined
     for (;;) {

@@ -23,7 +23,7 @@ export interface ReconcilerOptions {
   readonly every: number
   readonly giveUpAfter: number
   readonly requestsPerSecond: number
-  readonly journal: { readonly every: number; readonly days: number }
+  readonly log: { readonly every: number; readonly days: number }
   /** Ms that a walk of the provider's logs reaches back at most for a long absence. */
   readonly reach: number
   /** The default suits pages of a hundred rows. */

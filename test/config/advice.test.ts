@@ -25,11 +25,11 @@ it.each([
   ['callbacks.bodyLimit: is more than journal.maxBytes', `${withSource(GUARDED)}journal: {maxBytes: 64KiB}`],
   [
     'sources.one.reconcile.giveUpAfter: 3d is longer',
-    `${withSource(`${GUARDED}, reconcile: {apiKey: k, journal: {days: 1}}`)}duplicates: {remember: 70h}`,
+    `${withSource(`${GUARDED}, reconcile: {apiKey: k, log: {days: 1}}`)}duplicates: {remember: 70h}`,
   ],
   [
-    'sources.one.reconcile.journal.days: a walk reads 8d, longer than duplicates.remember',
-    `${withSource(`${GUARDED}, reconcile: {apiKey: k, journal: {days: 7}}`)}duplicates: {remember: 7d}`,
+    'sources.one.reconcile.log.days: the log is read 8d back, longer than duplicates.remember',
+    `${withSource(`${GUARDED}, reconcile: {apiKey: k, log: {days: 7}}`)}duplicates: {remember: 7d}`,
   ],
   ['sources.two.pull: empties the same queue as sources.one.pull', `${withSource(PULL)}  two: {${PULL}}\n`],
   [

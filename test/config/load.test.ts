@@ -105,10 +105,10 @@ it('reconciliation has the defaults of the contract, and fits the port of provid
     every: 300_000,
     giveUpAfter: 72 * 3_600_000,
     requestsPerSecond: 5,
-    journal: { every: 3_600_000, days: 2 },
+    log: { every: 3_600_000, days: 2 },
   })
   const often = 'provider: seven, callback: {open: true}, reconcile: {apiKey: k, every: 1s}'
-  expect(load(withSource(often)).sources.get('one')?.reconcile?.journal.every).toBe(12_000)
+  expect(load(withSource(often)).sources.get('one')?.reconcile?.log.every).toBe(12_000)
   const account: ReconcileAccount | undefined = one?.reconcile
   expect(account?.apiKey).toBe('k')
 })

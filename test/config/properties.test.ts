@@ -119,7 +119,7 @@ describe('a configuration or problems, and nothing else, comes of', () => {
       ['sources', 'one'],
       ['sources', 'one', 'pull'],
       ['sources', 'one', 'callback', 'allowFrom'],
-      ['sources', 'one', 'reconcile', 'journal'],
+      ['sources', 'one', 'reconcile', 'log'],
     ]
     fc.assert(
       fc.property(fc.constantFrom(...places), tree, (place, any) => {

@@ -263,6 +263,10 @@ describe('names and amounts', () => {
     [`${REQUIRED}sharing:`, 'sharing: found nothing; a section with keys of its own (group, topic, sessionTimeout) is'],
     [`${REQUIRED}duplicates: {remember: 31}`, 'duplicates.remember: found "31"; a duration'],
     [withSource(`${SEVEN}, reconcile: {apiKey: k, after: 2h, giveUpAfter: 1h}`), 'giveUpAfter: is not more than after'],
+    [
+      withSource(`${SEVEN}, reconcile: {apiKey: k, journal: {days: 3}}`),
+      'journal: unknown key; the nearest known one is log',
+    ],
     [withSource(`${SEVEN}, reconcile: {apiKey: "a\\nb"}`), 'reconcile.apiKey: found "…"; a text of at least one'],
   ])('%j is refused', (yaml, problem) => {
     expect(problemOf(yaml)).toContain(problem)

@@ -22,7 +22,7 @@ const random = new Random(4)
 beforeEach(async () => {
   simulator = await SevenSimulator.start({ apiKey: API_KEY })
   trial = await startTrial({ brokers: inject('brokers'), registryUrl: inject('registryUrl') }, ({ sources }) => {
-    const times = { after: '1s', every: '500ms', giveUpAfter: '1h', journal: { every: '2s', days: 1 } }
+    const times = { after: '1s', every: '500ms', giveUpAfter: '1h', log: { every: '2s', days: 1 } }
     const reconcile = { url: simulator.url, apiKey: API_KEY, requestsPerSecond: 50, ...times }
     Object.assign(sources['seven-main'], { reconcile })
   })

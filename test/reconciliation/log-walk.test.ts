@@ -42,9 +42,9 @@ describe('the walk through the log of messages sent', () => {
     expect(tested.observer.knownItems).toBeGreaterThanOrEqual(10)
   })
 
-  it('comes again every `journal.every`', async () => {
+  it('comes again every `log.every`', async () => {
     const simulator = await bench.simulator()
-    const tested = bench.reconciler(simulator.url, { journal: { every: 20 * MINUTE, days: 2 } })
+    const tested = bench.reconciler(simulator.url, { log: { every: 20 * MINUTE, days: 2 } })
     tested.reconciler.start()
     await tested.pass(30 * MINUTE)
     simulator.outbound.push(outboundRow('771', 'DELIVERED', berlin(NOW)))

@@ -40,7 +40,7 @@ let run = 0
 const play = async ({ after, every, lives, messages, restarts }: Schedule) => {
   const name = (i: number): string => `${run}-${i}`
   run++
-  const options = { after, every, giveUpAfter: after + lives, journal: { every: DAY, days: 1 } }
+  const options = { after, every, giveUpAfter: after + lives, log: { every: DAY, days: 1 } }
   let tested: TestedReconciler = bench.reconciler(simulator.url, options)
   const runs = [tested]
   const began = tested.clock.now()

@@ -114,7 +114,7 @@ export class TestedReconciler {
         every: 5 * MINUTE,
         giveUpAfter: 72 * HOUR,
         requestsPerSecond: 5,
-        journal: { every: HOUR, days: 2 },
+        log: { every: HOUR, days: 2 },
         reach: 28 * 24 * HOUR,
         ...options,
       },

@@ -127,7 +127,7 @@ export class Replicas {
       source,
       { provider: 'mtarget', pull: { url, username, password, idleDelay: '200ms' } },
     ])
-    const times = { after: '1s', every: '500ms', giveUpAfter: '1h', journal: { every: '1s', days: 1 } }
+    const times = { after: '1s', every: '500ms', giveUpAfter: '1h', log: { every: '1s', days: 1 } }
     const reconcile = { url: this.#api.url, apiKey: this.#api.apiKey, requestsPerSecond: 50, ...times }
     const connector = await Connector.configure(folder, addresses, {
       instance: name,
