@@ -1,8 +1,8 @@
 /**
- * What `helm test` runs, with the Node of the connector's image: every replica says that it takes callbacks into
- * custody, and a callback for a source that doesn't exist is turned away, so nothing is stored by the test.
+ * Runs in `helm test`, with the Node.js of the connector's image. Every replica must report that it can take callbacks into
+ * custody, and a callback for an unknown source must be refused, so that the test stores nothing.
  *
- * ADMIN_URLS: base addresses, separated by blanks. CALLBACKS_URL: base address, or empty to leave that part out.
+ * ADMIN_URLS: base addresses, separated by spaces. CALLBACKS_URL: base address; empty skips that part.
  */
 const { ADMIN_URLS = '', CALLBACKS_URL = '' } = process.env
 let failed = false
@@ -13,9 +13,9 @@ process.exit(failed ? 1 : 0)
 
 async function expect(url, code) {
   try {
-    const answer = await fetch(url, { signal: AbortSignal.timeout(10_000), redirect: 'manual' })
-    const text = (await answer.text()).trim().slice(0, 200)
-    report(answer.status === code, `${url} answers ${answer.status}${text && ` (${text})`}, expected ${code}`)
+    const response = await fetch(url, { signal: AbortSignal.timeout(10_000), redirect: 'manual' })
+    const text = (await response.text()).trim().slice(0, 200)
+    report(response.status === code, `${url} answers ${response.status}${text && ` (${text})`}, expected ${code}`)
   } catch (error) {
     report(false, `${url}: ${error.cause?.message ?? error.message}`)
   }

@@ -1,7 +1,7 @@
-{{/* connector.yaml: the chart's defaults, `config` over them, and over both what only the chart can know. */}}
+{{/* connector.yaml: the chart's defaults, overridden by `config`, overridden by what only the chart can know. */}}
 {{- define "dlr-mo-connector.config" -}}
 {{- $defaults := dict "callbacks" (dict "host" "0.0.0.0") "admin" (dict "host" "0.0.0.0") }}
-{{- /* With none too: what drains the volumes that are left is one of several that have shared. */}}
+{{- /* Zero replicas keep `sharing` too: a job that drains a remaining volume must look up what other replicas published. */}}
 {{- if or (ne (int .Values.replicas) 1) (hasKey .Values.config "sharing") }}
 {{- $group := printf "dlr-mo-connector.%s.%s" .Release.Namespace (include "dlr-mo-connector.fullname" .) }}
 {{- $_ := set $defaults "sharing" (dict "group" $group) }}
@@ -22,7 +22,7 @@
 {{- $longest }}
 {{- end }}
 
-{{/* Minutes in which a source that is pulled is surely asked more than once: four times the longest `pull.idleDelay`. */}}
+{{/* Minutes within which every polled source is requested more than once: four times the longest `pull.idleDelay`. */}}
 {{- define "dlr-mo-connector.pullWindowMinutes" -}}
 {{- $minutes := 15 }}
 {{- range .Values.config.sources }}
@@ -34,7 +34,7 @@
 {{- $minutes }}
 {{- end }}
 
-{{/* Seconds that the connector may take after SIGTERM, rounded up. */}}
+{{/* Seconds that the connector may take to stop after SIGTERM, rounded up. */}}
 {{- define "dlr-mo-connector.stopSeconds" -}}
 {{- $drain := include "dlr-mo-connector.milliseconds" ((.Values.config.callbacks | default dict).drainDelay | default "0") | default 0 }}
 {{- $grace := include "dlr-mo-connector.milliseconds" (.Values.config.shutdownGrace | default "20s") | default 0 }}
@@ -49,7 +49,7 @@
 {{- include "dlr-mo-connector.bytes" ((.Values.config.journal | default dict).maxBytes | default "1GiB") }}
 {{- end }}
 
-{{/* The port of an http or https address; empty where it is not known before the connector starts. */}}
+{{/* The port of an http or https address; empty if it is unknown until the connector starts. */}}
 {{- define "dlr-mo-connector.urlPort" -}}
 {{- $port := regexFind "^https?://(\\[[^]]*\\]|(\\$\\{[^}]*\\}|[^:/?])+):[0-9]+" . | regexFind "[0-9]+$" }}
 {{- if $port }}
@@ -62,7 +62,7 @@
 {{- end }}
 {{- end }}
 
-{{/* Ports of the brokers that `config` names, one a line. */}}
+{{/* The ports of the brokers in `config`, one per line. */}}
 {{- define "dlr-mo-connector.brokerPorts" -}}
 {{- $brokers := (.Values.config.kafka | default dict).brokers }}
 {{- range (kindIs "slice" $brokers | ternary $brokers (splitList "," (toString $brokers))) }}
@@ -76,7 +76,7 @@
 {{- include "dlr-mo-connector.urlPort" ((.Values.config.registry | default dict).url | default "") }}
 {{- end }}
 
-{{/* Ports of what is asked over HTTP besides the registry, one a line. */}}
+{{/* The ports of all HTTP peers except the registry, one per line. */}}
 {{- define "dlr-mo-connector.providerPorts" -}}
 {{- range .Values.config.sources }}
 {{- $source := . }}
@@ -91,7 +91,7 @@
 {{- end }}
 {{- end }}
 
-{{/* The rule of a network policy that lets names be resolved. */}}
+{{/* The egress rule of a network policy that allows DNS. */}}
 {{- define "dlr-mo-connector.dnsRule" -}}
 - ports:
     {{- range .Values.networkPolicy.dns.ports }}

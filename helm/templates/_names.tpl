@@ -2,7 +2,7 @@
 {{- .Values.nameOverride | default .Chart.Name | trunc 52 | trimSuffix "-" }}
 {{- end }}
 
-{{/* At most 52 characters: a StatefulSet's pods carry its name and a hash in a label of 63. */}}
+{{/* At most 52 characters, because a StatefulSet's pods carry its name and a hash in a label of at most 63. */}}
 {{- define "dlr-mo-connector.fullname" -}}
 {{- $name := include "dlr-mo-connector.name" . }}
 {{- if .Values.fullnameOverride }}
@@ -18,7 +18,7 @@
 {{- printf "%s-headless" (include "dlr-mo-connector.fullname" .) }}
 {{- end }}
 
-{{/* What the helm test makes. */}}
+{{/* The name of the objects that the helm test creates. */}}
 {{- define "dlr-mo-connector.smoke" -}}
 {{- printf "%s-smoke" (include "dlr-mo-connector.fullname" .) }}
 {{- end }}
@@ -27,7 +27,7 @@
 {{- .Values.serviceAccount.name | default (.Values.serviceAccount.create | ternary (include "dlr-mo-connector.fullname" .) "default") }}
 {{- end }}
 
-{{/* The Secret with the connector's credentials; empty where there is none. */}}
+{{/* The Secret that holds the connector's credentials; empty if there is none. */}}
 {{- define "dlr-mo-connector.secretName" -}}
 {{- if .Values.existingSecret }}
 {{- .Values.existingSecret }}
@@ -44,13 +44,13 @@
 {{- end }}
 {{- end }}
 
-{{/* What never changes in the life of a release: a StatefulSet's selector and volume claims can't be changed. */}}
+{{/* Labels that never change during the life of a release, because a StatefulSet's selector and volume claims are immutable. */}}
 {{- define "dlr-mo-connector.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "dlr-mo-connector.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
-{{/* The pods that take in and publish; a helm test or a job that drains a volume is none of them. */}}
+{{/* Selects the pods of the connector, but neither a helm test nor a job that drains a volume. */}}
 {{- define "dlr-mo-connector.podSelectorLabels" -}}
 {{ include "dlr-mo-connector.selectorLabels" . }}
 app.kubernetes.io/component: connector
@@ -66,7 +66,7 @@ app.kubernetes.io/version: {{ .Values.image.tag | default .Chart.AppVersion | tr
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
-{{/* Where the connector finds things in its container. */}}
+{{/* Directories inside the container. */}}
 {{- define "dlr-mo-connector.configDirectory" -}}/etc/dlr-mo-connector{{- end }}
 {{- define "dlr-mo-connector.dataDirectory" -}}/var/lib/dlr-mo-connector{{- end }}
 {{- define "dlr-mo-connector.secretDirectory" -}}/run/secrets/connector{{- end }}

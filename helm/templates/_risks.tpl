@@ -1,5 +1,5 @@
 {{/*
-Credentials that stand in `config` in plain text, as paths, one a line. Called with a dict of `at` (a path) and `value`.
+The paths of credentials that `config` contains in plain text, one per line. Called with a dict of `at` (a path) and `value`.
 */}}
 {{- define "dlr-mo-connector.plainSecrets" -}}
 {{- $at := .at }}
@@ -17,7 +17,7 @@ Credentials that stand in `config` in plain text, as paths, one a line. Called w
 {{- end }}
 {{- end }}
 
-{{/* Times to stop that the environment brings, as paths, one a line. */}}
+{{/* The paths of stop times that come from the environment, one per line. */}}
 {{- define "dlr-mo-connector.unknownTimes" -}}
 {{- $config := .Values.config }}
 {{- if contains "${" (toString ($config.callbacks | default dict).drainDelay) }}
@@ -33,7 +33,7 @@ config.sources.{{ $name }}.pull.timeout
 {{- end }}
 {{- end }}
 
-{{/* Whom the connector calls at a port that the environment brings: lists of paths, by their names in networkPolicy. */}}
+{{/* Lists of paths whose port comes from the environment, by the peer's name in networkPolicy. */}}
 {{- define "dlr-mo-connector.unknownPorts" -}}
 {{- $config := .Values.config }}
 {{- $brokers := ($config.kafka | default dict).brokers }}
@@ -58,7 +58,7 @@ config.sources.{{ $name }}.pull.timeout
 {{- toYaml $unknown }}
 {{- end }}
 
-{{/* What can be installed, and should be known: one sentence a line. */}}
+{{/* Settings that can be installed but are risky, one sentence per line. */}}
 {{- define "dlr-mo-connector.risks" -}}
 {{- $config := .Values.config }}
 {{- $kafka := $config.kafka | default dict }}
@@ -66,21 +66,21 @@ config.sources.{{ $name }}.pull.timeout
 {{- $behindProxy := or .Values.ingress.enabled .Values.httpRoute.enabled }}
 
 {{- if not .Values.persistence.enabled }}
-persistence.enabled is false: what is in custody and not yet published is LOST whenever a pod goes.
+persistence.enabled is false: what is in custody and not yet published is LOST whenever a pod is deleted.
 {{- else }}
 {{- with include "dlr-mo-connector.journalMaxBytes" . }}
 {{- if lt (include "dlr-mo-connector.quantity" $.Values.persistence.size | int64) (add (mul 2 (int64 .)) 1073741824) }}
-persistence.size ({{ $.Values.persistence.size }}) is less than twice config.journal.maxBytes and 1 GiB: the disk may be full before the journal is.
+persistence.size ({{ $.Values.persistence.size }}) is less than twice config.journal.maxBytes plus 1 GiB: the disk may be full before the journal is.
 {{- end }}
 {{- end }}
 {{- if or (eq .Values.persistence.retention.whenScaled "Delete") (eq .Values.persistence.retention.whenDeleted "Delete") }}
-persistence.retention deletes volumes: what a replica has not published within its time to stop is LOST with it.
+persistence.retention deletes volumes: what a replica has not published within its grace period is LOST with its volume.
 {{- end }}
 {{- end }}
 {{- if eq (int .Values.replicas) 0 }}
 replicas is 0: nothing is taken in, and nothing is published.
 {{- else if eq (int .Values.replicas) 1 }}
-replicas is 1: while that pod is away, callbacks find nobody.
+replicas is 1: while that pod is away, no replica takes callbacks.
 {{- end }}
 {{- if and (gt (int .Values.replicas) 1) (not .Values.podDisruptionBudget.enabled) }}
 podDisruptionBudget.enabled is false: all replicas may be evicted at once.
@@ -96,43 +96,43 @@ config.sources.{{ $name }}.callback.allowFrom sees the proxy's address, because 
 {{- end }}
 {{- end }}
 {{- if and $behindProxy (not .Values.ingress.tls) .Values.ingress.enabled }}
-ingress.tls is empty: tokens in the URLs of callbacks travel in the clear, unless TLS ends before the ingress.
+ingress.tls is empty: tokens in the URLs of callbacks travel unencrypted, unless TLS ends before the ingress.
 {{- end }}
 
 {{- if not $kafka.tls }}
-config.kafka.tls is not set: phone numbers and texts{{ if $kafka.sasl }}, and the credentials of kafka.sasl,{{ end }} travel to the brokers in the clear.
+config.kafka.tls is not set: phone numbers and texts{{ if $kafka.sasl }}, and the credentials of kafka.sasl,{{ end }} travel to the brokers unencrypted.
 {{- end }}
 {{- if hasPrefix "http://" ($registry.url | default "") }}
-config.registry.url is plain http: whoever is on the way can change schemas{{ if $registry.auth }}, and read the credentials of registry.auth{{ end }}.
+config.registry.url is plain http: anyone on the network path can change schemas{{ if $registry.auth }}, and read the credentials of registry.auth{{ end }}.
 {{- end }}
 {{- if hasKey $kafka "createTopics" }}
 {{- if eq (toString (($kafka.createTopics | default dict).replicationFactor | default 1)) "1" }}
-config.kafka.createTopics.replicationFactor is 1: events are lost with the broker that holds them.
+config.kafka.createTopics.replicationFactor is 1: events are lost if the one broker that holds them is lost.
 {{- end }}
 {{- end }}
 {{- if eq (toString $kafka.delivery) "at-least-once" }}
-config.kafka.delivery is at-least-once: after a crash or a lost answer, events may appear twice on the topics.
+config.kafka.delivery is at-least-once: after a crash or a lost response, events may appear twice on the topics.
 {{- end }}
 {{- if eq (toString ($config.log | default dict).personalData) "plain" }}
 config.log.personalData is plain: phone numbers and texts appear in the log.
 {{- end }}
 
 {{- range include "dlr-mo-connector.plainSecrets" (dict "at" "config" "value" $config) | splitList "\n" | compact }}
-{{ . }} stands in a ConfigMap in plain text: write ${NAME}, and give NAME in a Secret.
+{{ . }} is stored in a ConfigMap in plain text: write ${NAME}, and put NAME into a Secret.
 {{- end }}
 {{- if .Values.secrets }}
-secrets are kept in Helm's release history: for anything but a trial name a Secret of your own in existingSecret.
+Helm keeps secrets in its release history: except for a trial, name your own Secret in existingSecret.
 {{- end }}
 
 {{- if not .Values.terminationGracePeriodSeconds }}
 {{- range include "dlr-mo-connector.unknownTimes" . | splitList "\n" | compact }}
-{{ . }} is not known before the connector starts, and terminationGracePeriodSeconds was computed without it: give it a number.
+{{ . }} is not known before the connector starts, so terminationGracePeriodSeconds was computed without it: set terminationGracePeriodSeconds.
 {{- end }}
 {{- end }}
 {{- if .Values.networkPolicy.enabled }}
 {{- range $peer, $paths := include "dlr-mo-connector.unknownPorts" . | fromYaml }}
 {{- if and $paths (not (get $.Values.networkPolicy $peer).ports) }}
-{{ join " and " $paths }} names no port that is known before the connector starts, and the network policy lets nothing out to it: list it in networkPolicy.{{ $peer }}.ports.
+{{ join " and " $paths }} names no port that is known before the connector starts, so the network policy allows no traffic to it: list its port in networkPolicy.{{ $peer }}.ports.
 {{- end }}
 {{- end }}
 {{- end }}
@@ -142,9 +142,9 @@ networkPolicy.enabled is false: every pod of the cluster reaches the admin port.
 {{- else if not .Values.networkPolicy.adminFrom }}
 networkPolicy.adminFrom is empty: every pod of the cluster reaches the admin port.
 {{- else if and .Values.serviceMonitor.enabled (eq (toJson .Values.networkPolicy.adminFrom) `[{"podSelector":{}}]`) }}
-networkPolicy.adminFrom lets in pods of this namespace only: a Prometheus elsewhere can't scrape.
+networkPolicy.adminFrom admits pods of this namespace only: a Prometheus elsewhere cannot scrape.
 {{- end }}
 {{- if and .Values.image.tag (eq .Values.image.tag "latest") (not .Values.image.digest) }}
-image.tag is latest: what runs may change with any restart.
+image.tag is latest: any restart may run another version.
 {{- end }}
 {{- end }}

@@ -212,15 +212,15 @@ describe('what is said at the end of an installation', () => {
   it.each([
     [
       ['config.kafka.sasl.password=x', 'config.kafka.sasl.mechanism=plain', 'config.kafka.sasl.username=u'],
-      /config\.kafka\.sasl\.password stands in a ConfigMap/,
+      /config\.kafka\.sasl\.password is stored in a ConfigMap/,
     ],
     [
       ['config.kafka.sasl.mechanism=plain', 'config.kafka.sasl.username=u'],
-      /and the credentials of kafka\.sasl, travel to the brokers in the clear/,
+      /and the credentials of kafka\.sasl, travel to the brokers unencrypted/,
     ],
     [
       ['config.registry.auth.token=${A}'],
-      /plain http: whoever is on the way can change schemas, and read the credentials/,
+      /plain http: anyone on the network path can change schemas, and read the credentials/,
     ],
     [['config.shutdownGrace=${GRACE}'], /config\.shutdownGrace is not known .* terminationGracePeriodSeconds/],
     [['config.sources.mtarget-fr.pull.timeout=${T}'], /config\.sources\.mtarget-fr\.pull\.timeout is not known/],
@@ -229,9 +229,9 @@ describe('what is said at the end of an installation', () => {
     [['config.registry.url=${REGISTRY}'], /config\.registry\.url names no port .* networkPolicy\.registry\.ports/],
     [['config.sources.mtarget-fr.pull.url=${URL}'], /config\.sources\.mtarget-fr\.pull\.url names no port/],
     [['persistence.size=2Gi'], /less than twice config\.journal\.maxBytes/],
-    [['persistence.retention.whenScaled=Delete'], /LOST with it/],
+    [['persistence.retention.whenScaled=Delete'], /LOST with its volume/],
     [['networkPolicy.adminFrom=null'], /adminFrom is empty/],
-    [['serviceMonitor.enabled=true'], /a Prometheus elsewhere can't scrape/],
+    [['serviceMonitor.enabled=true'], /a Prometheus elsewhere cannot scrape/],
     [['ingress.enabled=true', 'ingress.hosts={a.example.com}'], /ingress\.tls is empty/],
     [['podDisruptionBudget.enabled=false'], /all replicas may be evicted at once/],
     [['image.tag=latest'], /image\.tag is latest/],

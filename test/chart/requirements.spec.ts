@@ -10,18 +10,18 @@ describe('values that contradict each other are refused with a sentence', () => 
     ['no brokers', { config: { kafka: null } }, /config\.kafka\.brokers is missing: name at least one broker/],
     ['no registry', { config: { registry: null } }, /config\.registry\.url is missing/],
     ['no sources', { config: { sources: null } }, /config\.sources is empty/],
-    ['an instance', { config: { instance: 'x' } }, /config\.instance must differ from replica to replica/],
+    ['an instance', { config: { instance: 'x' } }, /config\.instance must be unique per replica/],
     [
       'a journal directory',
       { config: { journal: { directory: '/x' } } },
-      /config\.journal\.directory is where the volume/,
+      /config\.journal\.directory is the mount point of the volume/,
     ],
     ['a callbacks port', { config: { callbacks: { port: 80 } } }, /config\.callbacks\.port .* set service\.port\./],
-    ['an admin port', { config: { admin: { port: 80 } } }, /config\.admin\.port is the container's/],
+    ['an admin port', { config: { admin: { port: 80 } } }, /config\.admin\.port is the container port/],
     [
       'two Secrets',
       { existingSecret: 'mine', secrets: { A: 'b' } },
-      /existingSecret \(mine\) and secrets are both given/,
+      /existingSecret \(mine\) and secrets are both set/,
     ],
     [
       'too little time to stop',
@@ -41,7 +41,7 @@ describe('values that contradict each other are refused with a sentence', () => 
     [
       'health that nobody can ask for',
       { config: { admin: { host: '127.0.0.1' } } },
-      /config\.admin\.host is 127\.0\.0\.1, which nobody outside the container reaches/,
+      /config\.admin\.host is 127\.0\.0\.1, which cannot be reached from outside the container/,
     ],
     ['callbacks that nobody can make', { config: { callbacks: { host: 'localhost' } } }, /config\.callbacks\.host is/],
     ['an ingress without hosts', { ingress: { enabled: true } }, /ingress\.hosts is empty/],
@@ -50,12 +50,12 @@ describe('values that contradict each other are refused with a sentence', () => 
     [
       'source ranges without a load balancer',
       { service: { type: 'NodePort', loadBalancerSourceRanges: ['192.0.2.0/24'] } },
-      /service\.type is NodePort: leave them out/,
+      /service\.type is NodePort: remove them/,
     ],
     [
       'both sides of a disruption budget',
       { podDisruptionBudget: { minAvailable: 1, maxUnavailable: 1 } },
-      /minAvailable and maxUnavailable are both given/,
+      /minAvailable and maxUnavailable are both set/,
     ],
     ['a budget that allows none', { podDisruptionBudget: { maxUnavailable: 0 } }, /no node with a replica could ever/],
     ['a budget that keeps all', { podDisruptionBudget: { minAvailable: 2 } }, /minAvailable is 2 of 2 replicas/],
