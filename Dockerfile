@@ -1,15 +1,15 @@
-# The image of dlr-mo-connector: Node.js, production dependencies, the program. docs/kubernetes.md tells how it is run.
+# The image of dlr-mo-connector: Node.js, production dependencies and the program. docs/kubernetes.md explains how to run it.
 #
 #   docker build --tag dlr-mo-connector .
 #
-# NODE_IMAGE builds the program and gives it its Node; BASE_IMAGE is what it runs on: any image with glibc, libstdc++ and
-# libgcc, a "distroless" one too. Neither shell nor package manager of it is used.
+# NODE_IMAGE builds the program and provides Node.js. BASE_IMAGE is the image that the program runs on: any image with glibc,
+# libstdc++ and libgcc, including a "distroless" one. Its shell and package manager are not used.
 ARG NODE_IMAGE=node:24-bookworm-slim
 ARG BASE_IMAGE=debian:bookworm-slim
 
 FROM ${NODE_IMAGE} AS tools
-# As process 1, Node would ignore signals until our handlers stand, and would leave children of `kubectl exec` unreaped.
-# The static binary needs nothing of the base.
+# As process 1, Node.js would ignore signals until the program has installed its handlers, and would not reap orphans of
+# `kubectl exec`. The static binary of tini depends on nothing in the base image.
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends tini \
     && cp /usr/bin/tini-static "$(command -v node)" /usr/local/lib/ \
@@ -18,7 +18,7 @@ RUN apt-get update \
 FROM ${NODE_IMAGE} AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-# No install scripts: what needs a binary brings it along.
+# Install scripts are not needed, because packages with native code ship their binaries.
 RUN npm ci --omit=dev --ignore-scripts
 
 FROM dependencies AS build
@@ -27,7 +27,7 @@ COPY tsconfig.json tsconfig.build.json ./
 COPY src src
 RUN npm run build && find dist -name '*.d.ts' -delete -o -name '*.map' -delete
 
-# All files of the image in their places, with one time stamp: the same sources give the same layers.
+# All files of the image get the same time stamp, so that the same sources give the same layers.
 FROM ${NODE_IMAGE} AS files
 ARG SOURCE_DATE_EPOCH=0
 COPY --from=tools /usr/local/lib/tini-static /image/runtime/usr/bin/tini
@@ -37,7 +37,7 @@ COPY --from=build /app/dist /image/program/app/dist
 COPY schemas /image/program/app/schemas
 COPY package.json LICENSE /image/program/app/
 COPY config/connector.yaml /image/program/etc/dlr-mo-connector/connector.yaml
-# The journal's directory must be writable for any user id; a volume that is mounted there brings permissions of its own.
+# The journal's directory must be writable for any user id. A volume that is mounted there has its own permissions.
 RUN mkdir -p /image/program/usr/local/bin /image/program/var/lib/dlr-mo-connector \
     && chmod 1777 /image/program/var/lib/dlr-mo-connector \
     && chmod -R u=rwX,go=rX /image/dependencies /image/program/app /image/program/etc \
@@ -49,7 +49,7 @@ RUN mkdir -p /image/program/usr/local/bin /image/program/var/lib/dlr-mo-connecto
     && find /image -exec touch --no-dereference --date "@${SOURCE_DATE_EPOCH}" {} +
 
 FROM ${BASE_IMAGE}
-# From what changes least to what changes most: an update of the program transfers the last layer only.
+# Layers are ordered from what changes least to what changes most, so that an update of the program transfers only the last.
 COPY --from=files /image/runtime/ /
 COPY --from=files /image/dependencies/ /
 COPY --from=files /image/program/ /
@@ -57,13 +57,14 @@ COPY --from=files /image/program/ /
 ENV NODE_ENV=production \
     CONNECTOR_CONFIG=/etc/dlr-mo-connector/connector.yaml \
     HEALTH_URL=http://127.0.0.1:9464/livez
-# Relative paths of the configuration begin here: data/journal is on the volume.
+# Relative paths of the configuration start here, so that data/journal is on the volume.
 WORKDIR /var/lib/dlr-mo-connector
 VOLUME /var/lib/dlr-mo-connector
-# Numeric, so that Kubernetes can tell that it isn't root; any other will do.
+# The user is numeric, so that Kubernetes can verify that it is not root. Any other id works too.
 USER 10001:10001
 EXPOSE 8080 9464
-# Alive, not ready: a full journal is no reason to restart. Kubernetes has its own probes and leaves this one out.
+# The check asks whether the process is alive, not whether it is ready, because a full journal is no reason to restart.
+# Kubernetes uses its own probes and ignores this one.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=5m --retries=3 \
     CMD ["node", "--eval", "fetch(process.env.HEALTH_URL).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["tini", "--", "node", "/app/dist/main.js"]

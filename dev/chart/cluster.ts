@@ -15,24 +15,24 @@ const START_PATIENCE_MS = 90_000
 const STOP_PATIENCE_MS = 10_000
 
 /**
- * A real Kubernetes API server with its etcd, on 127.0.0.1: it stores, validates and admits objects as any cluster does.
- * Nothing acts on them: there are neither controllers nor nodes, so no pod ever runs.
+ * A real Kubernetes API server with its etcd on 127.0.0.1. It stores, validates and admits objects as in any cluster. There
+ * are neither controllers nor nodes, so no pod ever runs.
  */
 export interface Cluster {
-  /** Path of a kubeconfig with all rights. */
+  /** The path of a kubeconfig with all rights. */
   readonly kubeconfig: string
   /** Ends both processes and deletes their data. */
   stop(): Promise<void>
 }
 
-/** @throws Error with the end of the API server's log when it doesn't get ready */
+/** @throws Error with the end of the API server's log if it does not become ready */
 export async function startCluster(tools: Pick<ChartTools, 'etcd' | 'kubeApiserver' | 'kubectl'>): Promise<Cluster> {
   const folder = await mkdtemp(join(tmpdir(), 'dlrmo-cluster-'))
   const at = (name: string): string => join(folder, name)
   const [clientPort, peerPort, apiPort] = [await freePort(), await freePort(), await freePort()]
   const children: GuardedChild[] = []
   const stop = async (): Promise<void> => {
-    // The API server first: without etcd it would wait for it.
+    // The API server is stopped first, because without etcd it would wait for etcd.
     for (const child of children.toReversed()) await end(child)
     await rm(folder, { recursive: true, force: true })
   }
@@ -81,7 +81,7 @@ function apiServerArguments(at: (name: string) => string, etcdPort: number, port
     `--service-account-key-file=${at('service-accounts.pem')}`,
     `--service-account-signing-key-file=${at('service-accounts.pem')}`,
     '--service-cluster-ip-range=10.96.0.0/16',
-    // It would offer itself to pods, and 127.0.0.1 is no address for that.
+    // The API server would publish its address to pods, and 127.0.0.1 cannot be published.
     '--endpoint-reconciler-type=none',
   ]
 }
@@ -94,7 +94,7 @@ function kubeconfig(port: number, certificate: string, token: string): string {
     clusters: named('cluster', {
       server: `https://127.0.0.1:${port}`,
       'certificate-authority': certificate,
-      // The certificate that the server makes for itself names the machine, not every address of it.
+      // The self-signed certificate names the machine, not each of its addresses.
       'tls-server-name': 'kubernetes',
     }),
     users: named('user', { token }),
@@ -106,7 +106,7 @@ function kubeconfig(port: number, certificate: string, token: string): string {
 async function untilReady(kubectl: string, kubeconfigPath: string, server: GuardedChild): Promise<void> {
   const deadline = Date.now() + START_PATIENCE_MS
   for (;;) {
-    if (server.exitCode !== undefined) throw new Error(`it ended with code ${server.exitCode}`)
+    if (server.exitCode !== undefined) throw new Error(`the process ended with code ${server.exitCode}`)
     try {
       await run(kubectl, ['--kubeconfig', kubeconfigPath, 'get', '--raw', '/readyz'])
       return

@@ -3,7 +3,7 @@ import { progressOn } from '../progress.js'
 import { chartTools } from './tools/index.js'
 import type { ChartTools } from './tools/index.js'
 
-/** Gives every test of the chart its tools: `inject('chartTools')`. */
+/** Provides the tools to every test of the chart: `inject('chartTools')`. */
 export default async function setup(project: TestProject): Promise<void> {
   project.provide('chartTools', await chartTools(progressOn()))
 }

@@ -18,7 +18,7 @@ beforeAll(async () => {
 
 afterAll(() => cluster.stop())
 
-/** A pod as the StatefulSet's controller would make it. */
+/** A pod as the StatefulSet controller would create it. */
 async function firstPod(options: RenderOptions): Promise<object> {
   const { metadata, spec } = await renderOne('StatefulSet', options)
   const name = `${metadata.name}-0`
@@ -35,7 +35,7 @@ async function firstPod(options: RenderOptions): Promise<object> {
   }
 }
 
-/** So that pods are not refused for what the test didn't make. */
+/** Creates what the pods refer to, so that they are not refused because of something that the test did not create. */
 async function makePrerequisites(objects: readonly KubernetesObject[]): Promise<void> {
   const accounts = objects.filter(({ kind }) => kind === 'ServiceAccount').map((each) => JSON.stringify(each))
   if (accounts.length > 0) await cluster.must('kubectl', ['apply', '--filename', '-'], accounts.join('\n---\n'))
@@ -48,8 +48,8 @@ async function makePrerequisites(objects: readonly KubernetesObject[]): Promise<
   await cluster.must('kubectl', ['apply', '--filename', '-'], JSON.stringify(priority))
 }
 
-describe('a real API server', () => {
-  it.each(SCENARIOS)('takes every object of scenario %s, without a warning', async (scenario) => {
+describe('A real API server', () => {
+  it.each(SCENARIOS)('accepts every object of scenario %s without a warning', async (scenario) => {
     expect(await cluster.wouldTake(await manifest({ files: [scenarioFile(scenario)] }))).toMatchObject({
       ok: true,
       stderr: '',
@@ -69,7 +69,7 @@ describe('a real API server', () => {
     },
   )
 
-  it('would have said so: an unknown key, a wrong type, a pod with rights', async () => {
+  it('refuses an unknown key, a wrong type and a privileged pod', async () => {
     const text = await manifest()
     expect((await cluster.wouldTake(text.replace('minReadySeconds:', 'minReadySecs:'))).stderr).toMatch(
       /unknown field "spec.minReadySecs"/,
@@ -86,18 +86,18 @@ describe('a real API server', () => {
   })
 })
 
-describe('the examples', () => {
-  it.each(EXAMPLES)('are taken by a real API server: %s', async (name) => {
+describe('The examples', () => {
+  it.each(EXAMPLES)('are accepted by a real API server: %s', async (name) => {
     const text = await manifest({ files: [exampleValues(name)] })
     expect(await cluster.wouldTake(text)).toMatchObject({ ok: true, stderr: '' })
   })
 
-  it('are taken: the job that empties a volume', async () => {
+  it('include a job for draining a volume that a real API server accepts', async () => {
     expect(await cluster.wouldTake(await readExample('drain-volume.yaml'))).toMatchObject({ ok: true, stderr: '' })
   })
 })
 
-describe('a release', () => {
+describe('A release', () => {
   const helm = (...args: string[]): Promise<string> => cluster.must('helm', args)
   const statefulSet = (): Promise<ObjectOf<'StatefulSet'>> => cluster.get('StatefulSet', FULLNAME)
   let before: string[]
@@ -113,10 +113,10 @@ describe('a release', () => {
     expect(first.spec.replicas).toBe(2)
   })
 
-  it('is tested by a pod that goes when all is well, and stays with its log when not', async () => {
+  it('is tested by a pod that is deleted on success and kept with its log on failure', async () => {
     const pod = `${FULLNAME}-smoke`
     const namesOfTest = async (): Promise<string[]> => (await cluster.names()).filter((name) => name.includes(pod))
-    /** Nothing runs pods here: the test says what a node would say of this one. */
+    /** No node runs pods here, so the test reports the state that a node would report for this pod. */
     const tested = async (phase: 'Succeeded' | 'Failed'): Promise<Outcome> => {
       const testing = cluster.command('helm', ['test', RELEASE, '--timeout', '60s'])
       const status = JSON.stringify({ status: { phase } })
@@ -133,7 +133,7 @@ describe('a release', () => {
     await cluster.must('kubectl', ['delete', 'pod', pod])
   })
 
-  it('is upgraded to other values, as far as those of a StatefulSet can be changed', async () => {
+  it('is upgraded to other values where a StatefulSet allows changes', async () => {
     const changes = [
       'replicas=3',
       'config.shutdownGrace=40s',
@@ -151,7 +151,7 @@ describe('a release', () => {
     expect(await cluster.names()).toContain(`ingress.networking.k8s.io/${FULLNAME}`)
   })
 
-  it('is upgraded to a later version of the chart, which restarts nothing by itself', async () => {
+  it('is upgraded to a later chart version without restarting pods', async () => {
     const template = async (): Promise<unknown> => (await statefulSet()).spec.template
     const earlier = await template()
     const chart = await mkdtemp(join(tmpdir(), 'dlrmo-chart-'))
@@ -167,33 +167,33 @@ describe('a release', () => {
     expect(await template()).toEqual(earlier)
   })
 
-  it('is rolled back to what it was', async () => {
+  it('is rolled back to its earlier state', async () => {
     await helm('rollback', RELEASE, '1')
     expect((await statefulSet()).spec).toEqual(first.spec)
     expect(await cluster.names()).not.toContain(`ingress.networking.k8s.io/${FULLNAME}`)
   })
 
-  it('is uninstalled without a trace, but for the volumes', async () => {
+  it('leaves nothing but its volumes when it is uninstalled', async () => {
     await helm('uninstall', RELEASE)
     expect(await cluster.names()).toEqual(before)
   })
 })
 
-describe('what is said at the end of an installation', () => {
+describe('The notes after an installation', () => {
   const notes = async (...args: string[]): Promise<string> => {
     const said = await cluster.must('helm', ['install', 'notes', CHART, '--dry-run=client', ...args])
     return said.slice(said.indexOf('\nNOTES:'))
   }
   const risks = (said: string): string[] => [...said.matchAll(/^ {2}! (.*)$/gm)].map(([, risk = '']) => risk)
 
-  it('names nothing where there is nothing to be aware of', async () => {
+  it('list no risk for a configuration without risks', async () => {
     const said = await notes('--values', scenarioFile('everything'))
     expect(risks(said)).toEqual([])
     expect(said).toContain('sms.example.com/callbacks/seven-main/<token>')
     expect(said).not.toContain('mtarget-fr')
   })
 
-  it('names every risk of a trial', async () => {
+  it('list every risk of a trial installation', async () => {
     const said = risks(await notes('--values', scenarioFile('single')))
     const expected = [
       /persistence\.enabled is false: .* LOST/,
@@ -236,12 +236,12 @@ describe('what is said at the end of an installation', () => {
     [['podDisruptionBudget.enabled=false'], /all replicas may be evicted at once/],
     [['image.tag=latest'], /image\.tag is latest/],
     [['replicas=0'], /nothing is taken in/],
-  ])('warns: %j', async (settings, risk) => {
+  ])('warn about the settings %j', async (settings, risk) => {
     const said = risks(await notes('--values', scenarioFile('default'), ...settings.flatMap((each) => ['--set', each])))
     expect(said.filter((each) => risk.test(each))).toHaveLength(1)
   })
 
-  it('is content where ports and times are given that it can not know', async () => {
+  it('do not warn about unknown ports and times that are set explicitly', async () => {
     const given = [
       'config.shutdownGrace=${GRACE}',
       'terminationGracePeriodSeconds=90',
@@ -252,7 +252,7 @@ describe('what is said at the end of an installation', () => {
     expect(said.filter((each) => /not known|names no port/.test(each))).toEqual([])
   })
 
-  it('warns of addresses that a proxy hides', async () => {
+  it('warn that a proxy hides the address of the caller', async () => {
     const said = await notes('--values', scenarioFile('everything'), '--set', 'config.callbacks.trustProxy=false')
     expect(risks(said)).toEqual([expect.stringMatching(/seven-main\.callback\.allowFrom sees the proxy's address/)])
   })

@@ -11,8 +11,8 @@ const text = async (options?: RenderOptions): Promise<string> =>
 const config = async (values?: Values): Promise<Record<string, unknown>> =>
   parse(await text({ values: values ?? {} })) as Record<string, unknown>
 
-describe('connector.yaml', () => {
-  it('is named after namespace and pod, keeps its journal on the volume and opens the admin port to probes', async () => {
+describe('The rendered connector.yaml', () => {
+  it('names the instance after namespace and pod, keeps the journal on the volume and opens the admin port to probes', async () => {
     expect(await config()).toMatchObject({
       instance: '${POD_NAMESPACE}-${POD_NAME}',
       journal: { directory: '/var/lib/dlr-mo-connector/journal' },
@@ -24,10 +24,10 @@ describe('connector.yaml', () => {
     expect(env).toContainEqual({ name: 'POD_NAMESPACE', valueFrom: { fieldRef: { fieldPath: 'metadata.namespace' } } })
   })
 
-  it('lets replicas share the work by a group that no other release has, and one alone do all of it', async () => {
+  it('lets several replicas share the work in a group of their release, and lets a single replica do all of it', async () => {
     expect((await config())['sharing']).toEqual({ group: `dlr-mo-connector.${NAMESPACE}.${FULLNAME}` })
     expect((await config({ replicas: 1 }))['sharing']).toBeUndefined()
-    // Of several replicas that were, a drained volume has to know what the others have published.
+    // With no replicas left, a job that drains a volume still has to look up what other replicas published.
     const group = `dlr-mo-connector.${NAMESPACE}.${FULLNAME}`
     expect((await config({ replicas: 0 }))['sharing']).toEqual({ group })
     expect((await config({ replicas: 1, config: { sharing: {} } }))['sharing']).toEqual({ group })
@@ -35,7 +35,7 @@ describe('connector.yaml', () => {
     expect((await config({ config: { sharing: own } }))['sharing']).toEqual(own)
   })
 
-  it('carries all else of config as it is', async () => {
+  it('contains everything else of config unchanged', async () => {
     const values = {
       config: {
         kafka: { brokers: ['a:1', 'b:2'], sasl: { mechanism: 'plain', username: '007', password: '${P}' } },
@@ -45,7 +45,7 @@ describe('connector.yaml', () => {
       },
     }
     expect(await config(values)).toMatchObject(values.config)
-    // As digits: the connector doesn't read 1.073741824e+09.
+    // Digits are needed, because the connector does not accept 1.073741824e+09.
     expect(await text({ values })).toContain('maxBytes: 1073741824\n')
   })
 
@@ -64,11 +64,11 @@ describe('connector.yaml', () => {
   )
 })
 
-describe('secrets', () => {
+describe('Secrets', () => {
   const pod = async (values: Values): Promise<PodSpec> =>
     (await renderOne('StatefulSet', { values })).spec.template.spec
 
-  it('are rendered from values, as environment and as files', async () => {
+  it('are rendered from values as environment variables and as files', async () => {
     const values = { secrets: { SEVEN_TOKEN: 'geheim', PIN: '0123' } }
     const secret = await renderOne('Secret', { values })
     expect(Buffer.from(secret.data['SEVEN_TOKEN'] ?? '', 'base64').toString()).toBe('geheim')
@@ -83,7 +83,7 @@ describe('secrets', () => {
     })
   })
 
-  it('are those of a Secret that exists, and none is rendered', async () => {
+  it('come from an existing Secret, and none is rendered', async () => {
     const values = { existingSecret: 'mine' }
     expect((await render({ values })).map(({ kind }) => kind)).not.toContain('Secret')
     expect((await pod(values)).containers[0].envFrom).toEqual([{ secretRef: { name: 'mine' } }])
@@ -93,13 +93,13 @@ describe('secrets', () => {
     })
   })
 
-  it('stay out of the environment where that is wanted', async () => {
+  it('are kept out of the environment with secretsAsEnv: false', async () => {
     const { containers, volumes } = await pod({ existingSecret: 'mine', secretsAsEnv: false })
     expect(containers[0].envFrom).toBeUndefined()
     expect(volumes).toContainEqual({ name: 'secrets', secret: { secretName: 'mine', defaultMode: 0o440 } })
   })
 
-  it('are not needed', async () => {
+  it('are optional', async () => {
     const { containers, volumes } = await pod({})
     expect(containers[0].envFrom).toBeUndefined()
     expect(volumes.map(({ name }) => name)).toEqual(['config'])

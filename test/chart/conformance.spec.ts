@@ -37,7 +37,7 @@ interface CustomResource {
   }
 }
 
-/** With no key where none is named: what an API server does with a custom resource under strict validation. */
+/** Closes every object of a schema, as an API server does for a custom resource under strict validation. */
 function closed(schema: Record<string, unknown>): Record<string, unknown> {
   const copy = JSON.parse(JSON.stringify(schema), (_key, value: unknown) => {
     const isOpen = typeof value === 'object' && value !== null && 'properties' in value && 'type' in value
@@ -61,20 +61,20 @@ async function findings(text: string, version: string): Promise<Finding[]> {
     ...['-schema-location', `${customSchemas}/${folder}`],
   ])
   checking.child.stdin?.end(text)
-  // It ends with 1 where it has found something; what it found is on its output all the same.
+  // kubeconform ends with code 1 if it finds something; its findings are on standard output in both cases.
   const { stdout } = await checking.catch((error: unknown) => error as { stdout: string })
   return (JSON.parse(stdout) as { resources: Finding[] }).resources
 }
 
-describe.each(KUBERNETES_VERSIONS)('by the schemas of Kubernetes %s', (version) => {
-  it.each(SCENARIOS)('scenario %s is valid to the last key', async (scenario) => {
+describe.each(KUBERNETES_VERSIONS)('The schemas of Kubernetes %s', (version) => {
+  it.each(SCENARIOS)('accept every key of scenario %s', async (scenario) => {
     const found = await findings(await manifest({ files: [scenarioFile(scenario)] }), version)
     expect(found.length).toBeGreaterThanOrEqual(5)
     expect(found.filter(({ status }) => status !== 'statusValid')).toEqual([])
   })
 })
 
-describe('the check itself', () => {
+describe('The conformance check', () => {
   it('finds an unknown key, a wrong type, and an unknown key of a custom resource', async () => {
     const text = await manifest({ files: [scenarioFile('everything')] })
     const broken = text

@@ -15,7 +15,7 @@ const KAFKA_USER = new URL('../../examples/kubernetes/strimzi/kafka-user.yaml', 
 const TOPICS = ['sms.dlr', 'sms.mo', 'sms.dead-letter', 'dlr-mo-connector.sources']
 const PATIENCE_MS = 60_000
 
-// Undefined where it did not start.
+// Undefined if the broker did not start.
 let broker: SecureBroker
 let registry: BasicRegistry
 let seven: SevenSimulator
@@ -46,7 +46,7 @@ function client(): Kafka {
 
 const FILES = '/run/secrets/connector'
 
-/** Every credential is in the Secret: as a variable, or as a file. */
+/** Every credential is in the Secret, as a variable or as a file. */
 function values(kafka: Values, secrets: Values = {}): Values {
   return {
     secrets: {
@@ -57,7 +57,7 @@ function values(kafka: Values, secrets: Values = {}): Values {
       SEVEN_API_KEY: seven.apiKey,
       ...secrets,
     },
-    // The registry's authority is one that Node.js doesn't know of itself (docs/kubernetes.md).
+    // Node.js does not trust the registry's certificate authority by default (docs/kubernetes.md).
     extraEnv: [{ name: 'NODE_EXTRA_CA_CERTS', value: `${FILES}/AUTHORITY` }],
     config: {
       shutdownGrace: '5s',
@@ -88,7 +88,7 @@ async function receipt(connector: InstalledConnector, id: string): Promise<numbe
   return (await fetch(`${connector.callbacks}/seven-main/token-of-seven`, { method: 'POST', body })).status
 }
 
-/** Keys of the receipts that a consumer sees. */
+/** The keys of the receipts that a consumer receives. */
 async function published(): Promise<string[]> {
   const admin = client().admin()
   await admin.connect()
@@ -104,7 +104,7 @@ async function published(): Promise<string[]> {
     if (missing.size === 0) resolve()
     consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
       const high = missing.get(payload.partition)
-      // Behind the last record stands the marker of its transaction.
+      // The last record is followed by the commit marker of its transaction.
       if (high !== undefined && BigInt(payload.lastOffset) + 1n >= high) missing.delete(payload.partition)
       if (missing.size === 0) resolve()
     })
@@ -113,7 +113,7 @@ async function published(): Promise<string[]> {
   return keys
 }
 
-/** Resolves when a consumer sees the receipt. */
+/** Resolves when a consumer has received the receipt. */
 const arrival = (id: string, connector: InstalledConnector): Promise<void> =>
   until(async () => {
     if (!(await published()).includes(id)) throw new Error(await connector.log())
@@ -128,8 +128,8 @@ async function withConnector(given: Values, work: (connector: InstalledConnector
   }
 }
 
-describe('the broker of these tests', () => {
-  it('lets nobody in without credentials, or without a certificate', async () => {
+describe('The broker of these tests', () => {
+  it('refuses clients without credentials or without a certificate', async () => {
     const ssl = { ca: [broker.authority] }
     for (const address of [broker.address, broker.mutualAddress]) {
       const admin = new Kafka({ brokers: [address], ssl, logLevel: logLevel.NOTHING, retry: { retries: 0 } }).admin()
@@ -142,17 +142,17 @@ describe('the broker of these tests', () => {
 describe.each(['plain', 'scram-sha-256', 'scram-sha-512'])(
   'by TLS and SASL %s, and a registry with Basic credentials',
   (mechanism) => {
-    it('the connector publishes with the secrets of the chart and the rights of the example', async () => {
+    it('lets the connector publish with the secrets of the chart and the rights of the example', async () => {
       await withConnector(values(bySasl(mechanism)), async (connector) => {
         expect(await receipt(connector, `77-${mechanism}`)).toBe(200)
         await arrival(`77-${mechanism}`, connector)
-        // With two replicas, the chart's default, they share.
+        // With two replicas, which is the default of the chart, they share.
         await until(async () => {
           if (!(await connector.log()).includes('a member of the group')) throw new Error(await connector.log())
         }, PATIENCE_MS)
         const log = await connector.log()
         expect(log).not.toContain(PASSWORD)
-        // Publishing, sharing with other replicas, reconciling: none of it lacks a right.
+        // No right is missing for publishing, sharing or reconciling.
         expect(log).not.toMatch(/authoriz/i)
       })
       expect(registry.turnedAway()).toBe(0)
@@ -160,7 +160,7 @@ describe.each(['plain', 'scram-sha-256', 'scram-sha-512'])(
   },
 )
 
-it('by a certificate, as the example for Strimzi has it, the connector publishes', async () => {
+it('The connector publishes with a client certificate as in the example for Strimzi', async () => {
   const { key, certificate } = broker.user
   const tls = { ca: `${FILES}/AUTHORITY`, cert: `${FILES}/USER_CERT`, key: `${FILES}/USER_KEY` }
   const given = values({ brokers: [broker.mutualAddress], tls }, { USER_CERT: certificate, USER_KEY: key })
@@ -170,7 +170,7 @@ it('by a certificate, as the example for Strimzi has it, the connector publishes
   })
 })
 
-it('with a wrong password callbacks are taken all the same, and the log says what is wrong', async () => {
+it('The connector takes callbacks with a wrong Kafka password, and its log names the cause', async () => {
   await withConnector(values(bySasl('scram-sha-512'), { KAFKA_PASSWORD: 'wrong' }), async (connector) => {
     expect(await receipt(connector, '78')).toBe(200)
     await until(async () => {
@@ -181,7 +181,7 @@ it('with a wrong password callbacks are taken all the same, and the log says wha
   expect(await published()).not.toContain('78')
 })
 
-it('with wrong credentials for the registry callbacks are taken all the same, and the log says what is wrong', async () => {
+it('The connector takes callbacks with wrong registry credentials, and its log names the cause', async () => {
   await withConnector(values(bySasl('plain'), { REGISTRY_PASSWORD: 'wrong' }), async (connector) => {
     expect(await receipt(connector, '80')).toBe(200)
     await until(async () => {
@@ -192,7 +192,7 @@ it('with wrong credentials for the registry callbacks are taken all the same, an
   expect(await published()).not.toContain('80')
 })
 
-it('without the right to read the dead-letter topic nothing is published, until it is given', async () => {
+it('The connector publishes nothing without the right to read the dead-letter topic, and publishes once the right is granted', async () => {
   const lacking = rights.map((right) =>
     right.resource.name === 'sms.'
       ? { ...right, operations: right.operations.filter((each) => each !== 'Read') }

@@ -10,11 +10,11 @@ interface Job extends KubernetesObject {
   spec: { template: { metadata: { labels: Record<string, string> }; spec: PodSpec } }
 }
 
-describe('the job that empties a volume', () => {
+describe('The job that drains a volume', () => {
   const job = async (): Promise<Job> => parse(await readExample('drain-volume.yaml'), { merge: true }) as Job
   const values = { replicas: 3, existingSecret: 'sms-connector' }
 
-  it('is the third replica of the release in all that its journal and position depend on', async () => {
+  it('has the instance, journal and configuration of the third replica', async () => {
     const { spec } = (await job()).spec.template
     const set = await renderOne('StatefulSet', { values })
     const pod = set.spec.template.spec
@@ -40,7 +40,7 @@ describe('the job that empties a volume', () => {
     expect(spec.securityContext).toEqual(pod.securityContext)
   })
 
-  it('is let out by the network policy, and called by no Service', async () => {
+  it('is selected by the network policy and by no Service', async () => {
     const { labels } = (await job()).spec.template.metadata
     const { podSelector } = (await renderOne('NetworkPolicy', { values }, FULLNAME)).spec
     expect(labels).toMatchObject(podSelector.matchLabels)
@@ -50,8 +50,8 @@ describe('the job that empties a volume', () => {
   })
 })
 
-describe('the example for Strimzi', () => {
-  it('makes the topics that the connector publishes to, and the one for sharing', async () => {
+describe('The example for Strimzi', () => {
+  it('creates the topics that the connector publishes to, and the sharing topic', async () => {
     const topics = parseAllDocuments(await readExample('strimzi/kafka-topics.yaml')).map(
       (document) => (document.toJS() as KubernetesObject).metadata.name,
     )
@@ -70,8 +70,8 @@ describe('the example for Strimzi', () => {
   })
 })
 
-describe("the chart's README", () => {
-  it('shows a first installation that can be installed', async () => {
+describe("The chart's README", () => {
+  it('shows a first installation that is valid', async () => {
     const readme = await readFile(`${CHART}/README.md`, 'utf8')
     const values = parse(/```yaml\n([^]*?)```/.exec(readme)?.[1] ?? '') as Values
     const ingress = await renderOne('Ingress', { values })
@@ -79,7 +79,7 @@ describe("the chart's README", () => {
   })
 })
 
-describe('every example', () => {
+describe('Every example', () => {
   it.each(EXAMPLES)('keeps credentials out of the configuration: %s', async (name) => {
     const { data } = await renderOne('ConfigMap', { files: [exampleValues(name)] })
     const secrets = (data['connector.yaml'] ?? '').match(/^ *(password|token|username): .*$/gm) ?? []

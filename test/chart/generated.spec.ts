@@ -8,21 +8,21 @@ import { valuesSchema } from '../../dev/chart/generate/values-schema.js'
 
 const read = (path: string): Promise<string> => readFile(new URL(`../../${path}`, import.meta.url), 'utf8')
 
-describe('what is generated for the chart', () => {
-  it('is up to date (npm run chart:generate)', async () => {
+describe('The generated files of the chart', () => {
+  it('are up to date (npm run chart:generate)', async () => {
     for (const [path, content] of await generatedFiles()) {
       expect(await readFile(path, 'utf8'), relative(process.cwd(), path)).toBe(content)
     }
   })
 
-  it('belongs to the version of the connector that it is shipped with', async () => {
+  it('name the version of the connector in package.json', async () => {
     const chart = parse(await read('helm/Chart.yaml')) as { appVersion: string }
     expect(chart.appVersion).toBe((JSON.parse(await read('package.json')) as { version: string }).version)
   })
 })
 
-describe('the schema of values', () => {
-  it('is closed wherever it names keys', async () => {
+describe('The schema of values', () => {
+  it('allows no unknown key wherever it lists keys', async () => {
     const open: string[] = []
     const walk = (schema: unknown, path: string): void => {
       if (typeof schema !== 'object' || schema === null) return
@@ -31,7 +31,7 @@ describe('the schema of values', () => {
       for (const [key, value] of Object.entries(schema)) walk(value, `${path}/${key}`)
     }
     walk(JSON.parse(await read('helm/values.schema.json')), '')
-    // Objects of Kubernetes, which Kubernetes checks itself.
+    // Kubernetes itself validates its own objects.
     expect(open).toEqual([])
   })
 

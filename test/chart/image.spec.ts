@@ -4,8 +4,8 @@ import { renderOne } from './support/helm.js'
 
 const read = (path: string): Promise<string> => readFile(new URL(`../../${path}`, import.meta.url), 'utf8')
 
-describe('image and chart', () => {
-  it('agree on user, ports, and where configuration and journal are', async () => {
+describe('Image and chart', () => {
+  it('agree on user, ports, and paths of configuration and journal', async () => {
     const dockerfile = await read('Dockerfile')
     const told = (pattern: RegExp): string[] => pattern.exec(dockerfile)?.slice(1) ?? []
     const { securityContext, containers } = (await renderOne('StatefulSet')).spec.template.spec
@@ -21,7 +21,7 @@ describe('image and chart', () => {
     expect(connector.env).toContainEqual({ name: 'CONNECTOR_CONFIG', value: config })
   })
 
-  it('need only what .dockerignore lets through', async () => {
+  it('need only files that .dockerignore admits', async () => {
     const copied = [...(await read('Dockerfile')).matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, paths = '']) =>
       paths.split(' '),
     )

@@ -11,8 +11,8 @@ const rules = async (values: Values): Promise<readonly Alert[]> => {
   return (await renderOne('PrometheusRule', { values: { ...on, ...values } })).spec.groups[0].rules
 }
 
-describe('the ServiceMonitor', () => {
-  it('scrapes every replica by the headless Service', async () => {
+describe('The ServiceMonitor', () => {
+  it('scrapes every replica through the headless Service', async () => {
     const { spec } = await renderOne('ServiceMonitor', everything)
     const headless = await renderOne('Service', everything, `${FULLNAME}-headless`)
     expect(headless.metadata.labels).toMatchObject(spec.selector.matchLabels)
@@ -28,7 +28,7 @@ describe('the ServiceMonitor', () => {
     expect(spec.namespaceSelector).toEqual({ matchNames: [NAMESPACE] })
   })
 
-  it('brings the token along, and relabels as told', async () => {
+  it('sends the token and applies relabelings', async () => {
     const { spec, metadata } = await renderOne('ServiceMonitor', everything)
     expect(metadata.labels).toMatchObject({ release: 'prometheus' })
     expect(spec.endpoints[0].authorization).toEqual({
@@ -39,15 +39,15 @@ describe('the ServiceMonitor', () => {
     expect(spec.endpoints[0].metricRelabelings).toHaveLength(1)
   })
 
-  it('is there only when asked for', async () => {
+  it('is rendered only if it is enabled', async () => {
     const kinds = (await render()).map(({ kind }) => kind)
     expect(kinds).not.toContain('ServiceMonitor')
     expect(kinds).not.toContain('PrometheusRule')
   })
 })
 
-describe('the alerts', () => {
-  it('ask for metrics that there are', async () => {
+describe('The alerts', () => {
+  it('query metrics that exist', async () => {
     const stats = { entries: 0, bytes: 0, oldestReceivedAt: null, forgottenEarly: 0 }
     const metrics = new Metrics({ stats: () => stats }, new ManualClock())
     const known = new Set(
@@ -61,7 +61,7 @@ describe('the alerts', () => {
     expect(names.filter((name) => !known.has(name))).toEqual([])
   })
 
-  it('ask for those of this release only', async () => {
+  it('query metrics of this release only', async () => {
     for (const { expr } of await rules({})) {
       const selectors = expr.match(/(up|dlrmo_\w+)\{/g) ?? []
       const own = expr.split(`{namespace="${NAMESPACE}",service="${FULLNAME}-headless"`).length - 1
@@ -70,14 +70,14 @@ describe('the alerts', () => {
     }
   })
 
-  it('know how many replicas there should be', async () => {
+  it('compare with the configured number of replicas', async () => {
     const missing = async (replicas: number): Promise<unknown> =>
       (await rules({ replicas })).find(({ alert }) => alert === 'DlrMoConnectorReplicasMissing')?.expr
     expect(await missing(3)).toMatch(/^\(sum\(up\{.*\}\) or vector\(0\)\) < 3$/)
     expect(await missing(0)).toBeUndefined()
   })
 
-  it('know how large the journal may be', async () => {
+  it('compare with the configured size of the journal', async () => {
     const filling = async (values: Values): Promise<unknown> =>
       (await rules(values)).find(({ alert }) => alert === 'DlrMoConnectorJournalFilling')?.expr
     expect(await filling({})).toMatch(/ > 751619276$/)
@@ -90,7 +90,7 @@ describe('the alerts', () => {
     expect(await filling({ config: { journal: { maxBytes: '${MAX}' } } })).toBeUndefined()
   })
 
-  it('wait for a source as long as it may be idle', async () => {
+  it('wait as long as a source may be idle', async () => {
     const stalled = async (idleDelay: string): Promise<unknown> => {
       const pull = { username: 'u', password: '${P}', idleDelay }
       const found = await rules({ config: { sources: { a: { provider: 'mtarget', pull } } } })
@@ -100,7 +100,7 @@ describe('the alerts', () => {
     expect(await stalled('1h')).toContain('[240m]')
   })
 
-  it('carry labels of yours, and rules of yours stand beside them', async () => {
+  it('carry configured labels, and configured rules are added', async () => {
     const { spec } = await renderOne('PrometheusRule', everything)
     const found = spec.groups[0].rules
     const own = found.filter(({ alert }) => alert !== 'DlrMoConnectorSlowCustody')

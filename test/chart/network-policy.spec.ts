@@ -7,12 +7,12 @@ const policy = async (options?: RenderOptions): Promise<ObjectOf<'NetworkPolicy'
   (await renderOne('NetworkPolicy', options, FULLNAME)).spec
 const ports = (rule: Rule): unknown[] => rule.ports.map(({ port }) => port)
 
-/** Ports of the rules for brokers, registry and providers. */
+/** The ports of the egress rules for brokers, registry and providers. */
 const out = async (config: Values): Promise<unknown[][]> =>
   (await policy({ values: { config } })).egress.slice(1).map(ports)
 
-describe('the network policy', () => {
-  it('holds for the pods, in both directions', async () => {
+describe('The network policy', () => {
+  it('applies to the pods in both directions', async () => {
     const { podSelector, policyTypes } = await policy()
     const { spec } = await renderOne('StatefulSet')
     const labels = spec.template.metadata.labels
@@ -21,7 +21,7 @@ describe('the network policy', () => {
     expect(policyTypes).toEqual(['Ingress', 'Egress'])
   })
 
-  it('lets callbacks in from anywhere, and the admin port be read in the own namespace', async () => {
+  it('admits callbacks from anywhere, and admin requests from its own namespace', async () => {
     const [callbacks, admin] = (await policy()).ingress
     expect(ports(callbacks)).toEqual(['callbacks'])
     expect(callbacks.from).toBeUndefined()
@@ -29,7 +29,7 @@ describe('the network policy', () => {
     expect(admin.from).toContainEqual({ podSelector: {} })
   })
 
-  it('lets the helm test in, whoever else may come', async () => {
+  it('admits the helm test in addition to configured peers', async () => {
     const { ingress } = await policy({ files: [scenarioFile('everything')] })
     const test = await renderOne('Pod')
     for (const rule of ingress.slice(0, 2)) {
@@ -40,7 +40,7 @@ describe('the network policy', () => {
     expect(test.metadata.namespace).toBe(NAMESPACE)
   })
 
-  it('comes with one for the helm test, which reaches names and the connector where nothing else is let out', async () => {
+  it('is accompanied by one for the helm test, which allows DNS and the connector where egress is denied', async () => {
     const test = await renderOne('Pod')
     const { spec, metadata } = await renderOne('NetworkPolicy', {}, test.metadata.name)
     expect(test.metadata.labels).toMatchObject(spec.podSelector.matchLabels)
@@ -54,7 +54,7 @@ describe('the network policy', () => {
     expect(connector.to).toEqual([{ podSelector: pods }])
   })
 
-  it('lets names be resolved by the cluster, and by nobody else', async () => {
+  it('allows DNS through the cluster only', async () => {
     const [dns] = (await policy()).egress
     expect(dns.ports).toEqual([
       { port: 53, protocol: 'UDP' },
@@ -65,7 +65,7 @@ describe('the network policy', () => {
     })
   })
 
-  it('opens the ports that the configuration names', async () => {
+  it('opens the ports of the configuration', async () => {
     const sources = {
       a: { provider: 'mtarget', pull: { username: 'u', password: '${P}', url: 'http://127.0.0.1:4010/notification' } },
       b: { provider: 'seven', callback: { token: '${T}' }, reconcile: { apiKey: '${K}' } },
@@ -86,12 +86,12 @@ describe('the network policy', () => {
     expect(rules[1]).toEqual([port])
   })
 
-  it('opens the ports of the token endpoint too', async () => {
+  it('opens the port of the token endpoint', async () => {
     const { egress } = await policy({ files: [scenarioFile('everything')] })
     expect(ports(egress[3])).toEqual([443, 8443])
   })
 
-  it('opens what is listed where nothing can be known', async () => {
+  it('opens the listed ports where the configuration does not tell them', async () => {
     const values = {
       config: { kafka: { brokers: '${BROKERS}' }, registry: { url: '${REGISTRY}' } },
       networkPolicy: { brokers: { ports: [9096] }, registry: { ports: [8085] } },
@@ -99,7 +99,7 @@ describe('the network policy', () => {
     expect((await policy({ values })).egress.slice(1).map(ports)).toEqual([[9096], [8085]])
   })
 
-  it('takes peers and rules of yours', async () => {
+  it('applies configured peers and rules', async () => {
     const { ingress, egress } = await policy({ files: [scenarioFile('everything')] })
     expect(egress[1].to).toEqual([{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'kafka' } } }])
     expect(egress[2].to).toEqual([{ ipBlock: { cidr: '198.51.100.7/32' } }])
@@ -107,7 +107,7 @@ describe('the network policy', () => {
     expect(ingress[2].from).toEqual([{ ipBlock: { cidr: '203.0.113.0/24' } }])
   })
 
-  it('can be left out', async () => {
+  it('can be disabled', async () => {
     const objects = await render({ values: { networkPolicy: { enabled: false } } })
     expect(objects.map(({ kind }) => kind)).not.toContain('NetworkPolicy')
   })

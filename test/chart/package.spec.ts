@@ -9,13 +9,13 @@ import { CHART, SCENARIOS, manifest, scenarioFile } from './support/helm.js'
 const run = promisify(execFile)
 const helm = async (...args: string[]): Promise<string> => (await run(inject('chartTools').helm, args)).stdout
 
-describe('the chart', () => {
-  it.each(SCENARIOS)('has nothing that helm lint warns of, with scenario %s', async (scenario) => {
+describe('The chart', () => {
+  it.each(SCENARIOS)('passes helm lint without a warning with scenario %s', async (scenario) => {
     const args = ['--strict', '--values', scenarioFile(scenario)]
     expect(await helm('lint', ...args, CHART)).toMatch(/1 chart\(s\) linted, 0 chart\(s\) failed/)
   })
 
-  it('is the same from a package, which lacks nothing and holds no more than it needs', async () => {
+  it('renders the same from a package that holds exactly the needed files', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'dlrmo-package-'))
     try {
       await helm('package', CHART, '--destination', folder)

@@ -2,8 +2,8 @@ import { readdirSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { CHART, SCENARIOS, manifest, scenarioFile } from './support/helm.js'
 
-describe('the scenarios in helm/ci', () => {
-  it('render every template between them', async () => {
+describe('The scenarios in helm/ci', () => {
+  it('together render every template', async () => {
     const rendered = new Set<string>()
     for (const scenario of SCENARIOS) {
       const text = await manifest({ files: [scenarioFile(scenario)] })
@@ -11,7 +11,7 @@ describe('the scenarios in helm/ci', () => {
     }
     const templates = readdirSync(`${CHART}/templates`, { recursive: true })
       .map(String)
-      // It renders nothing: it refuses.
+      // This template renders nothing; it only refuses values.
       .filter((path) => path.endsWith('.yaml') && path !== 'requirements.yaml')
     expect([...rendered].sort()).toEqual(templates.sort())
   })

@@ -9,13 +9,13 @@ const kinds = async (values: Values): Promise<string[]> => (await render({ value
 const everything = { files: [scenarioFile('everything')] }
 
 describe('Services', () => {
-  it('lead callbacks to any replica that is ready', async () => {
+  it('route callbacks to any ready replica', async () => {
     const { spec } = await service(FULLNAME)
     expect(spec).toMatchObject({ type: 'ClusterIP', ports: [{ name: 'http', port: 80, targetPort: 'callbacks' }] })
     expect(spec.publishNotReadyAddresses).toBeUndefined()
   })
 
-  it('give each replica a name, ready or not, for what is asked of one only', async () => {
+  it('give each replica its own name, whether it is ready or not', async () => {
     const { spec } = await service(`${FULLNAME}-headless`)
     expect(spec).toMatchObject({
       clusterIP: 'None',
@@ -34,12 +34,12 @@ describe('Services', () => {
     expect(ports).toEqual(['callbacks', 'admin'])
   })
 
-  it('say that they speak TLS where the connector does', async () => {
+  it('announce TLS if the connector serves TLS', async () => {
     const { spec } = await renderOne('Service', { files: [scenarioFile('callbacks-tls')] }, 'sms')
     expect(spec.ports).toMatchObject([{ name: 'https', appProtocol: 'https', port: 443 }])
   })
 
-  it('can be a load balancer of one kind for some networks', async () => {
+  it('can be a load balancer of a given class for given networks', async () => {
     const { spec, metadata } = await renderOne('Service', everything, FULLNAME)
     expect(metadata.annotations).toEqual({ 'example.com/internal': 'true' })
     expect(spec).toMatchObject({
@@ -51,8 +51,8 @@ describe('Services', () => {
   })
 })
 
-describe('from outside', () => {
-  it('an ingress reaches callbacks, and neither metrics nor status', async () => {
+describe('Access from outside', () => {
+  it('reaches callbacks, but neither metrics nor status, through an Ingress', async () => {
     const { spec } = await renderOne('Ingress', everything)
     expect(spec.ingressClassName).toBe('nginx')
     expect(spec.tls).toEqual([{ secretName: 'sms-example-com', hosts: ['sms.example.com'] }])
@@ -62,7 +62,7 @@ describe('from outside', () => {
     ])
   })
 
-  it('so does a route of the Gateway API', async () => {
+  it('reaches callbacks through an HTTPRoute of the Gateway API', async () => {
     const { spec } = await renderOne('HTTPRoute', everything)
     expect(spec.parentRefs).toEqual([{ name: 'public', namespace: 'gateways', sectionName: 'https' }])
     expect(spec.hostnames).toEqual(['sms.example.com'])
@@ -74,40 +74,40 @@ describe('from outside', () => {
     ])
   })
 
-  it('nobody reaches anything by default', async () => {
+  it('is not configured by default', async () => {
     expect(await kinds({})).not.toContain('Ingress')
     expect(await kinds({})).not.toContain('HTTPRoute')
   })
 })
 
-describe('the disruption budget', () => {
+describe('The disruption budget', () => {
   const budget = async (values: Values): Promise<ObjectOf<'PodDisruptionBudget'>['spec']> =>
     (await renderOne('PodDisruptionBudget', { values: { podDisruptionBudget: values } })).spec
 
-  it('lets one replica go at a time, and one that is not ready always', async () => {
+  it('allows the eviction of one replica at a time, and of a replica that is not ready at any time', async () => {
     expect(await budget({})).toMatchObject({ maxUnavailable: 1, unhealthyPodEvictionPolicy: 'AlwaysAllow' })
     expect((await budget({})).selector).toEqual((await renderOne('StatefulSet')).spec.selector)
   })
 
-  it('takes another number, a percentage, or what must stay', async () => {
+  it('accepts another number, a percentage, or a minimum', async () => {
     expect(await budget({ maxUnavailable: '50%' })).toMatchObject({ maxUnavailable: '50%' })
     expect(await budget({ minAvailable: 1 })).toMatchObject({ minAvailable: 1 })
     expect(await budget({ minAvailable: 1 })).not.toHaveProperty('maxUnavailable')
     expect(await budget({ minAvailable: 0 })).toMatchObject({ minAvailable: 0 })
   })
 
-  it('can be left out', async () => {
+  it('can be disabled', async () => {
     expect(await kinds({ podDisruptionBudget: { enabled: false } })).not.toContain('PodDisruptionBudget')
   })
 })
 
-describe('the service account', () => {
-  it('has no token in any pod', async () => {
+describe('The service account', () => {
+  it('mounts no token into any pod', async () => {
     expect((await renderOne('ServiceAccount')).automountServiceAccountToken).toBe(false)
     expect((await renderOne('Pod')).spec.automountServiceAccountToken).toBe(false)
   })
 
-  it('can be another, or the default one', async () => {
+  it('can be an existing one or the default one', async () => {
     const name = async (serviceAccount: Values): Promise<unknown> =>
       (await renderOne('StatefulSet', { values: { serviceAccount } })).spec.template.spec.serviceAccountName
     expect(await name({})).toBe(FULLNAME)
@@ -117,7 +117,7 @@ describe('the service account', () => {
   })
 })
 
-describe('every object', () => {
+describe('Every object', () => {
   it('is in the namespace of the release and carries its labels', async () => {
     const own = (await render(everything)).filter(({ metadata }) => !/-(note|text)$/.test(metadata.name))
     expect(own.length).toBeGreaterThan(10)
@@ -131,18 +131,18 @@ describe('every object', () => {
     }
   })
 
-  it('has a name that Kubernetes takes, however long the release is called', async () => {
+  it('has a valid name, however long the release name is', async () => {
     const values = { fullnameOverride: 'x'.repeat(52) }
     for (const { metadata } of await render({ values })) expect(metadata.name.length).toBeLessThanOrEqual(63)
   })
 
-  it('has labels that Kubernetes takes, however long the tag is', async () => {
+  it('has valid labels, however long the image tag is', async () => {
     const tag = `${'1'.repeat(62)}-rc.1`
     const { labels } = (await renderOne('StatefulSet', { values: { image: { tag } } })).metadata
     expect(labels['app.kubernetes.io/version']).toBe('1'.repeat(62))
   })
 
-  it('may be one of your own, with templates in it', async () => {
+  it('may be an additional object that contains templates', async () => {
     const objects = allOf('ConfigMap', await render(everything))
     const note = (name: string): unknown => objects.find(({ metadata }) => metadata.name === name)?.data['note']
     expect(note('sms-note')).toBe(`for ${FULLNAME}`)

@@ -12,7 +12,7 @@ afterEach(async () => {
   for (const server of servers.splice(0)) await new Promise((resolve) => server.close(resolve))
 })
 
-/** A server that answers every path of the map, and 404 to all else. */
+/** A server that answers the paths of the map, and 404 to every other path. */
 async function serving(codes: Record<string, number>): Promise<string> {
   const server = createServer((request, response) => {
     const known = Object.entries(codes).find(([path]) => request.url?.startsWith(path))
@@ -23,7 +23,7 @@ async function serving(codes: Record<string, number>): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-/** Runs what the pod of the helm test runs. */
+/** Runs the program of the helm test's pod. */
 async function runTest(env: Record<string, string>): Promise<{ code: number | null; output: string }> {
   const { command } = (await renderOne('Pod')).spec.containers[0]
   expect(command[0]).toBe('node')
@@ -34,8 +34,8 @@ async function runTest(env: Record<string, string>): Promise<{ code: number | nu
   return { code, output }
 }
 
-describe('the helm test', () => {
-  it('passes when all replicas take callbacks and strangers are turned away', async () => {
+describe('The helm test', () => {
+  it('passes if all replicas take callbacks and an unknown source is refused', async () => {
     const admins = [await serving({ '/readyz': 200 }), await serving({ '/readyz': 200 })]
     const callbacks = await serving({ '/callbacks/': 401 })
     const { code, output } = await runTest({ ADMIN_URLS: admins.join(' '), CALLBACKS_URL: callbacks })
@@ -43,19 +43,19 @@ describe('the helm test', () => {
     expect(code).toBe(0)
   })
 
-  it('fails when one replica is not ready, and says which', async () => {
+  it('fails if one replica is not ready, and names the replica', async () => {
     const admins = [await serving({ '/readyz': 200 }), await serving({ '/readyz': 503 })]
     const { code, output } = await runTest({ ADMIN_URLS: admins.join(' '), CALLBACKS_URL: '' })
     expect(output).toMatch(/^FAILED http:\S+\/readyz answers 503 \(as told\), expected 200$/m)
     expect(code).toBe(1)
   })
 
-  it('fails when something else answers at the callbacks port, or nothing', async () => {
+  it('fails if another server or none answers on the callbacks port', async () => {
     expect((await runTest({ ADMIN_URLS: '', CALLBACKS_URL: await serving({ '/': 200 }) })).code).toBe(1)
     expect((await runTest({ ADMIN_URLS: '', CALLBACKS_URL: 'http://127.0.0.1:9' })).code).toBe(1)
   })
 
-  it('asks each replica by its name, and the callbacks Service unless it speaks TLS', async () => {
+  it('requests each replica by name, and the callbacks Service unless it serves TLS', async () => {
     const env = async (options?: RenderOptions): Promise<Record<string, string>> => {
       const list = (await renderOne('Pod', options)).spec.containers[0].env
       return Object.fromEntries(list.map(({ name, value }) => [name, value ?? '']))

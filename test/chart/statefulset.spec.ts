@@ -7,8 +7,8 @@ const statefulSet = (options?: RenderOptions): Promise<ObjectOf<'StatefulSet'>> 
 const podSpec = async (options?: RenderOptions): Promise<PodSpec> => (await statefulSet(options)).spec.template.spec
 const container = async (options?: RenderOptions): Promise<Container> => (await podSpec(options)).containers[0]
 
-describe('the journal', () => {
-  it('lies on a volume of each replica, which outlives the release and a smaller number of replicas', async () => {
+describe('The journal', () => {
+  it('is on a volume per replica that is kept after scaling down and uninstalling', async () => {
     const { spec } = await statefulSet()
     expect(spec.replicas).toBe(2)
     expect(spec.volumeClaimTemplates).toMatchObject([
@@ -21,20 +21,20 @@ describe('the journal', () => {
     expect((await container()).volumeMounts).toContainEqual({ name: 'journal', mountPath: '/var/lib/dlr-mo-connector' })
   })
 
-  it('carries no label that an upgrade changes, because the claims of a StatefulSet are immutable', async () => {
+  it('has a claim without labels that an upgrade would change', async () => {
     const { spec } = await statefulSet({ values: { commonLabels: { team: 'a' }, podLabels: { tier: 'b' } } })
     expect(Object.keys(spec.volumeClaimTemplates?.[0].metadata.labels ?? {})).toEqual(
       Object.keys(spec.selector.matchLabels).filter((label) => !label.endsWith('component')),
     )
   })
 
-  it('is in the pod itself where persistence is off, and takes no more of the node than is allowed', async () => {
+  it('is in a size-limited emptyDir if persistence is disabled', async () => {
     const { spec } = await statefulSet({ values: { persistence: { enabled: false, size: '3Gi' } } })
     expect(spec.volumeClaimTemplates).toBeUndefined()
     expect(spec.template.spec.volumes).toContainEqual({ name: 'journal', emptyDir: { sizeLimit: '3Gi' } })
   })
 
-  it('takes storage class and access mode', async () => {
+  it('uses the configured storage class and access mode', async () => {
     const { spec } = await statefulSet({
       values: { persistence: { storageClassName: 'fast', accessMode: 'ReadWriteOncePod', size: '20Gi' } },
     })
@@ -46,8 +46,8 @@ describe('the journal', () => {
   })
 })
 
-describe('a pod', () => {
-  it('is locked down as the restricted Pod Security Standard wants it', async () => {
+describe('A pod', () => {
+  it('satisfies the restricted Pod Security Standard', async () => {
     const spec = await podSpec()
     expect(spec).toMatchObject({
       automountServiceAccountToken: false,
@@ -66,7 +66,7 @@ describe('a pod', () => {
     })
   })
 
-  it('leaves user and groups to OpenShift where they are set to null', async () => {
+  it('has no user and groups if they are set to null for OpenShift', async () => {
     const { securityContext } = await podSpec({ files: [scenarioFile('openshift')] })
     expect(securityContext).toEqual({
       runAsNonRoot: true,
@@ -75,7 +75,7 @@ describe('a pod', () => {
     })
   })
 
-  it('is ready while it takes callbacks into custody, and alive whatever Kafka does', async () => {
+  it('has probes that depend on custody and on the process, not on Kafka', async () => {
     const { startupProbe, livenessProbe, readinessProbe } = await container()
     expect(startupProbe.httpGet).toEqual({ path: '/livez', port: 'admin' })
     expect(livenessProbe.httpGet).toEqual({ path: '/livez', port: 'admin' })
@@ -83,22 +83,22 @@ describe('a pod', () => {
     expect(startupProbe.periodSeconds * startupProbe.failureThreshold).toBeGreaterThanOrEqual(300)
   })
 
-  it('has as long to stop as draining, the longest pull and publishing may take, and some more', async () => {
+  it('has a grace period longer than draining, the longest pull and publishing together', async () => {
     const sources = {
       fast: { provider: 'mtarget', pull: { username: 'a', password: '${B}', timeout: '5s' } },
       slow: { provider: 'mtarget', pull: { username: 'a', password: '${B}', timeout: '2m' } },
     }
     const config = { callbacks: { drainDelay: '1500ms' }, shutdownGrace: '1m', sources }
     expect((await podSpec({ values: { config } })).terminationGracePeriodSeconds).toBe(Math.ceil(1.5 + 120 + 60) + 15)
-    // Nothing is pulled: 10 s + 20 s.
+    // No source is pulled: 10 s + 20 s.
     expect((await podSpec()).terminationGracePeriodSeconds).toBe(45)
-    // A pull without a time-out has the connector's default, 30 s.
+    // A pull without a timeout uses the connector's default, 30 s.
     const mtarget = { provider: 'mtarget', pull: { username: 'a', password: '${B}' } }
     expect((await podSpec({ values: { config: { sources: { mtarget } } } })).terminationGracePeriodSeconds).toBe(75)
     expect((await podSpec({ values: { terminationGracePeriodSeconds: 300 } })).terminationGracePeriodSeconds).toBe(300)
   })
 
-  it('spreads over nodes and zones, by its own labels', async () => {
+  it('is spread over nodes and zones by its own labels', async () => {
     const { spec } = await statefulSet()
     const constraints = spec.template.spec.topologySpreadConstraints
     expect(constraints.map(({ topologyKey }) => topologyKey)).toEqual([
@@ -108,7 +108,7 @@ describe('a pod', () => {
     for (const { labelSelector } of constraints) expect(labelSelector).toEqual(spec.selector)
   })
 
-  it('keeps a labelSelector that a spread constraint brings along', async () => {
+  it('keeps the labelSelector of a configured spread constraint', async () => {
     const own = {
       maxSkew: 2,
       topologyKey: 'rack',
@@ -118,7 +118,7 @@ describe('a pod', () => {
     expect((await podSpec({ values: { topologySpreadConstraints: [own] } })).topologySpreadConstraints).toEqual([own])
   })
 
-  it('takes extra environment, volumes and mounts', async () => {
+  it('has the additional environment, volumes and mounts', async () => {
     const spec = await podSpec({ files: [scenarioFile('everything')] })
     const names = spec.containers[0].env.map(({ name }) => name)
     expect(names).toEqual(['POD_NAME', 'POD_NAMESPACE', 'CONNECTOR_CONFIG', 'TZ', 'NODE_NAME'])
@@ -131,7 +131,7 @@ describe('a pod', () => {
     expect(spec.volumes).toContainEqual({ name: 'authorities', configMap: { name: 'authorities' } })
   })
 
-  it('runs the version of the chart, another tag, or one digest for ever', async () => {
+  it('runs the version of the chart, a configured tag, or a digest', async () => {
     expect((await container()).image).toMatch(/^dlr-mo-connector:[0-9]+\.[0-9]+\.[0-9]+$/)
     expect((await container({ values: { image: { repository: 'r.example/x', tag: '2' } } })).image).toBe(
       'r.example/x:2',
@@ -140,7 +140,7 @@ describe('a pod', () => {
     expect((await container({ values: { image: { tag: '2', digest } } })).image).toBe(`dlr-mo-connector@${digest}`)
   })
 
-  it('can be found by all that select it, and by no helm test', async () => {
+  it('is selected by Service, budget and policy, while the helm test is not', async () => {
     const { spec } = await statefulSet({ values: { podLabels: { tier: 'edge' } } })
     expect(spec.template.metadata.labels).toMatchObject({ ...spec.selector.matchLabels, tier: 'edge' })
     const test = await renderOne('Pod')
@@ -148,11 +148,11 @@ describe('a pod', () => {
   })
 })
 
-describe('a change of values', () => {
+describe('A change of values', () => {
   const annotations = async (values: object): Promise<Readonly<Record<string, string>>> =>
     (await statefulSet({ values: { ...MINIMAL, ...values } })).spec.template.metadata.annotations
 
-  it('restarts the pods when configuration or rendered secrets changed, and only then', async () => {
+  it('restarts the pods only if the configuration or rendered secrets changed', async () => {
     const before = await annotations({ secrets: { A: '1' } })
     const changed = { ...(MINIMAL['config'] as object), shutdownGrace: '21s' }
     expect((await annotations({ secrets: { A: '1' }, config: changed }))['checksum/config']).not.toBe(

@@ -11,14 +11,14 @@ import type { KubernetesObject, PodSpec } from './support/objects.js'
 
 const RECEIPTS = ['1', '2', '3']
 const PATIENCE_MS = 60_000
-/** All topics are of one partition, so that a look at the last is a look at all. */
+/** Every topic has one partition, so that reading it to the end reads everything. */
 const TOPIC = 'sms.dlr'
 
 interface Job extends KubernetesObject {
   spec: { template: { spec: PodSpec } }
 }
 
-/** The broker can be killed; the connector can't tell that from a network that is cut. */
+/** Kills the broker, which the connector cannot distinguish from a network that is cut. */
 let stack: Stack
 let broker: BrokerHandle
 let pod: Installation
@@ -35,7 +35,7 @@ function values(): Values {
   }
 }
 
-/** Keys of all receipts on the topic, those of transactions that were committed. */
+/** The keys of all committed receipts on the topic. */
 async function published(): Promise<string[]> {
   const kafka = new Kafka({ brokers: stack.brokers, logLevel: logLevel.NOTHING })
   const admin = kafka.admin()
@@ -67,7 +67,7 @@ afterAll(async () => {
   await stack?.stop()
 })
 
-describe('the volume of a replica that is taken away while Kafka is', () => {
+describe('The volume of a replica that is removed while Kafka is away', () => {
   let first: string[]
   let second: string[]
 
@@ -79,7 +79,7 @@ describe('the volume of a replica that is taken away while Kafka is', () => {
 
   const drain = async (args: string[]): Promise<number> => (await pod.launch(...args)).exited
 
-  it('holds what it took in, and the replica ends in order', async () => {
+  it('holds what the replica took in, and the replica ends with code 0', async () => {
     await broker.kill()
     const connector = await pod.launch('run')
     await pod.ready(connector)
@@ -92,11 +92,11 @@ describe('the volume of a replica that is taken away while Kafka is', () => {
     expect(await pod.log()).toMatch(/"entries":3\b.*entries stay in the journal for the next start/)
   })
 
-  it('is not given up for empty while Kafka is still away: the job fails, and is tried again', async () => {
+  it('is not taken for empty while Kafka is away: the job fails and is retried', async () => {
     expect(await drain([...first.slice(0, -1), '2s'])).toBe(3)
   })
 
-  it('needs the second look of the job: a drain that is interrupted ends with 0, having lost nothing', async () => {
+  it('still holds its entries after an interrupted drain, which ends with code 0', async () => {
     const interrupted = await pod.launch(...first)
     await until(async () => {
       const answer = await fetch(`${pod.admin}/livez`)
@@ -107,16 +107,16 @@ describe('the volume of a replica that is taken away while Kafka is', () => {
     expect((await pod.log()).trimEnd().split('\n').slice(-2).join('\n')).toMatch(/entries stay in the journal/)
   })
 
-  it('is emptied by the job once Kafka is back: each receipt once', async () => {
+  it('is emptied by the job once Kafka is back, each receipt once', async () => {
     await broker.restart()
     expect(await drain(first)).toBe(0)
-    // The broker answers a commit before consumers see what was committed.
+    // The broker answers a commit before consumers can read what was committed.
     await until(async () => expect(await published()).toEqual(RECEIPTS), PATIENCE_MS)
     expect(await drain(second)).toBe(0)
     expect(await published()).toEqual(RECEIPTS)
   })
 
-  it('goes on where it was when the replica comes back, and publishes nothing again', async () => {
+  it('serves the returning replica, which publishes nothing twice', async () => {
     const connector = await pod.launch('run')
     await pod.ready(connector)
     await fetch(`${pod.callbacks}/seven-main/token-of-seven?msg_id=4&status=DELIVERED`)

@@ -17,7 +17,7 @@ const TAG = `dlr-mo-connector:test-${process.pid}`
 const AGAIN = `${TAG}-again`
 const BARE = `${TAG}-bare`
 const PATIENCE_MS = 60_000
-/** In bytes, on a Debian of 75 MB: what makes it larger should be known. */
+/** The largest accepted size in bytes, on a Debian of 75 MB. A larger image needs a known reason. */
 const LARGEST = 260e6
 
 interface Inspected {
@@ -42,7 +42,7 @@ const inspected = async (tag: string): Promise<Inspected> =>
 const given = inject('imageBases')
 const missing = 'missing' in given ? given.missing : undefined
 
-describe.skipIf(missing)(`the image${missing ? ` (not tested: ${missing})` : ''}`, () => {
+describe.skipIf(missing)(`The image${missing ? ` (not tested: ${missing})` : ''}`, () => {
   const build = {
     arguments: { ...(given as Exclude<typeof given, { missing: string }>), VERSION: '1.2.3', REVISION: 'abc' },
   }
@@ -65,7 +65,7 @@ describe.skipIf(missing)(`the image${missing ? ` (not tested: ${missing})` : ''}
     await rm(folder, { recursive: true, force: true })
   })
 
-  it('says what it is, and runs as a user whose number Kubernetes can tell from root', async () => {
+  it('has OCI labels, and a numeric user that Kubernetes can verify not to be root', async () => {
     const { Config, Size } = await inspected(TAG)
     expect(Config).toMatchObject({
       User: '10001:10001',
@@ -85,7 +85,7 @@ describe.skipIf(missing)(`the image${missing ? ` (not tested: ${missing})` : ''}
     expect(Size).toBeLessThan(LARGEST)
   })
 
-  it('holds production dependencies and the program alone', async () => {
+  it('contains only production dependencies and the program', async () => {
     const list = 'console.log(JSON.stringify(fs.readdirSync("/app/node_modules")), fs.readdirSync("/app").join())'
     const [packages = '', files] = (await docker('run', '--rm', '--entrypoint', 'node', TAG, '--eval', list)).split(' ')
     const { dependencies, devDependencies } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as {
@@ -99,7 +99,7 @@ describe.skipIf(missing)(`the image${missing ? ` (not tested: ${missing})` : ''}
     expect(files).toBe('LICENSE,dist,node_modules,package.json,schemas')
   })
 
-  it('is the same to the byte when it is built anew', async () => {
+  it('has byte-identical layers when it is built again', async () => {
     await buildImage({ ...build, tag: AGAIN, anew: true })
     expect((await inspected(AGAIN)).RootFS.Layers).toEqual((await inspected(TAG)).RootFS.Layers)
   })
@@ -127,7 +127,7 @@ describe.skipIf(missing)(`the image${missing ? ` (not tested: ${missing})` : ''}
     },
   )
 
-  it('passes the demo: read-only, without capabilities, as any user', async () => {
+  it('passes the demo read-only, without capabilities, as an arbitrary user', async () => {
     const env = { ...process.env }
     delete env['KAFKA_BROKERS']
     const demo = run(process.execPath, ['--import', 'tsx', 'dev/demo.ts', '--image', TAG], { cwd: ROOT, env })
@@ -136,7 +136,7 @@ describe.skipIf(missing)(`the image${missing ? ` (not tested: ${missing})` : ''}
     expect(stdout).toMatch(/Nothing lost, nothing doubled\.\s*$/)
   })
 
-  describe('without a broker in reach', () => {
+  describe('without a reachable broker', () => {
     let container: Container
     let adminPort: number
 
@@ -168,7 +168,7 @@ describe.skipIf(missing)(`the image${missing ? ` (not tested: ${missing})` : ''}
 
     afterAll(() => container?.remove())
 
-    it('is healthy, and takes callbacks into its journal', async () => {
+    it('is healthy and takes callbacks into its journal', async () => {
       await until(async () => {
         const health = await container.inspect('{{ .State.Health.Status }}')
         if (health !== 'healthy') throw new Error(`it is ${health}`)
@@ -180,7 +180,7 @@ describe.skipIf(missing)(`the image${missing ? ` (not tested: ${missing})` : ''}
       expect(await container.exec('dlr-mo-connector', '--version')).toContain(version)
     })
 
-    it('has no process that runs as root or with rights, and tini as the first', async () => {
+    it('runs no process as root or with capabilities, and tini as process 1', async () => {
       const look = 'console.log(["comm", "status"].map((name) => fs.readFileSync(`/proc/1/${name}`, "utf8")).join(""))'
       const said = await container.exec('node', '--eval', look)
       expect(said).toMatch(/^tini$/m)
@@ -190,7 +190,7 @@ describe.skipIf(missing)(`the image${missing ? ` (not tested: ${missing})` : ''}
       expect(said).not.toMatch(/^[UG]id:.*\s0\b/m)
     })
 
-    it('ends by itself on SIGTERM, with code 0', async () => {
+    it('ends with code 0 on SIGTERM', async () => {
       expect(await container.stop()).toBe(0)
       expect(await container.logs()).toContain('entries stay in the journal for the next start')
     })

@@ -1,6 +1,6 @@
 type Schema = Record<string, unknown>
 
-/** What may stand in draft 7 and means the same there. */
+/** The keywords that draft 7 has with the same meaning. */
 const KEYWORDS = new Set(
   (
     'type properties description pattern anyOf minItems items minLength additionalProperties const enum required default ' +
@@ -9,13 +9,13 @@ const KEYWORDS = new Set(
 )
 
 /**
- * The schema of the connector's configuration as part of that of the chart's values: what is misspelt is refused at
- * `helm install`, not in a pod that starts over and over.
+ * Converts the schema of the connector's configuration into a part of the schema of the chart's values, so that
+ * `helm install` refuses a misspelt key, instead of a pod that restarts again and again.
  *
- * Nothing is required at the top, because the chart says in a sentence what is missing. Helm's regular expressions are
- * Go's, which have no look-ahead (the connector itself still refuses what only that keeps out) and write \x00 for \u0000.
+ * Nothing is required at the top level, because the chart itself explains what is missing. Helm uses Go's regular
+ * expressions, which have no look-ahead and write \x00 for \u0000. The connector still refuses what only a look-ahead refuses.
  *
- * @throws Error at a keyword that draft 7 doesn't have
+ * @throws Error if the schema contains a keyword that draft 7 does not have
  */
 export function connectorConfig(schema: Schema): Schema {
   return adapt(Object.fromEntries(Object.entries(schema).filter(([key]) => key !== '$schema' && key !== 'required')))

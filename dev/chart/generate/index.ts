@@ -6,7 +6,7 @@ import { withValuesTables } from './values-tables.js'
 
 const root = new URL('../../../', import.meta.url)
 
-/** What is generated for the chart, by absolute path: the schema of its values, and its README. */
+/** Returns the generated files of the chart by absolute path: the schema of its values, and its README. */
 export async function generatedFiles(): Promise<Map<string, string>> {
   const read = (path: string): Promise<string> => readFile(new URL(path, root), 'utf8')
   const sections = readValuesFile(await read('helm/values.yaml'))

@@ -1,4 +1,4 @@
-/** `npm run chart:generate`: writes what is generated from `helm/values.yaml` and `config/connector.schema.json`. */
+/** `npm run chart:generate`: writes the files that are generated from `helm/values.yaml` and `config/connector.schema.json`. */
 import { writeFile } from 'node:fs/promises'
 import { relative } from 'node:path'
 import { generatedFiles } from './index.js'

@@ -1,17 +1,17 @@
 import { isMap, isScalar, isSeq, parse, parseDocument } from 'yaml'
 import type { Node, Pair, YAMLMap } from 'yaml'
 
-/** One key of `values.yaml`, with what is written above it. */
+/** One key of `values.yaml`, with the comment above it. */
 export interface Value {
   /** `persistence.size` */
   readonly path: string
   readonly name: string
-  /** In Markdown; empty where nothing is written. */
+  /** The comment as Markdown; empty if there is none. */
   readonly description: string
   /** Keywords of JSON Schema from its `@schema` lines. */
   readonly keywords: Readonly<Record<string, unknown>>
   readonly default: unknown
-  /** Its keys, where it is a section with keys of its own; undefined for a value that is set as a whole. */
+  /** The keys of a section; undefined for a value that is set as a whole. */
   readonly children: readonly Value[] | undefined
 }
 
@@ -23,11 +23,11 @@ export interface Section {
 /**
  * Reads `values.yaml`: keys, defaults and the comments above them.
  *
- * @throws Error at a key whose default doesn't tell its type and that says nothing of it either
+ * @throws Error at a key whose type follows neither from its default nor from a `@schema` line
  */
 export function readValuesFile(text: string): Section[] {
   const document = parseDocument(text)
-  if (!isMap(document.contents)) throw new Error('values.yaml holds no keys')
+  if (!isMap(document.contents)) throw new Error('values.yaml contains no keys')
   const values = readMap(document.contents, '', text)
 
   const sections: { title: string; values: Value[]; offset: number }[] = []
@@ -36,7 +36,7 @@ export function readValuesFile(text: string): Section[] {
   }
   for (const [index, pair] of document.contents.items.entries()) {
     const section = sections.findLast(({ offset }) => offset < keyOf(pair).offset)
-    if (section === undefined) throw new Error(`${keyOf(pair).name} stands before the first @section`)
+    if (section === undefined) throw new Error(`${keyOf(pair).name} precedes the first @section`)
     section.values.push(values[index] as Value)
   }
   return sections
@@ -53,10 +53,11 @@ function readPair(pair: Pair<Node, Node | null>, parent: string, text: string): 
   const node = pair.value
   const isWhole = 'properties' in keywords || 'additionalProperties' in keywords
   const children = isMap(node) && !isWhole ? readMap(node, path, text) : undefined
-  if (children?.length === 0) throw new Error(`${path}: say with @schema what an empty section takes`)
-  if (isSeq(node) && !('items' in keywords)) throw new Error(`${path}: say with @schema what items the list takes`)
+  if (children?.length === 0) throw new Error(`${path}: describe with @schema what this empty section accepts`)
+  if (isSeq(node) && !('items' in keywords))
+    throw new Error(`${path}: describe with @schema which items the list accepts`)
   if (isScalar(node) && node.value === null && !('type' in keywords)) {
-    throw new Error(`${path}: say with @schema what may stand in the place of null`)
+    throw new Error(`${path}: describe with @schema what is allowed instead of null`)
   }
   const value: unknown = node?.toJS(parseDocument(''))
   return { path, name, description, keywords, default: value, children }
@@ -67,7 +68,7 @@ function keyOf(pair: Pair): { name: string; offset: number } {
   return { name: String(pair.key.value), offset: pair.key.range[0] }
 }
 
-/** The lines of comment right above the key at `offset`. */
+/** Returns the comment lines directly above the key at `offset`. */
 function readComment(text: string, offset: number): Pick<Value, 'description' | 'keywords'> {
   const above = text.slice(0, text.lastIndexOf('\n', offset)).split('\n')
   const first = above.findLastIndex((line) => !/^\s*#/.test(line)) + 1

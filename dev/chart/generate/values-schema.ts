@@ -4,11 +4,11 @@ import type { Section, Value } from './values-file.js'
 type Schema = Record<string, unknown>
 
 /**
- * The JSON Schema of `values.yaml`, that Helm checks values with. Closed: a key that isn't there is refused.
+ * Returns the JSON Schema of `values.yaml`, by which Helm validates values. Unknown keys are refused.
  *
- * Draft 7, because older versions of Helm know no later one.
+ * The schema is draft 7, because older versions of Helm support no later draft.
  *
- * @param connectorSchema `config/connector.schema.json`: what may stand in `config`
+ * @param connectorSchema `config/connector.schema.json`, the schema of `config`
  */
 export function valuesSchema(sections: readonly Section[], connectorSchema: Schema): Schema {
   return {

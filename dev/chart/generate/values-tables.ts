@@ -4,14 +4,14 @@ const BEGIN = '<!-- values: generated from values.yaml by `npm run chart:generat
 const END = '<!-- /values -->'
 
 /**
- * The README of the chart with its tables of values made anew.
+ * Returns the README of the chart with regenerated tables of values.
  *
- * @throws Error when the marks between which they stand are gone
+ * @throws Error if the marker lines around the tables are missing
  */
 export function withValuesTables(readme: string, sections: readonly Section[]): string {
   const begin = readme.indexOf(BEGIN)
   const end = readme.indexOf(END)
-  if (begin < 0 || end < begin) throw new Error(`helm/README.md must hold the lines ${BEGIN} and ${END}`)
+  if (begin < 0 || end < begin) throw new Error(`helm/README.md must contain the lines ${BEGIN} and ${END}`)
   const tables = sections.map(({ title, values }) => `### ${title}\n\n${table(values)}`).join('\n\n')
   return `${readme.slice(0, begin)}${BEGIN}\n\n${tables}\n\n${readme.slice(end)}`
 }

@@ -5,26 +5,26 @@ import { succeeds } from './docker.js'
 
 const SCRIPT = fileURLToPath(new URL('local-bases.sh', import.meta.url))
 
-/** The images that the Dockerfile begins with, as its build arguments. */
+/** The base images of the Dockerfile, as its build arguments. */
 export interface Bases {
   readonly NODE_IMAGE: string
   readonly BASE_IMAGE: string
 }
 
-/** Those that the Dockerfile names itself, and those that `local-bases.sh` makes. */
+/** The defaults of the Dockerfile, and the images that `local-bases.sh` builds. */
 const PUBLISHED: Bases = { NODE_IMAGE: 'node:24-bookworm-slim', BASE_IMAGE: 'debian:bookworm-slim' }
 const LOCAL: Bases = { NODE_IMAGE: 'local/node:24', BASE_IMAGE: 'local/debian:bookworm-slim' }
 
 /**
- * The first of: those that NODE_IMAGE and BASE_IMAGE name, those that the daemon has or can pull, those made here before,
- * those that can be made here now. Undefined (and why) when there is no way to any.
+ * Returns the first available of: the images that NODE_IMAGE and BASE_IMAGE name, the images that the daemon has or can pull,
+ * images that were built locally before, and images that can be built now. Returns the reason if there are none.
  */
 export async function bases(progress: Progress): Promise<Bases | { missing: string }> {
   const { NODE_IMAGE, BASE_IMAGE } = process.env
   if (NODE_IMAGE && BASE_IMAGE) return { NODE_IMAGE, BASE_IMAGE }
   if (await haveAll(LOCAL)) return LOCAL
   if ((await haveAll(PUBLISHED)) || (await pullAll(PUBLISHED))) return PUBLISHED
-  progress.step('No image can be pulled; making the base images from packages (some minutes) ...')
+  progress.step('No image can be pulled; building the base images from packages (takes some minutes) ...')
   const code = await new Promise<number | null>((resolve) => {
     const child = spawn(SCRIPT, { stdio: ['ignore', 'ignore', 'inherit'] })
     child.on('error', () => resolve(127))

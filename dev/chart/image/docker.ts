@@ -4,9 +4,9 @@ import { promisify } from 'node:util'
 const run = promisify(execFile)
 
 /**
- * What a Docker command prints.
+ * Runs a Docker command and returns its standard output.
  *
- * @throws Error with what it complains of
+ * @throws Error with the error output of the command
  */
 export async function docker(...args: string[]): Promise<string> {
   try {

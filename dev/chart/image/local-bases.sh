@@ -1,12 +1,12 @@
 #!/bin/sh
-# Makes the two images that the Dockerfile begins with, where no image registry can be reached: a Debian from its package
-# mirror, and on it Node.js and npm from their packages. Needs root, debootstrap, npm and a Docker daemon.
+# Builds the two base images of the Dockerfile where no image registry can be reached: Debian from its packages, and on top of
+# it Node.js and npm from npm packages. Needs root, debootstrap, npm and a Docker daemon.
 #
 #   dev/chart/image/local-bases.sh
 #   docker build --tag dlr-mo-connector \
 #     --build-arg NODE_IMAGE=local/node:24 --build-arg BASE_IMAGE=local/debian:bookworm-slim .
 #
-# EXTRA_CA names a file of certificates that the build must trust, behind a proxy that opens TLS.
+# EXTRA_CA names a file of certificates that the build must trust, for example behind a TLS-intercepting proxy.
 set -eu
 
 node=${NODE_VERSION:-24}
@@ -16,7 +16,7 @@ trap 'rm -rf "$work"' EXIT
 
 echo "Debian, by debootstrap ..." >&2
 debootstrap --variant=minbase bookworm "$work/debian" >"$work/log" 2>&1 || { tail "$work/log" >&2; exit 1; }
-# As slim as the image of that name: no package cache, no documents, no translations.
+# Like the official slim image, this one contains no package cache, no documents and no translations.
 (
   cd "$work/debian"
   rm -rf var/cache/apt/* var/lib/apt/lists/* var/log/* usr/share/doc/* usr/share/man/* usr/share/info/* \

@@ -4,7 +4,7 @@ import { bases } from './bases.js'
 import type { Bases } from './bases.js'
 import { succeeds } from './docker.js'
 
-/** What the tests of the image build it from, or why they can't: `inject('imageBases')`. */
+/** Provides the base images to the tests of the image, or the reason why there are none: `inject('imageBases')`. */
 export default async function setup(project: TestProject): Promise<void> {
   const progress = progressOn()
   const given = (await succeeds('info')) ? await bases(progress) : { missing: 'no Docker daemon is usable here' }

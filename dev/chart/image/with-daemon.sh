@@ -1,10 +1,10 @@
 #!/bin/sh
-# Runs a command with a Docker daemon of its own, for machines that have `dockerd` and run none:
+# Runs a command with its own Docker daemon, on machines where `dockerd` is installed but not running:
 #
 #   dev/chart/image/with-daemon.sh npm run test:image
 #
-# Needs root. When the command ends, so does the daemon, and what it stored is deleted. DOCKER_DATA names a folder that
-# is kept instead: base images needn't be made anew next time.
+# Needs root. The daemon ends with the command, and its data is deleted. DOCKER_DATA names a folder that is kept instead, so
+# that base images need not be built again.
 set -eu
 
 work=$(mktemp -d)

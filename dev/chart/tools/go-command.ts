@@ -7,26 +7,26 @@ import type { Progress } from '../../progress.js'
 
 const run = promisify(execFile)
 
-/** On the PATH, and where Go's own installer puts it. */
+/** The command on the PATH, and the default path of Go's installer. */
 const PLACES = ['go', '/usr/local/go/bin/go']
 
-/** A Go that is new enough, and what must stand in its environment. */
+/** A Go command that is new enough, and the environment variables that it needs. */
 export interface GoCommand {
   readonly command: string
   readonly env: Readonly<Record<string, string>>
 }
 
 /**
- * The Go to build a module with. What a distribution packages is often older than what Kubernetes asks for: one from 1.21
- * on fetches the version that it is told, by itself; an earlier one fetches it as the module that it is published as. Both
- * check it against Go's checksum database, and keep it in Go's own cache.
+ * Returns the Go command to build a module with. The Go of a distribution is often older than Kubernetes demands. Version 1.21
+ * and later download the demanded version by themselves; for an earlier one this function downloads it as a module. Both are
+ * verified against Go's checksum database and kept in Go's own cache.
  *
- * @param goMod path of a go.mod; its `go` line says which version is needed
- * @throws Error in a sentence when there is no Go at all, or with its words when it can't fetch the other
+ * @param goMod path of a go.mod, whose `go` line states the version
+ * @throws Error if there is no Go, or with Go's error output if it cannot download the other version
  */
 export async function goCommand(goMod: string, progress: Progress): Promise<GoCommand> {
   const wanted = /^go (\d+\.\d+\.\d+)$/m.exec(await readFile(goMod, 'utf8'))?.[1]
-  if (wanted === undefined) throw new Error(`${goMod} doesn't say which version of Go it needs`)
+  if (wanted === undefined) throw new Error(`${goMod} does not state the Go version that it needs`)
   const found = await newest()
   if (found === undefined) {
     throw new Error(
@@ -35,7 +35,7 @@ export async function goCommand(goMod: string, progress: Progress): Promise<GoCo
     )
   }
   if (!isOlder(found.version, wanted)) return { command: found.command, env: { GOTOOLCHAIN: 'local' } }
-  progress.step(`Go here is ${found.version}; it fetches ${wanted} ...`)
+  progress.step(`Go is ${found.version}; downloading ${wanted} ...`)
   if (!isOlder(found.version, '1.21.0')) return { command: found.command, env: { GOTOOLCHAIN: `go${wanted}` } }
   return { command: await toolchainModule(found.command, wanted), env: { GOTOOLCHAIN: 'local' } }
 }
@@ -43,7 +43,7 @@ export async function goCommand(goMod: string, progress: Progress): Promise<GoCo
 async function newest(): Promise<{ command: string; version: string } | undefined> {
   const found: { command: string; version: string }[] = []
   for (const command of PLACES) {
-    // In a folder without a go.mod, which could ask for another version.
+    // The folder must not contain a go.mod, which could demand another version.
     const said = await run(command, ['env', 'GOVERSION'], {
       cwd: tmpdir(),
       env: { ...process.env, GOTOOLCHAIN: 'local' },
@@ -56,7 +56,7 @@ async function newest(): Promise<{ command: string; version: string } | undefine
   return found.sort((a, b) => (isOlder(a.version, b.version) ? 1 : -1))[0]
 }
 
-/** Fetches `golang.org/toolchain` as Go 1.21 would; a module knows no executable bits, so they are set here as there. */
+/** Downloads `golang.org/toolchain` as Go 1.21 does. A module has no executable bits, so they are set here as Go does. */
 async function toolchainModule(command: string, version: string): Promise<string> {
   const { stdout: platform } = await run(command, ['env', 'GOOS', 'GOARCH'])
   const module = `golang.org/toolchain@v0.0.1-go${version}.${platform.trim().split('\n').join('-')}`
@@ -76,7 +76,7 @@ async function toolchainModule(command: string, version: string): Promise<string
   }
 }
 
-/** Versions as `1.19` or `1.26.8`. */
+/** Compares versions such as `1.19` and `1.26.8`. */
 function isOlder(version: string, than: string): boolean {
   const [a, b] = [version, than].map((text) => text.split('.').map(Number)) as [number[], number[]]
   const differs = [0, 1, 2].find((place) => (a[place] ?? 0) !== (b[place] ?? 0))

