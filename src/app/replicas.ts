@@ -65,12 +65,14 @@ export function buildReplica(config: Config, parts: ReplicaSetup): Replica | und
 }
 
 /** Everything here, for as long as this process runs. */
-export function standaloneScheduler(observer: Pick<SharingObserver, 'membership' | 'owned'>): WorkScheduler {
+export function standaloneScheduler(
+  observer: Pick<SharingObserver, 'membershipChanged' | 'ownershipChanged'>,
+): WorkScheduler {
   let switches: WorkSwitch[] = []
   return {
     start(works) {
-      observer.membership('assigned', 0, null, [])
-      for (const { source } of works) observer.owned(source, true)
+      observer.membershipChanged('assigned', 0, null, [])
+      for (const { source } of works) observer.ownershipChanged(source, true)
       switches = works
         .flatMap(({ poll, reconcile }) => [poll, reconcile].flatMap((begin) => begin ?? []))
         .map((begin) => new WorkSwitch(begin))

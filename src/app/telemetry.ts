@@ -109,42 +109,42 @@ function count(metrics: Metrics, { source, via, kind, reason, receivedAt }: Item
 }
 
 export const observePulls = ({ metrics, status }: TelemetryDeps): PullObserver => ({
-  requested: (source, outcome) => metrics.pullRequests.inc({ source, outcome }),
-  limit: (source, limit) => metrics.pullLimit.set({ source }, limit),
-  custody: (seconds) => metrics.custody.observe(seconds),
-  state: (source, state) => status.pull(source, state),
+  requestEnded: (source, outcome) => metrics.pullRequests.inc({ source, outcome }),
+  pageSizeChanged: (source, limit) => metrics.pullLimit.set({ source }, limit),
+  custodyTaken: (seconds) => metrics.custody.observe(seconds),
+  stateChanged: (source, state) => status.pull(source, state),
 })
 
 export const observeReconciling = ({ metrics, status }: TelemetryDeps): ReconcileObserver => ({
-  requested: (source, endpoint, outcome) => metrics.reconcileRequests.inc({ source, endpoint, outcome }),
-  known: (source, items) => {
+  requestEnded: (source, endpoint, outcome) => metrics.reconcileRequests.inc({ source, endpoint, outcome }),
+  knownItemsDropped: (source, items) => {
     // As the pipeline would have counted them, had the answer been kept.
     metrics.itemsReceived.inc({ source, via: 'QUERY' }, items)
     metrics.duplicatesSuppressed.inc({ source }, items)
   },
-  gaveUp: (source, messages) => metrics.watchGivenUp.inc({ source }, messages),
-  custody: (seconds) => metrics.custody.observe(seconds),
-  state: (source, state) => {
+  messagesGivenUp: (source, messages) => metrics.watchGivenUp.inc({ source }, messages),
+  custodyTaken: (seconds) => metrics.custody.observe(seconds),
+  stateChanged: (source, state) => {
     metrics.watched.set({ source }, state.watched)
     status.reconciling(source, state)
   },
 })
 
 export const observeSharing = ({ metrics, status }: TelemetryDeps): SharingObserver => ({
-  membership: (membership, since, reason, partitions) => {
+  membershipChanged: (membership, since, reason, partitions) => {
     metrics.sharingAssigned.set(membership === 'assigned' ? 1 : 0)
     status.sharing.membership({ membership, since, reason, partitions })
   },
-  owned: (source, owned) => {
+  ownershipChanged: (source, owned) => {
     metrics.sourceOwned.set({ source }, owned ? 1 : 0)
     status.sharing.owned(source, owned)
   },
-  left: (source) => status.left(source),
-  following: (state, reason) => status.sharing.following({ state, reason }),
-  doubled: (source) => metrics.publishedTwice.inc({ source }),
+  pollingHandedOver: (source) => status.left(source),
+  followingChanged: (state, reason) => status.sharing.following({ state, reason }),
+  publishedTwice: (source) => metrics.publishedTwice.inc({ source }),
 })
 
 export const observeCallbacks = ({ metrics }: TelemetryDeps): CallbackObserver => ({
   answered: (source, code) => metrics.callbacks.inc({ source, code: String(code) }),
-  custody: (seconds) => metrics.custody.observe(seconds),
+  custodyTaken: (seconds) => metrics.custody.observe(seconds),
 })

@@ -18,7 +18,7 @@ import { clientAddress } from './addresses.js'
 import { type CallbackSourceOptions, type RejectionReason, Guards, unknownSourceGuards } from './authentication.js'
 import { BodyRoom, readBody } from './body.js'
 import { ThrottledLog } from './throttled-log.js'
-import { httpServer, type ServerTls } from '../http-server/http-server.js'
+import { httpServer, type ServerTls } from './http-server.js'
 import type { Log } from '../core/log.js'
 import type { CallbackObserver } from '../core/observers.js'
 import { refuseUnparsed, refuseWhileSending } from './refusal.js'
@@ -186,7 +186,7 @@ export class CallbackServer {
   #thank({ res, source, began }: Call): void {
     const { observer, clock } = this.#deps
     res.writeHead(200, this.#leaving ? OK_AND_CLOSE : OK).end()
-    observer.custody((clock.monotonic() - began) / 1_000)
+    observer.custodyTaken((clock.monotonic() - began) / 1_000)
     observer.answered(source.name, 200)
     this.#complaints.taken()
   }

@@ -88,13 +88,7 @@ export interface DeadLetter extends Envelope {
 export type Event = DeliveryReceipt | InboundMessage | DeadLetter
 
 /**
- * Every field of an item: keys as sent, nested JSON as `data[id]`; strings unchanged (but `wellFormed`), other JSON
+ * Every field of an item: keys as sent, nested JSON as `data[id]`; strings unchanged, but for lone surrogates, other JSON
  * values as their JSON text; a repeated parameter as `name[0]`, `name[1]`.
  */
 export type Raw = Readonly<Record<string, string>>
-
-/**
- * A text as UTF-8 and so Avro can hold it: half of a surrogate pair, as left by who cuts a text within an emoji, becomes
- * U+FFFD. Written as it is, it would make a record that strict readers refuse as a whole.
- */
-export const wellFormed = (text: string): string => text.replace(/\p{Surrogate}/gu, '\ufffd')

@@ -35,11 +35,11 @@ export interface PullState {
 }
 
 export interface PullObserver {
-  requested(source: string, outcome: PullOutcome): void
-  limit(source: string, limit: number): void
+  requestEnded(source: string, outcome: PullOutcome): void
+  pageSizeChanged(source: string, limit: number): void
   /** Seconds from the last byte of an answer to its being durable. */
-  custody(seconds: number): void
-  state(source: string, state: PullState): void
+  custodyTaken(seconds: number): void
+  stateChanged(source: string, state: PullState): void
 }
 
 /** What the reconciler asks. */
@@ -81,21 +81,21 @@ export interface ReconcileState {
 }
 
 export interface ReconcileObserver {
-  requested(source: string, endpoint: ReconcileEndpoint, outcome: ReconcileOutcome): void
+  requestEnded(source: string, endpoint: ReconcileEndpoint, outcome: ReconcileOutcome): void
   /** Items of an answer that was not kept because every one of them is published, or in the journal, already. */
-  known(source: string, items: number): void
+  knownItemsDropped(source: string, items: number): void
   /** Messages that are asked for no more, without a final receipt. */
-  gaveUp(source: string, messages: number): void
+  messagesGivenUp(source: string, messages: number): void
   /** Seconds from the last byte of an answer to its being durable. */
-  custody(seconds: number): void
-  state(source: string, state: ReconcileState): void
+  custodyTaken(seconds: number): void
+  stateChanged(source: string, state: ReconcileState): void
 }
 
 export interface CallbackObserver {
   /** `source` is '' for requests that name none that exists, so that no caller can grow the label. */
   answered(source: string, code: number): void
   /** Seconds from the request's headers to its being durable. */
-  custody(seconds: number): void
+  custodyTaken(seconds: number): void
 }
 
 /** What happened to entries, for metrics, status and log. */
@@ -132,15 +132,15 @@ export type Membership = 'waiting' | 'assigned' | 'disconnected' | 'standalone'
 
 export interface FollowerObserver {
   /** An event that is on a topic twice: two replicas had it at the same time. */
-  doubled(source: string): void
+  publishedTwice(source: string): void
   /** `reason`: in a sentence, why reading waits. */
-  following(state: 'idle' | 'reading' | 'following' | 'waiting', reason: string | null): void
+  followingChanged(state: 'idle' | 'reading' | 'following' | 'waiting', reason: string | null): void
 }
 
 /** For metrics and the status page. */
 export interface SharingObserver extends FollowerObserver {
-  membership(standing: Membership, since: number, reason: string | null, partitions: readonly number[]): void
-  owned(source: string, owned: boolean): void
+  membershipChanged(standing: Membership, since: number, reason: string | null, partitions: readonly number[]): void
+  ownershipChanged(source: string, owned: boolean): void
   /** Polling has ended here; another replica does it. */
-  left(source: string): void
+  pollingHandedOver(source: string): void
 }

@@ -1,5 +1,5 @@
 /** Dead letters as records: cut where the body is long, and made of events that no record can hold. */
-import { type DeadLetter, type DeliveryReceipt, type InboundMessage, wellFormed } from '../core/event.js'
+import type { DeadLetter, DeliveryReceipt, InboundMessage } from '../core/event.js'
 import type { Origin } from './encoder.js'
 
 /** Bytes of body that one record takes at most. */
@@ -58,4 +58,4 @@ export const withShortenedDetail = (letter: DeadLetter): DeadLetter => ({
 })
 
 const shorten = (text: string): string =>
-  text.length <= LONGEST_FACT ? text : `${wellFormed(text.slice(0, LONGEST_FACT))}… (cut, ${text.length} characters)`
+  text.length <= LONGEST_FACT ? text : `${text.slice(0, LONGEST_FACT).toWellFormed()}… (cut, ${text.length} characters)`

@@ -13,7 +13,7 @@ export const answerFacts = (answer: HttpAnswer, method: string, url: URL, secret
     ...(type === undefined ? {} : { 'content-type': type }),
     ...(encoding === undefined ? {} : { 'content-encoding': encoding }),
     status: String(answer.status),
-    ...(answer.cut === null ? {} : { complete: 'false' }),
+    ...(answer.truncatedBy === null ? {} : { complete: 'false' }),
   }
 }
 
@@ -32,7 +32,7 @@ const withoutCredentials = (query: string, secrets: readonly string[]): string =
 
 /** `{"results":[]}` without a content coding: the one answer that holds nothing and needs no custody. */
 export const isEmptyPage = (answer: HttpAnswer): boolean =>
-  answer.cut === null &&
+  answer.truncatedBy === null &&
   answer.headers['content-encoding'] === undefined &&
   answer.body.byteLength < 256 &&
   Buffer.from(answer.body.buffer, answer.body.byteOffset, answer.body.byteLength)

@@ -30,7 +30,7 @@ export interface HttpAnswer {
   readonly headers: Readonly<Record<string, string>>
   readonly body: Uint8Array
   /** Why the body stops where it does; null when it is complete. */
-  readonly cut: string | null
+  readonly truncatedBy: string | null
 }
 
 /** Not a byte of a body came, and no complete answer either. */
@@ -39,7 +39,7 @@ export interface NoHttpAnswer {
   readonly reason: 'timeout' | 'network-error'
   readonly detail: string
   /** Whether the request was on the wire: if so the provider may have emptied a page into nothing. */
-  readonly sent: boolean
+  readonly wasSent: boolean
 }
 
 /** A socket between two requests of one drain is trusted this long, in ms. */
@@ -64,7 +64,7 @@ export class Connection {
   }
 
   /** Never rejects. One at a time. */
-  ask(request: OutgoingRequest): Promise<HttpAnswer | NoHttpAnswer> {
+  send(request: OutgoingRequest): Promise<HttpAnswer | NoHttpAnswer> {
     const { pathname, search } = new URL(request.url)
     return new Promise((resolve) => {
       const exchange = new Exchange(this.#maxAnswer, (result) => {
@@ -142,13 +142,13 @@ class Exchange implements Dispatcher.DispatchHandler {
     const detail = describe(error)
     if (this.#bytes > 0) return this.#done(this.#answer(detail))
     const reason = /TIMEOUT/.test(codeOf(error)) ? 'timeout' : 'network-error'
-    this.#done({ kind: 'none', reason, detail, sent: this.sent })
+    this.#done({ kind: 'none', reason, detail, wasSent: this.sent })
   }
 
   #answer(cut: string | null): HttpAnswer {
     const [only] = this.#chunks
     const body = this.#chunks.length === 1 && only !== undefined ? only : Buffer.concat(this.#chunks, this.#bytes)
-    return { kind: 'answer', status: this.#status, headers: this.#headers, body, cut }
+    return { kind: 'answer', status: this.#status, headers: this.#headers, body, truncatedBy: cut }
   }
 }
 

@@ -14,7 +14,7 @@ import type { Provider, PullAccount, PullProtocol, PullVerdict } from '../provid
 import type { Received } from '../core/received.js'
 import { Connection, type HttpAnswer, type ConnectionOptions } from '../http-client/connection.js'
 import { Backoff } from '../core/retry.js'
-import { retryAfter } from '../http-client/retry-after.js'
+import { parseRetryAfter } from '../http-client/retry-after.js'
 import { appendWithRetry } from './append-with-retry.js'
 import type { Log } from '../core/log.js'
 import type { PullObserver, PullOutcome, PullState } from '../core/observers.js'
@@ -112,8 +112,8 @@ export class Poller {
     while (!this.#stopping.signal.aborted) {
       const step = await this.#roomThenStep()
       if (step === undefined) continue
-      this.#deps.observer.requested(this.#options.source, step.outcome)
-      this.#deps.observer.limit(this.#options.source, this.#pace.limit)
+      this.#deps.observer.requestEnded(this.#options.source, step.outcome)
+      this.#deps.observer.pageSizeChanged(this.#options.source, this.#pace.limit)
       if (step.wait > 0) await this.#pause(step.outcome === 'empty' ? 'idle' : 'backing-off', step.wait)
     }
     await this.#hangUp()
@@ -161,9 +161,9 @@ export class Poller {
     const url = new URL(request.url)
     this.#report.say('asking')
     this.#connection ??= new Connection(url.origin, this.#options)
-    const answer = await this.#connection.ask(request)
+    const answer = await this.#connection.send(request)
     if (answer.kind === 'none') {
-      if (answer.sent) this.#pace.failed()
+      if (answer.wasSent) this.#pace.failed()
       else this.#pace.error()
       return this.#failed(answer.reason, answer.detail)
     }
@@ -201,7 +201,7 @@ export class Poller {
       giveUp: this.#givingUp.signal,
       refused: () => this.#report.say('journal-refuses'),
     })
-    if (taken) observer.custody((clock.monotonic() - began) / 1_000)
+    if (taken) observer.custodyTaken((clock.monotonic() - began) / 1_000)
   }
 
   #inspect(received: Received): PullVerdict {
@@ -214,12 +214,16 @@ export class Poller {
 
   /** @param duration ms from the request to the answer being durable */
   #judge(answer: HttpAnswer, verdict: PullVerdict, duration: number, url: URL): Step {
-    const asked = retryAfter(answer.headers['retry-after'], this.#deps.clock.now())
+    const asked = parseRetryAfter(answer.headers['retry-after'], this.#deps.clock.now())
     const rows = verdict.kind === 'page' ? verdict.rows : 0
     if (rows > 0) this.#report.page()
-    if (answer.cut !== null) {
+    if (answer.truncatedBy !== null) {
       this.#pace.failed()
-      return this.#failed('cut', `the answer was cut after ${answer.body.byteLength} bytes: ${answer.cut}`, asked)
+      return this.#failed(
+        'cut',
+        `the answer was cut after ${answer.body.byteLength} bytes: ${answer.truncatedBy}`,
+        asked,
+      )
     }
     if (verdict.kind !== 'page') {
       this.#pace.error()

@@ -35,7 +35,7 @@ export class PullReport {
   say(state: PullState['state'], nextAt: number | null = null): void {
     if (state !== this.#state) this.#since = this.#clock.now()
     this.#state = state
-    this.#observer.state(this.#source, {
+    this.#observer.stateChanged(this.#source, {
       state,
       since: this.#since,
       limit: this.#pace.limit,

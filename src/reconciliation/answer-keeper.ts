@@ -39,7 +39,7 @@ export interface KeepDeps {
   readonly recognise: (entry: NewEntry) => Recognised
   readonly shared?: SharedKnowledge | undefined
   readonly clock: Clock
-  readonly observer: Pick<ReconcileObserver, 'known' | 'custody'>
+  readonly observer: Pick<ReconcileObserver, 'knownItemsDropped' | 'custodyTaken'>
 }
 
 /** Answers held back at most. */
@@ -96,9 +96,9 @@ export class AnswerKeeper {
     if (recognised.hasNewItems) {
       const began = clock.monotonic()
       recognised.markStored(await journal.append(entry)) // invariant 1
-      return observer.custody((clock.monotonic() - began) / 1_000)
+      return observer.custodyTaken((clock.monotonic() - began) / 1_000)
     }
-    if (recognised.items > 0) observer.known(entry.source, recognised.items)
+    if (recognised.items > 0) observer.knownItemsDropped(entry.source, recognised.items)
     // The pipeline closes what it reads a final receipt of; of this it will read nothing.
     const settled = recognised.settled.filter((id) => journal.watchList.has(entry.source, id))
     if (settled.length > 0) await journal.watchList.remove(entry.source, settled)

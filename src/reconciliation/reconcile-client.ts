@@ -12,11 +12,11 @@ import type { Provider, ReconcileProtocol, ReconcileVerdict } from '../providers
 import type { OutgoingRequest } from '../http-client/connection.js'
 import { Connection, type HttpAnswer, type ConnectionOptions } from '../http-client/connection.js'
 import { Backoff } from '../core/retry.js'
-import { retryAfter } from '../http-client/retry-after.js'
+import { parseRetryAfter } from '../http-client/retry-after.js'
 import type { Log } from '../core/log.js'
 import type { ReconcileEndpoint, ReconcileObserver, ReconcileOutcome } from '../core/observers.js'
 import { answerFacts, describeRedirect } from '../http-client/answer.js'
-import { RateLimit } from '../http-client/rate-limit.js'
+import { RateLimiter } from '../http-client/rate-limiter.js'
 import { AnswerKeeper, type KeepDeps } from './answer-keeper.js'
 import type { ReconcileReport } from './reconcile-report.js'
 
@@ -67,7 +67,7 @@ export class ReconcileClient {
   readonly #deps: ReconcileClientDeps
   readonly #report: ReconcileReport
   readonly #stop: AbortSignal
-  readonly #limit: RateLimit
+  readonly #limit: RateLimiter
   readonly #backoffs: Readonly<Record<ReconcileEndpoint, Backoff>>
   readonly #keeper: AnswerKeeper
   #connection: Connection | undefined
@@ -77,7 +77,7 @@ export class ReconcileClient {
     this.#deps = deps
     this.#report = report
     this.#stop = stop
-    this.#limit = new RateLimit(options.requestsPerSecond, deps.clock, stop)
+    this.#limit = new RateLimiter(options.requestsPerSecond, deps.clock, stop)
     this.#keeper = new AnswerKeeper(deps, stop)
     this.#backoffs = { status: this.backoff(), outbound: this.backoff(), inbound: this.backoff() }
   }
@@ -95,7 +95,7 @@ export class ReconcileClient {
    * @param build called when the turn has come, so that what is asked is what is wanted then; undefined: nothing is
    */
   async ask(endpoint: ReconcileEndpoint, build: () => OutgoingRequest | undefined): Promise<Asked> {
-    const asked = await this.#limit.turn(async () => {
+    const asked = await this.#limit.run(async () => {
       await this.#room()
       await this.#knowledge()
       const request = this.#stop.aborted ? undefined : build()
@@ -170,15 +170,15 @@ export class ReconcileClient {
     const { source, account } = this.#options
     const url = new URL(request.url)
     this.#connection ??= new Connection(url.origin, this.#options)
-    const answer = await this.#connection.ask(request)
+    const answer = await this.#connection.send(request)
     if (this.#stop.aborted) return NOTHING
     if (answer.kind === 'none') return this.failed(endpoint, answer.reason, answer.detail)
-    const wait = retryAfter(answer.headers['retry-after'], clock.now())
+    const wait = parseRetryAfter(answer.headers['retry-after'], clock.now())
     if (answer.status === 429 || answer.status === 503) {
       return this.failed(endpoint, 'rate-limited', `HTTP status ${answer.status}`, wait)
     }
-    if (answer.cut !== null) {
-      return this.failed(endpoint, 'cut', `cut after ${answer.body.byteLength} bytes: ${answer.cut}`, wait)
+    if (answer.truncatedBy !== null) {
+      return this.failed(endpoint, 'cut', `cut after ${answer.body.byteLength} bytes: ${answer.truncatedBy}`, wait)
     }
     const entry: NewEntry = {
       source,

@@ -44,7 +44,7 @@ export class ReconcileReport {
 
   /** Of what ended neither well nor in trouble. */
   requested(endpoint: ReconcileEndpoint, outcome: ReconcileOutcome): void {
-    this.#observer.requested(this.#source, endpoint, outcome)
+    this.#observer.requestEnded(this.#source, endpoint, outcome)
     this.say()
   }
 
@@ -74,7 +74,7 @@ export class ReconcileReport {
     const state = stopped ?? this.#now()
     if (state !== this.#state) this.#since = this.#clock.now()
     this.#state = state
-    this.#observer.state(this.#source, {
+    this.#observer.stateChanged(this.#source, {
       state,
       since: this.#since,
       watched: this.#watched,

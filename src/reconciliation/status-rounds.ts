@@ -98,7 +98,7 @@ export class StatusRounds {
     const { watchList, observer, log } = this.#deps
     const { source, giveUpAfter } = this.#options
     await watchList.remove(source, messageIds)
-    observer.gaveUp(source, messageIds.length)
+    observer.messagesGivenUp(source, messageIds.length)
     log.info(
       { source, messages: messageIds.length, giveUpAfterSeconds: giveUpAfter / 1_000 },
       'messages without a final receipt are asked for no more',

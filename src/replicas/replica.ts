@@ -111,10 +111,10 @@ export class Replica {
     const { observer } = this.#deps
     for (const { source, poll, reconcile } of works) {
       this.#switches.set(source, {
-        ...(poll && { poll: new WorkSwitch(poll, () => observer.left(source)) }),
+        ...(poll && { poll: new WorkSwitch(poll, () => observer.pollingHandedOver(source)) }),
         ...(reconcile && { reconcile: new WorkSwitch(reconcile) }),
       })
-      observer.owned(source, false)
+      observer.ownershipChanged(source, false)
     }
     this.#ownership.start()
     this.#member.start()
@@ -162,7 +162,7 @@ export class Replica {
   #changed(): void {
     const { observer, log } = this.#deps
     const { membership, since, reason, assignment } = this.#ownership
-    observer.membership(membership, since, reason, assignment?.assigned ?? [])
+    observer.membershipChanged(membership, since, reason, assignment?.assigned ?? [])
     const { sources, reconciled } = this.#options
     const owned = new Set(sources.filter((source) => this.#ownership.has(source)))
     const gained = [...owned].filter((source) => !this.#owned.has(source))
@@ -172,7 +172,7 @@ export class Replica {
     this.#said = membership
     if (gained.length + lost.length > 0) log.info({ gained, lost, owned: owned.size }, 'sources were assigned')
     for (const [source, { poll, reconcile }] of this.#switches) {
-      observer.owned(source, owned.has(source))
+      observer.ownershipChanged(source, owned.has(source))
       poll?.set(owned.has(source))
       // By the word of the group alone; whether it holds at this moment is asked at its gate.
       reconcile?.set(owned.has(source) && membership !== 'standalone')

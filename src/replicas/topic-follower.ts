@@ -100,7 +100,7 @@ export class TopicFollower {
       this.#changed = new AbortController()
       try {
         if (this.#sources.size === 0) {
-          observer.following('idle', null)
+          observer.followingChanged('idle', null)
           await untilAborted(this.#changed.signal)
         } else {
           await this.#follow([...this.#sources], this.#changed.signal, () => (delay = RETRY.first))
@@ -108,7 +108,7 @@ export class TopicFollower {
       } catch (error) {
         if (this.#stopping.signal.aborted) return
         const reason = explain(error)
-        observer.following('waiting', reason)
+        observer.followingChanged('waiting', reason)
         // The first time it may be that topics have just been made.
         if (++this.#failures === 2) {
           log.warn({}, `reconciling waits: what other replicas publish can't be read: ${reason}`)
@@ -125,7 +125,7 @@ export class TopicFollower {
   async #follow(sources: readonly string[], changed: AbortSignal, well: () => void): Promise<void> {
     const { open, clock, log, observer } = this.#deps
     const since = Math.min(...sources.map((source) => this.#sinceOf(source)))
-    observer.following('reading', null)
+    observer.followingChanged('reading', null)
     log.info({ sources: sources.length, since: new Date(since).toISOString() }, 'reading what all replicas published')
     const began = clock.monotonic()
     const reader = await open(since, (batch) => this.#take(batch))
@@ -135,7 +135,7 @@ export class TopicFollower {
       this.#unbrokenSince = clock.monotonic()
       this.#failures = 0
       well()
-      observer.following('following', null)
+      observer.followingChanged('following', null)
       log.info({ seconds: Math.round((clock.monotonic() - began) / 1_000) }, 'following what all replicas publish')
       while (!changed.aborted) {
         const upTo = clock.now()
@@ -163,7 +163,7 @@ export class TopicFollower {
       const { source, messageId, receivedAt } = record
       published.push(record)
       const twice = this.#doubles.isDuplicate(record.eventId, `${batch.topic} ${batch.partition} ${message.offset}`)
-      if (twice && this.#unbrokenSince !== undefined) this.#deps.observer.doubled(source)
+      if (twice && this.#unbrokenSince !== undefined) this.#deps.observer.publishedTwice(source)
       if (messageId === null || message.value === null) continue
       const state = (await this.#deps.isFinal(message.value)) ? 'closed' : 'open'
       watch.push({ source, messageId, receivedAt, state })

@@ -4,7 +4,7 @@ import { request } from 'undici'
 import { AdminServer } from '../../src/admin/admin-server.js'
 import { Metrics } from '../../src/admin/metrics.js'
 import { Status, type StatusSnapshot } from '../../src/admin/status.js'
-import { KeptLog } from '../support/intake-parts.js'
+import { RecordingLog } from '../support/recording-observers.js'
 import { ManualClock } from '../support/manual-clock.js'
 import { MemoryJournal } from '../support/memory-journal.js'
 
@@ -22,7 +22,7 @@ const start = async (token?: string, port = 0): Promise<number> => {
     {
       status,
       metrics: new Metrics(journal, clock),
-      log: new KeptLog(),
+      log: new RecordingLog(),
       watch: async (source, ids) => {
         if (watchFails) throw new Error('the disk refuses')
         if (source !== 'seven-main') return 'unknown-source'

@@ -74,12 +74,12 @@ describe('a callback is answered', () => {
       tested.journal.refuses = refuses
       await request(`${tested.origin}/callbacks/open?a=b`)
     }
-    expect(tested.log.at('info')).toEqual([])
+    expect(tested.log.linesAt('info')).toEqual([])
     await tested.clock.advance(5_000)
     expect((await request(`${tested.origin}/callbacks/open?a=b`)).statusCode).toBe(200)
     expect(tested.journal.entries).toHaveLength(3)
-    expect(tested.log.at('error')).toHaveLength(1)
-    expect(tested.log.at('info').map((line) => line.message)).toEqual(['callbacks are taken again'])
+    expect(tested.log.linesAt('error')).toHaveLength(1)
+    expect(tested.log.linesAt('info').map((line) => line.message)).toEqual(['callbacks are taken again'])
   })
 
   it.each([

@@ -62,9 +62,9 @@ describe('retry', () => {
       },
       { clock, backoff: backoff(), shouldRetry: () => true },
     )
-    await clock.sleeping((ms) => ms === 100)
+    await clock.untilSleeping((ms) => ms === 100)
     await clock.advance(100)
-    await clock.sleeping((ms) => ms === 200)
+    await clock.untilSleeping((ms) => ms === 200)
     await clock.advance(200)
     await expect(result).resolves.toBe('done')
     expect(calls).toBe(3)

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { retryAfter } from '../../src/http-client/retry-after.js'
+import { parseRetryAfter } from '../../src/http-client/retry-after.js'
 
 describe('retryAfter', () => {
   const now = Date.UTC(2026, 0, 15, 12)
@@ -16,10 +16,10 @@ describe('retryAfter', () => {
     ['', 0],
     [undefined, 0],
   ])('reads "%s" as %i ms', (value, ms) => {
-    expect(retryAfter(value, now)).toBe(ms)
+    expect(parseRetryAfter(value, now)).toBe(ms)
   })
 
   it('never returns a negative number or NaN', () => {
-    fc.assert(fc.property(fc.string(), (value) => retryAfter(value, now) >= 0))
+    fc.assert(fc.property(fc.string(), (value) => parseRetryAfter(value, now) >= 0))
   })
 })

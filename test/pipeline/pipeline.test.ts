@@ -382,7 +382,7 @@ describe('while Kafka or the registry is away', () => {
     )
     const pauses: number[] = []
     for (let i = 0; i < 9; i++) {
-      const pause = await world.clock.sleeping()
+      const pause = await world.clock.untilSleeping()
       pauses.push(pause)
       await world.clock.advance(pause)
     }
@@ -400,7 +400,7 @@ describe('while Kafka or the registry is away', () => {
     )
     const pauses: number[] = []
     for (let i = 0; i < 4; i++) {
-      const pause = await world.clock.sleeping()
+      const pause = await world.clock.untilSleeping()
       pauses.push(pause)
       await world.clock.advance(pause)
       for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate)
@@ -429,8 +429,8 @@ describe('while Kafka or the registry is away', () => {
     const process = new Process(world, (_call, port, method) =>
       failing && `${port}.${method}` === 'encoder.ready' ? { when: 'before', what: away } : undefined,
     )
-    for (let i = 0; i < 3; i++) await world.clock.advance(await world.clock.sleeping())
-    expect(await world.clock.sleeping()).toBe(800)
+    for (let i = 0; i < 3; i++) await world.clock.advance(await world.clock.untilSleeping())
+    expect(await world.clock.untilSleeping()).toBe(800)
     failing = false
     await world.until(() => world.journal.entries.length === 0)
     await world.append([mo()])
@@ -438,7 +438,7 @@ describe('while Kafka or the registry is away', () => {
     expect(process.observer.told.filter((told) => told === 'goes on')).toHaveLength(1)
     failing = true
     await world.append([mo()])
-    expect(await world.clock.sleeping()).toBe(100)
+    expect(await world.clock.untilSleeping()).toBe(100)
     failing = false
     await world.drain(process)
     expect(world.broker.records).toHaveLength(3)
@@ -483,7 +483,7 @@ describe('the end', () => {
     waiting.stop.abort()
     await waiting.ended
     const pausing = new Process(world, once('publisher.open', 1, { when: 'before', what: doubt }))
-    await world.clock.sleeping()
+    await world.clock.untilSleeping()
     pausing.stop.abort()
     await pausing.ended
     expect(pausing.publisher.opened).toBe(0)

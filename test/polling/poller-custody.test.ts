@@ -16,7 +16,7 @@ describe('a queue is emptied', () => {
     simulator.enqueue(rows)
     const { poller, journal, observer, ...tested } = bench.poller(simulator.url)
     poller.start()
-    expect(await tested.clock.sleeping()).toBe(IDLE)
+    expect(await tested.clock.untilSleeping()).toBe(IDLE)
     expect(journal.entries.flatMap((entry) => rowsOf(Buffer.from(entry.body).toString()))).toEqual(rows)
     expect(observer.outcomes.at(-1)).toBe('empty')
     expect(observer.last?.state).toBe('idle')
@@ -200,8 +200,8 @@ describe('a page that the journal refuses', () => {
       expect(simulator.answers).toHaveLength(1)
     }
     expect(tested.observer.last?.state).toBe('journal-refuses')
-    expect(tested.log.at('error').length).toBeGreaterThan(1)
-    expect(tested.log.at('error').length).toBeLessThan(5)
+    expect(tested.log.linesAt('error').length).toBeGreaterThan(1)
+    expect(tested.log.linesAt('error').length).toBeLessThan(5)
     tested.journal.refuses = undefined
     await tested.clock.advance(await tested.paused())
     expect(await tested.paused()).toBe(IDLE)
@@ -218,10 +218,10 @@ describe('a page that the journal refuses', () => {
     for (let looks = 0; looks < 5; looks++) await tested.clock.advance(await tested.paused())
     expect(simulator.answers).toHaveLength(0)
     expect(tested.observer.last?.state).toBe('journal-full')
-    expect(tested.log.at('warn')).toHaveLength(1)
+    expect(tested.log.linesAt('warn')).toHaveLength(1)
     tested.journal.room = true
     await tested.clock.advance(await tested.paused())
-    await tested.clock.sleeping((ms) => ms === IDLE)
+    await tested.clock.untilSleeping((ms) => ms === IDLE)
     expect(tested.journal.entries).toHaveLength(1)
   })
 
@@ -232,6 +232,6 @@ describe('a page that the journal refuses', () => {
     tested.poller.start()
     await tested.refusing()
     await tested.poller.stop(AbortSignal.abort())
-    expect(tested.log.at('error').at(-1)?.message).toContain('LOST')
+    expect(tested.log.linesAt('error').at(-1)?.message).toContain('LOST')
   })
 })

@@ -40,10 +40,10 @@ describe('wrong credentials', () => {
       })
       await tested.nextPause()
     }
-    expect(tested.log.at('warn')).toHaveLength(1)
+    expect(tested.log.linesAt('warn')).toHaveLength(1)
     expect(await tested.nextPause()).toBe(IDLE)
-    expect(tested.log.at('warn')).toHaveLength(1)
-    expect(tested.log.at('info').map(({ message }) => message)).toEqual(['pulling works again'])
+    expect(tested.log.linesAt('warn')).toHaveLength(1)
+    expect(tested.log.linesAt('info').map(({ message }) => message)).toEqual(['pulling works again'])
     expect(tested.observer.last?.lastError).toBeNull()
     expect(JSON.stringify(tested.log.lines)).not.toContain('secret')
   })
@@ -59,7 +59,7 @@ describe('wrong credentials', () => {
     await tested.paused()
     expect(tested.journal.entries).toHaveLength(1)
     expect(tested.observer.outcomes).toEqual(['page', 'empty'])
-    expect(tested.log.at('warn')).toHaveLength(1)
+    expect(tested.log.linesAt('warn')).toHaveLength(1)
   })
 
   it('of one account leave the others at full pace', async () => {
@@ -119,7 +119,7 @@ describe('after an error', () => {
     tested.poller.start()
     await tested.paused()
     for (let i = 0; i < 5; i++) await tested.nextPause()
-    expect(tested.log.at('warn')).toHaveLength(2)
+    expect(tested.log.linesAt('warn')).toHaveLength(2)
   })
 })
 
@@ -134,7 +134,7 @@ describe('a mistake of ours', () => {
     await tested.paused()
     await tested.nextPause()
     expect(tested.observer.outcomes).toEqual(['internal-error', 'internal-error'])
-    expect(tested.log.at('error')).toHaveLength(2)
+    expect(tested.log.linesAt('error')).toHaveLength(2)
   })
 
   it('while looking into an answer does not lose it', async () => {

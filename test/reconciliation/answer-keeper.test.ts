@@ -26,7 +26,10 @@ beforeEach(() => {
     ready: () => Promise.resolve(true),
     settled: () => new Promise((resolve) => settled.push(resolve)),
   }
-  const observer = { known: (_: string, items: number) => (known += items), custody: () => undefined }
+  const observer = {
+    knownItemsDropped: (_source: string, items: number) => void (known += items),
+    custodyTaken: () => undefined,
+  }
   keeper = new AnswerKeeper(
     {
       journal,
@@ -38,7 +41,7 @@ beforeEach(() => {
       }),
       shared,
       clock,
-      observer: { ...observer, known: (source, items) => void observer.known(source, items) },
+      observer,
     },
     new AbortController().signal,
   )

@@ -49,8 +49,8 @@ describe('a provider that asks for quiet', () => {
     }
     expect(tested.receipts).toEqual(['771 DELIVERED QUERY'])
     expect(tested.observer.last?.state).toBe('ok')
-    expect(tested.log.at('warn')).toHaveLength(1)
-    expect(tested.log.at('info').map(({ message }) => message)).toEqual(['reconciling works again'])
+    expect(tested.log.linesAt('warn')).toHaveLength(1)
+    expect(tested.log.linesAt('info').map(({ message }) => message)).toEqual(['reconciling works again'])
   })
 
   it('never gets more requests than requestsPerSecond, and each of the three its turn', async () => {
@@ -79,8 +79,8 @@ describe('a wrong key', () => {
     await tested.watch('771')
     tested.reconciler.start()
     await tested.pass(5 * HOUR)
-    expect(tested.log.at('warn')).toHaveLength(1)
-    expect(tested.log.at('warn')[0]?.facts).toMatchObject({ outcome: 'refused', source: 'seven-main' })
+    expect(tested.log.linesAt('warn')).toHaveLength(1)
+    expect(tested.log.linesAt('warn')[0]?.facts).toMatchObject({ outcome: 'refused', source: 'seven-main' })
     expect(tested.observer.last).toMatchObject({
       state: 'failing',
       lastError: expect.stringContaining('900') as string,
@@ -94,7 +94,7 @@ describe('a wrong key', () => {
     await tested.pass(20 * MINUTE)
     expect(tested.receipts).toEqual(['771 DELIVERED QUERY'])
     expect(tested.observer.last).toMatchObject({ state: 'ok', lastError: null })
-    expect(tested.log.at('warn')).toHaveLength(1)
+    expect(tested.log.linesAt('warn')).toHaveLength(1)
   })
 
   it('of one account, or a provider that hangs, leaves others at full pace', async () => {
@@ -182,7 +182,7 @@ describe('a journal', () => {
     await tested.pass(MINUTE)
     expect(simulator.requests).toEqual([])
     expect(tested.observer.last?.state).toBe('journal-full')
-    expect(tested.log.at('warn')).toHaveLength(1)
+    expect(tested.log.linesAt('warn')).toHaveLength(1)
     journal.room = true
     await tested.pass(2 * SECOND)
     expect(simulator.requests.length).toBeGreaterThan(0)
@@ -200,7 +200,7 @@ describe('a journal', () => {
     tested.reconciler.start()
     await tested.pass(MINUTE)
     expect(tested.observer.outcomes('outbound')).toContain('journal-refuses')
-    expect(tested.log.at('warn')).toHaveLength(1)
+    expect(tested.log.linesAt('warn')).toHaveLength(1)
     journal.refuses = undefined
     await tested.pass(5 * MINUTE)
     expect(tested.receipts).toEqual(['771 DELIVERED QUERY'])

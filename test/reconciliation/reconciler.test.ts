@@ -119,7 +119,7 @@ describe('a watched message', () => {
     expect(tested.queries.length).toBeLessThanOrEqual(6)
     expect(tested.watched).toEqual([])
     expect(tested.observer.givenUp).toBe(2)
-    expect(tested.log.at('info')).toHaveLength(1)
+    expect(tested.log.linesAt('info')).toHaveLength(1)
     expect(JSON.stringify(tested.log.lines)).not.toContain('771')
     expect(tested.outcomes).toEqual([])
   })
@@ -188,7 +188,7 @@ describe('a status query', () => {
     expect(tested.receipts).toEqual(['1 BUFFERED QUERY', '2 BUFFERED QUERY', '3 BUFFERED QUERY'])
     await tested.pass(HOUR)
     expect(asked.filter((ids) => ids.length > 1)).toHaveLength(2)
-    expect(tested.log.at('warn')).toEqual([])
+    expect(tested.log.linesAt('warn')).toEqual([])
   })
 
   it('is put again for each message when the answer is a text that does not say which it is about', async () => {
@@ -213,7 +213,7 @@ describe('a status query', () => {
     tested.reconciler.start()
     await tested.pass(26 * MINUTE)
     expect(asked).toEqual([['a', 'bad', 'c'], ['a'], ['bad'], ['c'], ['bad'], ['a', 'c'], ['bad'], ['a', 'c']])
-    expect(tested.log.at('warn')).toEqual([])
+    expect(tested.log.linesAt('warn')).toEqual([])
   })
 
   it('that is refused whatever it names is an error, and put with growing delay', async () => {
@@ -227,7 +227,7 @@ describe('a status query', () => {
       state: 'failing',
       lastError: expect.stringContaining('404') as string,
     })
-    expect(tested.log.at('warn')).toHaveLength(1)
+    expect(tested.log.linesAt('warn')).toHaveLength(1)
   })
 
   it('is answered in plain text for one message, as of old', async () => {

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { cloudEventHeaders } from '../../src/encode/headers.js'
 import { Backlog } from '../../src/replicas/backlog.js'
 import { receipt } from '../support/events.js'
-import { KeptLog } from '../support/intake-parts.js'
+import { RecordingLog } from '../support/recording-observers.js'
 import { ManualClock } from '../support/manual-clock.js'
 import { MemoryJournal } from '../support/memory-journal.js'
 
@@ -43,7 +43,7 @@ beforeEach(() => {
     isRefusal: (error) => String(error).includes('refused'),
     explain: String,
     clock,
-    log: new KeptLog(),
+    log: new RecordingLog(),
   })
 })
 

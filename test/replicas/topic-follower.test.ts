@@ -3,7 +3,7 @@ import type { Batch, KafkaMessage } from 'kafkajs'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { cloudEventHeaders } from '../../src/encode/headers.js'
 import { TopicFollower } from '../../src/replicas/topic-follower.js'
-import { KeptLog } from '../support/intake-parts.js'
+import { RecordingLog } from '../support/recording-observers.js'
 import { receipt } from '../support/events.js'
 import { ManualClock } from '../support/manual-clock.js'
 import { MemoryJournal } from '../support/memory-journal.js'
@@ -45,8 +45,8 @@ beforeEach(() => {
     isFinal: (value) => Promise.resolve(String(value) === 'final'),
     explain: String,
     clock,
-    log: new KeptLog(),
-    observer: { doubled: (source) => doubled.push(source), following: (state) => states.push(state) },
+    log: new RecordingLog(),
+    observer: { publishedTwice: (source) => doubled.push(source), followingChanged: (state) => states.push(state) },
   })
   follower.start()
 })

@@ -1,7 +1,7 @@
 /** A callback server on a free port of 127.0.0.1 with a journal in memory, closed by the caller. */
 import type { CallbackSourceOptions } from '../../src/callbacks/authentication.js'
 import { CallbackServer, type CallbackServerOptions } from '../../src/callbacks/callback-server.js'
-import { KeptCallbacks, KeptLog } from './intake-parts.js'
+import { RecordingCallbackObserver, RecordingLog } from './recording-observers.js'
 import { ManualClock } from './manual-clock.js'
 import { MemoryJournal } from './memory-journal.js'
 
@@ -11,8 +11,8 @@ export interface TestedCallbacks {
   readonly origin: string
   readonly journal: MemoryJournal
   readonly clock: ManualClock
-  readonly log: KeptLog
-  readonly observer: KeptCallbacks
+  readonly log: RecordingLog
+  readonly observer: RecordingCallbackObserver
 }
 
 export const OPEN: CallbackSourceOptions = { source: 'seven-main', provider: 'seven', open: true }
@@ -23,8 +23,8 @@ export const startCallbacks = async (
 ): Promise<TestedCallbacks> => {
   const clock = new ManualClock()
   const journal = new MemoryJournal(clock)
-  const log = new KeptLog()
-  const observer = new KeptCallbacks()
+  const log = new RecordingLog()
+  const observer = new RecordingCallbackObserver()
   const server = new CallbackServer(
     { host: '127.0.0.1', port: 0, bodyLimit: 1024 * 1024, trustProxy: false, sources, ...options },
     { journal, clock, log, observer },

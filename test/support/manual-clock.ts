@@ -53,7 +53,7 @@ export class ManualClock implements Clock {
   }
 
   /** Resolves, with its length, once a sleep is under way that `matches` (any, if left out). */
-  sleeping(matches: (ms: number) => boolean = () => true): Promise<number> {
+  untilSleeping(matches: (ms: number) => boolean = () => true): Promise<number> {
     return new Promise((resolve) => {
       const look = (): void => {
         const found = this.sleeps.find(matches)

@@ -3,7 +3,7 @@ import { MtargetSimulator, type MtargetOptions } from '../../dev/simulators/mtar
 import { Poller, type PollerOptions } from '../../src/polling/poller.js'
 import { mtarget } from '../../src/providers/mtarget/index.js'
 import type { PullProtocol } from '../../src/providers/provider.js'
-import { KeptLog, KeptPulls } from './intake-parts.js'
+import { RecordingLog, RecordingPullObserver } from './recording-observers.js'
 import { ManualClock } from './manual-clock.js'
 import { MemoryJournal } from './memory-journal.js'
 
@@ -21,8 +21,8 @@ export const withPull = (changes: Partial<PullProtocol> = {}) => {
 export class TestedPoller {
   readonly clock = new ManualClock()
   readonly journal = new MemoryJournal(this.clock)
-  readonly log = new KeptLog()
-  readonly observer = new KeptPulls()
+  readonly log = new RecordingLog()
+  readonly observer = new RecordingPullObserver()
   readonly poller: Poller
 
   /** @param url of the queue */
@@ -55,7 +55,7 @@ export class TestedPoller {
 
   /** Resolves with its length when the poller pauses. */
   paused(): Promise<number> {
-    return this.clock.sleeping()
+    return this.clock.untilSleeping()
   }
 
   /** Resolves when a page has been handed out and the journal has begun to refuse it. */

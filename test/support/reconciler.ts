@@ -16,7 +16,7 @@ import type { ItemOutcome } from '../../src/core/observers.js'
 import type { ReconcileProtocol } from '../../src/providers/provider.js'
 import type { OutgoingRequest } from '../../src/http-client/connection.js'
 import { seven } from '../../src/providers/seven/index.js'
-import { KeptLog } from './intake-parts.js'
+import { RecordingLog } from './recording-observers.js'
 import { ManualClock } from './manual-clock.js'
 import { MemoryBroker, MemoryPublisher } from './memory-publisher.js'
 import { MemoryJournal } from './memory-journal.js'
@@ -42,17 +42,17 @@ export class KeptReconciling implements ReconcileObserver {
   givenUp = 0
   knownItems = 0
 
-  requested(_source: string, endpoint: ReconcileEndpoint, outcome: ReconcileOutcome): void {
+  requestEnded(_source: string, endpoint: ReconcileEndpoint, outcome: ReconcileOutcome): void {
     this.requests.push({ endpoint, outcome })
   }
-  known(_source: string, items: number): void {
+  knownItemsDropped(_source: string, items: number): void {
     this.knownItems += items
   }
-  gaveUp(_source: string, messages: number): void {
+  messagesGivenUp(_source: string, messages: number): void {
     this.givenUp += messages
   }
-  custody(): void {}
-  state(_source: string, state: ReconcileState): void {
+  custodyTaken(): void {}
+  stateChanged(_source: string, state: ReconcileState): void {
     this.states.push(state)
   }
 
@@ -86,7 +86,7 @@ export class TestedReconciler {
   readonly clock: ManualClock
   readonly journal: Journal
   readonly broker: MemoryBroker
-  readonly log = new KeptLog()
+  readonly log = new RecordingLog()
   readonly observer = new KeptReconciling()
   readonly outcomes: ItemOutcome[] = []
   /** Every question that was put, by the test's clock. */

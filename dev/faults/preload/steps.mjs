@@ -73,7 +73,7 @@ const STEPS = {
   /** Of a callback: before the 200 is given to the socket, and behind that. */
   answer: () => wrap(ServerResponse.prototype, 'end'),
   /** For a page: before the request, and when its answer is here. */
-  ask: () => onPrototype('http-client/connection.js', 'Connection', 'ask'),
+  ask: () => onPrototype('http-client/connection.js', 'Connection', 'send'),
   /** A new producer, its fencing, the position read. */
   open: () => onPublishers('open'),
   recover: () => onPrototype('journal/lmdb-journal.js', 'LmdbJournal', 'recover'),

@@ -1,5 +1,4 @@
 /** Dead letters that decoding makes: a closed list of reasons, so that they can be counted. */
-import { wellFormed } from '../../core/event.js'
 import type { DeadLetterItem, Item } from '../provider.js'
 
 export const DEAD_REASONS = {
@@ -34,7 +33,7 @@ export const tooMuch = (items: number, body: Uint8Array): DeadLetterItem =>
 export const dead = (reason: DeadReason, detail: string, body: Uint8Array): DeadLetterItem => ({
   kind: 'dead-letter',
   reason,
-  detail: wellFormed(detail), // it quotes what was found, maybe up to the middle of a pair
+  detail: detail.toWellFormed(), // it quotes what was found, maybe up to the middle of a pair
   body,
 })
 

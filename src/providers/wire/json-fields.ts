@@ -6,7 +6,6 @@
  * into the stack's limit. Two liberties are taken, both of them unambiguous: control characters inside strings (a line
  * break in an SMS) and numbers with leading zeros.
  */
-import { wellFormed } from '../../core/event.js'
 import type { Field } from './fields.js'
 
 const MAX_DEPTH = 64
@@ -152,7 +151,7 @@ class Reader {
     if (!escaped) return content
     try {
       // An escape alone can bring half of a surrogate pair: what decoded the bytes lets none through.
-      return wellFormed(JSON.parse(`"${content.replace(CONTROL, escapeControl)}"`) as string)
+      return (JSON.parse(`"${content.replace(CONTROL, escapeControl)}"`) as string).toWellFormed()
     } catch {
       this.#at = start
       this.#fail('a string holds an escape that JSON does not know')

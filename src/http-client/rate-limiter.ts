@@ -1,7 +1,7 @@
 /** At most so many requests a second to one API, one at a time, in the order in which they were asked for. */
 import type { Clock } from '../core/clock.js'
 
-export class RateLimit {
+export class RateLimiter {
   readonly #interval: number
   readonly #clock: Clock
   readonly #stop: AbortSignal
@@ -17,7 +17,7 @@ export class RateLimit {
   }
 
   /** Runs `request` when its turn has come; resolves with what it does, undefined when stopped before. */
-  turn<T>(request: () => Promise<T>): Promise<T | undefined> {
+  run<T>(request: () => Promise<T>): Promise<T | undefined> {
     const turn = this.#last.then(async () => {
       for (let wait = this.#wait(); wait > 0 && !this.#stop.aborted; wait = this.#wait()) {
         await this.#clock.sleep(wait, this.#stop)

@@ -2,14 +2,14 @@
 import type { Log } from '../../src/core/log.js'
 import type { CallbackObserver, PullObserver, PullOutcome, PullState } from '../../src/core/observers.js'
 
-export interface Line {
+export interface LogLine {
   readonly level: 'debug' | 'info' | 'warn' | 'error'
   readonly facts: object
   readonly message: string
 }
 
-export class KeptLog implements Log {
-  readonly lines: Line[] = []
+export class RecordingLog implements Log {
+  readonly lines: LogLine[] = []
 
   debug(facts: object, message: string): void {
     this.lines.push({ level: 'debug', facts, message })
@@ -24,12 +24,12 @@ export class KeptLog implements Log {
     this.lines.push({ level: 'error', facts, message })
   }
 
-  at(level: Line['level']): Line[] {
+  linesAt(level: LogLine['level']): LogLine[] {
     return this.lines.filter((line) => line.level === level)
   }
 }
 
-export class KeptCallbacks implements CallbackObserver {
+export class RecordingCallbackObserver implements CallbackObserver {
   readonly answers: string[] = []
   custodies = 0
   refusals = 0
@@ -37,7 +37,7 @@ export class KeptCallbacks implements CallbackObserver {
   answered(source: string, code: number): void {
     this.answers.push(`${source} ${code}`)
   }
-  custody(): void {
+  custodyTaken(): void {
     this.custodies++
   }
   taken(): void {}
@@ -46,21 +46,21 @@ export class KeptCallbacks implements CallbackObserver {
   }
 }
 
-export class KeptPulls implements PullObserver {
+export class RecordingPullObserver implements PullObserver {
   readonly outcomes: PullOutcome[] = []
   readonly limits: number[] = []
   readonly states: PullState[] = []
   readonly #watchers = new Set<() => void>()
 
-  requested(_source: string, outcome: PullOutcome): void {
+  requestEnded(_source: string, outcome: PullOutcome): void {
     this.outcomes.push(outcome)
     for (const watcher of this.#watchers) watcher()
   }
-  limit(_source: string, limit: number): void {
+  pageSizeChanged(_source: string, limit: number): void {
     this.limits.push(limit)
   }
-  custody(): void {}
-  state(_source: string, state: PullState): void {
+  custodyTaken(): void {}
+  stateChanged(_source: string, state: PullState): void {
     this.states.push(state)
     for (const watcher of this.#watchers) watcher()
   }

@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import { RateLimit } from '../../src/http-client/rate-limit.js'
+import { RateLimiter } from '../../src/http-client/rate-limiter.js'
 import { ManualClock } from '../support/manual-clock.js'
 
 const setup = (perSecond: number) => {
   const clock = new ManualClock()
   const stop = new AbortController()
-  const limit = new RateLimit(perSecond, clock, stop.signal)
+  const limit = new RateLimiter(perSecond, clock, stop.signal)
   const turns: [name: string, at: number][] = []
   const turn = (name: string, then: () => Promise<unknown> = () => Promise.resolve()) =>
-    limit.turn(async () => {
+    limit.run(async () => {
       turns.push([name, clock.monotonic()])
       await then()
       return name
