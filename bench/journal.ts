@@ -59,7 +59,7 @@ async function release(journal: LmdbJournal, idsPerEntry: number): Promise<void>
   for (const { seq, receivedAt } of read) {
     for (let place = 0; place < idsPerEntry; place++) seen.push({ eventId: idOf(nextId++), seq, place, receivedAt })
   }
-  await journal.release(read.at(-1)!.seq, { occurrences: seen, watch: [] })
+  await journal.release(read.at(-1)!.seq, { occurrences: seen, watchChanges: [] })
 }
 
 try {

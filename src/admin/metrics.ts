@@ -144,7 +144,7 @@ export class Metrics {
     gauge(
       'ids_forgotten_early',
       'Event ids forgotten since the start because there were more than duplicates.maxIds',
-      () => journal.stats().forgottenEarly,
+      () => journal.stats().idsForgottenEarly,
     )
     gauge('journal_oldest_age_seconds', 'Age of the oldest entry in custody; 0 when there is none', () => {
       const { oldestReceivedAt } = journal.stats()

@@ -43,7 +43,7 @@ export interface StatusDeps {
   readonly instance: string
   readonly version: string
   readonly sources: readonly SourceFacts[]
-  readonly journal: Pick<Journal, 'stats' | 'refusal'> & { readonly id: string }
+  readonly journal: Pick<Journal, 'stats' | 'refusalReason'> & { readonly id: string }
   readonly journalMaxBytes: number
   /** The group that replicas share the work through; left out where nothing is shared. */
   readonly group?: string | undefined
@@ -165,7 +165,7 @@ export class Status {
   unready(): string | null {
     if (this.#phase === 'starting') return 'starting: callbacks are not listened for yet'
     if (this.#phase === 'stopping') return 'stopping: callbacks go elsewhere from now on'
-    return this.#deps.journal.refusal()
+    return this.#deps.journal.refusalReason()
   }
 
   snapshot(): StatusSnapshot {
@@ -188,7 +188,7 @@ export class Status {
         bytes,
         maxBytes: journalMaxBytes,
         oldestAgeSeconds: oldestReceivedAt === null ? 0 : Math.max(0, (clock.now() - oldestReceivedAt) / 1_000),
-        refusal: journal.refusal(),
+        refusal: journal.refusalReason(),
       },
       sharing: this.sharing.snapshot(),
       sources: sources.map((facts) => ({

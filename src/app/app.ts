@@ -208,7 +208,7 @@ function openJournal({ config, clock, log }: AppOptions): Promise<LmdbJournal> {
     reserveBytes: Math.max(largest, LEAST_RESERVE),
     duplicates: { rememberFor: config.duplicates.remember, maxIds: config.duplicates.maxIds },
     clock,
-    onTrouble: (message, error) => log.error({ err: error }, message),
+    onWarning: (message, error) => log.error({ err: error }, message),
   })
 }
 

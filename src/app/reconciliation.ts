@@ -57,7 +57,7 @@ export function reconcilerFor(
 export function windowOf(source: SourceConfig, config: Config, watchList: WatchList, now: number): number {
   if (source.reconcile === undefined) return 0
   const { giveUpAfter, every, log } = source.reconcile
-  const walked = Math.min(...LOGS.map((direction) => watchList.walked(source.name, direction) || now))
+  const walked = Math.min(...LOGS.map((direction) => watchList.lastWalkStartedAt(source.name, direction) || now))
   const walk = Math.max((log.days + 2) * DAY, Math.min(now - walked, LONGEST_REACH) + 2 * DAY)
   // A message whose time is over may be asked for once more, for as long again.
   const asked = giveUpAfter + Math.max(giveUpAfter, 2 * every) + DAY

@@ -27,7 +27,7 @@ export interface CapacityOptions {
   readonly maxBytes: number
   readonly reserveBytes: number
   readonly clock: Clock
-  readonly onTrouble?: (message: string) => void
+  readonly onWarning?: (message: string) => void
 }
 
 /** What LMDB has in its file, in bytes; see pages.ts. */
@@ -56,7 +56,7 @@ export class Capacity {
     this.#base = file.entries()
     this.#reserve = new Reserve(options.directory, Math.min(options.reserveBytes, options.maxBytes / 4))
     if (!this.#reserve.restore()) {
-      options.onTrouble?.(`the disk that holds ${options.directory} has no room for the journal's reserve`)
+      options.onWarning?.(`the disk that holds ${options.directory} has no room for the journal's reserve`)
     }
   }
 
@@ -85,8 +85,8 @@ export class Capacity {
     if (this.#since > this.#options.maxBytes / 16) this.#look()
     // A page in hand is the only copy there is: room for it was looked for before it was asked for.
     if (entry.via !== 'PULL') {
-      const refusal = this.refusal(size)
-      if (refusal !== null) throw new ConnectorError('JOURNAL_FULL', refusal)
+      const refusalReason = this.refusal(size)
+      if (refusalReason !== null) throw new ConnectorError('JOURNAL_FULL', refusalReason)
     }
     this.#since += size
     this.#pendingBytes += size
@@ -129,7 +129,7 @@ export class Capacity {
   }
 
   /** @returns to be called when what was expected is here, or does not come */
-  expect(bytes: number): () => void {
+  reserveRoom(bytes: number): () => void {
     this.#expected += bytes
     let over = false
     return () => {
@@ -172,7 +172,7 @@ export class Capacity {
     this.#triedAt = now
     if (!this.#reserve.restore() && this.#file.spare() < 2 * this.#reserve.bytes) return false
     this.#emergency = false
-    this.#options.onTrouble?.('the disk takes journal writes again')
+    this.#options.onWarning?.('the disk takes journal writes again')
     return true
   }
 }

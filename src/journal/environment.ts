@@ -11,9 +11,10 @@ import type { NewEntry } from './journal.js'
 
 /**
  * The journal's id; the last number released; the first number that no position has been read for; what tells `recover`
- * that all before it is written; by log and source, when the reconciler's last complete walk began.
+ * that all before it is written; by log and source, when the reconciler's last complete walk began;
+ * by source, the time up to which the topics have been followed.
  */
-export type Meta = 'id' | 'released' | 'unverifiedFrom' | 'barrier' | `walked ${string}`
+export type Meta = 'id' | 'released' | 'unverifiedFrom' | 'barrier' | `walked ${string}` | `followed ${string}`
 
 export type Environment = ReturnType<typeof openEnvironment>
 

@@ -20,18 +20,18 @@ export const BYTES_PER_ID = 1024
 export class IdIndex {
   readonly #env: Environment
   readonly #limits: IdIndexLimits
-  readonly #onTrouble: ((message: string) => void) | undefined
+  readonly #onWarning: ((message: string) => void) | undefined
   #forgottenEarly = 0
 
-  /** @param onTrouble told once when ids begin to be forgotten before their time */
-  constructor(env: Environment, limits: IdIndexLimits, onTrouble?: (message: string) => void) {
+  /** @param onWarning told once when ids begin to be forgotten before their time */
+  constructor(env: Environment, limits: IdIndexLimits, onWarning?: (message: string) => void) {
     this.#env = env
     this.#limits = limits
-    this.#onTrouble = onTrouble
+    this.#onWarning = onWarning
   }
 
   /** Ids forgotten for their number, not their age, since this process began. */
-  get forgottenEarly(): number {
+  get idsForgottenEarly(): number {
     return this.#forgottenEarly
   }
 
@@ -56,7 +56,7 @@ export class IdIndex {
 
   #sayEarly(age: number): void {
     const days = (ms: number): string => `${(ms / 86_400_000).toFixed(1)} days`
-    this.#onTrouble?.(
+    this.#onWarning?.(
       `more than ${this.#limits.maxIds} event ids were seen within ${days(this.#limits.rememberFor)}: the oldest are ` +
         `forgotten after ${days(age)}, and a duplicate that comes later than that is published again, with the same ` +
         `eventId; raise duplicates.maxIds (some 200 bytes on the disk each) or lower duplicates.remember`,

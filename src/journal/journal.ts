@@ -49,9 +49,9 @@ export interface PublishedEvent {
 }
 
 /** What is remembered of released entries, written in the transaction that forgets them. */
-export interface ReleaseNotes {
+export interface IndexUpdates {
   readonly occurrences: readonly EventOccurrence[]
-  readonly watch: readonly WatchChange[]
+  readonly watchChanges: readonly WatchChange[]
 }
 
 /** A nonce that may be used once: written with the entry, so that a refused write burns none. */
@@ -65,7 +65,7 @@ export interface JournalStats {
   readonly bytes: number
   readonly oldestReceivedAt: number | null
   /** Ids that were forgotten before their time, because there were too many, since this process began. */
-  readonly forgottenEarly: number
+  readonly idsForgottenEarly: number
 }
 
 /** A message that the reconciler asks for. Times are milliseconds since the epoch. */
@@ -73,7 +73,7 @@ export interface WatchedMessage {
   readonly messageId: string
   readonly since: number
   /** When it was last asked for; 0: never. */
-  readonly asked: number
+  readonly lastAskedAt: number
 }
 
 /** What the reconciler keeps across restarts. Each call resolves once it is durable. */
@@ -86,8 +86,19 @@ export interface WatchList {
   markAsked(source: string, messageIds: readonly string[], at: number): Promise<void>
   remove(source: string, messageIds: readonly string[]): Promise<void>
   /** When the last complete walk of one of the provider's own logs began, as noted; 0 if none was. */
-  walked(source: string, log: string): number
-  noteWalk(source: string, log: string, began: number): Promise<void>
+  lastWalkStartedAt(source: string, log: string): number
+  recordWalk(source: string, log: string, began: number): Promise<void>
+}
+
+/**
+ * How far each source has been followed on the Kafka topics. It survives restarts, so that a source that comes back to
+ * this replica is read from there on. Times are milliseconds since the epoch.
+ */
+export interface TopicProgress {
+  /** Everything that was published for the source before this time has been read; 0 if the source was never followed. */
+  followedUpTo(source: string): number
+  /** Resolves once the time is durable. */
+  recordFollowedUpTo(source: string, time: number): Promise<void>
 }
 
 export interface Journal {
@@ -102,7 +113,7 @@ export interface Journal {
   append(entry: NewEntry, nonce?: Nonce): Promise<number>
 
   /** Why nothing more can be taken into custody now, in a sentence; null while it can. */
-  refusal(): string | null
+  refusalReason(): string | null
 
   /** Whether an answer of up to `bytes` would find room, in the journal's limit and on the disk. */
   hasRoomFor(bytes: number): boolean
@@ -111,7 +122,7 @@ export interface Journal {
    * An answer of up to `bytes` has been asked for: others that are asked for meanwhile find so much less on the disk.
    * @returns to be called when it is in custody, or did not come
    */
-  expect(bytes: number): () => void
+  reserveRoom(bytes: number): () => void
 
   /** Durable entries behind `after` in order: at least one if there is any, else as many as fit the bounds. */
   read(after: number, bounds: { readonly entries: number; readonly bytes: number }): Entry[]
@@ -120,7 +131,7 @@ export interface Journal {
   waitForEntry(after: number, signal: AbortSignal): Promise<void>
 
   /** The last sequence number released; -1 before the first release. */
-  readonly released: number
+  readonly releasedUpTo: number
 
   /**
    * Called with the position that the broker holds for this journal (-1 for none), before anything is released in this
@@ -130,7 +141,7 @@ export interface Journal {
   recover(position: number): Promise<number>
 
   /** Forgets every entry up to and including `upTo`, and remembers the notes, in one transaction. */
-  release(upTo: number, notes: ReleaseNotes): Promise<void>
+  release(upTo: number, notes: IndexUpdates): Promise<void>
 
   /**
    * Remembers what was read from the topics, in one transaction: as if it had arrived before anything that this journal
@@ -139,9 +150,10 @@ export interface Journal {
   recordPublished(published: readonly PublishedEvent[], watch: readonly WatchChange[]): Promise<void>
 
   /** The first arrival of an event id that is still remembered. */
-  firstSeen(eventId: string): FirstSeen | undefined
+  findFirstSeen(eventId: string): FirstSeen | undefined
 
   readonly watchList: WatchList
+  readonly topicProgress: TopicProgress
 
   stats(): JournalStats
   close(): Promise<void>

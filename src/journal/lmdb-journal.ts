@@ -19,7 +19,7 @@ import { ConnectorError, messageOf } from '../core/errors.js'
 import { Capacity } from './capacity.js'
 import { type Environment, openEnvironment } from './environment.js'
 import { BYTES_PER_ID, IdIndex, type IdIndexLimits } from './id-index.js'
-import type { FirstSeen, Entry, Journal, JournalStats, NewEntry, Nonce, ReleaseNotes } from './journal.js'
+import type { FirstSeen, Entry, Journal, JournalStats, NewEntry, Nonce, IndexUpdates } from './journal.js'
 import { type DirectoryLock, lockDirectory } from './lock.js'
 import { writeMarks } from './marks.js'
 import { NonceStore } from './nonce-store.js'
@@ -29,6 +29,7 @@ import { UnconfirmedAppends } from './unconfirmed-appends.js'
 import { bytesIn, entryCount, spareBytes } from './pages.js'
 import { rememberInto } from './remember.js'
 import { queueRenumbering } from './renumber.js'
+import { LmdbTopicProgress } from './topic-progress.js'
 import { LmdbWatchList } from './watch-list.js'
 import { Writer } from './writer.js'
 
@@ -41,12 +42,13 @@ export interface LmdbJournalOptions {
   readonly duplicates: IdIndexLimits
   readonly clock: Clock
   /** A write failed and the journal went on, or came back: for the log. */
-  readonly onTrouble?: (message: string, error?: unknown) => void
+  readonly onWarning?: (message: string, error?: unknown) => void
 }
 
 export class LmdbJournal implements Journal {
   readonly id: string
   readonly watchList: LmdbWatchList
+  readonly topicProgress: LmdbTopicProgress
   readonly recordPublished: Journal['recordPublished']
   readonly #env: Environment
   readonly #nonces: NonceStore
@@ -88,10 +90,11 @@ export class LmdbJournal implements Journal {
     this.#clock = options.clock
     this.#nonces = new NonceStore(env, options.clock)
     this.#oldest = new Oldest(env)
-    this.#ids = new IdIndex(env, options.duplicates, options.onTrouble)
+    this.#ids = new IdIndex(env, options.duplicates, options.onWarning)
     this.#capacity = new Capacity(options, { entries: () => bytesIn(env.entries), spare: () => spareBytes(env) })
-    this.#writer = new Writer(env.root, this.#capacity, options.onTrouble)
+    this.#writer = new Writer(env.root, this.#capacity, options.onWarning)
     this.watchList = new LmdbWatchList(env, this.#writer)
+    this.topicProgress = new LmdbTopicProgress(env, this.#writer)
     this.recordPublished = rememberInto({
       env,
       writer: this.#writer,
@@ -115,7 +118,7 @@ export class LmdbJournal implements Journal {
     writeMarks(env, marks, this.#capacity)
   }
 
-  get released(): number {
+  get releasedUpTo(): number {
     return this.#released
   }
 
@@ -149,7 +152,7 @@ export class LmdbJournal implements Journal {
     }
   }
 
-  refusal(): string | null {
+  refusalReason(): string | null {
     return this.#writer.broken?.message ?? this.#capacity.refusal()
   }
 
@@ -157,8 +160,8 @@ export class LmdbJournal implements Journal {
     return !this.#writer.broken && this.#capacity.hasRoomFor(bytes)
   }
 
-  expect(bytes: number): () => void {
-    return this.#capacity.expect(bytes)
+  reserveRoom(bytes: number): () => void {
+    return this.#capacity.reserveRoom(bytes)
   }
 
   read(after: number, bounds: { readonly entries: number; readonly bytes: number }): Entry[] {
@@ -206,7 +209,7 @@ export class LmdbJournal implements Journal {
     return Math.max(position, this.#released)
   }
 
-  async release(upTo: number, notes: ReleaseNotes): Promise<void> {
+  async release(upTo: number, notes: IndexUpdates): Promise<void> {
     const { root, entries, meta } = this.#env
     const now = this.#clock.now()
     await this.#writer.write(
@@ -215,7 +218,7 @@ export class LmdbJournal implements Journal {
           for (const key of entries.getKeys({ end: upTo + 1 })) void entries.remove(key)
           void meta.put('released', upTo)
           this.#ids.queue(notes.occurrences, now)
-          this.watchList.queue(notes.watch)
+          this.watchList.queue(notes.watchChanges)
           this.#nonces.queueExpiry(now)
         }),
       { bytes: notes.occurrences.length * BYTES_PER_ID, written: () => meta.get('released') === upTo },
@@ -226,7 +229,7 @@ export class LmdbJournal implements Journal {
     this.#capacity.released()
   }
 
-  firstSeen(eventId: string): FirstSeen | undefined {
+  findFirstSeen(eventId: string): FirstSeen | undefined {
     return this.#ids.firstArrival(eventId)
   }
 
@@ -236,7 +239,7 @@ export class LmdbJournal implements Journal {
       entries: entryCount(entries),
       bytes: this.#capacity.bytes,
       oldestReceivedAt: this.#oldest.receivedAt,
-      forgottenEarly: this.#ids.forgottenEarly,
+      idsForgottenEarly: this.#ids.idsForgottenEarly,
     }
   }
 

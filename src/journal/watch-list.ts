@@ -42,7 +42,7 @@ export class LmdbWatchList implements WatchList {
     const range = { start: [source, behind ?? ''], end: [source, '\u{10ffff}'] }
     for (const { key, value } of this.#db.getRange(range)) {
       if (key[1] === behind) continue
-      yield { messageId: key[1], since: value[0], asked: value[1] }
+      yield { messageId: key[1], since: value[0], lastAskedAt: value[1] }
     }
   }
 
@@ -62,11 +62,11 @@ export class LmdbWatchList implements WatchList {
     return this.#each(messageIds, (id) => void this.#db.remove([source, id]))
   }
 
-  walked(source: string, log: string): number {
+  lastWalkStartedAt(source: string, log: string): number {
     return (this.#meta.get(`walked ${log} ${source}`) as number | undefined) ?? 0
   }
 
-  noteWalk(source: string, log: string, began: number): Promise<void> {
+  recordWalk(source: string, log: string, began: number): Promise<void> {
     return this.#writer.write(() => this.#meta.put(`walked ${log} ${source}`, began))
   }
 

@@ -18,19 +18,19 @@ export interface WriteOptions {
   readonly written?: (() => boolean) | undefined
 }
 
-type OnTrouble = (message: string, error?: unknown) => void
+type OnWarning = (message: string, error?: unknown) => void
 
 export class Writer {
   readonly #root: RootDatabase
   readonly #capacity: Capacity
-  readonly #onTrouble: OnTrouble | undefined
+  readonly #onWarning: OnWarning | undefined
   readonly #underWay = new Set<(error: ConnectorError) => void>()
   #broken: ConnectorError | undefined
 
-  constructor(root: RootDatabase, capacity: Capacity, onTrouble: OnTrouble | undefined) {
+  constructor(root: RootDatabase, capacity: Capacity, onWarning: OnWarning | undefined) {
     this.#root = root
     this.#capacity = capacity
-    this.#onTrouble = onTrouble
+    this.#onWarning = onWarning
   }
 
   /** Why nothing will be written any more. */
@@ -87,11 +87,11 @@ export class Writer {
     if (!this.#broken && !this.#isAlive()) {
       const message = `the journal's root page can't be written: ${messageOf(error)}; see to the disk and restart`
       this.#broken = new ConnectorError('JOURNAL_UNUSABLE', message, { cause: error })
-      this.#onTrouble?.(this.#broken.message, error)
+      this.#onWarning?.(this.#broken.message, error)
       for (const reject of this.#underWay) reject(this.#broken)
     }
     if (this.#broken) throw this.#broken
-    if (this.#capacity.writeFailed()) this.#onTrouble?.('a journal write failed', error)
+    if (this.#capacity.writeFailed()) this.#onWarning?.('a journal write failed', error)
   }
 
   /** A dead environment refuses to begin a read transaction. */

@@ -11,7 +11,7 @@ import type { EncodedEvent, Encoder } from '../encode/encoder.js'
 import { hasCode } from '../core/errors.js'
 import type { Event } from '../core/event.js'
 import type { ItemOutcome, PipelineObserver } from '../core/observers.js'
-import type { Entry, Journal, ReleaseNotes, EventOccurrence, WatchChange } from '../journal/journal.js'
+import type { Entry, Journal, IndexUpdates, EventOccurrence, WatchChange } from '../journal/journal.js'
 import type { OutgoingRecord, Publisher } from '../kafka/publisher.js'
 
 export interface PipelineDeps {
@@ -45,7 +45,7 @@ interface Batch {
   readonly upTo: number
   readonly records: readonly OutgoingRecord[]
   readonly outcomes: readonly ItemOutcome[]
-  readonly notes: ReleaseNotes
+  readonly notes: IndexUpdates
   readonly preparedAt: number
 }
 
@@ -125,7 +125,8 @@ export class Pipeline {
   async #resume(signal: AbortSignal): Promise<number> {
     const { journal, publisher, observer } = this.#deps
     const position = await publisher.open(journal.id)
-    if (publisher.keepsPosition && position < 0 && journal.released >= 0) observer.positionLost(journal.released)
+    if (publisher.keepsPosition && position < 0 && journal.releasedUpTo >= 0)
+      observer.positionLost(journal.releasedUpTo)
     const committed = await journal.recover(position)
     for (;;) {
       const entries = journal.read(-1, BATCH).filter((entry) => entry.seq <= committed)
@@ -176,7 +177,8 @@ export class Pipeline {
         if (++count % SLICE === 0) await new Promise(setImmediate)
         if (signal.aborted) return null
         const arrival: EventOccurrence = { eventId: event.eventId, seq: entry.seq, place, receivedAt: entry.receivedAt }
-        const duplicate = identified && isEarlier(known.get(event.eventId) ?? journal.firstSeen(event.eventId), arrival)
+        const duplicate =
+          identified && isEarlier(known.get(event.eventId) ?? journal.findFirstSeen(event.eventId), arrival)
         observer.decoded?.(event, duplicate)
         const made = duplicate ? NOTHING : await encoder.encode(event, { body, facts: entry.facts })
         for (const record of made.records) records.push(record)
@@ -189,7 +191,7 @@ export class Pipeline {
         seen.push(arrival)
       }
     }
-    return { upTo, records, outcomes, notes: { occurrences: seen, watch }, preparedAt }
+    return { upTo, records, outcomes, notes: { occurrences: seen, watchChanges: watch }, preparedAt }
   }
 
   /** Whether other replicas may have published some of it meanwhile. */

@@ -33,7 +33,7 @@ export interface PollerOptions extends ConnectionOptions {
 
 export interface PollerDeps {
   readonly provider: Provider & { readonly pull: PullProtocol }
-  readonly journal: Pick<Journal, 'append' | 'hasRoomFor' | 'expect'>
+  readonly journal: Pick<Journal, 'append' | 'hasRoomFor' | 'reserveRoom'>
   readonly clock: Clock
   readonly log: Log
   readonly observer: PullObserver
@@ -124,7 +124,7 @@ export class Poller {
   async #roomThenStep(): Promise<Step | undefined> {
     try {
       if (!(await this.#room()) || this.#stopping.signal.aborted) return undefined
-      const here = this.#deps.journal.expect(this.#options.maxAnswer)
+      const here = this.#deps.journal.reserveRoom(this.#options.maxAnswer)
       return await this.#step().finally(here)
     } catch (error) {
       this.#deps.log.error({ source: this.#options.source, err: error }, 'unexpected error while pulling')

@@ -47,12 +47,12 @@ export const look = (list: Iterable<WatchedMessage>, now: number, schedule: Sche
  * From `giveUpAfter` on. But one that could not be asked for when that time came, because the connector was down or the
  * provider refused, has a last question: for as long again.
  */
-const isOver = ({ since, asked }: WatchedMessage, now: number, { every, giveUpAfter }: Schedule): boolean => {
+const isOver = ({ since, lastAskedAt }: WatchedMessage, now: number, { every, giveUpAfter }: Schedule): boolean => {
   const end = since + giveUpAfter
   if (now < end) return false
-  return asked >= end - 2 * every || now >= end + Math.max(giveUpAfter, 2 * every)
+  return lastAskedAt >= end - 2 * every || now >= end + Math.max(giveUpAfter, 2 * every)
 }
 
 /** One asked for in the future was asked for before the clock was set back. */
-const dueAt = ({ since, asked }: WatchedMessage, now: number, { after, every }: Schedule): number =>
-  asked === 0 || asked > now ? since + after : Math.max(since + after, asked + every)
+const dueAt = ({ since, lastAskedAt }: WatchedMessage, now: number, { after, every }: Schedule): number =>
+  lastAskedAt === 0 || lastAskedAt > now ? since + after : Math.max(since + after, lastAskedAt + every)

@@ -10,7 +10,7 @@ import type { Recognised } from './answer-keeper.js'
 import type { Journal, NewEntry } from '../journal/journal.js'
 
 export interface KnownItemsDeps {
-  readonly journal: Pick<Journal, 'id' | 'released' | 'firstSeen'>
+  readonly journal: Pick<Journal, 'id' | 'releasedUpTo' | 'findFirstSeen'>
   readonly source: (name: string) => DecodableSource | undefined
 }
 
@@ -46,9 +46,9 @@ export class KnownItems {
   #isKnown(eventId: string): boolean {
     const { journal } = this.#deps
     const seq = this.#inJournal.get(eventId)
-    if (seq !== undefined && seq > journal.released) return true // durable, and released only once it is published
+    if (seq !== undefined && seq > journal.releasedUpTo) return true // durable, and released only once it is published
     this.#inJournal.delete(eventId)
-    return journal.firstSeen(eventId) !== undefined
+    return journal.findFirstSeen(eventId) !== undefined
   }
 
   #taken(eventIds: readonly string[], seq: number): void {
@@ -57,7 +57,7 @@ export class KnownItems {
   }
 
   #forget(): void {
-    const { released } = this.#deps.journal
+    const { releasedUpTo: released } = this.#deps.journal
     for (const [eventId, seq] of this.#inJournal) if (seq <= released) this.#inJournal.delete(eventId)
     if (this.#inJournal.size > MOST) this.#inJournal.clear()
   }

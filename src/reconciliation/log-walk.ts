@@ -72,7 +72,7 @@ export class LogWalk {
     const { source, account, log, reach } = this.#options
     const began = clock.now()
     const letGo = api.letGo
-    const days = daysFor(began, watchList.walked(source, this.#log), log.days, reach)
+    const days = daysFor(began, watchList.lastWalkStartedAt(source, this.#log), log.days, reach)
     let offset = 0
     let before: Uint8Array | undefined
     for (;;) {
@@ -99,7 +99,7 @@ export class LogWalk {
     }
     await api.settle()
     if (api.letGo > letGo) throw new ConnectorError('JOURNAL_WRITE_FAILED', 'some answers with news could not be kept')
-    await watchList.noteWalk(source, this.#log, began)
+    await watchList.recordWalk(source, this.#log, began)
     report.walked(this.#log)
   }
 

@@ -32,7 +32,7 @@ export interface ReplicaOptions extends SharingSettings {
 export interface ReplicaDeps {
   readonly client: () => Client
   readonly openTopic: (admin: Admin) => Promise<number>
-  readonly journal: Pick<Journal, 'watchList' | 'recordPublished'>
+  readonly journal: Pick<Journal, 'watchList' | 'topicProgress' | 'recordPublished'>
   readonly isFinal: (value: Buffer) => Promise<boolean>
   readonly windowOf: (source: string) => number
   readonly isRefusal: (error: unknown) => boolean
@@ -82,7 +82,7 @@ export class Replica {
       ...deps,
       open,
       remember: (published, watch) => journal.recordPublished(published, watch),
-      progress: journal.watchList,
+      progress: journal.topicProgress,
     })
     this.#relay = new WatchRelay({
       ...deps,

@@ -8,7 +8,7 @@
 import type { Batch } from 'kafkajs'
 import type { FollowerObserver } from '../core/observers.js'
 import type { Clock } from '../core/clock.js'
-import type { PublishedEvent, WatchChange, WatchList } from '../journal/journal.js'
+import type { PublishedEvent, TopicProgress, WatchChange } from '../journal/journal.js'
 import { orAborted, untilAborted } from '../core/abort.js'
 import { DuplicateDetector } from './duplicate-detector.js'
 import type { Log } from '../core/log.js'
@@ -23,7 +23,7 @@ export interface FollowerDeps {
     take: (batch: Batch) => Promise<void>,
   ) => Promise<Pick<TopicReader, 'reach' | 'close' | 'during'>>
   readonly remember: (published: readonly PublishedEvent[], watch: readonly WatchChange[]) => Promise<void>
-  readonly progress: Pick<WatchList, 'walked' | 'noteWalk'>
+  readonly progress: TopicProgress
   /** How far back a source's queries can reach; ms. */
   readonly windowOf: (source: string) => number
   /** Whether no further receipt is to be expected after this one. */
@@ -37,8 +37,6 @@ export interface FollowerDeps {
 const RETRY = { first: 1_000, longest: 30_000 }
 /** Ms between two notes of how far we are. */
 const NOTE_EVERY = 30_000
-/** The name under which progress is kept, beside the walks of the provider's logs. */
-const TOPICS = 'topics'
 
 export class TopicFollower {
   readonly #deps: FollowerDeps
@@ -140,7 +138,7 @@ export class TopicFollower {
       while (!changed.aborted) {
         const upTo = clock.now()
         await reader.reach()
-        for (const source of this.#sources) await this.#deps.progress.noteWalk(source, TOPICS, upTo)
+        for (const source of this.#sources) await this.#deps.progress.recordFollowedUpTo(source, upTo)
         await reader.during(clock.sleep(NOTE_EVERY, changed))
       }
     } finally {
@@ -151,7 +149,7 @@ export class TopicFollower {
 
   #sinceOf(source: string): number {
     const { clock, windowOf, progress } = this.#deps
-    return Math.max(clock.now() - windowOf(source), progress.walked(source, TOPICS)) - SKEW
+    return Math.max(clock.now() - windowOf(source), progress.followedUpTo(source)) - SKEW
   }
 
   async #take(batch: Batch): Promise<void> {

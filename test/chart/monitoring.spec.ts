@@ -48,7 +48,7 @@ describe('The ServiceMonitor', () => {
 
 describe('The alerts', () => {
   it('query metrics that exist', async () => {
-    const stats = { entries: 0, bytes: 0, oldestReceivedAt: null, forgottenEarly: 0 }
+    const stats = { entries: 0, bytes: 0, oldestReceivedAt: null, idsForgottenEarly: 0 }
     const metrics = new Metrics({ stats: () => stats }, new ManualClock())
     const known = new Set(
       [...(await metrics.text()).matchAll(/^# TYPE (\S+) (\S+)/gm)].flatMap(([, name = '', type]) =>

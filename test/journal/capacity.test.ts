@@ -9,7 +9,7 @@ import { Journals, MIB } from './support/journals.js'
 // Every append waits for the disk.
 vi.setConfig({ testTimeout: 60_000 })
 
-const NO_NOTES = { occurrences: [], watch: [] }
+const NO_UPDATES = { occurrences: [], watchChanges: [] }
 const ALL = { entries: 1e6, bytes: 1e12 }
 const journals = new Journals()
 let directory: string
@@ -32,7 +32,7 @@ const fill = async (journal: LmdbJournal, size = 100_000): Promise<number> => {
 
 const releaseAll = async (journal: LmdbJournal): Promise<void> => {
   await journal.recover(-1)
-  await journal.release(journal.read(-1, ALL).at(-1)!.seq, NO_NOTES)
+  await journal.release(journal.read(-1, ALL).at(-1)!.seq, NO_UPDATES)
 }
 
 describe('a journal at its limit', () => {
@@ -56,7 +56,7 @@ describe('a journal at its limit', () => {
     await expect(journal.append(answer)).rejects.toMatchObject({ code: 'JOURNAL_FULL' })
     const page = await journal.append(entryOf(Buffer.alloc(5 * MIB), { via: 'PULL' }))
     expect(journal.read(page - 1, ALL)[0]?.body.byteLength).toBe(5 * MIB)
-    expect(journal.refusal()).not.toBeNull()
+    expect(journal.refusalReason()).not.toBeNull()
   })
 
   it('is at it still when it is opened again', async () => {

@@ -20,7 +20,7 @@ afterEach(() => journals.dispose())
 let trouble: string[]
 
 const open = async (duplicates = { rememberFor: HOUR, maxIds: 1000 }): Promise<LmdbJournal> => {
-  const journal = await journals.open(directory, { duplicates, onTrouble: (message) => trouble.push(message) })
+  const journal = await journals.open(directory, { duplicates, onWarning: (message) => trouble.push(message) })
   await journal.recover(-1)
   return journal
 }
@@ -33,12 +33,12 @@ const release = async (
 ): Promise<number> => {
   const seq = await journal.append(entryOf('', { receivedAt }))
   const seen = eventIds.map((eventId, place): EventOccurrence => ({ eventId, seq, place, receivedAt }))
-  await journal.release(seq, { occurrences: seen, watch: [] })
+  await journal.release(seq, { occurrences: seen, watchChanges: [] })
   return seq
 }
 
 const remembered = (journal: LmdbJournal, eventIds: readonly string[]): string[] =>
-  eventIds.filter((eventId) => journal.firstSeen(eventId) !== undefined)
+  eventIds.filter((eventId) => journal.findFirstSeen(eventId) !== undefined)
 
 const ids = (prefix: string, count: number): string[] => Array.from({ length: count }, (_, i) => `${prefix}${i}`)
 
@@ -54,7 +54,7 @@ describe('an event id', () => {
     await journals.clock.advance(1)
     await release(journal, [])
     expect(remembered(journal, ['a', 'b'])).toEqual(['b'])
-    expect(journal.stats().forgottenEarly).toBe(0)
+    expect(journal.stats().idsForgottenEarly).toBe(0)
     expect(trouble).toEqual([])
   })
 
@@ -76,7 +76,7 @@ describe('an event id', () => {
     expect(remembered(journal, ids('19.', 10))).toEqual([])
     expect(remembered(journal, ids('20.', 10))).toHaveLength(10)
     expect(remembered(journal, ids('29.', 10))).toHaveLength(10)
-    expect(journal.stats().forgottenEarly).toBe(200)
+    expect(journal.stats().idsForgottenEarly).toBe(200)
     expect(trouble).toEqual([expect.stringMatching(/^more than 100 event ids .* raise duplicates\.maxIds/)])
   })
 
@@ -89,7 +89,7 @@ describe('an event id', () => {
     await journals.clock.advance(HOUR)
     await release(journal, [])
     expect(second).toBeGreaterThan(first)
-    expect(journal.firstSeen('a')).toEqual({ seq: second, place: 0 })
+    expect(journal.findFirstSeen('a')).toEqual({ seq: second, place: 0 })
   })
 })
 
@@ -112,9 +112,9 @@ describe('the index', () => {
       await journals.clock.advance(60_000)
     }
     const all = Array.from({ length: 20 }, (_, i) => ids(`${i}.`, 10)).flat()
-    const before = all.map((id) => journal.firstSeen(id))
+    const before = all.map((id) => journal.findFirstSeen(id))
     await journals.close(journal)
     journal = await open({ rememberFor: HOUR, maxIds: 50 })
-    expect(all.map((id) => journal.firstSeen(id))).toEqual(before)
+    expect(all.map((id) => journal.findFirstSeen(id))).toEqual(before)
   })
 })

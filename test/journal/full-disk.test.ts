@@ -9,7 +9,7 @@ import { noSmallDisk, SmallDisk } from './support/small-disk.js'
 
 vi.setConfig({ testTimeout: 60_000 })
 
-const NO_NOTES = { occurrences: [], watch: [] }
+const NO_UPDATES = { occurrences: [], watchChanges: [] }
 const ALL = { entries: 1e6, bytes: 1e12 }
 const RESERVE = 3 * MIB
 
@@ -41,7 +41,7 @@ describe.skipIf(noSmallDisk !== null)(`a full disk${noSmallDisk === null ? '' : 
   })
 
   const open = (options: Partial<LmdbJournalOptions> = {}): Promise<LmdbJournal> =>
-    journals.open(directory, { reserveBytes: RESERVE, onTrouble: (message) => trouble.push(message), ...options })
+    journals.open(directory, { reserveBytes: RESERVE, onWarning: (message) => trouble.push(message), ...options })
 
   const callback = (size: number, name = 'callback') => entryOf(Buffer.alloc(size), { source: name })
   const page = (size: number, name = 'page') => entryOf(Buffer.alloc(size), { source: name, via: 'PULL' })
@@ -70,7 +70,7 @@ describe.skipIf(noSmallDisk !== null)(`a full disk${noSmallDisk === null ? '' : 
       }),
     )
     expect([...codes].sort()).toEqual(['JOURNAL_FULL', 'JOURNAL_WRITE_FAILED'])
-    expect(journal.refusal()).toBe(`the disk that holds ${directory} refuses writes; free space on it`)
+    expect(journal.refusalReason()).toBe(`the disk that holds ${directory} refuses writes; free space on it`)
     expect(journal.hasRoomFor(1)).toBe(false)
     expect(namesOf(journal).sort()).toEqual([...acknowledged].sort())
     expect(acknowledged.size).toBeGreaterThan(100)
@@ -111,10 +111,10 @@ describe.skipIf(noSmallDisk !== null)(`a full disk${noSmallDisk === null ? '' : 
     expect(await codeOf(journal.append(callback(10)))).toBe('JOURNAL_FULL')
     await journal.append(page(RESERVE / 2))
     const seen = [{ eventId: 'id', seq: first, place: 0, receivedAt: journals.clock.now() }]
-    await journal.release(first, { occurrences: seen, watch: [] })
+    await journal.release(first, { occurrences: seen, watchChanges: [] })
     await journal.watchList.add('s', ['m'], 1)
     expect(namesOf(journal)).toEqual(['page'])
-    expect(journal.firstSeen('id')).toBeDefined()
+    expect(journal.findFirstSeen('id')).toBeDefined()
     expect([...journal.watchList.list('s')]).toHaveLength(1)
   })
 
@@ -174,13 +174,13 @@ describe.skipIf(noSmallDisk !== null)(`a full disk${noSmallDisk === null ? '' : 
     for (let second = 0; second < 600; second++) {
       await journals.clock.advance(1_000)
       expect(await codeOf(journal.append(callback(10)))).toBe('JOURNAL_FULL')
-      expect(journal.refusal()).not.toBeNull()
+      expect(journal.refusalReason()).not.toBeNull()
     }
     expect(trouble).toEqual(['a journal write failed'])
     disk.makeRoom()
     await journals.clock.advance(1_999)
     await journals.clock.advance(1)
-    expect(journal.refusal()).toBeNull()
+    expect(journal.refusalReason()).toBeNull()
     expect(trouble).toEqual(['a journal write failed', 'the disk takes journal writes again'])
     expect(existsSync(join(directory, 'reserve.bin'))).toBe(true)
     expect(journal.hasRoomFor(MIB)).toBe(true)
@@ -191,11 +191,11 @@ describe.skipIf(noSmallDisk !== null)(`a full disk${noSmallDisk === null ? '' : 
     const journal = await open()
     await journal.recover(-1)
     for (let round = 0; round < 3; round++) {
-      while (journal.refusal() === null) await codeOf(journal.append(callback(MIB / 2)))
+      while (journal.refusalReason() === null) await codeOf(journal.append(callback(MIB / 2)))
       const last = journal.read(-1, ALL).at(-1)!
-      await journal.release(last.seq, NO_NOTES)
+      await journal.release(last.seq, NO_UPDATES)
       await journals.clock.advance(2_000)
-      expect(journal.refusal()).toBeNull()
+      expect(journal.refusalReason()).toBeNull()
       expect(journal.hasRoomFor(64 * MIB)).toBe(true)
     }
     await journal.append(page(MIB))
@@ -206,13 +206,13 @@ describe.skipIf(noSmallDisk !== null)(`a full disk${noSmallDisk === null ? '' : 
     const journal = await open()
     expect(journal.hasRoomFor(64 * MIB)).toBe(true)
     disk.fill(4 * MIB)
-    expect(journal.refusal()).toBeNull()
+    expect(journal.refusalReason()).toBeNull()
     expect(journal.hasRoomFor(64 * MIB)).toBe(false)
   })
 
   it('has no room for a second answer while the first, which may take it all, is under way', async () => {
     const journal = await open()
-    const here = journal.expect(64 * MIB)
+    const here = journal.reserveRoom(64 * MIB)
     expect(journal.hasRoomFor(MIB)).toBe(false)
     here()
     here()

@@ -11,12 +11,12 @@ describeJournal('LmdbJournal', async () => {
     clock: journals.clock,
     fill: async () => {
       // Pages in hand are taken in any case.
-      while (journal.refusal() === null) await journal.append(entryOf(Buffer.alloc(MIB), { via: 'PULL' }))
+      while (journal.refusalReason() === null) await journal.append(entryOf(Buffer.alloc(MIB), { via: 'PULL' }))
     },
     makeRoom: async () => {
       await journal.recover(-1)
       const last = journal.read(-1, { entries: 1000, bytes: 1e9 }).at(-1)
-      if (last) await journal.release(last.seq, { occurrences: [], watch: [] })
+      if (last) await journal.release(last.seq, { occurrences: [], watchChanges: [] })
     },
     dispose: () => journals.dispose(),
   }

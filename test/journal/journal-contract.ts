@@ -1,6 +1,6 @@
 /** What src/journal/journal.ts promises, sentence by sentence, for every implementation of it. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Journal, NewEntry, Nonce, ReleaseNotes, WatchedMessage } from '../../src/journal/journal.js'
+import type { Journal, NewEntry, Nonce, IndexUpdates, WatchedMessage } from '../../src/journal/journal.js'
 import type { ManualClock } from '../support/manual-clock.js'
 
 export interface JournalUnderTest {
@@ -13,7 +13,7 @@ export interface JournalUnderTest {
   dispose(): Promise<void>
 }
 
-const NO_NOTES: ReleaseNotes = { occurrences: [], watch: [] }
+const NO_UPDATES: IndexUpdates = { occurrences: [], watchChanges: [] }
 const ALL = { entries: 1000, bytes: 1e9 }
 
 export const entryOf = (body: string | Uint8Array = 'body', more: Partial<NewEntry> = {}): NewEntry => ({
@@ -102,7 +102,7 @@ export function describeJournal(name: string, open: () => Promise<JournalUnderTe
       it('never gives a number again, the journal being empty or not', async () => {
         const [first] = await append('a')
         await journal.recover(-1)
-        await journal.release(first!, NO_NOTES)
+        await journal.release(first!, NO_UPDATES)
         const [second] = await append('b')
         expect(second).toBeGreaterThan(first!)
       })
@@ -150,7 +150,7 @@ export function describeJournal(name: string, open: () => Promise<JournalUnderTe
       it('stays used when its entry is released, until it expires', async () => {
         const seq = await journal.append(entryOf(), nonce())
         await journal.recover(-1)
-        await journal.release(seq, NO_NOTES)
+        await journal.release(seq, NO_UPDATES)
         expect(await codeOf(journal.append(entryOf(), nonce()))).toBe('NONCE_SEEN')
         await under.clock.advance(60_000)
         expect(await codeOf(journal.append(entryOf(), nonce()))).toBe('done')
@@ -166,13 +166,13 @@ export function describeJournal(name: string, open: () => Promise<JournalUnderTe
 
     describe('refusal and hasRoomFor', () => {
       it('agree with append: no reason and room while it takes entries, a sentence and no room while it does not', async () => {
-        expect(journal.refusal()).toBeNull()
+        expect(journal.refusalReason()).toBeNull()
         expect(journal.hasRoomFor(1000)).toBe(true)
         await under.fill()
-        expect(journal.refusal()).toMatch(/\w+ \w+/)
+        expect(journal.refusalReason()).toMatch(/\w+ \w+/)
         expect(journal.hasRoomFor(1000)).toBe(false)
         await under.makeRoom()
-        expect(journal.refusal()).toBeNull()
+        expect(journal.refusalReason()).toBeNull()
         expect(journal.hasRoomFor(1000)).toBe(true)
       })
     })
@@ -230,7 +230,7 @@ export function describeJournal(name: string, open: () => Promise<JournalUnderTe
       it('does not take a released entry for one that is there', async () => {
         const [a] = await append('a')
         await journal.recover(-1)
-        await journal.release(a!, NO_NOTES)
+        await journal.release(a!, NO_UPDATES)
         const wait = journal.waitForEntry(-1, never)
         expect(await settles(wait)).toBe(false)
         await append('b')
@@ -265,7 +265,7 @@ export function describeJournal(name: string, open: () => Promise<JournalUnderTe
       it('gives the last number released where that is higher', async () => {
         const [a] = await append('a', 'b')
         await journal.recover(-1)
-        await journal.release(a!, NO_NOTES)
+        await journal.release(a!, NO_UPDATES)
         expect(await journal.recover(-1)).toBe(a)
         expect(await journal.recover(a! - 1)).toBe(a)
       })
@@ -321,27 +321,27 @@ export function describeJournal(name: string, open: () => Promise<JournalUnderTe
       it('forgets every entry up to and including a number, and no other', async () => {
         const [, b] = await append('a', 'b', 'c')
         await journal.recover(-1)
-        await journal.release(b!, NO_NOTES)
+        await journal.release(b!, NO_UPDATES)
         expect(bodiesOf(journal)).toEqual(['c'])
-        expect(journal.released).toBe(b)
+        expect(journal.releasedUpTo).toBe(b)
       })
 
       it('begins at -1', () => {
-        expect(journal.released).toBe(-1)
+        expect(journal.releasedUpTo).toBe(-1)
       })
 
       it('remembers first arrivals', async () => {
         const [a] = await append('a')
         await journal.recover(-1)
-        expect(journal.firstSeen('id-1')).toBeUndefined()
+        expect(journal.findFirstSeen('id-1')).toBeUndefined()
         const seen = [
           { eventId: 'id-1', seq: a!, place: 0, receivedAt: under.clock.now() },
           { eventId: 'id-2', seq: a!, place: 7, receivedAt: under.clock.now() },
         ]
-        await journal.release(a!, { occurrences: seen, watch: [] })
-        expect(journal.firstSeen('id-1')).toEqual({ seq: a, place: 0 })
-        expect(journal.firstSeen('id-2')).toEqual({ seq: a, place: 7 })
-        expect(journal.firstSeen('id-3')).toBeUndefined()
+        await journal.release(a!, { occurrences: seen, watchChanges: [] })
+        expect(journal.findFirstSeen('id-1')).toEqual({ seq: a, place: 0 })
+        expect(journal.findFirstSeen('id-2')).toEqual({ seq: a, place: 7 })
+        expect(journal.findFirstSeen('id-3')).toBeUndefined()
       })
 
       it('opens and closes what is watched, in the order of the changes', async () => {
@@ -356,7 +356,7 @@ export function describeJournal(name: string, open: () => Promise<JournalUnderTe
         await journal.watchList.add('s', ['was open', 'stays'], 5)
         await journal.release(a!, {
           occurrences: [],
-          watch: [
+          watchChanges: [
             change('m1', 'open', 11),
             change('m2', 'open'),
             change('m2', 'closed'),
@@ -369,9 +369,9 @@ export function describeJournal(name: string, open: () => Promise<JournalUnderTe
           ],
         })
         expect(watched(journal, 's')).toEqual([
-          { messageId: 'again', since: 13, asked: 0 },
-          { messageId: 'm1', since: 11, asked: 0 },
-          { messageId: 'stays', since: 5, asked: 0 },
+          { messageId: 'again', since: 13, lastAskedAt: 0 },
+          { messageId: 'm1', since: 11, lastAskedAt: 0 },
+          { messageId: 'stays', since: 5, lastAskedAt: 0 },
         ])
       })
     })
@@ -382,24 +382,24 @@ export function describeJournal(name: string, open: () => Promise<JournalUnderTe
       it('puts what is on the topics before everything that it holds', async () => {
         await journal.recordPublished([at('there'), at('there')], [])
         const [a] = await append('a')
-        expect(journal.firstSeen('there')?.seq).toBeLessThan(a!)
-        expect(journal.firstSeen('there')?.seq).toBeLessThan(0)
+        expect(journal.findFirstSeen('there')?.seq).toBeLessThan(a!)
+        expect(journal.findFirstSeen('there')?.seq).toBeLessThan(0)
       })
 
       it('leaves what it has seen itself as it is', async () => {
         const [a] = await append('a')
         await journal.recover(-1)
         const seen = [{ eventId: 'own', seq: a!, place: 3, receivedAt: under.clock.now() }]
-        await journal.release(a!, { occurrences: seen, watch: [] })
+        await journal.release(a!, { occurrences: seen, watchChanges: [] })
         await journal.recordPublished([at('own')], [])
-        expect(journal.firstSeen('own')).toEqual({ seq: a, place: 3 })
+        expect(journal.findFirstSeen('own')).toEqual({ seq: a, place: 3 })
       })
 
       it('opens and closes what is watched, and touches no entry', async () => {
         await append('a')
         const change = { source: 's', messageId: 'm', receivedAt: 5 }
         await journal.recordPublished([], [{ ...change, state: 'open' }])
-        expect([...journal.watchList.list('s')]).toEqual([{ messageId: 'm', since: 5, asked: 0 }])
+        expect([...journal.watchList.list('s')]).toEqual([{ messageId: 'm', since: 5, lastAskedAt: 0 }])
         await journal.recordPublished([], [{ ...change, state: 'closed' }])
         expect([...journal.watchList.list('s')]).toEqual([])
         expect(bodiesOf(journal)).toEqual(['a'])
@@ -412,11 +412,11 @@ export function describeJournal(name: string, open: () => Promise<JournalUnderTe
         await journal.watchList.add('s', ['a', 'c'], 2)
         await journal.watchList.add('t', ['a'], 3)
         expect(watched(journal, 's')).toEqual([
-          { messageId: 'a', since: 1, asked: 0 },
-          { messageId: 'b', since: 1, asked: 0 },
-          { messageId: 'c', since: 2, asked: 0 },
+          { messageId: 'a', since: 1, lastAskedAt: 0 },
+          { messageId: 'b', since: 1, lastAskedAt: 0 },
+          { messageId: 'c', since: 2, lastAskedAt: 0 },
         ])
-        expect(watched(journal, 't')).toEqual([{ messageId: 'a', since: 3, asked: 0 }])
+        expect(watched(journal, 't')).toEqual([{ messageId: 'a', since: 3, lastAskedAt: 0 }])
         expect(watched(journal, 'u')).toEqual([])
       })
 
@@ -425,8 +425,8 @@ export function describeJournal(name: string, open: () => Promise<JournalUnderTe
         await journal.watchList.markAsked('s', ['a', 'gone'], 50)
         await journal.watchList.markAsked('s', ['a'], 60)
         expect(watched(journal, 's')).toEqual([
-          { messageId: 'a', since: 1, asked: 60 },
-          { messageId: 'b', since: 1, asked: 0 },
+          { messageId: 'a', since: 1, lastAskedAt: 60 },
+          { messageId: 'b', since: 1, lastAskedAt: 0 },
         ])
       })
 
@@ -457,12 +457,12 @@ export function describeJournal(name: string, open: () => Promise<JournalUnderTe
       })
 
       it('notes when the last walk of a log began, by source and log', async () => {
-        expect(journal.watchList.walked('s', 'inbound')).toBe(0)
-        await journal.watchList.noteWalk('s', 'inbound', 7)
-        await journal.watchList.noteWalk('s', 'inbound', 8)
-        expect(journal.watchList.walked('s', 'inbound')).toBe(8)
-        expect(journal.watchList.walked('s', 'outbound')).toBe(0)
-        expect(journal.watchList.walked('t', 'inbound')).toBe(0)
+        expect(journal.watchList.lastWalkStartedAt('s', 'inbound')).toBe(0)
+        await journal.watchList.recordWalk('s', 'inbound', 7)
+        await journal.watchList.recordWalk('s', 'inbound', 8)
+        expect(journal.watchList.lastWalkStartedAt('s', 'inbound')).toBe(8)
+        expect(journal.watchList.lastWalkStartedAt('s', 'outbound')).toBe(0)
+        expect(journal.watchList.lastWalkStartedAt('t', 'inbound')).toBe(0)
       })
 
       it('drops', async () => {
@@ -509,11 +509,32 @@ export function describeJournal(name: string, open: () => Promise<JournalUnderTe
 
       it('keeps when each log of a source was last walked', async () => {
         const { watchList } = journal
-        await watchList.noteWalk('s', 'inbound', 5)
-        await watchList.noteWalk('s', 'inbound', 7)
-        await watchList.noteWalk('t', 'outbound', 9)
-        expect([watchList.walked('s', 'inbound'), watchList.walked('s', 'outbound')]).toEqual([7, 0])
-        expect([watchList.walked('t', 'inbound'), watchList.walked('t', 'outbound')]).toEqual([0, 9])
+        await watchList.recordWalk('s', 'inbound', 5)
+        await watchList.recordWalk('s', 'inbound', 7)
+        await watchList.recordWalk('t', 'outbound', 9)
+        expect([watchList.lastWalkStartedAt('s', 'inbound'), watchList.lastWalkStartedAt('s', 'outbound')]).toEqual([
+          7, 0,
+        ])
+        expect([watchList.lastWalkStartedAt('t', 'inbound'), watchList.lastWalkStartedAt('t', 'outbound')]).toEqual([
+          0, 9,
+        ])
+      })
+    })
+
+    describe('topicProgress', () => {
+      it('keeps for each source the time up to which the topics have been followed', async () => {
+        expect(journal.topicProgress.followedUpTo('s')).toBe(0)
+        await journal.topicProgress.recordFollowedUpTo('s', 7)
+        await journal.topicProgress.recordFollowedUpTo('s', 8)
+        expect(journal.topicProgress.followedUpTo('s')).toBe(8)
+        expect(journal.topicProgress.followedUpTo('t')).toBe(0)
+      })
+
+      it('is kept apart from the walks of a log of the same name', async () => {
+        await journal.watchList.recordWalk('s', 'inbound', 5)
+        expect(journal.topicProgress.followedUpTo('s')).toBe(0)
+        await journal.topicProgress.recordFollowedUpTo('s', 7)
+        expect(journal.watchList.lastWalkStartedAt('s', 'inbound')).toBe(5)
       })
     })
 
@@ -525,7 +546,7 @@ export function describeJournal(name: string, open: () => Promise<JournalUnderTe
         expect(journal.stats()).toMatchObject({ entries: 2, oldestReceivedAt: 111 })
         expect(journal.stats().bytes).toBeGreaterThan(0)
         await journal.recover(-1)
-        await journal.release(a, NO_NOTES)
+        await journal.release(a, NO_UPDATES)
         expect(journal.stats()).toMatchObject({ entries: 1, oldestReceivedAt: 222 })
       })
     })

@@ -110,7 +110,7 @@ class World {
   }
 
   async append(entries: readonly { via: 'PULL' | 'CALLBACK'; nonce: number | undefined }[]): Promise<void> {
-    const last = Math.max(this.journal.released, this.journal.read(-1, ALL).at(-1)?.seq ?? -1)
+    const last = Math.max(this.journal.releasedUpTo, this.journal.read(-1, ALL).at(-1)?.seq ?? -1)
     const taken: string[] = []
     const writes = entries.map(async ({ via, nonce: key }) => {
       const name = String(this.#names++)
@@ -158,10 +158,10 @@ class World {
       place: 0,
       receivedAt: NEVER_EXPIRES,
     }))
-    await this.journal.release(last.seq, { occurrences: seen, watch: [] })
+    await this.journal.release(last.seq, { occurrences: seen, watchChanges: [] })
     for (const { eventId } of seen) this.lineage.remembered.add(eventId)
     this.lineage.custody.splice(0, gone.length)
-    expect(this.journal.released).toBe(last.seq)
+    expect(this.journal.releasedUpTo).toBe(last.seq)
   }
 
   check(): void {
@@ -169,10 +169,10 @@ class World {
     expect(entries.map(({ body }) => Buffer.from(body).toString())).toEqual(this.lineage.custody)
     const numbers = entries.map(({ seq }) => seq)
     expect(numbers).toEqual([...new Set(numbers)].sort((a, b) => a - b))
-    if (numbers.length > 0) expect(numbers[0]).toBeGreaterThan(this.journal.released)
+    if (numbers.length > 0) expect(numbers[0]).toBeGreaterThan(this.journal.releasedUpTo)
     expect(this.journal.stats().entries).toBe(numbers.length)
     for (let name = 0; name < this.#names; name++) {
-      const arrival = this.journal.firstSeen(String(name))
+      const arrival = this.journal.findFirstSeen(String(name))
       expect(arrival !== undefined).toBe(this.lineage.remembered.has(String(name)))
     }
   }

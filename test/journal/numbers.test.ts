@@ -2,13 +2,14 @@
 import { cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { openEnvironment } from '../../src/journal/environment.js'
 import type { LmdbJournal } from '../../src/journal/lmdb-journal.js'
 import { entryOf } from './journal-contract.js'
 import { Journals } from './support/journals.js'
 
 const HOUR = 3_600_000
 const ALL = { entries: 1000, bytes: 1e9 }
-const NO_NOTES = { occurrences: [], watch: [] }
+const NO_UPDATES = { occurrences: [], watchChanges: [] }
 
 const journals = new Journals()
 let directory: string
@@ -53,11 +54,11 @@ describe('sequence numbers', () => {
     let journal = await journals.open(directory)
     const [, last] = await append(journal, 'a', 'b')
     await journal.recover(-1)
-    await journal.release(last!, NO_NOTES)
+    await journal.release(last!, NO_UPDATES)
     await journals.close(journal)
     journals.clock.jumpTo(journals.clock.now() - HOUR)
     journal = await journals.open(directory)
-    expect(journal.released).toBe(last)
+    expect(journal.releasedUpTo).toBe(last)
     expect(await append(journal, 'c')).toEqual([last! + 1])
   })
 })
@@ -80,18 +81,28 @@ describe('a journal that is opened again', () => {
     await append(first, 'b')
     await first.recover(-1)
     const watch = { source: 's', messageId: 'm', receivedAt: 7, state: 'open' } as const
-    await first.release(seq, { occurrences: [{ ...seen, seq }], watch: [watch] })
+    await first.release(seq, { occurrences: [{ ...seen, seq }], watchChanges: [watch] })
     await first.watchList.markAsked('s', ['m'], 9)
 
     for (const again of [crashed(directory), directory]) {
       if (again === directory) await journals.close(first)
       const journal = await journals.open(again)
       expect(namesOf(journal)).toEqual(['b'])
-      expect(journal.released).toBe(seq)
-      expect(journal.firstSeen('id')).toEqual({ seq, place: 3 })
-      expect([...journal.watchList.list('s')]).toEqual([{ messageId: 'm', since: 7, asked: 9 }])
+      expect(journal.releasedUpTo).toBe(seq)
+      expect(journal.findFirstSeen('id')).toEqual({ seq, place: 3 })
+      expect([...journal.watchList.list('s')]).toEqual([{ messageId: 'm', since: 7, lastAskedAt: 9 }])
       await expect(journal.append(entryOf(), nonce)).rejects.toMatchObject({ code: 'NONCE_SEEN' })
     }
+  })
+
+  it('reads the topic progress that an earlier build stored as a walk of a log named topics', async () => {
+    const env = openEnvironment(directory)
+    await env.meta.put('walked topics s', 7)
+    await env.root.close()
+    const journal = await journals.open(directory)
+    expect(journal.topicProgress.followedUpTo('s')).toBe(7)
+    await journal.topicProgress.recordFollowedUpTo('s', 8)
+    expect(journal.topicProgress.followedUpTo('s')).toBe(8)
   })
 })
 

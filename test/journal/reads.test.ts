@@ -9,8 +9,8 @@ afterEach(() => journals.dispose())
 describe('an append', () => {
   it('is done once, also if its entry was read and released before LMDB answered', { timeout: 120_000 }, async () => {
     const trouble: string[] = []
-    const onTrouble = (message: string): void => void trouble.push(message)
-    const journal = await journals.open(journals.directory(), { onTrouble })
+    const onWarning = (message: string): void => void trouble.push(message)
+    const journal = await journals.open(journals.directory(), { onWarning: onWarning })
     await journal.recover(-1)
     const released: string[] = []
     let open = 8
@@ -24,7 +24,7 @@ describe('an append', () => {
       const entries = journal.read(-1, { entries: 50, bytes: 1024 ** 2 })
       const last = entries.at(-1)
       if (last) {
-        await journal.release(last.seq, { occurrences: [], watch: [] })
+        await journal.release(last.seq, { occurrences: [], watchChanges: [] })
         released.push(...entries.map(({ source }) => source))
       } else if (open === 0) break
       else await new Promise(setImmediate)

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { look } from '../../src/reconciliation/due-messages.js'
 
 const schedule = { after: 15, every: 5, giveUpAfter: 100 }
-const watched = (messageId: string, since: number, asked = 0) => ({ messageId, since, asked })
+const watched = (messageId: string, since: number, lastAskedAt = 0) => ({ messageId, since, lastAskedAt })
 
 describe('what is due', () => {
   it('is what was watched for `after` and not asked for within `every`; the rest says when', () => {

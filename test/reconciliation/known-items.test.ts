@@ -35,7 +35,7 @@ const release = (entry: NewEntry, seq: number): Promise<void> =>
     occurrences: [...decode({ ...entry, seq }, source(), journal.id)].flatMap(({ event, place, identified }) =>
       identified ? [{ eventId: event.eventId, seq, place, receivedAt: 1 }] : [],
     ),
-    watch: [],
+    watchChanges: [],
   })
 
 describe('an answer holds news', () => {
@@ -63,7 +63,7 @@ describe('an answer holds news', () => {
     const entry = statuses(['1', 'DELIVERED'])
     const seq = await journal.append(entry)
     known.recognise(entry).markStored(seq)
-    await journal.release(seq, { occurrences: [], watch: [] })
+    await journal.release(seq, { occurrences: [], watchChanges: [] })
     expect(known.recognise(entry).hasNewItems).toBe(true)
   })
 

@@ -62,7 +62,7 @@ describe('entries that waited', () => {
     expect(opened).toHaveLength(1)
     expect(opened[0]).toBeLessThan(clock.now() - 60_000)
     expect(reached).toBe(1)
-    expect(journal.firstSeen(eventId)).toBeDefined()
+    expect(journal.findFirstSeen(eventId)).toBeDefined()
   })
 
   it('are compared by one reader, batch after batch, and again when a moment has passed', async () => {

@@ -40,7 +40,7 @@ beforeEach(() => {
       })
     },
     remember: (published, watch) => journal.recordPublished(published, watch),
-    progress: journal.watchList,
+    progress: journal.topicProgress,
     windowOf: () => 3 * DAY,
     isFinal: (value) => Promise.resolve(String(value) === 'final'),
     explain: String,
@@ -79,8 +79,8 @@ describe('a follower', () => {
     await turns()
     expect(opened[0]!.since).toBeLessThanOrEqual(clock.now() - 3 * DAY)
     await opened[0]!.take(batch(record(id(1), 'm', 'final'), record(id(2), 'n', 'final', 1, 'another')))
-    expect(journal.firstSeen(id(1))).toBeDefined()
-    expect(journal.firstSeen(id(2))).toBeUndefined()
+    expect(journal.findFirstSeen(id(1))).toBeDefined()
+    expect(journal.findFirstSeen(id(2))).toBeUndefined()
   })
 
   it('opens messages whose receipts are not final, and closes them by those that are', async () => {

@@ -12,7 +12,8 @@ import type {
   NewEntry,
   Nonce,
   PublishedEvent,
-  ReleaseNotes,
+  IndexUpdates,
+  TopicProgress,
   WatchChange,
   WatchList,
   WatchedMessage,
@@ -22,6 +23,7 @@ export class MemoryJournal implements Journal {
   readonly id = 'memory'
   readonly entries: Entry[] = []
   readonly watchList: WatchList
+  readonly topicProgress = new MemoryTopicProgress()
   readonly nonces = new Map<string, Nonce>()
   /** While set, every `append` rejects with this code. */
   refuses: 'JOURNAL_FULL' | 'JOURNAL_WRITE_FAILED' | undefined
@@ -84,7 +86,7 @@ export class MemoryJournal implements Journal {
     return seq
   }
 
-  refusal(): string | null {
+  refusalReason(): string | null {
     return this.refuses === undefined ? null : `the journal refuses: ${this.refuses}`
   }
 
@@ -92,7 +94,7 @@ export class MemoryJournal implements Journal {
     return this.room && this.refuses === undefined
   }
 
-  expect(bytes: number): () => void {
+  reserveRoom(bytes: number): () => void {
     this.expected += bytes
     return () => {
       this.expected -= bytes
@@ -125,7 +127,7 @@ export class MemoryJournal implements Journal {
     })
   }
 
-  get released(): number {
+  get releasedUpTo(): number {
     return this.#released
   }
 
@@ -139,12 +141,12 @@ export class MemoryJournal implements Journal {
     return Math.max(position, this.#released)
   }
 
-  async release(upTo: number, notes: ReleaseNotes): Promise<void> {
+  async release(upTo: number, notes: IndexUpdates): Promise<void> {
     while (this.entries[0] !== undefined && this.entries[0].seq <= upTo) this.entries.shift()
     for (const { eventId, seq, place } of notes.occurrences) {
       if (!this.#seen.has(eventId)) this.#seen.set(eventId, { seq, place })
     }
-    this.#watched.change(notes.watch)
+    this.#watched.change(notes.watchChanges)
     this.#released = Math.max(this.#released, upTo)
   }
 
@@ -155,7 +157,7 @@ export class MemoryJournal implements Journal {
     this.#watched.change(watch)
   }
 
-  firstSeen(eventId: string): FirstSeen | undefined {
+  findFirstSeen(eventId: string): FirstSeen | undefined {
     return this.#seen.get(eventId)
   }
 
@@ -164,11 +166,23 @@ export class MemoryJournal implements Journal {
       entries: this.entries.length,
       bytes: this.entries.reduce((sum, entry) => sum + entry.body.byteLength, 0),
       oldestReceivedAt: this.entries[0]?.receivedAt ?? null,
-      forgottenEarly: 0,
+      idsForgottenEarly: 0,
     }
   }
 
   async close(): Promise<void> {}
+}
+
+class MemoryTopicProgress implements TopicProgress {
+  readonly #followed = new Map<string, number>()
+
+  followedUpTo(source: string): number {
+    return this.#followed.get(source) ?? 0
+  }
+
+  async recordFollowedUpTo(source: string, time: number): Promise<void> {
+    this.#followed.set(source, time)
+  }
 }
 
 class MemoryWatchList implements WatchList {
@@ -179,7 +193,7 @@ class MemoryWatchList implements WatchList {
     for (const { source, messageId, receivedAt, state } of changes) {
       if (state === 'closed') this.#list(source).delete(messageId)
       else if (!this.#list(source).has(messageId)) {
-        this.#list(source).set(messageId, { messageId, since: receivedAt, asked: 0 })
+        this.#list(source).set(messageId, { messageId, since: receivedAt, lastAskedAt: 0 })
       }
     }
   }
@@ -187,7 +201,7 @@ class MemoryWatchList implements WatchList {
   async add(source: string, messageIds: readonly string[], now: number): Promise<void> {
     for (const messageId of messageIds) {
       const list = this.#list(source)
-      if (!list.has(messageId)) list.set(messageId, { messageId, since: now, asked: 0 })
+      if (!list.has(messageId)) list.set(messageId, { messageId, since: now, lastAskedAt: 0 })
     }
   }
 
@@ -203,7 +217,7 @@ class MemoryWatchList implements WatchList {
   async markAsked(source: string, messageIds: readonly string[], at: number): Promise<void> {
     for (const messageId of messageIds) {
       const watched = this.#list(source).get(messageId)
-      if (watched !== undefined) this.#list(source).set(messageId, { ...watched, asked: at })
+      if (watched !== undefined) this.#list(source).set(messageId, { ...watched, lastAskedAt: at })
     }
   }
 
@@ -211,11 +225,11 @@ class MemoryWatchList implements WatchList {
     for (const messageId of messageIds) this.#list(source).delete(messageId)
   }
 
-  walked(source: string, log: string): number {
+  lastWalkStartedAt(source: string, log: string): number {
     return this.#walks.get(`${log} ${source}`) ?? 0
   }
 
-  async noteWalk(source: string, log: string, began: number): Promise<void> {
+  async recordWalk(source: string, log: string, began: number): Promise<void> {
     this.#walks.set(`${log} ${source}`, began)
   }
 

@@ -21,7 +21,7 @@ const journal = await LmdbJournal.open({
 })
 const position = Number(process.argv[5] ?? -1)
 await journal.recover(position)
-say('open', journal.id, journal.released)
+say('open', journal.id, journal.releasedUpTo)
 
 let count = 0
 const append = async (): Promise<void> => {
@@ -35,13 +35,13 @@ const append = async (): Promise<void> => {
 }
 const release = async (): Promise<void> => {
   for (;;) {
-    await journal.waitForEntry(journal.released, new AbortController().signal)
+    await journal.waitForEntry(journal.releasedUpTo, new AbortController().signal)
     const entries = journal.read(-1, { entries: 50, bytes: 1024 ** 2 })
     const middle = entries[Math.floor(entries.length / 2)]
     if (!middle) continue
     say('releasing', middle.seq)
     const seen = entries.map(({ source, seq }) => ({ eventId: source, seq, place: 0, receivedAt: Date.now() }))
-    await journal.release(middle.seq, { occurrences: seen.filter(({ seq }) => seq <= middle.seq), watch: [] })
+    await journal.release(middle.seq, { occurrences: seen.filter(({ seq }) => seq <= middle.seq), watchChanges: [] })
     say('released', middle.seq)
     await new Promise((resolve) => setTimeout(resolve, 20))
   }

@@ -30,7 +30,7 @@ const commands: Readonly<Record<string, (first: string, second: string) => Promi
     await journal!.append(entryOf(body, { via: via as Via }))
     return 'appended'
   },
-  refusal: async () => journal!.refusal() ?? 'none',
+  refusal: async () => journal!.refusalReason() ?? 'none',
   lock: async (directory) => {
     const lock = await lockDirectory(directory)
     giveUp = () => lock.release()
