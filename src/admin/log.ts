@@ -6,7 +6,7 @@
  */
 import { type DestinationStream, type Logger, pino } from 'pino'
 import { ConnectorError } from '../core/errors.js'
-import { personal, type PersonalData } from '../masking/personal-data.js'
+import { personalDataMask, type PersonalData } from '../masking/personal-data.js'
 
 export interface LogOptions {
   readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
@@ -29,7 +29,7 @@ const CREDENTIALS = [
 
 /** @param destination standard output if left out */
 export const createLog = (options: LogOptions, destination?: DestinationStream): Logger => {
-  const { prose } = personal(options.personalData)
+  const { sentence } = personalDataMask(options.personalData)
   return pino(
     {
       level: options.level,
@@ -39,7 +39,7 @@ export const createLog = (options: LogOptions, destination?: DestinationStream):
       serializers: {
         err: serialise,
         error: (value: unknown) => (value instanceof Error ? serialise(value) : value),
-        detail: (value: unknown) => (typeof value === 'string' ? prose(value) : value),
+        detail: (value: unknown) => (typeof value === 'string' ? sentence(value) : value),
       },
       redact: {
         paths: CREDENTIALS.flatMap((name) => ['', '*.', '*.*.'].map((depth) => pathOf(depth, name))),

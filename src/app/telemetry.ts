@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import type { Clock } from '../core/clock.js'
 import { ConnectorError, messageOf } from '../core/errors.js'
 import type { CallbackObserver, PullObserver, ReconcileObserver } from '../core/observers.js'
-import { personal, type Personal, type PersonalData } from '../masking/personal-data.js'
+import { personalDataMask, type PersonalDataMask, type PersonalData } from '../masking/personal-data.js'
 import type { Metrics } from '../admin/metrics.js'
 import type { Status } from '../admin/status.js'
 import type { ItemOutcome } from '../core/observers.js'
@@ -36,7 +36,7 @@ export function observePipeline(
   let since = 0
   let begun = false
   return {
-    ...(log.isLevelEnabled('debug') && { decoded: logItems(log, personal(personalData)) }),
+    ...(log.isLevelEnabled('debug') && { decoded: logItems(log, personalDataMask(personalData)) }),
     released: (outcomes) => {
       for (const outcome of outcomes) count(metrics, outcome, clock.now())
       onRelease()
@@ -83,7 +83,7 @@ export function observePipeline(
 
 /** One line an item, at level debug. */
 const logItems =
-  (log: Logger, { number, text, prose }: Personal): NonNullable<PipelineObserver['decoded']> =>
+  (log: Logger, { number, text, sentence }: PersonalDataMask): NonNullable<PipelineObserver['decoded']> =>
   (event, duplicate) => {
     const { kind, eventId, source, via } = event
     log.debug({ kind, eventId, source, via, duplicate, ...about() }, 'item')
@@ -95,7 +95,7 @@ const logItems =
         case 'mo':
           return { messageId: event.messageId, sender: number(event.sender), text: text(event.text) }
         case 'dead-letter':
-          return { reason: event.reason, detail: prose(event.detail) }
+          return { reason: event.reason, detail: sentence(event.detail) }
       }
     }
   }

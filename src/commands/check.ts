@@ -5,10 +5,10 @@
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { systemClock as clock } from '../core/clock.js'
-import { configurationWarnings } from '../config/advice.js'
+import { configurationWarnings } from '../config/warnings.js'
 import type { Config } from '../config/types.js'
 import { loadConfig } from '../config/load.js'
-import { redacted } from '../config/redact.js'
+import { redact } from '../masking/secrets.js'
 import { RegistryClient } from '../registry/registry-client.js'
 import { EVENT_KINDS } from '../registry/schemas.js'
 import { inspectWriterSchema } from '../registry/schema-resolution.js'
@@ -43,7 +43,7 @@ export async function check({ config: file, json }: CheckOptions): Promise<numbe
   ]
   process.stdout.write(
     json
-      ? `${JSON.stringify({ ok: findings.every(({ ok }) => ok), checks: findings, configuration: redacted(config) })}\n`
+      ? `${JSON.stringify({ ok: findings.every(({ ok }) => ok), checks: findings, configuration: redact(config) })}\n`
       : table(findings),
   )
   return findings.find(({ ok }) => !ok)?.exitCode ?? 0

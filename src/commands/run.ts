@@ -1,9 +1,9 @@
 /** `run`: everything, until a signal. `run --drain`: publishes what the journal holds, and ends. */
 import { App } from '../app/app.js'
 import { systemClock as clock } from '../core/clock.js'
-import { configurationWarnings } from '../config/advice.js'
+import { configurationWarnings } from '../config/warnings.js'
 import { loadConfig } from '../config/load.js'
-import { redacted } from '../config/redact.js'
+import { redact } from '../masking/secrets.js'
 import { parseDuration } from '../config/units.js'
 import { ConnectorError, messageOf } from '../core/errors.js'
 import { createLog } from '../admin/log.js'
@@ -27,7 +27,7 @@ export async function run(options: RunOptions): Promise<number> {
   const config = loadConfig(options.config, process.env)
   const log = createLog({ ...config.log, instance: config.instance })
   for (const advice of configurationWarnings(config)) log.warn(advice)
-  log.debug({ configuration: redacted(config) }, 'the configuration, as it is understood')
+  log.debug({ configuration: redact(config) }, 'the configuration, as it is understood')
   // Before anything is opened: a signal that comes meanwhile ends us in order, too.
   const { stop, hurry } = listenForSignals((message) => log.info(message))
   const app = await App.start({ config, clock, log, version, intake: !options.drain })

@@ -1,34 +1,32 @@
-/** `callback` of a source: who may hand something in, and how they prove it. All that is named must hold. */
+/** `callback` of a source: which callers are accepted. A caller must satisfy everything that is configured. */
 import { BlockList, isIP } from 'node:net'
-import { LONGEST_AGE, duration, field, flag, pattern, text } from './field.js'
-import { baseUrl, list, rule, section } from './section.js'
-
-const TOKEN = '^(?!\\.{1,2}$)[A-Za-z0-9._~-]{1,200}$'
+import { rule, section } from './section.js'
+import { MAX_AGE_MS, baseUrl, boolean, duration, list, text, textMatching, value } from './values.js'
 
 const token = () =>
-  pattern(
+  textMatching(
+    '^(?!\\.{1,2}$)[A-Za-z0-9._~-]{1,200}$',
     'a token of 1 to 200 letters, digits, "-", ".", "_" and "~" (it is part of a URL; "openssl rand -hex 32" makes one)',
-    TOKEN,
   )
 
-/** An address, or a network as address/prefix; the result is always address/prefix. */
+/** An address, or a network as address/prefix. The result is always address/prefix. */
 const network = () =>
-  field(
-    'an IP address or a network such as 192.0.2.0/24 or 2001:db8::/32',
-    { type: 'string', pattern: '^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$|\\$\\{' },
-    (given) => {
+  value({
+    expected: 'an IP address or a network such as 192.0.2.0/24 or 2001:db8::/32',
+    jsonSchema: { type: 'string', pattern: '^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$|\\$\\{' },
+    parse: (given) => {
       const [address = '', prefix, ...rest] = given.split('/')
       const family = isIP(address)
       if (family === 0 || rest.length > 0 || address.includes('%')) return undefined
       if (prefix !== undefined && !/^[0-9]{1,3}$/.test(prefix)) return undefined
       const bits = prefix === undefined ? (family === 4 ? 32 : 128) : Number(prefix)
-      // An IPv4 address in IPv6 form has 96 bits that say so and nothing else.
+      // The first 96 bits of an IPv4-mapped IPv6 address are constant; a shorter prefix would match no IPv4 address.
       if (/^::ffff:[0-9.]+$/i.test(address) && bits < 96) return undefined
-      return canMatch(address, bits, family) ? `${address}/${bits}` : undefined
+      return isValidSubnet(address, bits, family) ? `${address}/${bits}` : undefined
     },
-  )
+  })
 
-const canMatch = (address: string, bits: number, family: number): boolean => {
+const isValidSubnet = (address: string, bits: number, family: number): boolean => {
   try {
     new BlockList().addSubnet(address, bits, family === 4 ? 'ipv4' : 'ipv6')
     return true
@@ -37,22 +35,23 @@ const canMatch = (address: string, bits: number, family: number): boolean => {
   }
 }
 
-interface CallbackKeys {
-  readonly open?: unknown
-  readonly [key: string]: unknown
-}
+type CallbackKeys = Readonly<Record<string, unknown>>
 
-const PROOFS = ['token', 'basic', 'signingKey', 'allowFrom']
-const provesSomething = (callback: CallbackKeys): boolean => PROOFS.some((key) => key in callback)
+const GUARDS = ['token', 'basic', 'signingKey', 'allowFrom']
+const isGuarded = (callback: CallbackKeys): boolean => GUARDS.some((key) => key in callback)
 const mayBeOpen = ({ open }: CallbackKeys): boolean => open !== false && open !== undefined
 
 export const callback = () =>
   section({
     token: token()
       .exactOptional()
-      .describe('Last part of the URL: /callbacks/<source>/<token>. Letters, digits, "-", ".", "_" and "~".'),
+      .describe(
+        'Secret last part of the URL: /callbacks/<source>/<token>. It consists of letters, digits, "-", ".", "_" and "~".',
+      ),
     basic: section({
-      username: pattern('a user name without ":"', '^[^:\\u0000-\\u001f\\u007f]+$').describe('User name; no ":".'),
+      username: textMatching('^[^:\\u0000-\\u001f\\u007f]+$', 'a user name without ":"').describe(
+        'User name, without ":".',
+      ),
       password: text().describe('Password.'),
     })
       .exactOptional()
@@ -60,38 +59,38 @@ export const callback = () =>
     signingKey: text()
       .exactOptional()
       .describe(
-        'Key that seven signs its webhooks with (X-Signature, X-Timestamp, X-Nonce). Needs `publicUrl`. Provider seven only.',
+        'Key that seven signs its webhooks with (X-Signature, X-Timestamp, X-Nonce). Requires `publicUrl`. Provider seven only.',
       ),
     publicUrl: baseUrl('the http:// or https:// address by which the provider reaches this connector')
       .exactOptional()
       .describe(
-        'Origin and path prefix as the provider sees them, for instance https://sms.example.com; path and query of the request are appended. The signature covers it.',
+        'Origin and path prefix by which the provider reaches the connector, for instance https://sms.example.com. Path and query of the request are appended. The signature covers this address.',
       ),
-    signatureMaxAge: duration('1s', LONGEST_AGE)
+    signatureMaxAge: duration({ min: '1s', maxMs: MAX_AGE_MS })
       .prefault('96h')
       .describe(
-        'Oldest X-Timestamp that is taken, and how long a nonce is remembered. Long, because seven repeats a webhook for days and may not sign it anew.',
+        'Age of the oldest X-Timestamp that is accepted, and how long a nonce is remembered. The default is long because seven repeats a webhook for days and may not sign it again.',
       ),
-    allowFrom: list(network(), { least: 1 })
+    allowFrom: list(network(), { minItems: 1 })
       .exactOptional()
-      .describe('Addresses and networks (CIDR, IPv4 or IPv6) that callbacks are taken from.'),
-    open: flag()
+      .describe('Addresses and networks (CIDR, IPv4 or IPv6) that callbacks are accepted from.'),
+    open: boolean()
       .prefault(false)
-      .describe('true: anyone may call. Only beside none of token, basic, signingKey and allowFrom.'),
+      .describe('Set to true to accept every caller. Allowed only without token, basic, signingKey and allowFrom.'),
   }).check(
-    rule<CallbackKeys>(
-      `names nothing that a caller must prove; give at least one of ${PROOFS.join(', ')}, or say open: true`,
-      [],
-      (keys) => provesSomething(keys) || mayBeOpen(keys),
-    ),
-    rule<CallbackKeys>(
-      `contradicts the ${PROOFS.join(', ')} beside it; leave out one or the other`,
-      ['open'],
-      (keys) => keys.open !== true || !provesSomething(keys),
-    ),
-    rule<CallbackKeys>(
-      "is missing; signingKey needs it, because the signature covers the address that the provider called, and behind a proxy we can't know that",
-      ['publicUrl'],
-      (keys) => !('signingKey' in keys) || 'publicUrl' in keys,
-    ),
+    rule<CallbackKeys>({
+      holds: (keys) => isGuarded(keys) || mayBeOpen(keys),
+      problem: `authenticates no caller; set at least one of ${GUARDS.join(', ')}, or open: true to accept every caller`,
+    }),
+    rule<CallbackKeys>({
+      at: ['open'],
+      holds: (keys) => keys['open'] !== true || !isGuarded(keys),
+      problem: `contradicts ${GUARDS.join(', ')} in the same section; remove one or the other`,
+    }),
+    rule<CallbackKeys>({
+      at: ['publicUrl'],
+      holds: (keys) => !('signingKey' in keys) || 'publicUrl' in keys,
+      problem:
+        'is missing; signingKey needs it, because the signature covers the address that the provider called, which is not known behind a proxy',
+    }),
   )

@@ -1,62 +1,72 @@
-/** One entry of `sources`: an account at a provider, and the ways in which it hands us something. */
-import * as z from 'zod'
+/** One entry of `sources`: an account at a provider, and how the connector receives from it. */
 import { callback } from './callback.js'
-import { LONGEST_AGE, choice, duration, pattern, size, text, wholeNumber } from './field.js'
-import { PROVIDERS, PROVIDER_NAMES, providersWith, traitsOf, type ProviderTraits } from './providers.js'
-import { baseUrl, list, rule, section, withDefaults, url } from './section.js'
+import { PROVIDERS, PROVIDER_NAMES, providersWith, traitsOf, type ProviderTraits } from './provider-traits.js'
+import { rule, section, withDefaults } from './section.js'
+import { MAX_AGE_MS, baseUrl, duration, httpUrl, list, oneOf, size, text, textMatching, wholeNumber } from './values.js'
 
-interface Limit {
-  readonly min: number
-  readonly start: number
-  readonly max: number
+interface LimitKeys {
+  readonly min: unknown
+  readonly start: unknown
+  readonly max: unknown
 }
 
-const isMore = (a: unknown, b: unknown): boolean => typeof a === 'number' && typeof b === 'number' && a > b
+const isGreater = (a: unknown, b: unknown): boolean => typeof a === 'number' && typeof b === 'number' && a > b
+
+const pageSize = () => wholeNumber({ min: 1, max: 1_000_000 })
 
 const limit = () =>
   section({
-    min: wholeNumber(1, 1_000_000).prefault(10).describe('Least number of items a page is asked for.'),
-    start: wholeNumber(1, 1_000_000).prefault(50).describe('Number of items that the first page is asked for.'),
-    max: wholeNumber(1, 1_000_000)
+    min: pageSize().prefault(10).describe('Smallest page size.'),
+    start: pageSize().prefault(50).describe('Page size of the first request.'),
+    max: pageSize()
       .prefault(1000)
-      .describe('Most items a page is asked for. An answer that dies on the wire loses so many.'),
+      .describe('Largest page size. An answer that is lost on the network loses up to this many items.'),
   }).check(
-    rule<Limit>(
-      'is more than start; min <= start <= max is expected',
-      ['min'],
-      ({ min, start }) => !isMore(min, start),
-    ),
-    rule<Limit>(
-      'is more than max; min <= start <= max is expected',
-      ['start'],
-      ({ start, max }) => !isMore(start, max),
-    ),
+    rule<LimitKeys>({
+      at: ['min'],
+      holds: ({ min, start }) => !isGreater(min, start),
+      problem: 'is greater than start; min <= start <= max is expected',
+    }),
+    rule<LimitKeys>({
+      at: ['start'],
+      holds: ({ start, max }) => !isGreater(start, max),
+      problem: 'is greater than max; min <= start <= max is expected',
+    }),
   )
 
 const pull = () =>
   section({
-    url: url().prefault(PROVIDERS.mtarget.pullUrl).describe('Address of the queue.'),
+    url: httpUrl().prefault(PROVIDERS.mtarget.pullUrl).describe('Address of the queue.'),
     username: text().describe('User name of the account.'),
     password: text().describe('Password of the account.'),
-    serviceId: text().exactOptional().describe('Only what belongs to this service id. Left out: all of the account.'),
-    limitParameter: pattern('the name of a parameter: letters, digits, ".", "_" and "-"', '^[A-Za-z0-9._-]+$')
+    serviceId: text()
+      .exactOptional()
+      .describe('Pulls only what belongs to this service id. If left out, everything of the account is pulled.'),
+    limitParameter: textMatching('^[A-Za-z0-9._-]+$', 'the name of a parameter: letters, digits, ".", "_" and "-"')
       .prefault('max')
-      .describe('Name of the parameter that carries the page size.'),
-    limit: withDefaults(limit()).describe('Items a page; follows the pace between min and max, beginning with start.'),
-    idleDelay: duration('1ms')
+      .describe('Name of the request parameter that carries the page size.'),
+    limit: withDefaults(limit()).describe(
+      'Page size: the largest number of items that one request asks for. It starts with `start` and adapts between `min` and `max`.',
+    ),
+    idleDelay: duration({ min: '1ms' })
       .prefault('3m')
-      .describe('Wait after an empty answer, and the longest wait after errors.'),
-    timeout: duration('1ms')
+      .describe('Delay after an empty answer, and the longest delay after errors.'),
+    timeout: duration({ min: '1ms' })
       .prefault('30s')
       .describe(
-        'Time without a byte after which an answer is given up; never a total, because giving up on an answer loses it.',
+        'How long the connector waits for the next byte of an answer. There is no limit on the whole answer, because an answer that is given up is lost.',
       ),
-    maxAnswer: size('1KiB', '1GiB')
+    maxAnswer: size({ min: '1KiB', max: '1GiB' })
       .prefault('64MiB')
       .describe(
-        'Most bytes of one answer; what arrived up to there is kept, like an answer that was cut. Keep it below journal.maxBytes.',
+        'Largest answer. What arrived up to this size is kept, like an answer that was cut off. Keep it below journal.maxBytes.',
       ),
   })
+
+interface ReconcileKeys {
+  readonly after: unknown
+  readonly giveUpAfter: unknown
+}
 
 const reconcile = () =>
   section({
@@ -64,85 +74,89 @@ const reconcile = () =>
       .prefault(PROVIDERS.seven.reconcileUrl)
       .describe('Base address of the API.'),
     apiKey: text().describe('API key of the account, sent as X-Api-Key.'),
-    after: duration('0s', LONGEST_AGE)
+    after: duration({ min: '0s', maxMs: MAX_AGE_MS })
       .prefault('15m')
-      .describe('Age at which a message without a final receipt is first asked for.'),
-    every: duration('1ms').prefault('5m').describe('How often such messages are asked for.'),
-    giveUpAfter: duration('1ms', LONGEST_AGE)
+      .describe('Age at which a message without a final receipt is queried for the first time.'),
+    every: duration({ min: '1ms' }).prefault('5m').describe('Interval at which such messages are queried.'),
+    giveUpAfter: duration({ min: '1ms', maxMs: MAX_AGE_MS })
       .prefault('72h')
-      .describe('Age at which a message is no longer asked for.'),
-    requestsPerSecond: wholeNumber(1, 1000).prefault(5).describe('Most requests a second to this API.'),
+      .describe('Age at which a message is no longer queried.'),
+    requestsPerSecond: wholeNumber({ min: 1, max: 1000 }).prefault(5).describe('Highest rate of requests to this API.'),
     log: withDefaults(
       section({
-        every: duration('1ms')
+        every: duration({ min: '1ms' })
           .exactOptional()
-          .describe('How often the log is read. Left out: twelve times `every`, but at most 1h.'),
-        days: wholeNumber(1, 31).prefault(2).describe('How many days back the log is read each time, today included.'),
+          .describe('Interval at which the log is read. If left out, twelve times `every`, but at most 1h.'),
+        days: wholeNumber({ min: 1, max: 31 })
+          .prefault(2)
+          .describe('How many days back the log is read each time, including today.'),
       }),
     ).describe(
-      "Reads the provider's own log of messages sent and received, to find receipts and inbound messages whose callback never came.",
+      "Reading of the provider's own log of sent and received messages, which finds receipts and inbound messages whose callback never arrived.",
     ),
   })
     .check(
-      rule<{ after: number; giveUpAfter: number }>(
-        'is not more than after: nothing would ever be asked for',
-        ['giveUpAfter'],
-        ({ after, giveUpAfter }) => typeof after !== 'number' || typeof giveUpAfter !== 'number' || giveUpAfter > after,
-      ),
+      rule<ReconcileKeys>({
+        at: ['giveUpAfter'],
+        holds: ({ after, giveUpAfter }) =>
+          typeof after !== 'number' || typeof giveUpAfter !== 'number' || giveUpAfter > after,
+        problem: 'is not longer than after, so no message would ever be queried; increase it, or decrease after',
+      }),
     )
     .transform(({ log, ...rest }) => ({ ...rest, log: { ...log, every: log.every ?? defaultLogInterval(rest.every) } }))
 
+const HOUR_MS = 3_600_000
+
 /** A short `every` asks for quick repair, so the log is read more often than each hour then, too. */
-const defaultLogInterval = (every: number): number => Math.min(3_600_000, 12 * every)
+const defaultLogInterval = (everyMs: number): number => Math.min(HOUR_MS, 12 * everyMs)
 
-interface SourceKeys {
-  readonly provider?: unknown
-  readonly [key: string]: unknown
-}
+type SourceKeys = Readonly<Record<string, unknown>>
 
-/** A key that the provider of the source can do nothing with. */
-const onlyWhere = (path: [string, ...string[]], can: (traits: ProviderTraits) => boolean, why: string) =>
-  rule<SourceKeys>(`is for provider ${providersWith(can)}: ${why}`, path, (source) => {
-    const traits = traitsOf(source.provider)
-    return traits === undefined || can(traits) || !reaches(source, path)
+/** Refuses a key that has no meaning for the provider of the source. */
+const onlyFor = (path: [string, ...string[]], supports: (traits: ProviderTraits) => boolean, reason: string) =>
+  rule<SourceKeys>({
+    at: path,
+    holds: (source) => {
+      const traits = traitsOf(source['provider'])
+      return traits === undefined || supports(traits) || !hasPath(source, path)
+    },
+    problem: `is supported for provider ${providersWith(supports)} only: ${reason}`,
   })
 
-const reaches = (value: unknown, [first, ...rest]: readonly string[]): boolean => {
+const hasPath = (value: unknown, [first, ...rest]: readonly string[]): boolean => {
   if (first === undefined) return true
   if (typeof value !== 'object' || value === null || !Object.hasOwn(value, first)) return false
-  return reaches((value as Record<string, unknown>)[first], rest)
+  return hasPath((value as SourceKeys)[first], rest)
 }
 
 export const source = () =>
   section({
-    provider: choice(...PROVIDER_NAMES).describe('The SMS aggregator.'),
-    pull: pull().exactOptional().describe('Take from the queue of the provider. Provider mtarget only.'),
-    callback: callback().exactOptional().describe('Take callbacks of the provider at /callbacks/<source>.'),
-    reconcile: reconcile().exactOptional().describe('Ask the provider for what was missed. Provider seven only.'),
-    textFields: list(text('the name of a field'), { least: 1 }).exactOptional().meta({
+    provider: oneOf(...PROVIDER_NAMES).describe('The SMS aggregator that the account belongs to.'),
+    pull: pull().exactOptional().describe('Pulls from the queue of the provider. Provider mtarget only.'),
+    callback: callback().exactOptional().describe('Accepts callbacks of the provider at /callbacks/<source>.'),
+    reconcile: reconcile()
+      .exactOptional()
+      .describe('Queries the provider for items that the connector missed. Provider seven only.'),
+    textFields: list(text('the name of a field'), { minItems: 1 }).exactOptional().meta({
       default: PROVIDERS.mtarget.textFields,
-      description: "Where an inbound message's text is looked for; the first present wins. Provider mtarget only.",
+      description:
+        'Names of the fields that may hold the text of an inbound message; the first one that is present is used. Provider mtarget only.',
     }),
-    ignoreEvents: list(text('an event type'), { least: 0 }).exactOptional().meta({
+    ignoreEvents: list(text('an event type'), { minItems: 0 }).exactOptional().meta({
       default: [],
-      description: 'Event types that are dropped on purpose instead of becoming dead letters. Provider seven only.',
+      description: 'Event types that are dropped instead of becoming dead letters. Provider seven only.',
     }),
   })
     .check(
-      rule<SourceKeys>(
-        'has no way in; give it pull, callback or both',
-        [],
-        (keys) => 'pull' in keys || 'callback' in keys,
-      ),
-      onlyWhere(['pull'], (traits) => traits.pullUrl !== undefined, 'the others have no queue to pull'),
-      onlyWhere(
-        ['reconcile'],
-        (traits) => traits.reconcileUrl !== undefined,
-        "the others can't be asked for what was missed",
-      ),
-      onlyWhere(['callback', 'signingKey'], (traits) => traits.signs, 'the others sign nothing'),
-      onlyWhere(['textFields'], (traits) => traits.textFields !== undefined, 'the others name the field'),
-      onlyWhere(['ignoreEvents'], (traits) => traits.namesEvents, 'the others name no event types'),
+      rule<SourceKeys>({
+        holds: (keys) => 'pull' in keys || 'callback' in keys,
+        problem: 'receives nothing; add pull, callback or both',
+      }),
+      onlyFor(['pull'], (traits) => traits.pullUrl !== undefined, 'other providers have no queue'),
+      onlyFor(['reconcile'], (traits) => traits.reconcileUrl !== undefined, 'other providers have no such API'),
+      onlyFor(['callback', 'signingKey'], (traits) => traits.signsCallbacks, 'other providers sign nothing'),
+      onlyFor(['textFields'], (traits) => traits.textFields !== undefined, 'other providers document the field'),
+      onlyFor(['ignoreEvents'], (traits) => traits.namesEventTypes, 'other providers name no event types'),
     )
     .transform((given) => ({
       ...given,
@@ -150,8 +164,6 @@ export const source = () =>
       ignoreEvents: given.ignoreEvents ?? [],
     }))
 
-/** Part of a path and of metrics. */
-export const SOURCE_NAME = '^(?!\\.{1,2}$)[A-Za-z0-9._-]{1,100}$'
+/** The name of a source is part of paths and of metrics. */
+export const SOURCE_NAME_PATTERN = '^(?!\\.{1,2}$)[A-Za-z0-9._-]{1,100}$'
 export const SOURCE_NAME_EXPECTED = 'a name of 1 to 100 letters, digits, ".", "_" and "-"'
-
-export type Source = z.output<ReturnType<typeof source>>

@@ -1,15 +1,47 @@
 /**
- * `${NAME}`, `${NAME:-default}` and `${file:/path}` inside a string; `$${` stands for `${` itself.
+ * Substitution of `${NAME}`, `${NAME:-default}` and `${file:/path}` inside the strings of a configuration; `$${` stands
+ * for a literal `${`.
  *
- * One pass from left to right. What was put in is never looked at again: neither for another `${`, nor as YAML.
+ * A string is read once from left to right. Substituted text is not read again, neither for another `${` nor as YAML.
  */
 import { readFileSync } from 'node:fs'
+import { hasPrefix, type Path, type Problem } from '../yaml/problem.js'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
-export interface Substituted {
+export interface SubstitutedTree {
+  readonly tree: unknown
+  /** One problem, without a position, for each substitution that failed. */
+  readonly problems: readonly Pick<Problem, 'path' | 'text'>[]
+  /** The substitutions that the value at a path contains, as they may be shown: see `SubstitutedText`. */
+  readonly substitutedFrom: (path: Path) => readonly string[]
+}
+
+/** Substitutes in every string of a configuration, at any depth. Keys are left as they are. */
+export const substituteTree = (root: unknown, env: Environment): SubstitutedTree => {
+  const problems: { path: Path; text: string }[] = []
+  const substituted: { path: Path; from: readonly string[] }[] = []
+  const visit = (value: unknown, path: Path): unknown => {
+    if (typeof value === 'string') {
+      const { text, from, problems: failed } = substitute(value, env)
+      if (from.length > 0) substituted.push({ path, from })
+      problems.push(...failed.map((problem) => ({ path, text: problem })))
+      return text
+    }
+    if (Array.isArray(value)) return value.map((each, index) => visit(each, [...path, index]))
+    if (typeof value !== 'object' || value === null) return value
+    return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, visit(each, [...path, key])]))
+  }
+  return {
+    tree: visit(root, []),
+    problems,
+    substitutedFrom: (path) => substituted.find((each) => hasPrefix(path, each.path))?.from ?? [],
+  }
+}
+
+export interface SubstitutedText {
   readonly text: string
-  /** What was put in, for people: `${NAME}`, `${file:/path}`; never a value and never a default. */
+  /** The substitutions that were made, as they may be shown: `${NAME}`, `${file:/path}`; never a value or a default. */
   readonly from: readonly string[]
   /** One sentence for each substitution that failed. */
   readonly problems: readonly string[]
@@ -18,18 +50,18 @@ export interface Substituted {
 const EXPRESSION = /\$\$\{|\$\{([^}]*)(\}?)/g
 const VARIABLE = /^([A-Za-z_][A-Za-z0-9_]*)(?::-([^]*))?$/
 
-export const substitute = (text: string, env: Environment): Substituted => {
+export const substitute = (text: string, env: Environment): SubstitutedText => {
   const from: string[] = []
   const problems: string[] = []
-  const result = text.replace(EXPRESSION, (whole: string, inner: string | undefined, closed: string) => {
+  const result = text.replace(EXPRESSION, (whole: string, inner: string | undefined, closingBrace: string) => {
     if (inner === undefined) return '${'
     try {
-      if (closed === '') throw new Refusal('"${" has no "}"; write "$${" where "${" itself is meant')
-      const found = resolve(inner, env)
-      from.push(found.label)
-      return found.value
+      if (closingBrace === '') throw new SubstitutionError('"${" has no closing "}"; write "$${" for a literal "${"')
+      const { label, value } = resolve(inner, env)
+      from.push(label)
+      return value
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error
+      if (!(error instanceof SubstitutionError)) throw error
       problems.push(error.message)
       return whole
     }
@@ -37,8 +69,9 @@ export const substitute = (text: string, env: Environment): Substituted => {
   return { text: result, from, problems }
 }
 
-class Refusal extends Error {}
+class SubstitutionError extends Error {}
 
+/** Resolves what stands between the braces. @throws SubstitutionError */
 const resolve = (inner: string, env: Environment): { label: string; value: string } => {
   if (inner.startsWith('file:')) {
     const path = inner.slice('file:'.length)
@@ -46,29 +79,31 @@ const resolve = (inner: string, env: Environment): { label: string; value: strin
   }
   const [, name, fallback] = VARIABLE.exec(inner) ?? []
   if (name === undefined) {
-    throw new Refusal('"${…}" holds neither NAME, NAME:-default nor file:PATH; write "$${" where "${" itself is meant')
+    throw new SubstitutionError(
+      '"${…}" contains neither NAME, NAME:-default nor file:PATH; write "$${" for a literal "${"',
+    )
   }
-  if (fallback?.includes('${'))
-    throw new Refusal(`the default of \${${name}} holds another "\${", which is not supported`)
+  if (fallback?.includes('${')) {
+    throw new SubstitutionError(`the default of \${${name}} contains another "\${", which is not supported`)
+  }
+  const label = `\${${name}}`
   const value = Object.hasOwn(env, name) ? env[name] : undefined
-  // As in a shell, `:-` also serves where the variable is set to nothing.
-  if (fallback !== undefined && (value === undefined || value === '')) return { label: `\${${name}}`, value: fallback }
-  if (value === undefined) {
-    throw new Refusal(`the environment variable ${name} is not set; set it, or write \${${name}:-default}`)
-  }
-  return { label: `\${${name}}`, value }
+  // As in a shell, the default after `:-` also applies to a variable that is set to an empty value.
+  if (fallback !== undefined && (value === undefined || value === '')) return { label, value: fallback }
+  if (value !== undefined) return { label, value }
+  throw new SubstitutionError(`the environment variable ${name} is not set; set it, or write \${${name}:-default}`)
 }
 
 const readText = (path: string): string => {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path))
   } catch (error) {
-    throw new Refusal(`the file ${JSON.stringify(path)} ${whyUnreadable(error)}`)
+    throw new SubstitutionError(`the file ${JSON.stringify(path)} ${describeReadError(error)}`)
   }
 }
 
-/** Never the error's own message: it may quote what it was given. */
-export const whyUnreadable = (error: unknown): string => {
+/** Why a file could not be read, as the end of a sentence. The error's own message may quote a secret. */
+export const describeReadError = (error: unknown): string => {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
   if (code === 'ENOENT') return 'does not exist'
   if (code === 'EACCES' || code === 'EPERM') return 'may not be read by this user'

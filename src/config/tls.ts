@@ -1,46 +1,42 @@
-/** Certificates and keys: as PEM text, or as the path of a file that is read when the configuration is loaded. */
+/** Certificates and keys: PEM text, or the path of a file that is read when the configuration is loaded. */
 import { readFileSync } from 'node:fs'
 import { X509Certificate } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
 import * as z from 'zod'
-import type { FieldIssue } from './field.js'
-import { text } from './field.js'
-import { orInSchema } from './json-schema.js'
+import { alternativeForm } from './json-schema.js'
 import { rule, section } from './section.js'
-import { whyUnreadable } from './substitute.js'
+import { describeReadError } from './substitute.js'
+import { refuseValue, text } from './values.js'
 
-const BEGIN = '-----BEGIN'
+const PEM_START = '-----BEGIN'
 
-const pem = (what: string) =>
+const pem = (description: string) =>
   z
     .unknown()
     .transform((given, context): string => {
-      const refuse = (found: string): never => {
-        const params: FieldIssue = { expected: `${what} as PEM text, or the path of a file that holds it,`, found }
-        context.addIssue({ code: 'custom', message: found, params: { ...params } })
-        return z.NEVER
-      }
-      if (typeof given !== 'string' || given === '') return refuse('')
-      if (given.trimStart().startsWith(BEGIN)) return given
+      const expected = `${description} as PEM text, or the path of a file that contains it,`
+      if (typeof given !== 'string' || given === '') return refuseValue(context, { expected })
+      if (given.trimStart().startsWith(PEM_START)) return given
       try {
         const content = readFileSync(given, 'utf8')
-        return content.includes(BEGIN) ? content : refuse('a file without PEM text')
+        if (content.includes(PEM_START)) return content
+        return refuseValue(context, { expected, found: 'a file without PEM text' })
       } catch (error) {
-        return refuse(`a file that ${whyUnreadable(error)}`)
+        return refuseValue(context, { expected, found: `a file that ${describeReadError(error)}` })
       }
     })
     .meta({ type: 'string', minLength: 1 })
 
-interface Material {
+interface TlsKeys {
   readonly ca?: unknown
   readonly clientCa?: unknown
   readonly cert?: unknown
   readonly key?: unknown
 }
 
-const isPem = (value: unknown): value is string => typeof value === 'string'
+const isText = (value: unknown): value is string => typeof value === 'string'
 
-/** Asks OpenSSL, so that a broken file is told of at start and not as "unreachable" at the first connection. */
+/** Whether OpenSSL accepts the material: a broken file is reported at start, not as "unreachable" at the first connection. */
 const isAccepted = (attempt: () => unknown): boolean => {
   try {
     attempt()
@@ -52,57 +48,62 @@ const isAccepted = (attempt: () => unknown): boolean => {
 
 const CERTIFICATES = /-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g
 
-/** A secure context would pass over what it can't read among its authorities. */
-const areCertificates = (pem: string): boolean => {
-  const begun = pem.match(/-----BEGIN /g)?.length
-  const blocks = pem.match(CERTIFICATES) ?? []
+/** Each certificate is parsed by itself, because a secure context ignores authorities that it can't read. */
+const areCertificates = (content: string): boolean => {
+  const begun = content.match(/-----BEGIN /g)?.length
+  const blocks = content.match(CERTIFICATES) ?? []
   return blocks.length === begun && blocks.every((block) => isAccepted(() => new X509Certificate(block)))
 }
 
-const goTogether = rule<Material>(
-  "cert and key can't be used together: they must be readable PEM, without passphrase, and belong to each other",
-  [],
-  ({ cert, key }) => !isPem(cert) || !isPem(key) || isAccepted(() => createSecureContext({ cert, key })),
-)
+const certAndKeyMatch = rule<TlsKeys>({
+  holds: ({ cert, key }) => !isText(cert) || !isText(key) || isAccepted(() => createSecureContext({ cert, key })),
+  problem:
+    "cert and key can't be used together: both must be readable PEM without a passphrase, and the key must belong to the certificate",
+})
 
-const usableCa = (name: 'ca' | 'clientCa') =>
-  rule<Material>('holds something else than readable certificates in PEM', [name], (material) => {
-    const ca = material[name]
-    return !isPem(ca) || areCertificates(ca)
+const containsCertificates = (key: 'ca' | 'clientCa') =>
+  rule<TlsKeys>({
+    at: [key],
+    holds: ({ [key]: content }) => !isText(content) || areCertificates(content),
+    problem: 'contains something other than readable PEM certificates',
   })
 
-/** How we connect to brokers: `true`, or a section. Present in the result wherever TLS is on. */
+/** TLS of a client: `true`, or a section. The result is a section wherever TLS is on. */
 export const clientTls = () => {
   const keys = section({
     ca: pem('certificates')
       .exactOptional()
-      .describe('Certificates of the authorities that the brokers are trusted by. Left out: those that Node.js knows.'),
-    cert: pem('a certificate').exactOptional().describe('Our certificate, where brokers ask for one; with `key`.'),
-    key: pem('a private key').exactOptional().describe('Private key of `cert`, without passphrase.'),
+      .describe(
+        'Certificates of the authorities that the brokers are trusted by. If left out, those that Node.js trusts.',
+      ),
+    cert: pem('a certificate')
+      .exactOptional()
+      .describe('Client certificate, for brokers that require one; requires `key`.'),
+    key: pem('a private key').exactOptional().describe('Private key of `cert`, without a passphrase.'),
     serverName: text('a host name')
       .exactOptional()
       .describe(
-        'Name to ask for (SNI) and to check certificates against, where it differs from the address in `brokers`.',
+        'Host name to request (SNI) and to verify certificates against, if it differs from the address in `brokers`.',
       ),
-  })
-    .check(
-      rule<Material>(
-        'cert and key must both be given, or neither',
-        [],
-        ({ cert, key }) => (cert === undefined) === (key === undefined),
-      ),
-    )
-    .check(goTogether, usableCa('ca'))
-  const given = z.preprocess((value) => (value === true || value === 'true' ? {} : value), keys)
-  return given.meta(orInSchema({ const: true, description: 'TLS with the authorities that Node.js knows.' }))
+  }).check(
+    rule<TlsKeys>({
+      holds: ({ cert, key }) => (cert === undefined) === (key === undefined),
+      problem: 'cert and key must both be given, or neither',
+    }),
+    certAndKeyMatch,
+    containsCertificates('ca'),
+  )
+  return z
+    .preprocess((given) => (given === true || given === 'true' ? {} : given), keys)
+    .meta(alternativeForm({ const: true, description: 'TLS with the authorities that Node.js trusts.' }))
 }
 
-/** How we are connected to. */
+/** TLS of a server. */
 export const serverTls = () =>
   section({
-    cert: pem('a certificate').describe('Certificate of this server with its chain: PEM text or the path of a file.'),
-    key: pem('a private key').describe('Private key of `cert`, without passphrase: PEM text or the path of a file.'),
+    cert: pem('a certificate').describe('Certificate of the server with its chain: PEM text or the path of a file.'),
+    key: pem('a private key').describe('Private key of `cert`, without a passphrase: PEM text or the path of a file.'),
     clientCa: pem('certificates')
       .exactOptional()
-      .describe('Certificates of authorities: callers must then show a certificate by one of them.'),
-  }).check(goTogether, usableCa('clientCa'))
+      .describe('Certificates of authorities. If set, callers must present a certificate issued by one of them.'),
+  }).check(certAndKeyMatch, containsCertificates('clientCa'))

@@ -1,33 +1,26 @@
-/** The configuration as the program works with it: resolved, checked, read-only. Durations in ms, sizes in bytes. */
+/** The configuration as the program uses it: substituted, checked and read-only. Durations are in ms, sizes in bytes. */
 import type * as z from 'zod'
 import type { schema } from './schema.js'
 
-type Deep<T> =
+type DeepReadonly<T> =
   T extends ReadonlyMap<infer K, infer V>
-    ? ReadonlyMap<K, Deep<V>>
+    ? ReadonlyMap<K, DeepReadonly<V>>
     : T extends readonly (infer E)[]
-      ? readonly Deep<E>[]
+      ? readonly DeepReadonly<E>[]
       : T extends object
-        ? { readonly [P in keyof T]: Deep<T[P]> }
+        ? { readonly [P in keyof T]: DeepReadonly<T[P]> }
         : T
 
-type Written = Deep<z.output<typeof schema>>
+type ParsedSchema = DeepReadonly<z.output<typeof schema>>
 
-/** What each key means is told by `.describe()` in the schema, and by `config/connector.schema.json`. */
-export type Config = Omit<Written, 'instance'> & { readonly instance: string }
+/** `.describe()` in the schema, and so `config/connector.schema.json`, says what each key means. */
+export type Config = Omit<ParsedSchema, 'instance'> & { readonly instance: string }
 
-export type KafkaConfig = Config['kafka']
-export type KafkaTls = NonNullable<KafkaConfig['tls']>
-export type KafkaSasl = NonNullable<KafkaConfig['sasl']>
-export type RegistryConfig = Config['registry']
-export type JournalConfig = Config['journal']
 export type CallbacksConfig = Config['callbacks']
 export type AdminConfig = Config['admin']
-export type SharingConfig = NonNullable<Config['sharing']>
-export type DuplicatesConfig = Config['duplicates']
 export type LogConfig = Config['log']
 
-/** Its `name` is its key under `sources`. */
+/** `name` is the key under `sources`. */
 export type SourceConfig = Config['sources'] extends ReadonlyMap<string, infer S> ? S : never
 export type PullConfig = NonNullable<SourceConfig['pull']>
 export type CallbackConfig = NonNullable<SourceConfig['callback']>

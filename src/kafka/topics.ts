@@ -10,6 +10,19 @@ const NOT_YET: ReadonlySet<string> = new Set([...NO_SUCH_TOPIC, 'LEADER_NOT_AVAI
 /** Milliseconds between looks at topics that were just made, and for how long. */
 const LOOK = { every: 50, longest: 5_000 }
 
+/** TOPIC_MISSING: topics that do not exist on the cluster, or that this user has no right to see. */
+export class MissingTopicsError extends ConnectorError {
+  readonly topics: readonly string[]
+
+  constructor(topics: readonly string[]) {
+    super(
+      'TOPIC_MISSING',
+      `no topic ${topics.join(', ')} on the cluster (or no right to see it); create it, or let kafka.createTopics do so`,
+    )
+    this.topics = topics
+  }
+}
+
 /**
  * How many partitions each topic has.
  * @throws ConnectorError TOPIC_MISSING names all that are missing; kafkajs errors as they come
@@ -32,10 +45,7 @@ export async function ensureTopics(
   }
   const missing = names.filter((name) => !partitions.has(name))
   if (missing.length === 0) return partitions
-  throw new ConnectorError(
-    'TOPIC_MISSING',
-    `no topic ${missing.join(', ')} on the cluster (or no right to see it); create it, or let kafka.createTopics do so`,
-  )
+  throw new MissingTopicsError(missing)
 }
 
 /** Made, and heard of by the brokers that lead its partitions: to send before is to be refused. */

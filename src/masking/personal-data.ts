@@ -1,35 +1,40 @@
-/** What a log may show of people: `log.personalData` of the configuration. */
+/** Whether the log shows phone numbers and texts of people: `log.personalData` of the configuration. */
 export type PersonalData = 'masked' | 'plain'
 
-export interface Personal {
-  /** A phone number, or what a provider sent in its place. */
+/** Prepares values that may identify people for the log. */
+export interface PersonalDataMask {
+  /** A phone number, or the name or short code that a provider sent in its place. */
   readonly number: (text: string | null) => string | null
-  /** What somebody wrote. */
+  /** The text of an inbound message. */
   readonly text: (text: string | null) => string | null
-  /** A sentence of a provider's or of ours that may quote numbers. */
-  readonly prose: (text: string) => string
+  /** A sentence, of a provider or of the connector, that may contain phone numbers. */
+  readonly sentence: (text: string) => string
 }
 
-export const personal = (mode: PersonalData): Personal =>
+export const personalDataMask = (mode: PersonalData): PersonalDataMask =>
   mode === 'plain'
-    ? { number: (text) => text, text: (text) => text, prose: (text) => text }
-    : { number: maskNumber, text: maskText, prose: maskNumbersIn }
+    ? { number: (text) => text, text: (text) => text, sentence: (text) => text }
+    : { number: maskNumber, text: maskText, sentence: maskNumbersIn }
 
 /**
- * `+33612345678` becomes `+336*****678`: enough to find one among few, not enough to call it. At most a third is shown
- * at the beginning and a quarter at the end, so short codes keep little and very short ones nothing.
+ * `+33612345678` becomes `+336*****678`: enough to recognise a number among few, not enough to call it. At most a third
+ * is shown at the beginning and a quarter at the end, so little of a short code is shown, and nothing of a very short one.
  */
 export const maskNumber = (text: string | null): string | null => {
   if (text === null) return null
-  const head = Math.min(4, Math.floor(text.length / 3))
-  const tail = Math.min(3, Math.floor(text.length / 4))
-  return text.slice(0, head) + '*'.repeat(text.length - head - tail) + text.slice(text.length - tail)
+  const shownStart = Math.min(4, Math.floor(text.length / 3))
+  const shownEnd = Math.min(3, Math.floor(text.length / 4))
+  return (
+    text.slice(0, shownStart) + '*'.repeat(text.length - shownStart - shownEnd) + text.slice(text.length - shownEnd)
+  )
 }
 
-/** Its length in characters. */
-export const maskText = (text: string | null): string | null => (text === null ? null : `(${text.length} characters)`)
+const maskText = (text: string | null): string | null => (text === null ? null : `(${text.length} characters)`)
 
-/** As long as a number with its country code, spaces and dots between its digits included; times and sizes are shorter. */
+/**
+ * Matches 9 to 15 digits, the length of a number with its country code, with spaces or dots between the digits. Times and
+ * sizes are shorter.
+ */
 const NUMBER = /(?<![\w.:-])(?:\+|00)?\d(?:[ .]?\d){8,14}(?![\w:-])/g
 
-export const maskNumbersIn = (text: string): string => text.replace(NUMBER, (number) => maskNumber(number) ?? '')
+const maskNumbersIn = (text: string): string => text.replace(NUMBER, (number) => maskNumber(number) ?? '')

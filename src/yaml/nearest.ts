@@ -1,31 +1,41 @@
-/** The candidate that is fewest slips of the finger away from what was written; letter case counts for nothing. */
+/** The candidate with the fewest typing errors against what was written, regardless of case. */
 export const nearest = (written: string, candidates: readonly string[]): string | undefined => {
   let best: string | undefined
-  let least = Infinity
+  let bestDistance = Infinity
   for (const candidate of candidates) {
-    // What is longer than any key we have can't be a slip of one; a bound keeps the table small.
+    // No key is nearly as long as 100 characters. The limit bounds the work for a very long text.
     const distance = editDistance(written.slice(0, 100).toLowerCase(), candidate.toLowerCase())
-    if (distance < least) [best, least] = [candidate, distance]
+    if (distance >= bestDistance) continue
+    best = candidate
+    bestDistance = distance
   }
   return best
 }
 
-/** Insertions, deletions, substitutions and swaps of neighbours that turn one text into the other. */
+/**
+ * The number of insertions, deletions, substitutions and swaps of neighbouring characters that turn one text into the
+ * other (Damerau-Levenshtein distance, optimal string alignment).
+ */
 export const editDistance = (from: string, to: string): number => {
-  let beforeLast: number[] = []
-  let last = Array.from({ length: to.length + 1 }, (_, column) => column)
+  let rowBeforeLast: number[] = []
+  let lastRow = Array.from({ length: to.length + 1 }, (_, column) => column)
   for (let row = 1; row <= from.length; row++) {
-    const current = [row]
+    const currentRow = [row]
     for (let column = 1; column <= to.length; column++) {
-      const same = from[row - 1] === to[column - 1]
-      let cost = Math.min(at(last, column) + 1, at(current, column - 1) + 1, at(last, column - 1) + (same ? 0 : 1))
-      const swapped = row > 1 && column > 1 && from[row - 1] === to[column - 2] && from[row - 2] === to[column - 1]
-      if (swapped) cost = Math.min(cost, at(beforeLast, column - 2) + 1)
-      current.push(cost)
+      const isSame = from[row - 1] === to[column - 1]
+      const isSwap = row > 1 && column > 1 && from[row - 1] === to[column - 2] && from[row - 2] === to[column - 1]
+      const cost = Math.min(
+        at(lastRow, column) + 1,
+        at(currentRow, column - 1) + 1,
+        at(lastRow, column - 1) + (isSame ? 0 : 1),
+        isSwap ? at(rowBeforeLast, column - 2) + 1 : Infinity,
+      )
+      currentRow.push(cost)
     }
-    ;[beforeLast, last] = [last, current]
+    rowBeforeLast = lastRow
+    lastRow = currentRow
   }
-  return at(last, to.length)
+  return at(lastRow, to.length)
 }
 
 const at = (row: readonly number[], column: number): number => row[column] ?? Infinity

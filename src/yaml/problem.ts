@@ -1,33 +1,34 @@
-/** What is wrong with a configuration file, and where; see `describe.ts` for how a validator's issue becomes one. */
+/** A problem of a configuration file: where it is, and what to do about it. */
 
+/** The keys and list indexes that lead from the root of the configuration to a value. */
 export type Path = readonly (string | number)[]
 
-/** Both count from 1, as editors do. */
+/** Line and column, both counted from 1 as in editors. */
 export interface Position {
   readonly line: number
   readonly column: number
 }
 
 export interface Problem {
-  /** Of the key concerned; empty where it is the file as a whole. */
+  /** The path of the key concerned; empty for a problem of the whole file. */
   readonly path: Path
   readonly at: Position | undefined
-  /** A sentence without any secret: what was found, what is expected. */
+  /** A sentence that says what was found and what is expected. It contains no secret. */
   readonly text: string
 }
 
-/** `config/connector.yaml:12:5 sources.mtarget-fr.pull.limit.min: found "ten"; a whole number …` */
+/** Formats a problem as `config/connector.yaml:12:5 sources.mtarget-fr.pull.limit.min: found "ten"; a whole number …`. */
 export const formatProblem = (file: string, { path, at, text }: Problem): string => {
   const place = at === undefined ? file : `${file}:${at.line}:${at.column}`
-  const key = path.map(showKey).join('.')
+  const key = path.map(formatKey).join('.')
   return onOneLine(key === '' ? `${place}: ${text}` : `${place} ${key}: ${text}`)
 }
 
-const LONGEST_KEY = 100
+const MAX_KEY_CHARACTERS = 100
 
-/** A blank forgotten in `{token:abc}` makes a key of both: what follows the name may be a secret. */
-const showKey = (part: string | number): string => {
-  const shown = /^[^:=\s]*/.exec(String(part))?.[0].slice(0, LONGEST_KEY) ?? ''
+/** Cuts a key at the first colon, equals sign or space: `{token:abc}`, without a space, is one key that holds a secret. */
+const formatKey = (part: string | number): string => {
+  const shown = /^[^:=\s]*/.exec(String(part))?.[0].slice(0, MAX_KEY_CHARACTERS) ?? ''
   return shown === String(part) ? shown : `${shown}…`
 }
 
@@ -35,9 +36,9 @@ const onOneLine = (line: string): string => line.replace(/[\p{Cc}\u2028\u2029]/g
 
 export const hasPrefix = (path: Path, prefix: Path): boolean => prefix.every((part, index) => path[index] === part)
 
-/** In the order of the file. */
+/** Sorts problems in the order of the file. Problems without a position come first. */
 export const sortByPosition = (problems: readonly Problem[]): Problem[] =>
-  [...problems].sort((a, b) => line(a) - line(b) || column(a) - column(b))
+  [...problems].sort((a, b) => lineOf(a) - lineOf(b) || columnOf(a) - columnOf(b))
 
-const line = (problem: Problem): number => problem.at?.line ?? 0
-const column = (problem: Problem): number => problem.at?.column ?? 0
+const lineOf = (problem: Problem): number => problem.at?.line ?? 0
+const columnOf = (problem: Problem): number => problem.at?.column ?? 0

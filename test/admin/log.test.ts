@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ConnectorError } from '../../src/core/errors.js'
 import { createLog } from '../../src/admin/log.js'
-import { maskNumber, personal } from '../../src/masking/personal-data.js'
+import { maskNumber, personalDataMask } from '../../src/masking/personal-data.js'
 
 const logged = (
   write: (log: ReturnType<typeof createLog>) => void,
@@ -57,7 +57,7 @@ describe('the log', () => {
 
 describe('personal data', () => {
   it('masked: numbers keep their ends, texts their length', () => {
-    const { number, text } = personal('masked')
+    const { number, text } = personalDataMask('masked')
     expect(number('+33612345678')).toBe('+336*****678')
     expect(text('See you at 8')).toBe('(12 characters)')
     expect(number(null)).toBeNull()
@@ -74,7 +74,7 @@ describe('personal data', () => {
   })
 
   it('plain: as it is', () => {
-    const { number, text } = personal('plain')
+    const { number, text } = personalDataMask('plain')
     expect(number('+33612345678')).toBe('+33612345678')
     expect(text('See you at 8')).toBe('See you at 8')
   })

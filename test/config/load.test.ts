@@ -31,8 +31,8 @@ const errorOf = (file: string): ConnectorError => {
   throw new Error('nothing was thrown')
 }
 
-describe('a configuration of the required keys', () => {
-  it('has every default of the contract', () => {
+describe('A configuration with the required keys only', () => {
+  it('has the documented default of every other key', () => {
     expect(load(REQUIRED)).toEqual({
       instance: 'host-1',
       kafka: {
@@ -65,14 +65,14 @@ describe('a configuration of the required keys', () => {
     })
   })
 
-  it('can be changed by nobody', () => {
+  it('is frozen at every level', () => {
     const config = load(REQUIRED)
     expect(Object.isFrozen(config.kafka.brokers)).toBe(true)
     expect(Object.isFrozen(config.sources.get('one')?.callback)).toBe(true)
   })
 })
 
-it('a pulled source has the defaults of the contract, and fits the port of providers', () => {
+it('A source with pull has the documented defaults and is assignable to the types of the provider port', () => {
   const one = load(withSource('provider: mtarget, pull: {username: u, password: p}')).sources.get('one')
   expect(one).toEqual({
     name: 'one',
@@ -90,13 +90,13 @@ it('a pulled source has the defaults of the contract, and fits the port of provi
     textFields: ['Content', 'Msg', 'Text', 'text', 'Message'],
     ignoreEvents: [],
   })
-  // Checked by the compiler.
+  // The compiler checks that the types match.
   const account: PullAccount | undefined = one?.pull
   const settings: DecodeSettings | undefined = one
   expect([account?.username, settings?.textFields.length]).toEqual(['u', 5])
 })
 
-it('reconciliation has the defaults of the contract, and fits the port of providers', () => {
+it('A source with reconcile has the documented defaults and is assignable to the types of the provider port', () => {
   const one = load(withSource('provider: seven, callback: {open: true}, reconcile: {apiKey: k}')).sources.get('one')
   expect(one?.reconcile).toEqual({
     url: 'https://gateway.seven.io/api',
@@ -113,7 +113,7 @@ it('reconciliation has the defaults of the contract, and fits the port of provid
   expect(account?.apiKey).toBe('k')
 })
 
-it('optional sections have defaults of their own once they are there', () => {
+it('An optional section that is present and empty has its defaults', () => {
   const config = load(`${REQUIRED.replace("9092']", "9092'], createTopics: {}")}sharing: {}\n`)
   expect(config.kafka.createTopics).toEqual({ partitions: 6, replicationFactor: 1 })
   expect(config.sharing).toEqual({
@@ -123,12 +123,12 @@ it('optional sections have defaults of their own once they are there', () => {
   })
 })
 
-it('a section whose keys are all commented out has its defaults', () => {
+it('A section whose keys are all commented out has its defaults', () => {
   expect(load(`${REQUIRED}journal:\nlog:\nadmin:\n`)).toEqual(load(REQUIRED))
 })
 
-describe('values', () => {
-  it('are the text that was written where text is expected, numbers included', () => {
+describe('Values of a configuration', () => {
+  it('keep the text as written where text is expected, also if it looks like a number', () => {
     const { sources } = load(withSource('provider: mtarget, pull: {username: 0123, password: 1e3, serviceId: 007}'))
     expect(sources.get('one')?.pull).toMatchObject({ username: '0123', password: '1e3', serviceId: '007' })
   })
@@ -151,13 +151,13 @@ sources: {one: {provider: seven, callback: {allowFrom: "\${FROM}"}}}
     expect(config.sources.get('one')?.callback?.allowFrom).toEqual(['10.0.0.0/8', '::1/128'])
   })
 
-  it('that were put in are not read as YAML again', () => {
+  it('that were substituted are not parsed as YAML', () => {
     const env = { PASSWORD: '{a: b} # c' }
     const { sources } = load(withSource('provider: mtarget, pull: {username: u, password: "${PASSWORD}"}'), env)
     expect(sources.get('one')?.pull?.password).toBe('{a: b} # c')
   })
 
-  it('may be shared by anchors and merged', () => {
+  it('may be shared by YAML anchors and merge keys', () => {
     const { sources } = load(`
 kafka: {brokers: 'a:1'}
 registry: {url: 'http://r'}
@@ -169,26 +169,26 @@ sources:
   })
 })
 
-describe('a file', () => {
+describe('loadConfig', () => {
   it.each([
-    ['', 'is empty; kafka.brokers, registry.url and sources are needed'],
-    ['# nothing\n', 'is empty; kafka.brokers, registry.url and sources are needed'],
-    ['hunter2', 'holds no "key: value" lines; see config/connector.yaml for an example'],
-    ['- a', 'holds no "key: value" lines; see config/connector.yaml for an example'],
+    ['', 'is empty; kafka.brokers, registry.url and sources are required'],
+    ['# nothing\n', 'is empty; kafka.brokers, registry.url and sources are required'],
+    ['hunter2', 'contains no "key: value" lines; see config/connector.yaml for an example'],
+    ['- a', 'contains no "key: value" lines; see config/connector.yaml for an example'],
     [Uint8Array.of(0xe9), 'is not UTF-8 text; name the configuration with --config FILE or CONNECTOR_CONFIG'],
-  ])('of %j is refused with a sentence', (content, sentence) => {
+  ])('refuses a file of %j with one sentence', (content, sentence) => {
     const file = write(content)
     expect(errorOf(file).message).toBe(`${file}: ${sentence}`)
   })
 
-  it('that does not exist is refused with a sentence and the exit code for configurations', () => {
+  it('refuses a file that does not exist with CONFIG_INVALID and exit code 2', () => {
     const file = join(directory, 'absent.yaml')
     const error = errorOf(file)
     expect(error.message).toBe(`${file}: does not exist; name the configuration with --config FILE or CONNECTOR_CONFIG`)
     expect([error.code, error.exitCode]).toEqual(['CONFIG_INVALID', 2])
   })
 
-  it('tells all its problems at once, in its own order, with line and column', () => {
+  it('reports all problems of a file at once, in the order of the file, with line and column', () => {
     const file = write(`kafka:
   brokers: [127.0.0.1]
   tpoics: {dlr: a}
@@ -207,38 +207,36 @@ sources:
       `${file}:7:5 sources.mtarget-fr.pull.password: is missing; a text of at least one character and without line breaks is expected`,
       `${file}:8:17 sources.mtarget-fr.pull.username: the environment variable MTARGET_USERNAME is not set; set it, or write \${MTARGET_USERNAME:-default}`,
       `${file}:9:20 sources.mtarget-fr.pull.limit.min: found "ten"; a whole number from 1 to 1000000 is expected`,
-      `${file}:10:3 sources.seven: has no way in; give it pull, callback or both`,
+      `${file}:10:3 sources.seven: receives nothing; add pull, callback or both`,
       `${file}:10:21 sources.seven.provider: found "sevn"; one of mtarget, seven is expected; the nearest is seven`,
     ])
   })
 })
 
-describe('YAML that is none', () => {
+describe('A YAML syntax error', () => {
   it.each([
-    ['a: 1\na: 2', 'c.yaml:2:1: this key stands here twice; leave one of them'],
-    ['a: b: c', 'c.yaml:1:4: a second "key: value" on one line; put a value that holds ": " in quotes'],
+    ['a: 1\na: 2', 'c.yaml:2:1: this key appears twice; remove one of them'],
+    ['a: b: c', 'c.yaml:1:4: a second "key: value" on one line; quote a value that contains ": "'],
     ['a: "b', 'c.yaml:1:6: a closing quote, bracket, brace, comma or colon is missing'],
     [
       'a: [1',
-      'c.yaml:1:6: this line is indented in a way that fits no line above it, or a bracket or brace above it is not closed',
+      'c.yaml:1:6: the indentation of this line matches no line above it, or a bracket or brace above it is not closed',
     ],
-    ['a: !!int 3', 'c.yaml:1:4: tags such as !!int are not supported; write the value alone'],
+    ['a: !!int 3', 'c.yaml:1:4: tags such as !!int are not supported; write the value without a tag'],
     ['? [a]\n: b', 'c.yaml:1:3: a key must be plain text'],
-    ['a: 1\n---\nb: 2', 'c.yaml:2:1: a second YAML document begins here; only one is read'],
+    ['a: 1\n---\nb: 2', 'c.yaml:2:1: a second YAML document begins here; only one is allowed'],
     ['a: *b', 'c.yaml:1:4: an alias (*name) without an anchor (&name) above it'],
-    ['a: &b [*b]', 'c.yaml: its aliases (*name) repeat too much'],
+    ['a: &b [*b]', 'c.yaml: its aliases (*name) expand to too many values'],
     ['__proto__: {}', 'c.yaml:1:1: a key can\'t be called "__proto__"'],
-  ])('%j is told in a sentence of ours', (yaml, problem) => {
+  ])('in %j is reported without quoting the file', (yaml, problem) => {
     expect(problemsOf(yaml)[0]).toBe(problem)
   })
 
-  it('is told as well where composing it would take all the stack', () => {
+  it('is reported for a document whose nesting would exhaust the stack of the parser', () => {
     expect(problemsOf('['.repeat(20_000))).toEqual(['c.yaml: is nested too deeply for a configuration'])
   })
 
-  it('${…} without quotes inside braces is told to be quoted', () => {
-    expect(problemsOf('registry: {url: ${URL}}')[0]).toBe(
-      'c.yaml:1:18: inside {…} and […] a "${…}" must stand in quotes',
-    )
+  it('about an unquoted ${…} inside braces says that it must be quoted', () => {
+    expect(problemsOf('registry: {url: ${URL}}')[0]).toBe('c.yaml:1:18: a "${…}" inside {…} or […] must be quoted')
   })
 })

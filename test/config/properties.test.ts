@@ -1,12 +1,12 @@
-/** Whatever stands in a file, the answer is a configuration or a list of problems. */
+/** Properties of parseConfig: any input gives either a configuration or a list of problems. */
 import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
 import { stringify } from 'yaml'
 import { parseConfig } from '../../src/config/load.js'
-import { redacted } from '../../src/config/redact.js'
+import { redact } from '../../src/masking/secrets.js'
 import { REQUIRED, load, problemsOf } from './support.js'
 
-// Thousands of small cases on a machine that may be busy.
+// Thousands of small cases take long on a busy machine.
 vi.setConfig({ testTimeout: 60_000 })
 
 const KEYS = [
@@ -41,8 +41,8 @@ const { tree } = fc.letrec((tie) => ({
   ),
 }))
 
-/** Pieces of YAML in any order, well formed by accident only. */
-const soup = fc
+/** Pieces of YAML in any order, which are well-formed by accident only. */
+const yamlPieces = fc
   .array(
     fc.oneof(
       fc.constantFrom(...KEYS.map((each) => `${each}: `)),
@@ -81,32 +81,34 @@ const soup = fc
   )
   .map((pieces) => pieces.join(''))
 
-const holds = (yaml: string): void => {
+const expectConfigOrProblems = (yaml: string): void => {
   const { config, problems } = parseConfig(yaml, { A: 'x' }, 'host-1')
   if (config !== undefined) {
-    expect(redacted(config)).toHaveProperty('instance')
+    expect(redact(config)).toHaveProperty('instance')
     return
   }
   expect(problems.length).toBeGreaterThan(0)
   for (const { text } of problems) expect(text).not.toBe('')
 }
 
-describe('a configuration or problems, and nothing else, comes of', () => {
-  it('any text', () => {
-    fc.assert(fc.property(fc.oneof(soup, fc.string({ unit: 'binary' })), holds), { numRuns: 400 })
+describe('parseConfig returns a configuration or problems', () => {
+  it('for any text', () => {
+    fc.assert(fc.property(fc.oneof(yamlPieces, fc.string({ unit: 'binary' })), expectConfigOrProblems), {
+      numRuns: 400,
+    })
   })
 
-  it('any structure', () => {
+  it('for any structure of values', () => {
     fc.assert(
       fc.property(tree, (any) => {
-        holds(JSON.stringify(any) ?? 'null')
-        holds(stringify(any))
+        expectConfigOrProblems(JSON.stringify(any) ?? 'null')
+        expectConfigOrProblems(stringify(any))
       }),
       { numRuns: 200 },
     )
   })
 
-  it('a right configuration with any value in any place', () => {
+  it('for a valid configuration in which one value is replaced by any other', () => {
     const places = [
       ['instance'],
       ['kafka'],
@@ -131,14 +133,14 @@ describe('a configuration or problems, and nothing else, comes of', () => {
         let at = root
         for (const step of place.slice(0, -1)) at = (at[step] ??= {}) as Record<string, unknown>
         at[place.at(-1) ?? ''] = any
-        holds(JSON.stringify(root))
+        expectConfigOrProblems(JSON.stringify(root))
       }),
       { numRuns: 200 },
     )
   })
 })
 
-it('any unknown key is told with its path and its line, and a key that is known', () => {
+it('parseConfig reports any unknown key with its path, its line and the nearest known key', () => {
   const sections = [
     '',
     'kafka',
@@ -152,7 +154,7 @@ it('any unknown key is told with its path and its line, and a key that is known'
     'sources.one',
     'sources.one.callback',
   ]
-  // No key of ours begins so.
+  // No known key begins with these letters.
   const unknown = fc.stringMatching(/^zz[A-Za-z0-9._-]{0,20}$/)
   fc.assert(
     fc.property(fc.constantFrom(...sections), unknown, (path, name) => {
@@ -165,16 +167,16 @@ it('any unknown key is told with its path and its line, and a key that is known'
       at[name] = 'x'
       const yaml = stringify(root)
       const line = yaml.split('\n').findIndex((each) => each.trim().replaceAll('"', '') === `${name}: x`) + 1
-      const wanted = `${path === '' ? '' : `${path}.`}${name}: unknown key; the nearest known one is `
-      const told = problemsOf(yaml).filter((each) => each.includes(wanted))
-      expect(told).toHaveLength(1)
-      expect(told[0]).toMatch(new RegExp(`^c\\.yaml:${line}:\\d+ `))
+      const expected = `${path === '' ? '' : `${path}.`}${name}: unknown key; the nearest known one is `
+      const reported = problemsOf(yaml).filter((each) => each.includes(expected))
+      expect(reported).toHaveLength(1)
+      expect(reported[0]).toMatch(new RegExp(`^c\\.yaml:${line}:\\d+ `))
     }),
     { numRuns: 150 },
   )
 })
 
-it('what a variable holds comes out as it is wherever any text is allowed', () => {
+it('parseConfig takes the value of a variable unchanged where any text is allowed', () => {
   fc.assert(
     fc.property(fc.string({ minLength: 1, unit: 'grapheme' }), (value) => {
       // eslint-disable-next-line no-control-regex

@@ -1,32 +1,32 @@
-/** What a configuration may not say. Each is told with its key; what a rule does not concern is left alone. */
+/** The rules of the configuration: each violation is reported once, with its key. */
 import { describe, expect, it } from 'vitest'
 import { REQUIRED, load, problemsOf, withKafka, withSource } from './support.js'
 
 const SEVEN = 'provider: seven, callback: {open: true}'
 
-/** Key and text of the one problem that there is. */
+/** Key and text of the only problem of a configuration. */
 const problemOf = (yaml: string, env = {}): string => {
   const problems = problemsOf(yaml, env)
   expect(problems).toHaveLength(1)
   return (problems[0] ?? '').replace(/^c\.yaml(:\d+:\d+)? ?/, '')
 }
 
-const loads = (yaml: string): void => {
+const expectValid = (yaml: string): void => {
   expect(problemsOf(yaml)).toEqual([])
 }
 
-describe('a source', () => {
-  it('has a way in', () => {
-    expect(problemOf(withSource('provider: seven'))).toMatch(/^sources\.one: has no way in; give it pull, callback or/)
+describe('A source', () => {
+  it('is refused without pull and callback', () => {
+    expect(problemOf(withSource('provider: seven'))).toMatch(/^sources\.one: receives nothing; add pull, callback or/)
   })
 
-  it('may be pulled and called back', () => {
-    loads(withSource('provider: mtarget, pull: {username: u, password: p}, callback: {open: true}'))
+  it('may have both pull and callback', () => {
+    expectValid(withSource('provider: mtarget, pull: {username: u, password: p}, callback: {open: true}'))
   })
 
-  it('of a provider without a queue is not pulled', () => {
+  it('with pull is refused for a provider without a queue', () => {
     expect(problemOf(withSource(`${SEVEN}, pull: {username: u, password: p}`))).toMatch(
-      /^sources\.one\.pull: is for provider mtarget: /,
+      /^sources\.one\.pull: is supported for provider mtarget only: /,
     )
   })
 
@@ -34,35 +34,35 @@ describe('a source', () => {
     ['reconcile: {apiKey: k}', 'reconcile'],
     ['ignoreEvents: [voice_status]', 'ignoreEvents'],
     ['callback: {signingKey: k, publicUrl: "https://a"}', 'callback.signingKey'],
-  ])('of Mtarget has no %s', (keys, path) => {
+  ])('of Mtarget with %s is refused', (keys, path) => {
     const pull = keys.startsWith('callback') ? '' : ', callback: {open: true}'
     expect(problemOf(withSource(`provider: mtarget, ${keys}${pull}`))).toContain(
-      `sources.one.${path}: is for provider seven: `,
+      `sources.one.${path}: is supported for provider seven only: `,
     )
   })
 
-  it('of seven has no textFields', () => {
+  it('of seven with textFields is refused', () => {
     expect(problemOf(withSource(`${SEVEN}, textFields: [a]`))).toContain(
-      'sources.one.textFields: is for provider mtarget: ',
+      'sources.one.textFields: is supported for provider mtarget only: ',
     )
   })
 
-  it.each(['infobip', 'Mtarget', 'target'])('is of a provider that we know, which %j is not', (provider) => {
+  it.each(['infobip', 'Mtarget', 'target'])('of the unknown provider %j is refused', (provider) => {
     expect(problemOf(withSource(`provider: "${provider}", callback: {open: true}`))).toBe(
       `sources.one.provider: found ${JSON.stringify(provider)}; one of mtarget, seven is expected; the nearest is mtarget`,
     )
   })
 
-  it.each(['a/b', 'a b', 'é', '.', '..', 'x'.repeat(101)])('is not called %j', (name) => {
+  it.each(['a/b', 'a b', 'é', '.', '..', 'x'.repeat(101)])('can not be named %j', (name) => {
     const problem = problemOf(withSource(SEVEN).replace('one:', `"${name}":`))
     expect(problem).toContain('a name of 1 to 100 letters, digits, ".", "_" and "-" is expected')
   })
 
-  it.each(['a', 'A.b_c-9', '0', 'constructor', 'token', 'x'.repeat(100)])('may be called %j', (name) => {
+  it.each(['a', 'A.b_c-9', '0', 'constructor', 'token', 'x'.repeat(100)])('can be named %j', (name) => {
     expect([...load(withSource(SEVEN).replace('one:', `"${name}":`)).sources.keys()]).toEqual([name])
   })
 
-  it('is needed', () => {
+  it('is required: a configuration without any source is refused', () => {
     const none = REQUIRED.replace(/sources.*/, 'sources: {}')
     expect(problemOf(none)).toBe('sources: is empty; at least one source is expected')
     expect(problemOf(REQUIRED.replace(/sources.*/, ''))).toContain('is missing; a section with at least one source is')
@@ -70,12 +70,15 @@ describe('a source', () => {
   })
 })
 
-describe('a callback', () => {
+describe('The callback of a source', () => {
   const callback = (keys: string): string => withSource(`provider: seven, callback: {${keys}}`)
 
-  it.each(['', 'open: false', 'publicUrl: "https://a", signatureMaxAge: 1h'])('of {%s} proves nothing', (keys) => {
-    expect(problemOf(callback(keys))).toContain('sources.one.callback: names nothing that a caller must prove; ')
-  })
+  it.each(['', 'open: false', 'publicUrl: "https://a", signatureMaxAge: 1h'])(
+    'with {%s} is refused, because it authenticates no caller',
+    (keys) => {
+      expect(problemOf(callback(keys))).toContain('sources.one.callback: authenticates no caller; ')
+    },
+  )
 
   it.each([
     'token: abc',
@@ -84,28 +87,29 @@ describe('a callback', () => {
     'allowFrom: [127.0.0.1]',
     'open: true',
     'token: abc, basic: {username: u, password: p}, allowFrom: [127.0.0.1], open: false',
-  ])('of {%s} proves something', (keys) => {
-    loads(callback(keys))
+  ])('with {%s} is accepted', (keys) => {
+    expectValid(callback(keys))
   })
 
-  it('is not open and guarded at once', () => {
-    expect(problemOf(callback('open: true, token: abc'))).toContain(
-      'sources.one.callback.open: contradicts the token, ',
-    )
+  it('with both open: true and a token is refused', () => {
+    expect(problemOf(callback('open: true, token: abc'))).toContain('sources.one.callback.open: contradicts token, ')
   })
 
-  it('with a signing key needs the public address', () => {
+  it('with signingKey is refused without publicUrl', () => {
     expect(problemOf(callback('signingKey: k'))).toContain(
       'sources.one.callback.publicUrl: is missing; signingKey needs it',
     )
   })
 
-  it.each(['a/b', '', 'a b', 'a%2Fb', 'a?b', 'a#b', '..', 'é', 'x'.repeat(201)])('has no token like %j', (token) => {
-    const problem = problemOf(callback(`token: "${token}"`))
-    expect(problem).toMatch(
-      /^sources\.one\.callback\.token: found "…?"; a token of 1 to 200 letters, digits, "-", "\.", "_" and "~" .* is expected$/,
-    )
-  })
+  it.each(['a/b', '', 'a b', 'a%2Fb', 'a?b', 'a#b', '..', 'é', 'x'.repeat(201)])(
+    'with the token %j is refused',
+    (token) => {
+      const problem = problemOf(callback(`token: "${token}"`))
+      expect(problem).toMatch(
+        /^sources\.one\.callback\.token: found "…?"; a token of 1 to 200 letters, digits, "-", "\.", "_" and "~" .* is expected$/,
+      )
+    },
+  )
 
   it.each([
     ['195.201.160.143/32', '195.201.160.143/32'],
@@ -114,7 +118,7 @@ describe('a callback', () => {
     ['10.0.0.0/8', '10.0.0.0/8'],
     ['0.0.0.0/0', '0.0.0.0/0'],
     ['::ffff:10.0.0.0/104', '::ffff:10.0.0.0/104'],
-  ])('is allowed from %s', (written, resolved) => {
+  ])('with allowFrom %s is accepted', (written, resolved) => {
     expect(load(callback(`allowFrom: ["${written}"]`)).sources.get('one')?.callback?.allowFrom).toEqual([resolved])
   })
 
@@ -128,63 +132,69 @@ describe('a callback', () => {
     'fe80::1%lo',
     '::ffff:10.0.0.0/8',
     '',
-  ])('is not allowed from %j', (written) => {
+  ])('with allowFrom %j is refused', (written) => {
     expect(problemOf(callback(`allowFrom: ["${written}"]`))).toContain('allowFrom.0: found ')
   })
 
-  it('is allowed from somewhere', () => {
+  it('with an empty allowFrom is refused', () => {
     expect(problemOf(callback('allowFrom: []'))).toContain('allowFrom: found an empty list; a list of at least one is')
   })
 })
 
-describe('a page size', () => {
+describe('The limit of a pull', () => {
   const limit = (keys: string): string =>
     withSource(`provider: mtarget, pull: {username: u, password: p, limit: {${keys}}}`)
 
-  it.each(['min: 1, start: 1, max: 1', 'min: 10, start: 50, max: 50', 'start: 1000'])('of {%s} is in order', (keys) => {
-    loads(limit(keys))
-  })
+  it.each(['min: 1, start: 1, max: 1', 'min: 10, start: 50, max: 50', 'start: 1000'])(
+    'with {%s} is accepted',
+    (keys) => {
+      expectValid(limit(keys))
+    },
+  )
 
   it.each([
-    ['min: 51', 'min: is more than start'],
-    ['max: 49', 'start: is more than max'],
-    ['min: 3, start: 2, max: 9', 'min: is more than start'],
-  ])('of {%s} is not', (keys, problem) => {
+    ['min: 51', 'min: is greater than start'],
+    ['max: 49', 'start: is greater than max'],
+    ['min: 3, start: 2, max: 9', 'min: is greater than start'],
+  ])('with {%s} is refused', (keys, problem) => {
     expect(problemOf(limit(keys))).toContain(`sources.one.pull.limit.${problem}; min <= start <= max is expected`)
   })
 
-  it('that is wrong by itself is told once', () => {
+  it('with a min that is no number is reported once', () => {
     expect(problemOf(limit('min: ten'))).toContain(
       'limit.min: found "ten"; a whole number from 1 to 1000000 is expected',
     )
   })
 })
 
-describe('topics', () => {
+describe('Topics', () => {
   it.each([
     ['topics: {dlr: a, mo: a}', 'kafka.topics.mo: is the same topic as dlr'],
     ['topics: {dlr: sms.mo}', 'kafka.topics.mo: is the same topic as dlr'],
     ['topics: {deadLetter: sms.mo}', 'kafka.topics.deadLetter: is the same topic as dlr or mo'],
-  ])('of {%s} are not three', (keys, problem) => {
+  ])('with {%s} are refused, because two of them are the same', (keys, problem) => {
     expect(problemOf(withKafka(keys))).toContain(problem)
   })
 
-  it('that sharing uses are none of the three', () => {
+  it('are refused where sharing.topic is one of them', () => {
     expect(problemOf(`${REQUIRED}sharing: {topic: sms.mo}`)).toContain('sharing.topic: is also one of kafka.topics')
   })
 
-  it.each(['.', '..', 'a b', 'é', 'x'.repeat(250), ''])('are not called %j', (name) => {
+  it.each(['.', '..', 'a b', 'é', 'x'.repeat(250), ''])('can not be named %j', (name) => {
     expect(problemOf(withKafka(`topics: {dlr: "${name}"}`))).toContain('a topic name of 1 to 249 letters, digits')
   })
 })
 
-describe('addresses', () => {
-  it.each(['localhost', 'a:0', 'a:65536', 'kafka://a:1', '[::1]:9092', 'u:p@a:1', ''])('%j is no broker', (broker) => {
-    expect(problemOf(REQUIRED.replace('127.0.0.1:9092', broker))).toMatch(/^kafka\.brokers/)
-  })
+describe('Addresses', () => {
+  it.each(['localhost', 'a:0', 'a:65536', 'kafka://a:1', '[::1]:9092', 'u:p@a:1', ''])(
+    'that are no brokers are refused: %j',
+    (broker) => {
+      expect(problemOf(REQUIRED.replace('127.0.0.1:9092', broker))).toMatch(/^kafka\.brokers/)
+    },
+  )
 
   it.each(['ftp://a', 'a', 'http://', 'http://u:hunter2@a', 'http://a#b', 'http://a?b', 'http://a b'])(
-    '%j is no registry',
+    'that are no registry are refused: %j',
     (url) => {
       const problem = problemOf(REQUIRED.replace('http://127.0.0.1:8081', url))
       expect(problem).toMatch(/^registry\.url: /)
@@ -192,21 +202,21 @@ describe('addresses', () => {
     },
   )
 
-  it('lose the slash at their end, to which a path is appended', () => {
+  it('lose the slash at their end, because paths are appended to them', () => {
     expect(load(REQUIRED.replace(':8081', ':8081/apis/ccompat/v7/')).registry.url).toBe(
       'http://127.0.0.1:8081/apis/ccompat/v7',
     )
   })
 
-  it('of the two listeners must differ', () => {
-    expect(problemOf(`${REQUIRED}admin: {port: 8080}`)).toContain('admin.port: is the port of callbacks too')
-    loads(`${REQUIRED}admin: {port: 0}\ncallbacks: {port: 0}`)
-    loads(`${REQUIRED}admin: {host: 127.0.0.1, port: 80}\ncallbacks: {host: 127.0.0.2, port: 80}`)
+  it('of the callbacks and the admin server must not collide', () => {
+    expect(problemOf(`${REQUIRED}admin: {port: 8080}`)).toContain('admin.port: is also the port of callbacks')
+    expectValid(`${REQUIRED}admin: {port: 0}\ncallbacks: {port: 0}`)
+    expectValid(`${REQUIRED}admin: {host: 127.0.0.1, port: 80}\ncallbacks: {host: 127.0.0.2, port: 80}`)
   })
 })
 
-describe('credentials for Kafka', () => {
-  it.each(['plain', 'scram-sha-256', 'scram-sha-512'])('by %s are a user name and a password', (mechanism) => {
+describe('SASL credentials', () => {
+  it.each(['plain', 'scram-sha-256', 'scram-sha-512'])('for %s are a user name and a password', (mechanism) => {
     expect(load(withKafka(`sasl: {mechanism: ${mechanism}, username: u, password: p}`)).kafka.sasl).toEqual({
       mechanism,
       username: 'u',
@@ -216,11 +226,11 @@ describe('credentials for Kafka', () => {
       'kafka.sasl.password: is missing;',
     )
     expect(problemOf(withKafka(`sasl: {mechanism: ${mechanism}, username: u, password: p, scope: s}`))).toContain(
-      'kafka.sasl.scope: is for oauthbearer and would do nothing here; leave it out',
+      'kafka.sasl.scope: has an effect with oauthbearer only; remove it',
     )
   })
 
-  it('by oauthbearer are those of a client', () => {
+  it('for oauthbearer are those of an OAuth client', () => {
     const client = 'mechanism: oauthbearer, tokenEndpoint: "https://a/token", clientId: i, clientSecret: s'
     expect(load(withKafka(`sasl: {${client}}`)).kafka.sasl).toEqual({
       mechanism: 'oauthbearer',
@@ -233,7 +243,7 @@ describe('credentials for Kafka', () => {
   })
 })
 
-describe('credentials for the registry', () => {
+describe('Credentials for the registry', () => {
   const auth = (keys: string): string => REQUIRED.replace("8081'", `8081', auth: {${keys}}`)
 
   it('are a user name and a password, or a token', () => {
@@ -241,13 +251,13 @@ describe('credentials for the registry', () => {
     expect(load(auth('token: t')).registry.auth).toEqual({ token: 't' })
   })
 
-  it.each(['', 'username: u', 'token: t, username: u, password: p'])('are not {%s}', (keys) => {
-    expect(problemOf(auth(keys))).toBe('registry.auth: either username and password, or token is expected')
+  it.each(['', 'username: u', 'token: t, username: u, password: p'])('with {%s} are refused', (keys) => {
+    expect(problemOf(auth(keys))).toBe('registry.auth: needs either username and password, or token')
   })
 })
 
-describe('names and amounts', () => {
-  it.each(['a b', 'a/b', '', 'x'.repeat(201)])('%j is no instance', (name) => {
+describe('Names, numbers, durations and sizes', () => {
+  it.each(['a b', 'a/b', '', 'x'.repeat(201)])('refuse %j as the name of an instance', (name) => {
     expect(problemOf(`${REQUIRED}instance: "${name}"`)).toContain('a name of 1 to 200 letters, digits')
   })
 
@@ -255,20 +265,20 @@ describe('names and amounts', () => {
     [withKafka('maxBatchBytes: 127KiB'), 'kafka.maxBatchBytes: found "127KiB"; a size'],
     [withKafka('compression: brotli'), 'kafka.compression: found "brotli"; one of none, gzip, snappy, lz4, zstd is'],
     [withKafka('requestTimeout: 5'), 'kafka.requestTimeout: found "5"; a duration such as 250ms, 30s'],
-    // A timer of more than 2^31-1 ms would fire at once.
+    // Node.js runs a timer of more than 2^31 - 1 ms at once.
     [`${REQUIRED}shutdownGrace: 25d`, 'shutdownGrace: found "25d"; a duration'],
     [`${REQUIRED}callbacks: {port: 65536}`, 'callbacks.port: found "65536"; a whole number from 0 to 65535 is'],
     [`${REQUIRED}callbacks: {trustProxy: yes}`, 'callbacks.trustProxy: found "yes"; true or false is expected'],
     [`${REQUIRED}log: {level: inf}`, 'fatal, silent is expected; the nearest is info'],
     [`${REQUIRED}sharing:`, 'sharing: found nothing; a section with keys of its own (group, topic, sessionTimeout) is'],
     [`${REQUIRED}duplicates: {remember: 31}`, 'duplicates.remember: found "31"; a duration'],
-    [withSource(`${SEVEN}, reconcile: {apiKey: k, after: 2h, giveUpAfter: 1h}`), 'giveUpAfter: is not more than after'],
     [
-      withSource(`${SEVEN}, reconcile: {apiKey: k, journal: {days: 3}}`),
-      'journal: unknown key; the nearest known one is log',
+      withSource(`${SEVEN}, reconcile: {apiKey: k, after: 2h, giveUpAfter: 1h}`),
+      'giveUpAfter: is not longer than after',
     ],
+    [withSource(`${SEVEN}, reconcile: {apiKey: k, journal: {days: 3}}`), 'journal: unknown key; it is now log'],
     [withSource(`${SEVEN}, reconcile: {apiKey: "a\\nb"}`), 'reconcile.apiKey: found "…"; a text of at least one'],
-  ])('%j is refused', (yaml, problem) => {
+  ])('are refused where they are wrong: %j', (yaml, problem) => {
     expect(problemOf(yaml)).toContain(problem)
   })
 })

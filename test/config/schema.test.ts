@@ -1,10 +1,10 @@
-/** What is documented is what is read: the JSON Schema, the example, and the program agree. */
+/** The JSON Schema, the example configuration and the program agree. */
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import * as z from 'zod'
 import { toJsonSchema } from '../../src/config/json-schema.js'
-import { PROVIDERS, traitsOf } from '../../src/config/providers.js'
+import { PROVIDERS, traitsOf } from '../../src/config/provider-traits.js'
 import { schema } from '../../src/config/schema.js'
 import { providers } from '../../src/providers/index.js'
 import { fixture, load, problemsOf } from './support.js'
@@ -15,7 +15,7 @@ const published = JSON.parse(read('config/connector.schema.json')) as z.core.JSO
 const example = read('config/connector.yaml')
 const ENV = { MTARGET_USERNAME: 'u', MTARGET_PASSWORD: 'p', SEVEN_CALLBACK_TOKEN: 't' }
 
-/** The example with all that it has commented out. Of two ways to write a section the second counts. */
+/** The example with everything that it has commented out. Where it shows two forms of a section, the second counts. */
 const complete = (): Record<string, unknown> => {
   const key = /^( *)# ( *[a-zA-Z]+:( |$))/
   const lines = example.split('\n').map((line) => (/^# +[a-z]+ {2}/.test(line) ? line : line.replace(key, '$1$2')))
@@ -23,20 +23,20 @@ const complete = (): Record<string, unknown> => {
 }
 
 describe('config/connector.schema.json', () => {
-  it('is in step with the program; if not: npm run schema', () => {
+  it('is what the program generates; if this fails, run: npm run schema', () => {
     expect(published).toEqual(toJsonSchema(schema))
   })
 
-  it('says of every key what it means', () => {
+  it('describes every key', () => {
     const keys: string[] = []
-    const silent: string[] = []
+    const undescribed: string[] = []
     const walk = (node: unknown, path: string): void => {
       if (typeof node !== 'object' || node === null) return
       const { properties, anyOf, additionalProperties, items } = node as z.core.JSONSchema.JSONSchema
       for (const [key, child] of Object.entries(properties ?? {})) {
         keys.push(`${path}.${key}`)
         const description = typeof child === 'object' ? child.description : undefined
-        if (description === undefined || description.length < 9) silent.push(`${path}.${key}`)
+        if (description === undefined || description.length < 9) undescribed.push(`${path}.${key}`)
         walk(child, `${path}.${key}`)
       }
       anyOf?.forEach((each) => walk(each, path))
@@ -44,23 +44,23 @@ describe('config/connector.schema.json', () => {
       walk(items, `${path}[]`)
     }
     walk(published, '')
-    expect(silent).toEqual([])
+    expect(undescribed).toEqual([])
     expect(keys.length).toBeGreaterThan(90)
   })
 
-  it('is of draft 2020-12, closed, and without an address of its own', () => {
+  it('is of draft 2020-12, refuses unknown keys and has no $id', () => {
     expect(published.$schema).toBe('https://json-schema.org/draft/2020-12/schema')
     expect(published.$id).toBeUndefined()
     expect(published.additionalProperties).toBe(false)
     expect(published.required).toEqual(['kafka', 'registry', 'sources'])
   })
 
-  // Checked by zod's own reading of JSON Schema, which knows nothing of the program's.
+  // zod reads the JSON Schema by itself, independently of the schema of the program.
   const asPublished = z.fromJSONSchema(published)
 
   it.each([
     ['the example', (): unknown => parse(example)],
-    ['the example with all that it has commented out', complete],
+    ['the example with everything that it has commented out', complete],
     ['substitutions where numbers are expected', (): unknown => parse(example.replace('port: 8080', 'port: ${PORT}'))],
   ])('accepts %s', (_, written) => {
     const { error } = asPublished.safeParse(written())
@@ -80,11 +80,11 @@ describe('config/connector.schema.json', () => {
 })
 
 describe('config/connector.yaml', () => {
-  it('loads with the three variables that it names', () => {
+  it('loads with the three environment variables that it names', () => {
     expect([...load(example, ENV).sources.keys()]).toEqual(['mtarget-fr', 'seven-main'])
   })
 
-  it('shows the defaults', () => {
+  it('shows the default of every key that has one', () => {
     const short = `
 kafka: {brokers: '127.0.0.1:9092'}
 registry: {url: 'http://127.0.0.1:8081/apis/ccompat/v7'}
@@ -95,7 +95,7 @@ sources:
     expect(load(example, ENV)).toEqual(load(short))
   })
 
-  it('shows every key that there is', () => {
+  it('shows every key', () => {
     const missing: string[] = []
     const walk = (node: unknown, value: unknown, path: string): void => {
       if (typeof node !== 'object' || node === null || typeof value !== 'object' || value === null) return
@@ -106,17 +106,22 @@ sources:
         walk(child, inner, `${path}${key}.`)
       }
       anyOf?.forEach((each) => walk(each, value, path))
-      // The keys of a source are shown by the two between them.
+      // The two sources of the example together show all keys of a source.
       const together = Object.values(value as Record<string, unknown>).flatMap((each) => Object.entries(each ?? {}))
       walk(additionalProperties, Object.fromEntries(together), `${path}*.`)
     }
     walk(published, complete(), '')
-    const firstWays = ['kafka.sasl.username', 'kafka.sasl.password', 'registry.auth.username', 'registry.auth.password']
-    expect(missing).toEqual(firstWays)
-    for (const way of firstWays) expect(example).toMatch(new RegExp(`# +${way.split('.').at(-1)}: `))
+    const firstForms = [
+      'kafka.sasl.username',
+      'kafka.sasl.password',
+      'registry.auth.username',
+      'registry.auth.password',
+    ]
+    expect(missing).toEqual(firstForms)
+    for (const key of firstForms) expect(example).toMatch(new RegExp(`# +${key.split('.').at(-1)}: `))
   })
 
-  it('loads with all that it has commented out', () => {
+  it('loads with everything that it has commented out', () => {
     const files: Record<string, string> = { key: fixture('private-key.pem'), cert: fixture('certificate.pem') }
     const everything = JSON.stringify(complete())
       .replace(
@@ -130,16 +135,16 @@ sources:
   })
 })
 
-it('every default of the JSON Schema is what the program takes when the key is left out', () => {
-  /** Of what is there without being written: not of optional sections. */
+it('Every default in the JSON Schema is the value that the program uses when the key is left out', () => {
+  /** The defaults of all sections that exist without being written. Optional sections have none. */
   const defaults = (node: unknown): Record<string, unknown> => {
     const { properties = {}, required = [] } = node as z.core.JSONSchema.JSONSchema
     const found: Record<string, unknown> = {}
     for (const [key, child] of Object.entries(properties)) {
-      const { default: standard, type } = child as z.core.JSONSchema.JSONSchema
-      const isSection = type === 'object' && (standard !== undefined || required.includes(key))
+      const { default: defaultValue, type } = child as z.core.JSONSchema.JSONSchema
+      const isSection = type === 'object' && (defaultValue !== undefined || required.includes(key))
       if (isSection) found[key] = defaults(child)
-      else if (standard !== undefined) found[key] = standard
+      else if (defaultValue !== undefined) found[key] = defaultValue
     }
     return found
   }
@@ -156,7 +161,7 @@ it('every default of the JSON Schema is what the program takes when the key is l
   expect(load(JSON.stringify(spelledOut))).toEqual(load(JSON.stringify(least)))
 })
 
-it('what the configuration knows of the providers is what they can do', () => {
+it('PROVIDERS lists the providers that exist, and what each of them supports', () => {
   expect(Object.keys(PROVIDERS)).toEqual([...providers.keys()])
   for (const provider of providers.values()) {
     const traits = traitsOf(provider.name)

@@ -19,8 +19,8 @@ const file = (name: string, content: string | Uint8Array): string => {
   return path
 }
 
-describe('a variable', () => {
-  it('is put in, several times in one text', () => {
+describe('A variable in a text', () => {
+  it('is substituted wherever it occurs', () => {
     expect(substitute('http://${HOST}:${PORT}/${HOST}', { HOST: 'a', PORT: '1' }).text).toBe('http://a:1/a')
   })
 
@@ -32,7 +32,7 @@ describe('a variable', () => {
     [{}, 'd:-e'],
     [{ A: '' }, 'd:-e'],
     [{ A: 'x' }, 'x'],
-  ])('%j gives %j where a default stands', (env, text) => {
+  ])('with the environment %j and a default gives %j', (env, text) => {
     expect(substitute('${A:-d:-e}', env).text).toBe(text)
   })
 
@@ -40,24 +40,24 @@ describe('a variable', () => {
     expect(substitute('<${A:-}>', {})).toMatchObject({ text: '<>', problems: [] })
   })
 
-  it('that is not set and has no default is a problem that names it', () => {
+  it('that is not set and has no default is a problem that names the variable', () => {
     expect(substitute('${KAFKA_PASSWORD}', {}).problems).toEqual([
       'the environment variable KAFKA_PASSWORD is not set; set it, or write ${KAFKA_PASSWORD:-default}',
     ])
   })
 
-  it('is looked for in the environment alone, not in what every object has', () => {
+  it('is looked up in the environment only, not among the properties of every object', () => {
     expect(substitute('${constructor}', {}).problems).toHaveLength(1)
   })
 
-  it('is named by where it came from, never by its value or default', () => {
+  it('is reported by its name, never by its value or default', () => {
     expect(substitute('${A}${B:-secret}', { A: 'secret' }).from).toEqual(['${A}', '${B}'])
   })
 })
 
-describe('a file', () => {
+describe('A file in a text', () => {
   it.each(['secret', 'secret\n', 'secret\r\n', 'secret\n\n'])(
-    '%j gives its text without the line break at its end',
+    'with the content %j gives its text without the line breaks at the end',
     (text) => {
       expect(substitute(`<\${file:${file('f', text)}}>`, {}).text).toBe('<secret>')
     },
@@ -71,32 +71,32 @@ describe('a file', () => {
     [(): string => join(directory, 'absent'), 'does not exist'],
     [(): string => directory, 'is a directory'],
     [(): string => file('latin', Uint8Array.of(0xe9, 0x0a)), 'is not UTF-8 text'],
-  ])('that is not there, or no text, is a problem', (path, why) => {
+  ])('that can not be read as text is a problem', (path, why) => {
     expect(substitute(`\${file:${path()}}`, {}).problems).toEqual([`the file ${JSON.stringify(path())} ${why}`])
   })
 })
 
-describe('a text', () => {
-  it('may hold a literal ${ as $${', () => {
+describe('substitute', () => {
+  it('turns $${ into a literal ${', () => {
     expect(substitute('$${A} $${ ${A}', { A: 'x' })).toMatchObject({ text: '${A} ${ x', problems: [] })
   })
 
-  it.each(['$', '$$', '$A', '{A}', 'a$b{c}'])('%j stays as it is', (text) => {
+  it.each(['$', '$$', '$A', '{A}', 'a$b{c}'])('leaves %j as it is', (text) => {
     expect(substitute(text, { A: 'x' })).toEqual({ text, from: [], problems: [] })
   })
 
-  it.each(['${', '${A', '${}', '${1A}', '${A-b}', '${A B}', '${A:-${B}}'])('%j is a problem', (text) => {
+  it.each(['${', '${A', '${}', '${1A}', '${A-b}', '${A B}', '${A:-${B}}'])('reports a problem for %j', (text) => {
     expect(substitute(text, { A: '', B: 'x' }).problems).toHaveLength(1)
   })
 
-  it('tells all its problems, and nothing of what it holds between the braces but a name', () => {
+  it('reports every problem of a text, without showing what the braces contain', () => {
     const { problems } = substitute('${A}${hunter2!}${B}', {})
     expect(problems).toHaveLength(3)
     expect(problems.join()).not.toContain('hunter2')
   })
 })
 
-it('what was put in is never looked at again', () => {
+it('substitute does not read substituted text again', () => {
   const piece = fc.constantFrom('${A}', '${B}', '$${', '${', '}', '$', 'x', '${A:-y}', '${file:z}')
   const anyText = fc.array(piece, { maxLength: 8 }).map((pieces) => pieces.join(''))
   fc.assert(

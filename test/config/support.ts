@@ -1,4 +1,4 @@
-/** Loading a configuration that a test spells out. */
+/** Loads a configuration that a test gives as YAML. */
 import { fileURLToPath } from 'node:url'
 import { parseConfig } from '../../src/config/load.js'
 import type { Config } from '../../src/config/types.js'
@@ -6,7 +6,7 @@ import { formatProblem } from '../../src/yaml/problem.js'
 
 export const fixture = (name: string): string => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url))
 
-/** What any configuration needs. Keys of later texts come behind it. */
+/** The keys that every configuration needs. Tests append further sections to it. */
 export const REQUIRED = `
 kafka: {brokers: ['127.0.0.1:9092']}
 registry: {url: 'http://127.0.0.1:8081'}
@@ -21,11 +21,11 @@ export const load = (yaml: string, env: Env = {}): Config => {
   return config
 }
 
-/** `c.yaml:<line>:<column> <key>: <text>`, one for each problem. */
+/** The problems of a configuration, each as `c.yaml:<line>:<column> <key>: <text>`. */
 export const problemsOf = (yaml: string, env: Env = {}): string[] =>
   (parseConfig(yaml, env, 'host-1').problems ?? []).map((each) => formatProblem('c.yaml', each))
 
-/** A configuration with one source, whose keys are given as YAML in a flow. */
+/** A configuration with one source, whose keys are given in YAML's flow style. */
 export const withSource = (keys: string): string => `
 kafka: {brokers: ['127.0.0.1:9092']}
 registry: {url: 'http://127.0.0.1:8081'}
@@ -33,7 +33,7 @@ sources:
   one: {${keys}}
 `
 
-/** With more keys in a section that the required ones have already. */
+/** A configuration with further keys in the section `kafka`. */
 export const withKafka = (keys: string): string => `
 kafka:
   brokers: ['127.0.0.1:9092']

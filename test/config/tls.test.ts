@@ -9,12 +9,12 @@ const pem = (path: string): string => readFileSync(path, 'utf8')
 
 const kafka = (tls: string): string => withKafka(`tls: ${tls}`)
 
-describe('TLS to brokers', () => {
-  it.each(['true', '"true"', '{}'])('is on by %s', (tls) => {
+describe('kafka.tls', () => {
+  it.each(['true', '"true"', '{}'])('enables TLS with the value %s', (tls) => {
     expect(load(kafka(tls)).kafka.tls).toEqual({})
   })
 
-  it('takes files, and gives their text', () => {
+  it('takes the paths of files and returns their text', () => {
     expect(
       load(kafka(`{ca: '${CERTIFICATE}', cert: '${CERTIFICATE}', key: '${KEY}', serverName: k}`)).kafka.tls,
     ).toEqual({
@@ -25,7 +25,7 @@ describe('TLS to brokers', () => {
     })
   })
 
-  it('takes the text itself, put in by substitution, and what it gives can be connected with', () => {
+  it('takes PEM text from a substitution and returns material that a secure context accepts', () => {
     const tls = load(kafka(`{ca: "\${CA}", cert: "\${CA}", key: "\${file:${KEY}}"}`), { CA: pem(CERTIFICATE) }).kafka
       .tls
     expect(tls?.ca).toBe(pem(CERTIFICATE))
@@ -42,10 +42,10 @@ describe('TLS to brokers', () => {
       `{ca: ./package.json}`,
       'kafka.tls.ca: found "./package.json" (a file without PEM text); certificates as PEM text',
     ],
-    [`{ca: '${KEY}'}`, 'kafka.tls.ca: holds something else than readable certificates in PEM'],
+    [`{ca: '${KEY}'}`, 'kafka.tls.ca: contains something other than readable PEM certificates'],
     [
       `{ca: "-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END CERTIFICATE-----"}`,
-      'kafka.tls.ca: holds something else than',
+      'kafka.tls.ca: contains something other than',
     ],
     [`{cert: '${CERTIFICATE}'}`, 'kafka.tls: cert and key must both be given, or neither'],
     [`{cert: '${CERTIFICATE}', key: '${fixture('another-private-key.pem')}'}`, "kafka.tls: cert and key can't be used"],
@@ -56,13 +56,13 @@ describe('TLS to brokers', () => {
     [`{cert: '${KEY}', key: '${CERTIFICATE}'}`, "kafka.tls: cert and key can't be used together"],
     ['false', 'kafka.tls: found a text; a section with keys of its own (ca, cert, key, serverName) is expected'],
     ['{rejectUnauthorized: false}', 'kafka.tls.rejectUnauthorized: unknown key'],
-  ])('%s is refused', (tls, problem) => {
+  ])('with the value %s is refused', (tls, problem) => {
     const problems = problemsOf(kafka(tls))
     expect(problems).toHaveLength(1)
     expect(problems[0]).toContain(problem)
   })
 
-  it('a key that is no file is not shown: it may be the key itself', () => {
+  it('does not show a key that is no readable file, because it may be the private key itself', () => {
     const problems = problemsOf(kafka(`{cert: '${CERTIFICATE}', key: MIGHAgEAMBMG}`))
     expect(problems.join()).toContain(
       'kafka.tls.key: found "…" (a file that does not exist); a private key as PEM text',
@@ -71,8 +71,8 @@ describe('TLS to brokers', () => {
   })
 })
 
-describe('TLS for callbacks', () => {
-  it('needs certificate and key, and may ask callers for a certificate', () => {
+describe('callbacks.tls', () => {
+  it('requires certificate and key, and optionally requests client certificates', () => {
     const keys = `cert: '${CERTIFICATE}', key: '${KEY}'`
     expect(load(`${REQUIRED}callbacks: {tls: {${keys}, clientCa: '${CERTIFICATE}'}}`).callbacks.tls).toEqual({
       cert: pem(CERTIFICATE),

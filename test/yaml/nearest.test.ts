@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { editDistance, nearest } from '../../src/yaml/nearest.js'
 
-describe('the distance between two words', () => {
+describe('editDistance', () => {
   it.each([
     ['limit', 'limit', 0],
     ['limit', 'limt', 1],
@@ -15,7 +15,7 @@ describe('the distance between two words', () => {
     expect(editDistance(from, to)).toBe(distance)
   })
 
-  it('is the same both ways, and zero for the same word only', () => {
+  it('is symmetric, and zero for equal texts only', () => {
     fc.assert(
       fc.property(fc.string({ maxLength: 12 }), fc.string({ maxLength: 12 }), (a, b) => {
         expect(editDistance(a, b)).toBe(editDistance(b, a))
@@ -25,12 +25,12 @@ describe('the distance between two words', () => {
   })
 })
 
-describe('the nearest of several words', () => {
-  it('overlooks letter case', () => {
+describe('nearest', () => {
+  it('ignores case', () => {
     expect(nearest('IDLEDELAY', ['timeout', 'idleDelay'])).toBe('idleDelay')
   })
 
-  it('is none of none', () => {
+  it('returns undefined without candidates', () => {
     expect(nearest('x', [])).toBeUndefined()
   })
 })

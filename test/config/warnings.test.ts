@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { configurationWarnings } from '../../src/config/advice.js'
+import { configurationWarnings } from '../../src/config/warnings.js'
 import { REQUIRED, load, withKafka, withSource } from './support.js'
 
 const GUARDED = 'provider: seven, callback: {token: t}'
@@ -8,11 +8,14 @@ const PULL = 'provider: mtarget, pull: {username: u, password: p}'
 it.each([
   ['the defaults', withSource(`${GUARDED}, reconcile: {apiKey: k}`)],
   [
-    'a password over TLS',
+    'a SASL password over TLS',
     withKafka('tls: true\nsasl: {mechanism: plain, username: u, password: p}').replace('open: true', 'token: t'),
   ],
-  ['two accounts', withSource(`${PULL}}\n  two: {provider: mtarget, pull: {username: v, password: p}`)],
-])('nothing is said of %s', (_, yaml) => {
+  [
+    'two sources with different accounts',
+    withSource(`${PULL}}\n  two: {provider: mtarget, pull: {username: v, password: p}`),
+  ],
+])('configurationWarnings returns nothing for %s', (_, yaml) => {
   expect(configurationWarnings(load(yaml))).toEqual([])
 })
 
@@ -31,13 +34,13 @@ it.each([
     'sources.one.reconcile.log.days: the log is read 8d back, longer than duplicates.remember',
     `${withSource(`${GUARDED}, reconcile: {apiKey: k, log: {days: 7}}`)}duplicates: {remember: 7d}`,
   ],
-  ['sources.two.pull: empties the same queue as sources.one.pull', `${withSource(PULL)}  two: {${PULL}}\n`],
+  ['sources.two.pull: pulls from the same queue as sources.one.pull', `${withSource(PULL)}  two: {${PULL}}\n`],
   [
     'kafka.sasl: mechanism plain without kafka.tls',
     withKafka('sasl: {mechanism: plain, username: u, password: p}').replace('open: true', 'token: t'),
   ],
-])('%s …', (sentence, yaml) => {
-  const advice = configurationWarnings(load(yaml))
-  expect(advice).toHaveLength(1)
-  expect(advice[0]).toContain(sentence)
+])('configurationWarnings warns: "%s …"', (sentence, yaml) => {
+  const warnings = configurationWarnings(load(yaml))
+  expect(warnings).toHaveLength(1)
+  expect(warnings[0]).toContain(sentence)
 })

@@ -1,0 +1,7 @@
+/** `npm run schema`: writes `config/connector.schema.json` from the schema in `src/config/schema.ts`. */
+import { writeFileSync } from 'node:fs'
+import { toJsonSchema } from '../src/config/json-schema.js'
+import { schema } from '../src/config/schema.js'
+
+const target = new URL('../config/connector.schema.json', import.meta.url)
+writeFileSync(target, `${JSON.stringify(toJsonSchema(schema), null, 2)}\n`)

@@ -1,0 +1,40 @@
+/** What the configuration must know about each provider: what it supports, and the addresses of its APIs. */
+
+export interface ProviderTraits {
+  /** Default address of the queue that can be pulled; absent for a provider without one. */
+  readonly pullUrl?: string
+  /** Default base address of the API that can be queried for missed items; absent for a provider without one. */
+  readonly reconcileUrl?: string
+  /** Whether the provider signs its callbacks. */
+  readonly signsCallbacks: boolean
+  /**
+   * Default names of the fields that may hold the text of an inbound message; absent for a provider whose documentation
+   * names that field.
+   */
+  readonly textFields?: readonly string[]
+  /** Whether the provider's callbacks name an event type. */
+  readonly namesEventTypes: boolean
+}
+
+export const PROVIDERS = {
+  mtarget: {
+    pullUrl: 'https://api-public-2.mtarget.fr/notification',
+    signsCallbacks: false,
+    textFields: ['Content', 'Msg', 'Text', 'text', 'Message'],
+    namesEventTypes: false,
+  },
+  seven: { reconcileUrl: 'https://gateway.seven.io/api', signsCallbacks: true, namesEventTypes: true },
+} as const satisfies Record<string, ProviderTraits>
+
+export type ProviderName = keyof typeof PROVIDERS
+export const PROVIDER_NAMES = Object.keys(PROVIDERS) as ProviderName[]
+
+/** @returns undefined for a name that is not the name of a provider */
+export const traitsOf = (name: unknown): ProviderTraits | undefined => {
+  const known = PROVIDER_NAMES.find((each) => each === name)
+  return known && PROVIDERS[known]
+}
+
+/** The names of the providers that a condition holds for, separated by commas. */
+export const providersWith = (condition: (traits: ProviderTraits) => boolean): string =>
+  PROVIDER_NAMES.filter((name) => condition(PROVIDERS[name])).join(', ')
