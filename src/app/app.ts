@@ -96,8 +96,8 @@ export class App {
     this.#admin = new AdminServer(config.admin, { status, metrics, log, watch })
     const source = decodableSources(config)
     const pulling = { journal, clock, log, observer: observePulls(observe) }
-    const shared = replica && ((name: string) => replica.gate(name))
-    const reconciling = { journal, source, clock, log, observer: observeReconciling(observe), shared }
+    const queryGateFor = replica && ((name: string) => replica.queryGate(name))
+    const reconciling = { journal, source, clock, log, observer: observeReconciling(observe), queryGateFor }
     this.#labour = replica ?? standaloneScheduler(sharing)
     this.#works = sources.map((each) => ({
       source: each.name,

@@ -1,14 +1,14 @@
-/** What asks providers for what we missed, built from the configuration. */
+/** Builds what queries providers for missed receipts and messages, from the configuration. */
 import type { Logger } from 'pino'
-import type { Clock } from '../core/clock.js'
-import type { Config, SourceConfig } from '../config/types.js'
-import type { ReconcileObserver } from '../core/observers.js'
-import type { SharedKnowledge } from '../reconciliation/answer-keeper.js'
-import { Reconciler } from '../reconciliation/reconciler.js'
-import type { Journal, WatchList } from '../journal/journal.js'
-import { KnownItems, type KnownItemsDeps } from '../reconciliation/known-items.js'
 import type { WatchHandler } from '../admin/watch-request.js'
+import type { Config, SourceConfig } from '../config/types.js'
+import type { Clock } from '../core/clock.js'
+import type { ReconcileObserver } from '../core/observers.js'
+import type { Journal, WatchList } from '../journal/journal.js'
 import { providers } from '../providers/index.js'
+import { KnownItems, type KnownItemsDeps } from '../reconciliation/known-items.js'
+import { Reconciler } from '../reconciliation/reconciler.js'
+import type { QueryGate } from '../replicas/query-gate.js'
 
 export interface ReconciliationDeps {
   readonly journal: Journal
@@ -16,55 +16,52 @@ export interface ReconciliationDeps {
   readonly clock: Clock
   readonly log: Logger
   readonly observer: ReconcileObserver
-  /** Where replicas share the work. */
-  readonly shared?: ((source: string) => SharedKnowledge) | undefined
+  /** Present where replicas share the work. */
+  readonly queryGateFor?: ((source: string) => QueryGate) | undefined
 }
 
-const DAY = 86_400_000
-/** seven's ids are of use for 30 days. */
-const LONGEST_REACH = 28 * DAY
-const LOGS = ['outbound', 'inbound']
+const DAY_MS = 86_400_000
+/** seven knows a message id for 30 days. Two of them are left for other time zones and long scans. */
+const MAX_LOOK_BACK_MS = 28 * DAY_MS
 
-/** What begins to reconcile a source, each time anew; undefined for one that is not reconciled. */
+/** Returns a function that creates a reconciler of the source each time; undefined for a source without `reconcile`. */
 export function reconcilerFor(
   { name, provider: providerName, reconcile: settings }: SourceConfig,
   config: Config,
-  { shared, ...deps }: ReconciliationDeps,
+  { queryGateFor, ...deps }: ReconciliationDeps,
 ): (() => Reconciler) | undefined {
   const provider = providers.get(providerName)
   if (settings === undefined || provider?.reconcile === undefined) return undefined
   const { reconcile } = provider
-  const { url, apiKey, ...options } = settings
-  const reach = Math.min(LONGEST_REACH, config.duplicates.remember - 2 * DAY)
-  return () => {
-    const known = new KnownItems(deps)
-    return new Reconciler(
-      { source: name, account: { url, apiKey }, reach, ...options },
+  const maxLookBackMs = Math.min(MAX_LOOK_BACK_MS, config.duplicates.remember - 2 * DAY_MS)
+  return () =>
+    new Reconciler(
+      { ...settings, source: name, maxLookBackMs },
       {
         ...deps,
         provider: { ...provider, reconcile },
-        recognise: (entry) => known.recognise(entry),
-        shared: shared?.(name),
+        knownItems: new KnownItems(deps),
+        queryGate: queryGateFor?.(name),
       },
     )
-  }
 }
 
 /**
- * How far back what a source's queries turn up can have been published, in ms: the days of a walk, or of a long absence
- * that a walk makes up for, and the messages that are asked for.
+ * Returns how many milliseconds ago the items that a source's queries find can have been published: within the days of a
+ * scan, within a long absence that a scan makes up for, or while a message was watched.
  */
-export function windowOf(source: SourceConfig, config: Config, watchList: WatchList, now: number): number {
+export function lookBackOf(source: SourceConfig, config: Config, watchList: WatchList, now: number): number {
   if (source.reconcile === undefined) return 0
   const { giveUpAfter, every, log } = source.reconcile
-  const walked = Math.min(...LOGS.map((direction) => watchList.lastWalkStartedAt(source.name, direction) || now))
-  const walk = Math.max((log.days + 2) * DAY, Math.min(now - walked, LONGEST_REACH) + 2 * DAY)
-  // A message whose time is over may be asked for once more, for as long again.
-  const asked = giveUpAfter + Math.max(giveUpAfter, 2 * every) + DAY
-  return Math.min(Math.max(walk, asked), config.duplicates.remember)
+  const scanTimes = [watchList.lastWalkStartedAt(source.name, 'outbound'), watchList.walked(source.name, 'inbound')]
+  const absenceMs = now - Math.min(...scanTimes.map((time) => time || now))
+  const scannedMs = Math.max((log.days + 2) * DAY_MS, Math.min(absenceMs, MAX_LOOK_BACK_MS) + 2 * DAY_MS)
+  // A message that expired without a query may be queried once more, for as long again.
+  const watchedMs = giveUpAfter + Math.max(giveUpAfter, 2 * every) + DAY_MS
+  return Math.min(Math.max(scannedMs, watchedMs), config.duplicates.remember)
 }
 
-/** `POST /sources/<source>/watch` */
+/** Creates the handler of `POST /sources/<source>/watch`. */
 export function watchHandler(
   config: Config,
   { journal, clock, added }: Pick<ReconciliationDeps, 'journal' | 'clock'> & { readonly added?: () => void },

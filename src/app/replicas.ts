@@ -10,7 +10,7 @@ import { kafkaClient } from '../kafka/kafka-client.js'
 import { formatKafkaError, isRefusal } from '../kafka/kafka-errors.js'
 import { ensureTopics } from '../kafka/topics.js'
 import { kafkaSettings } from './publishing.js'
-import { windowOf } from './reconciliation.js'
+import { lookBackOf } from './reconciliation.js'
 import { Replica, type SourceWork } from '../replicas/replica.js'
 import type { SharingObserver } from '../core/observers.js'
 import { WorkSwitch } from '../replicas/work-switch.js'
@@ -57,7 +57,7 @@ export function buildReplica(config: Config, parts: ReplicaSetup): Replica | und
         return (await ensureTopics(admin, { topics, ...creation }, clock)).get(sharing.topic) ?? 0
       },
       isFinal: createFinalityReader(new RegistryClient(config.registry), clock),
-      windowOf: (name) => windowOf(config.sources.get(name)!, config, journal.watchList, clock.now()),
+      lookBackOf: (name) => lookBackOf(config.sources.get(name)!, config, journal.watchList, clock.now()),
       isRefusal,
       explain: formatKafkaError,
     },

@@ -1,64 +1,74 @@
 /**
- * Which answers of a provider that can be asked again hold nothing new.
+ * Knows which items of an answer are published or in the journal already.
  *
- * An item is surely known if it is identified (decode.ts tells rows without an id of the provider's by their bytes), and
- * published or in the journal. Everything else is news. A wrong "news" costs a duplicate that the pipeline suppresses; a
- * wrong "known" would lose an item.
+ * An item counts as known only if it is identified (pipeline/decode.ts identifies a row without an id by its bytes) and
+ * its event id is found. Everything else counts as new. An item that is wrongly taken for new costs a duplicate, which
+ * the pipeline suppresses; an item that is wrongly taken for known would be lost.
  */
-import { type DecodableSource, decode } from '../pipeline/decode.js'
-import type { Recognised } from './answer-keeper.js'
 import type { Journal, NewEntry } from '../journal/journal.js'
+import { type DecodableSource, decode } from '../pipeline/decode.js'
 
 export interface KnownItemsDeps {
   readonly journal: Pick<Journal, 'id' | 'releasedUpTo' | 'findFirstSeen'>
   readonly source: (name: string) => DecodableSource | undefined
 }
 
-/** Event ids that are remembered at most. */
-const MOST = 200_000
+/** An answer compared with what is published or in the journal. */
+export interface AnswerComparison {
+  /** The number of items in the answer. */
+  readonly items: number
+  /** False only if every item is known, or if there is none. */
+  readonly hasNewItems: boolean
+  /** Ids of the messages whose final receipt is in the answer. */
+  readonly finalMessageIds: readonly string[]
+  /** To be called with the sequence number of the entry once the answer is in the journal. */
+  readonly markStored: (seq: number) => void
+}
+
+const MAX_REMEMBERED_IDS = 200_000
 
 export class KnownItems {
   readonly #deps: KnownItemsDeps
-  /** Event id -> the entry that brought it, which was not released yet when it was last looked for. */
+  /** Event ids of stored answers, each with the entry that holds it. Entries may have been released since. */
   readonly #inJournal = new Map<string, number>()
 
   constructor(deps: KnownItemsDeps) {
     this.#deps = deps
   }
 
-  recognise(entry: NewEntry): Recognised {
+  compare(entry: NewEntry): AnswerComparison {
     const { journal, source } = this.#deps
-    const fresh: string[] = []
-    const settled: string[] = []
+    const newEventIds: string[] = []
+    const finalMessageIds: string[] = []
     let items = 0
-    let news = false
-    for (const decoded of decode({ ...entry, seq: 0 }, source(entry.source), journal.id)) {
-      const { event, identified } = decoded
+    let hasNewItems = false
+    for (const { event, identified } of decode({ ...entry, seq: 0 }, source(entry.source), journal.id)) {
       items++
-      if (event.kind === 'dlr' && event.final) settled.push(event.messageId)
+      if (event.kind === 'dlr' && event.final) finalMessageIds.push(event.messageId)
       if (identified && this.#isKnown(event.eventId)) continue
-      news = true
-      if (identified) fresh.push(event.eventId)
+      hasNewItems = true
+      if (identified) newEventIds.push(event.eventId)
     }
-    return { items, hasNewItems: news, settled, markStored: (seq) => this.#taken(fresh, seq) }
+    return { items, hasNewItems, finalMessageIds, markStored: (seq) => this.#remember(newEventIds, seq) }
   }
 
   #isKnown(eventId: string): boolean {
     const { journal } = this.#deps
     const seq = this.#inJournal.get(eventId)
-    if (seq !== undefined && seq > journal.releasedUpTo) return true // durable, and released only once it is published
+    // An entry that is not released is durable, and the journal releases it only once it is published.
+    if (seq !== undefined && seq > journal.releasedUpTo) return true
     this.#inJournal.delete(eventId)
     return journal.findFirstSeen(eventId) !== undefined
   }
 
-  #taken(eventIds: readonly string[], seq: number): void {
-    if (this.#inJournal.size > MOST) this.#forget()
+  #remember(eventIds: readonly string[], seq: number): void {
+    if (this.#inJournal.size > MAX_REMEMBERED_IDS) this.#forgetReleased()
     for (const eventId of eventIds) this.#inJournal.set(eventId, seq)
   }
 
-  #forget(): void {
-    const { releasedUpTo: released } = this.#deps.journal
-    for (const [eventId, seq] of this.#inJournal) if (seq <= released) this.#inJournal.delete(eventId)
-    if (this.#inJournal.size > MOST) this.#inJournal.clear()
+  #forgetReleased(): void {
+    const { releasedUpTo } = this.#deps.journal
+    for (const [eventId, seq] of this.#inJournal) if (seq <= releasedUpTo) this.#inJournal.delete(eventId)
+    if (this.#inJournal.size > MAX_REMEMBERED_IDS) this.#inJournal.clear()
   }
 }

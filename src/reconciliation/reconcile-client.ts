@@ -1,225 +1,227 @@
 /**
- * One account's API for all that the reconciler asks: one request at a time, at most so many a second, and each answer
- * in custody before anything follows from it (invariant 1).
+ * The client of one account's API. It sends one request at a time and at most `requestsPerSecond`, and it has each
+ * answer durable in the journal before the caller acts on it (invariant 1).
  *
- * These reads take nothing away. So an answer that is refused, cut, or not taken by the journal is kept nowhere and
- * asked for again; and an answer is not kept either when every item in it is surely known, because the provider's log of
- * two days is read again each hour and hardly any of it is new.
+ * These requests remove nothing at the provider. An answer that is refused, cut short or not accepted by the journal is
+ * therefore dropped and requested again. An answer in which every item is already known is not stored either: a log of
+ * two days is read every hour, and hardly any of it is new.
  */
+import type { ReconcileConfig } from '../config/types.js'
+import { orTimeout } from '../core/abort.js'
 import { ConnectorError, messageOf } from '../core/errors.js'
-import type { Journal, NewEntry } from '../journal/journal.js'
-import type { Provider, ReconcileProtocol, ReconcileVerdict } from '../providers/provider.js'
-import type { OutgoingRequest } from '../http-client/connection.js'
-import { Connection, type HttpAnswer, type ConnectionOptions } from '../http-client/connection.js'
-import { Backoff } from '../core/retry.js'
-import { parseRetryAfter } from '../http-client/retry-after.js'
 import type { Log } from '../core/log.js'
 import type { ReconcileEndpoint, ReconcileObserver, ReconcileOutcome } from '../core/observers.js'
+import { Backoff } from '../core/retry.js'
 import { answerFacts, describeRedirect } from '../http-client/answer.js'
+import { Connection, type ConnectionOptions, type OutgoingRequest } from '../http-client/connection.js'
 import { RateLimiter } from '../http-client/rate-limiter.js'
-import { AnswerKeeper, type KeepDeps } from './answer-keeper.js'
-import type { ReconcileReport } from './reconcile-report.js'
+import { parseRetryAfter } from '../http-client/retry-after.js'
+import type { Journal, NewEntry } from '../journal/journal.js'
+import type { Provider, ReconcileProtocol, ReconcileVerdict } from '../providers/provider.js'
+import { AnswerStore, type AnswerStoreDeps } from './answer-store.js'
+import type { ReconcileReporter } from './reconcile-reporter.js'
 
-export interface ReconcileClientDeps extends KeepDeps {
+export interface ReconcileClientDeps extends AnswerStoreDeps {
   readonly provider: Provider & { readonly reconcile: ReconcileProtocol }
   readonly journal: Pick<Journal, 'append' | 'hasRoomFor' | 'watchList'>
   readonly log: Log
   readonly observer: ReconcileObserver
-  /** In [0, 1); Math.random if left out. */
+  readonly reporter: ReconcileReporter
+  /** Returns a number in [0, 1) for the jitter of delays; `Math.random` by default. */
   readonly random?: () => number
 }
 
-export interface ApiOptions extends ConnectionOptions {
+export interface ReconcileClientOptions extends Pick<ReconcileConfig, 'apiKey' | 'requestsPerSecond'> {
   readonly source: string
-  readonly account: { readonly url: string; readonly apiKey: string }
-  readonly requestsPerSecond: number
-  /** The longest wait after errors, in ms. */
-  readonly longestDelay: number
+  readonly connection: ConnectionOptions
+  /** The longest delay after errors, in milliseconds. */
+  readonly longestDelayMs: number
 }
 
-export type Asked =
-  /** In custody, or nothing in it was new. */
-  | {
-      readonly kind: 'answer'
-      readonly verdict: ReconcileVerdict & { readonly kind: 'answer' }
-      readonly body: Uint8Array
-    }
-  /** This question is refused, and another may not be. */
+type Verdict<K extends ReconcileVerdict['kind']> = ReconcileVerdict & { readonly kind: K }
+
+/** A complete answer. Its items are in the journal, unless all of them were known already. */
+export interface Answer {
+  readonly kind: 'answer'
+  readonly verdict: Verdict<'answer'>
+  readonly body: Uint8Array
+}
+
+/** There is no usable answer. The caller waits `waitMs` milliseconds before its next request. */
+export interface FailedQuery {
+  readonly kind: 'failed'
+  readonly waitMs: number
+}
+
+export type QueryResult =
+  | Answer
+  | FailedQuery
+  /** The provider refused this request, but it may answer another one. */
   | { readonly kind: 'refused'; readonly detail: string }
-  /** Ask again after `wait` ms. */
-  | { readonly kind: 'failed'; readonly wait: number }
-  /** There was nothing to ask, or it is the end. */
-  | { readonly kind: 'nothing' }
+  /** No request was sent: there was nothing to ask, or the reconciler is stopping. */
+  | { readonly kind: 'skipped' }
 
-const NOTHING: Asked = { kind: 'nothing' }
-/** How often a full journal is looked at again, in ms. */
-const ROOM_CHECK = 1_000
-/** Ms of waiting that are not worth telling. */
-const SOON = 1_000
-/** A provider that asks to be left alone for longer is asked again after this, in ms. */
-const LONGEST_PAUSE = 3_600_000
-
-/** Milliseconds before the second attempt after an error. */
+const SKIPPED: QueryResult = { kind: 'skipped' }
+/** How often a full journal is checked for room. */
+const ROOM_CHECK_INTERVAL_MS = 1_000
+/** Waiting for the query gate is reported only after this time, because short waits are normal. */
+const REPORT_WAITING_AFTER_MS = 1_000
+/** A longer `Retry-After` is shortened to this. */
+const LONGEST_RETRY_AFTER_MS = 3_600_000
 const FIRST_DELAY_MS = 1_000
 
 export class ReconcileClient {
-  readonly #options: ApiOptions
+  readonly #options: ReconcileClientOptions
   readonly #deps: ReconcileClientDeps
-  readonly #report: ReconcileReport
-  readonly #stop: AbortSignal
-  readonly #limit: RateLimiter
+  readonly #stopSignal: AbortSignal
+  readonly #rateLimiter: RateLimiter
   readonly #backoffs: Readonly<Record<ReconcileEndpoint, Backoff>>
-  readonly #keeper: AnswerKeeper
+  readonly #answers: AnswerStore
   #connection: Connection | undefined
 
-  constructor(options: ApiOptions, deps: ReconcileClientDeps, report: ReconcileReport, stop: AbortSignal) {
+  constructor(options: ReconcileClientOptions, deps: ReconcileClientDeps, stopSignal: AbortSignal) {
     this.#options = options
     this.#deps = deps
-    this.#report = report
-    this.#stop = stop
-    this.#limit = new RateLimiter(options.requestsPerSecond, deps.clock, stop)
-    this.#keeper = new AnswerKeeper(deps, stop)
-    this.#backoffs = { status: this.backoff(), outbound: this.backoff(), inbound: this.backoff() }
+    this.#stopSignal = stopSignal
+    this.#rateLimiter = new RateLimiter(options.requestsPerSecond, deps.clock, stopSignal)
+    this.#answers = new AnswerStore(deps, stopSignal)
+    this.#backoffs = { status: this.createBackoff(), outbound: this.createBackoff(), inbound: this.createBackoff() }
   }
 
-  /** Waits as this account's errors are waited for. */
-  backoff(): Backoff {
+  /** Creates a backoff with the delays that this account uses after errors. */
+  createBackoff(): Backoff {
     return new Backoff({
       firstMs: FIRST_DELAY_MS,
-      longestMs: this.#options.longestDelay,
+      longestMs: this.#options.longestDelayMs,
       random: this.#deps.random ?? Math.random,
     })
   }
 
   /**
-   * @param build called when the turn has come, so that what is asked is what is wanted then; undefined: nothing is
+   * Sends one request once the rate limit, the journal and the query gate permit it.
+   * @param buildRequest called just before the request is sent, so that it reflects the state of that moment; returns
+   *   undefined if there is nothing to ask
    */
-  async ask(endpoint: ReconcileEndpoint, build: () => OutgoingRequest | undefined): Promise<Asked> {
-    const asked = await this.#limit.run(async () => {
-      await this.#room()
-      await this.#knowledge()
-      const request = this.#stop.aborted ? undefined : build()
-      return request === undefined ? NOTHING : this.#exchange(endpoint, request)
+  async query(endpoint: ReconcileEndpoint, buildRequest: () => OutgoingRequest | undefined): Promise<QueryResult> {
+    const result = await this.#rateLimiter.run(async () => {
+      await this.#waitForRoom()
+      await this.#waitForQueryGate()
+      const request = this.#stopSignal.aborted ? undefined : buildRequest()
+      return request === undefined ? SKIPPED : this.#exchange(endpoint, request)
     })
-    return asked ?? NOTHING
+    return result ?? SKIPPED
   }
 
-  /** @param asked ms that the provider asked us to wait, as a minimum */
-  failed(
-    endpoint: ReconcileEndpoint,
-    outcome: ReconcileOutcome,
-    detail: string,
-    asked = 0,
-  ): Asked & { kind: 'failed' } {
-    const pause = Math.min(asked, LONGEST_PAUSE)
-    const wait = Math.max(this.#backoffs[endpoint].next(), pause)
-    this.#limit.pause(outcome === 'rate-limited' ? wait : pause)
-    if (!this.#stop.aborted) this.#report.failed(endpoint, outcome, detail)
-    return { kind: 'failed', wait }
+  /** Reports a failed request and computes the delay after it. @param retryAfterMs the delay that the provider asked for */
+  recordFailure(endpoint: ReconcileEndpoint, outcome: ReconcileOutcome, detail: string, retryAfterMs = 0): FailedQuery {
+    const pauseMs = Math.min(retryAfterMs, LONGEST_RETRY_AFTER_MS)
+    const waitMs = Math.max(this.#backoffs[endpoint].next(), pauseMs)
+    this.#rateLimiter.pause(outcome === 'rate-limited' ? waitMs : pauseMs)
+    if (!this.#stopSignal.aborted) this.#deps.reporter.reportFailure(endpoint, outcome, detail)
+    return { kind: 'failed', waitMs }
   }
 
-  /** Something of ours went wrong: the watch list could not be written, say. */
-  unexpected(endpoint: ReconcileEndpoint, error: unknown): void {
-    if (this.#stop.aborted) return
-    const { source } = this.#options
-    if (error instanceof ConnectorError) return this.#report.failed(endpoint, 'journal-refuses', messageOf(error))
-    this.#deps.log.error({ source, endpoint, err: error }, 'unexpected error while reconciling')
-    this.#report.failed(endpoint, 'internal-error', messageOf(error))
+  /** Reports an error of the connector itself, for example a watch list that can't be written. */
+  recordInternalError(endpoint: ReconcileEndpoint, error: unknown): void {
+    if (this.#stopSignal.aborted) return
+    const { log, reporter } = this.#deps
+    if (error instanceof ConnectorError) return reporter.reportFailure(endpoint, 'journal-refuses', messageOf(error))
+    log.error({ source: this.#options.source, endpoint, err: error }, 'unexpected error while reconciling')
+    reporter.reportFailure(endpoint, 'internal-error', messageOf(error))
   }
 
-  /** How many answers were held back and then not kept, so far; see `AnswerKeeper`. */
-  get letGo(): number {
-    return this.#keeper.letGo
+  /** The number of answers so far that were deferred and then dropped; see `AnswerStore`. */
+  get droppedAnswers(): number {
+    return this.#answers.dropped
   }
 
-  /** Resolves when no answer is held back any more. */
-  settle(): Promise<void> {
-    return this.#keeper.settle()
+  /** Resolves when every answer that is deferred now has been stored or dropped. */
+  waitForDeferredAnswers(): Promise<void> {
+    return this.#answers.waitForDeferred()
   }
 
-  /** Closes the socket; a request under way ends at once. */
-  async end(): Promise<void> {
+  /** Closes the socket, which ends a request under way at once. */
+  async close(): Promise<void> {
     await this.#connection?.close()
-    await this.settle()
+    await this.waitForDeferredAnswers()
   }
 
-  /** What is to be read again any time must not take the room of what comes once. */
-  async #room(): Promise<void> {
-    const { journal, clock, log } = this.#deps
-    const { source, maxAnswer } = this.#options
-    if (journal.hasRoomFor(maxAnswer)) return
-    log.warn({ source }, 'reconciling waits: the journal has no room')
-    this.#report.journalFull(true)
-    while (!this.#stop.aborted && !journal.hasRoomFor(maxAnswer)) await clock.sleep(ROOM_CHECK, this.#stop)
-    if (!this.#stop.aborted) log.info({ source }, 'the journal has room again, reconciling goes on')
-    this.#report.journalFull(false)
+  /** Answers that can be requested again must not take the room of callbacks and pages, which come only once. */
+  async #waitForRoom(): Promise<void> {
+    const { journal, clock, log, reporter } = this.#deps
+    const { source, connection } = this.#options
+    const hasRoom = (): boolean => journal.hasRoomFor(connection.maxAnswer)
+    if (hasRoom()) return
+    log.warn({ source }, 'reconciling is paused: the journal has no room for an answer')
+    reporter.setJournalFull(true)
+    while (!this.#stopSignal.aborted && !hasRoom()) await clock.sleep(ROOM_CHECK_INTERVAL_MS, this.#stopSignal)
+    if (!this.#stopSignal.aborted) log.info({ source }, 'reconciling continues: the journal has room again')
+    reporter.setJournalFull(false)
   }
 
-  async #knowledge(): Promise<void> {
-    const { shared, clock } = this.#deps
-    if (shared === undefined) return
-    const known = new AbortController()
-    void clock.sleep(SOON, known.signal).then(() => this.#report.waiting(!known.signal.aborted))
-    await shared.ready(this.#stop)
-    known.abort()
-    this.#report.waiting(false)
+  async #waitForQueryGate(): Promise<void> {
+    const { queryGate, clock, reporter } = this.#deps
+    if (queryGate === undefined) return
+    const opened = queryGate.waitToQuery(this.#stopSignal)
+    const first = await orTimeout(opened, REPORT_WAITING_AFTER_MS, clock)
+    if (first === 'timeout') reporter.setWaiting(true)
+    await opened
+    reporter.setWaiting(false)
   }
 
-  async #exchange(endpoint: ReconcileEndpoint, request: OutgoingRequest): Promise<Asked> {
-    const { provider, clock } = this.#deps
-    const { source, account } = this.#options
+  async #exchange(endpoint: ReconcileEndpoint, request: OutgoingRequest): Promise<QueryResult> {
+    const { provider, clock, reporter } = this.#deps
+    const { source, apiKey, connection } = this.#options
     const url = new URL(request.url)
-    this.#connection ??= new Connection(url.origin, this.#options)
+    this.#connection ??= new Connection(url.origin, connection)
     const answer = await this.#connection.send(request)
-    if (this.#stop.aborted) return NOTHING
-    if (answer.kind === 'none') return this.failed(endpoint, answer.reason, answer.detail)
-    const wait = parseRetryAfter(answer.headers['retry-after'], clock.now())
+    if (this.#stopSignal.aborted) return SKIPPED
+    if (answer.kind === 'none') return this.recordFailure(endpoint, answer.reason, answer.detail)
+    const retryAfterMs = parseRetryAfter(answer.headers['retry-after'], clock.now())
     if (answer.status === 429 || answer.status === 503) {
-      return this.failed(endpoint, 'rate-limited', `HTTP status ${answer.status}`, wait)
+      return this.recordFailure(endpoint, 'rate-limited', `HTTP status ${answer.status}`, retryAfterMs)
     }
     if (answer.truncatedBy !== null) {
-      return this.failed(endpoint, 'cut', `cut after ${answer.body.byteLength} bytes: ${answer.truncatedBy}`, wait)
+      const detail = `cut after ${answer.body.byteLength} bytes: ${answer.truncatedBy}`
+      return this.recordFailure(endpoint, 'cut', detail, retryAfterMs)
     }
     const entry: NewEntry = {
       source,
       provider: provider.name,
       via: 'QUERY',
       receivedAt: clock.now(),
-      facts: answerFacts(answer, request.method, url, [account.apiKey]),
+      facts: answerFacts(answer, request.method, url, [apiKey]),
       body: answer.body,
     }
     const verdict = this.#inspect(entry)
-    if (verdict.kind === 'refused') {
-      const detail = verdict.detail + describeRedirect(answer, url, 'reconcile.url')
-      if (verdict.about === 'account') return this.failed(endpoint, 'refused', detail, wait)
-      this.#report.requested(endpoint, 'refused')
-      return { kind: 'refused', detail }
-    }
-    return this.#keep(endpoint, entry, verdict, answer)
+    if (verdict.kind !== 'refused') return this.#store(endpoint, entry, verdict)
+    const detail = verdict.detail + describeRedirect(answer, url, 'reconcile.url')
+    if (verdict.about === 'account') return this.recordFailure(endpoint, 'refused', detail, retryAfterMs)
+    reporter.reportRequest(endpoint, 'refused')
+    return { kind: 'refused', detail }
   }
 
-  async #keep(
+  async #store(
     endpoint: ReconcileEndpoint,
     entry: NewEntry,
-    verdict: ReconcileVerdict & { readonly kind: 'answer' | 'not-an-answer' },
-    { body }: HttpAnswer,
-  ): Promise<Asked> {
+    verdict: Verdict<'answer' | 'not-an-answer'>,
+  ): Promise<QueryResult> {
     try {
-      await this.#keeper.keep(entry)
+      await this.#answers.store(entry)
     } catch (error) {
-      return this.failed(endpoint, 'journal-refuses', messageOf(error))
+      return this.recordFailure(endpoint, 'journal-refuses', messageOf(error))
     }
-    if (verdict.kind === 'not-an-answer') return this.failed(endpoint, 'not-an-answer', verdict.detail)
+    if (verdict.kind === 'not-an-answer') return this.recordFailure(endpoint, 'not-an-answer', verdict.detail)
     this.#backoffs[endpoint].reset()
-    this.#report.answered(endpoint)
-    return { kind: 'answer', verdict, body }
+    this.#deps.reporter.reportAnswer(endpoint)
+    return { kind: 'answer', verdict, body: entry.body }
   }
 
   #inspect(entry: NewEntry): ReconcileVerdict {
     try {
       return this.#deps.provider.reconcile.inspect(entry)
     } catch (error) {
-      return { kind: 'not-an-answer', detail: `the provider's reader failed: ${messageOf(error)}` }
+      return { kind: 'not-an-answer', detail: `the provider's decoder failed: ${messageOf(error)}` }
     }
   }
 }

@@ -36,7 +36,7 @@ export class QueryGate {
   }
 
   /** Resolves with true once the source may be queried, with false when the signal aborts. */
-  async ready(signal: AbortSignal): Promise<boolean> {
+  async waitToQuery(signal: AbortSignal): Promise<boolean> {
     const { sole, clock } = this.#deps
     while (!signal.aborted) {
       if (sole() && (await this.#knows(signal, FRESH)) && sole()) return true
@@ -49,7 +49,7 @@ export class QueryGate {
    * Resolves a moment after an answer: with false where it must not be kept, because another may be asking by now.
    * @param answeredAt monotonic ms
    */
-  async settled(answeredAt: number, signal: AbortSignal): Promise<boolean> {
+  async waitToStore(answeredAt: number, signal: AbortSignal): Promise<boolean> {
     const { sole, clock } = this.#deps
     const from = answeredAt + SETTLING
     await clock.sleep(Math.max(0, from - clock.monotonic()), signal)

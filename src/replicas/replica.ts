@@ -34,7 +34,7 @@ export interface ReplicaDeps {
   readonly openTopic: (admin: Admin) => Promise<number>
   readonly journal: Pick<Journal, 'watchList' | 'topicProgress' | 'recordPublished'>
   readonly isFinal: (value: Buffer) => Promise<boolean>
-  readonly windowOf: (source: string) => number
+  readonly lookBackOf: (source: string) => number
   readonly isRefusal: (error: unknown) => boolean
   /** In a sentence. */
   readonly explain: (error: unknown) => string
@@ -139,7 +139,7 @@ export class Replica {
   }
 
   /** When this source may be queried. */
-  gate(source: string): QueryGate {
+  queryGate(source: string): QueryGate {
     const { clock } = this.#deps
     return new QueryGate({
       sole: () => this.#ownership.sole(source),

@@ -25,7 +25,7 @@ export interface FollowerDeps {
   readonly remember: (published: readonly PublishedEvent[], watch: readonly WatchChange[]) => Promise<void>
   readonly progress: TopicProgress
   /** How far back a source's queries can reach; ms. */
-  readonly windowOf: (source: string) => number
+  readonly lookBackOf: (source: string) => number
   /** Whether no further receipt is to be expected after this one. */
   readonly isFinal: (value: Buffer) => Promise<boolean>
   readonly explain: (error: unknown) => string
@@ -148,8 +148,8 @@ export class TopicFollower {
   }
 
   #sinceOf(source: string): number {
-    const { clock, windowOf, progress } = this.#deps
-    return Math.max(clock.now() - windowOf(source), progress.followedUpTo(source)) - SKEW
+    const { clock, lookBackOf, progress } = this.#deps
+    return Math.max(clock.now() - lookBackOf(source), progress.followedUpTo(source)) - SKEW
   }
 
   async #take(batch: Batch): Promise<void> {

@@ -6,13 +6,13 @@ import { seven } from '../../src/providers/seven/index.js'
 import { MemoryJournal } from '../support/memory-journal.js'
 
 let journal: MemoryJournal
-let known: KnownItems
+let knownItems: KnownItems
 
 const source = () => ({ provider: seven, settings: { textFields: [], ignoreEvents: [] } })
 
 beforeEach(() => {
   journal = new MemoryJournal()
-  known = new KnownItems({ journal, source })
+  knownItems = new KnownItems({ journal, source })
 })
 
 const answer = (path: string, value: unknown): NewEntry => ({
@@ -29,7 +29,7 @@ const statuses = (...rows: [id: string, status: string | null][]): NewEntry =>
     rows.map(([id, status]) => ({ id, status })),
   )
 
-/** As the pipeline does when it is published. */
+/** Releases an entry as the pipeline does after publishing it. */
 const release = (entry: NewEntry, seq: number): Promise<void> =>
   journal.release(seq, {
     occurrences: [...decode({ ...entry, seq }, source(), journal.id)].flatMap(({ event, place, identified }) =>
@@ -38,51 +38,53 @@ const release = (entry: NewEntry, seq: number): Promise<void> =>
     watchChanges: [],
   })
 
-describe('an answer holds news', () => {
-  it('when an item in it is neither published nor in the journal', async () => {
+describe('KnownItems', () => {
+  it('finds new items in an answer with an item that is neither published nor in the journal', async () => {
     const first = statuses(['1', 'BUFFERED'])
-    expect(known.recognise(first)).toMatchObject({ items: 1, hasNewItems: true, settled: [] })
+    expect(knownItems.compare(first)).toMatchObject({ items: 1, hasNewItems: true, finalMessageIds: [] })
     await release(first, await journal.append(first))
-    expect(known.recognise(first)).toMatchObject({ items: 1, hasNewItems: false })
+    expect(knownItems.compare(first)).toMatchObject({ items: 1, hasNewItems: false })
     const second = statuses(['1', 'BUFFERED'], ['1', 'DELIVERED'])
-    expect(known.recognise(second)).toMatchObject({ items: 2, hasNewItems: true, settled: ['1'] })
+    expect(knownItems.compare(second)).toMatchObject({ items: 2, hasNewItems: true, finalMessageIds: ['1'] })
   })
 
-  it('until it is said to be in the journal, and not from then on', async () => {
+  it('finds new items in an answer until it is marked as stored, and none from then on', async () => {
     const entry = statuses(['1', 'DELIVERED'])
-    const { markStored: taken } = known.recognise(entry)
-    expect(known.recognise(entry).hasNewItems).toBe(true)
+    const { markStored } = knownItems.compare(entry)
+    expect(knownItems.compare(entry).hasNewItems).toBe(true)
     const seq = await journal.append(entry)
-    taken(seq)
-    expect(known.recognise(entry).hasNewItems).toBe(false)
+    markStored(seq)
+    expect(knownItems.compare(entry).hasNewItems).toBe(false)
     await release(entry, seq)
-    expect(known.recognise(entry).hasNewItems).toBe(false)
+    expect(knownItems.compare(entry).hasNewItems).toBe(false)
   })
 
-  it('again when what was in the journal is forgotten after its release', async () => {
+  it('finds new items again when a stored answer was released and its event ids are no longer remembered', async () => {
     const entry = statuses(['1', 'DELIVERED'])
     const seq = await journal.append(entry)
-    known.recognise(entry).markStored(seq)
+    knownItems.compare(entry).markStored(seq)
     await journal.release(seq, { occurrences: [], watchChanges: [] })
-    expect(known.recognise(entry).hasNewItems).toBe(true)
+    expect(knownItems.compare(entry).hasNewItems).toBe(true)
   })
 
-  it('of another source, whatever the ids', async () => {
+  it('finds new items in an answer of another source with the same message ids', async () => {
     const entry = statuses(['1', 'DELIVERED'])
-    known.recognise(entry).markStored(await journal.append(entry))
-    expect(known.recognise({ ...entry, source: 'seven-other' }).hasNewItems).toBe(true)
+    const seq = await journal.append(entry)
+    knownItems.compare(entry).markStored(seq)
+    expect(knownItems.compare({ ...entry, source: 'seven-other' }).hasNewItems).toBe(true)
   })
 
-  it('never when there is no item in it', () => {
-    expect(known.recognise(statuses(['1', null]))).toMatchObject({ items: 0, hasNewItems: false })
-    expect(known.recognise(answer('/api/journal/inbound', []))).toMatchObject({ items: 0, hasNewItems: false })
+  it('finds no new items in an answer without items', () => {
+    expect(knownItems.compare(statuses(['1', null]))).toMatchObject({ items: 0, hasNewItems: false })
+    expect(knownItems.compare(answer('/api/journal/inbound', []))).toMatchObject({ items: 0, hasNewItems: false })
   })
 
-  it('in what can not be read, the first time', async () => {
+  it('finds a row that can not be decoded new only the first time', async () => {
     const entry = answer('/api/journal/inbound', [{ id: '1', from: '49176123456789' }])
-    const { hasNewItems: news, markStored: taken } = known.recognise(entry)
-    expect(news).toBe(true)
-    taken(await journal.append(entry))
-    expect(known.recognise(entry).hasNewItems).toBe(false)
+    const { hasNewItems, markStored } = knownItems.compare(entry)
+    expect(hasNewItems).toBe(true)
+    const seq = await journal.append(entry)
+    markStored(seq)
+    expect(knownItems.compare(entry).hasNewItems).toBe(false)
   })
 })

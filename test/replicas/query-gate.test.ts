@@ -39,7 +39,7 @@ const soFar = async (promise: Promise<boolean>): Promise<boolean | 'waits'> => {
 
 describe('a query', () => {
   it('waits until what others publish was followed for a while without a break', async () => {
-    const ready = gate.ready(stop.signal)
+    const ready = gate.waitToQuery(stop.signal)
     await clock.advance(CALM)
     followedSince = clock.monotonic()
     await clock.advance(CALM - 1_000)
@@ -52,7 +52,7 @@ describe('a query', () => {
     followedSince = 0
     await clock.advance(CALM)
     sole = false
-    const ready = gate.ready(stop.signal)
+    const ready = gate.waitToQuery(stop.signal)
     await clock.advance(CALM)
     expect(await soFar(ready)).toBe('waits')
     sole = true
@@ -61,7 +61,7 @@ describe('a query', () => {
   })
 
   it('ends waiting when it is stopped', async () => {
-    const ready = gate.ready(stop.signal)
+    const ready = gate.waitToQuery(stop.signal)
     stop.abort()
     expect(await soFar(ready)).toBe(false)
   })
@@ -70,7 +70,7 @@ describe('a query', () => {
     followedSince = 0
     await clock.advance(CALM)
     for (let i = 0; i < 20; i++) {
-      expect(await gate.ready(stop.signal)).toBe(true)
+      expect(await gate.waitToQuery(stop.signal)).toBe(true)
       await clock.advance(50)
     }
     expect(looks).toBe(1)
@@ -81,11 +81,11 @@ describe('an answer', () => {
   beforeEach(async () => {
     followedSince = 0
     await clock.advance(CALM)
-    await gate.ready(stop.signal)
+    await gate.waitToQuery(stop.signal)
   })
 
   it('is kept once what others were about to publish is known', async () => {
-    const settled = gate.settled(clock.monotonic(), stop.signal)
+    const settled = gate.waitToStore(clock.monotonic(), stop.signal)
     await clock.advance(2_999)
     expect(await soFar(settled)).toBe('waits')
     const before = looks
@@ -95,13 +95,13 @@ describe('an answer', () => {
   })
 
   it("is let go of when the source may be another's by then, or the topics can not be followed", async () => {
-    const first = gate.settled(clock.monotonic(), stop.signal)
+    const first = gate.waitToStore(clock.monotonic(), stop.signal)
     sole = false
     await clock.advance(3_000)
     expect(await soFar(first)).toBe(false)
     sole = true
     followedSince = undefined
-    const second = gate.settled(clock.monotonic(), stop.signal)
+    const second = gate.waitToStore(clock.monotonic(), stop.signal)
     await clock.advance(3_000)
     expect(await soFar(second)).toBe(false)
   })

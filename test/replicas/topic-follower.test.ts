@@ -41,7 +41,7 @@ beforeEach(() => {
     },
     remember: (published, watch) => journal.recordPublished(published, watch),
     progress: journal.topicProgress,
-    windowOf: () => 3 * DAY,
+    lookBackOf: () => 3 * DAY,
     isFinal: (value) => Promise.resolve(String(value) === 'final'),
     explain: String,
     clock,

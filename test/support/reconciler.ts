@@ -1,4 +1,4 @@
-/** A reconciler of the seven simulator, with the real pipeline behind its journal and a clock that a test moves. */
+/** A reconciler that queries the seven simulator, with the real pipeline behind its journal and a clock that the test moves. */
 import { SevenSimulator, type SevenOptions } from '../../dev/simulators/seven.js'
 import type { Encoder } from '../../src/encode/encoder.js'
 import type { Event } from '../../src/core/event.js'
@@ -26,17 +26,18 @@ export const MINUTE = 60 * SECOND
 export const HOUR = 60 * MINUTE
 export const SOURCE = 'seven-main'
 
-const protocol = (): ReconcileProtocol => {
-  if (seven.reconcile === undefined) throw new Error('seven can be asked again')
+const sevenProtocol = (): ReconcileProtocol => {
+  if (seven.reconcile === undefined) throw new Error('provider seven has no reconcile protocol')
   return seven.reconcile
 }
 
-export interface Query {
+export interface StatusQuery {
+  /** By the test's clock. */
   readonly at: number
   readonly ids: readonly string[]
 }
 
-export class KeptReconciling implements ReconcileObserver {
+export class RecordingReconcileObserver implements ReconcileObserver {
   readonly requests: { readonly endpoint: ReconcileEndpoint; readonly outcome: ReconcileOutcome }[] = []
   readonly states: ReconcileState[] = []
   givenUp = 0
@@ -65,7 +66,7 @@ export class KeptReconciling implements ReconcileObserver {
   }
 }
 
-/** Values as JSON: what the pipeline gave to publish can be read again. */
+/** Encodes events as JSON, so that a test can read what the pipeline published. */
 const jsonEncoder: Encoder = {
   ready: () => Promise.resolve(),
   encode: (event) => {
@@ -75,8 +76,8 @@ const jsonEncoder: Encoder = {
   },
 }
 
-/** What several runs of a connector have in common. */
-export interface Kept {
+/** The state that successive runs of a connector share. */
+export interface SharedState {
   readonly journal: Journal
   readonly clock: ManualClock
   readonly broker: MemoryBroker
@@ -87,41 +88,42 @@ export class TestedReconciler {
   readonly journal: Journal
   readonly broker: MemoryBroker
   readonly log = new RecordingLog()
-  readonly observer = new KeptReconciling()
+  readonly observer = new RecordingReconcileObserver()
   readonly outcomes: ItemOutcome[] = []
-  /** Every question that was put, by the test's clock. */
-  readonly queries: Query[] = []
-  readonly walks: { readonly at: number; readonly url: URL }[] = []
+  /** Every status query in order. */
+  readonly queries: StatusQuery[] = []
+  /** Every request for a page of a message log, in order. */
+  readonly logRequests: { readonly at: number; readonly url: URL }[] = []
   readonly reconciler: Reconciler
   readonly #publisher: MemoryPublisher
   readonly #stop = new AbortController()
   readonly #pipeline: Promise<void>
-  #letPublish: (() => void) | undefined
-  #asked = 0
+  #resumePublishing: (() => void) | undefined
+  #sent = 0
 
-  constructor(url: string, options: Partial<ReconcilerOptions> = {}, kept: Partial<Kept> = {}) {
-    this.clock = kept.clock ?? new ManualClock()
-    this.journal = kept.journal ?? new MemoryJournal(this.clock)
-    this.broker = kept.broker ?? new MemoryBroker()
+  constructor(url: string, options: Partial<ReconcilerOptions> = {}, shared: Partial<SharedState> = {}) {
+    this.clock = shared.clock ?? new ManualClock()
+    this.journal = shared.journal ?? new MemoryJournal(this.clock)
+    this.broker = shared.broker ?? new MemoryBroker()
     this.#publisher = new MemoryPublisher(this.broker)
     const source = () => ({ provider: seven, settings: { textFields: [], ignoreEvents: [] }, watch: true })
-    const known = new KnownItems({ journal: this.journal, source })
     this.reconciler = new Reconciler(
       {
         source: SOURCE,
-        account: { url, apiKey: 'demo-key' },
+        url,
+        apiKey: 'demo-key',
         after: 15 * MINUTE,
         every: 5 * MINUTE,
         giveUpAfter: 72 * HOUR,
         requestsPerSecond: 5,
         log: { every: HOUR, days: 2 },
-        reach: 28 * 24 * HOUR,
+        maxLookBackMs: 28 * 24 * HOUR,
         ...options,
       },
       {
-        provider: { ...seven, reconcile: this.#watched(protocol()) },
+        provider: { ...seven, reconcile: this.#recording(sevenProtocol()) },
         journal: this.journal,
-        recognise: (entry) => known.recognise(entry),
+        knownItems: new KnownItems({ journal: this.journal, source }),
         clock: this.clock,
         log: this.log,
         observer: this.observer,
@@ -143,18 +145,19 @@ export class TestedReconciler {
     }).run(this.#stop.signal)
   }
 
-  /** What was published so far. */
+  /** The events that have been published so far. */
   get events(): Event[] {
     return this.broker.records.map(({ value }) => JSON.parse(value.toString()) as Event)
   }
 
-  /** `messageId status via` of each published receipt. */
+  /** The published receipts, each as `messageId providerStatus via`. */
   get receipts(): string[] {
     return this.events.flatMap((event) =>
       event.kind === 'dlr' ? [`${event.messageId} ${event.providerStatus} ${event.via}`] : [],
     )
   }
 
+  /** Ids of the messages on the watch list. */
   get watched(): string[] {
     return [...this.journal.watchList.list(SOURCE)].map(({ messageId }) => messageId)
   }
@@ -163,8 +166,8 @@ export class TestedReconciler {
     return this.journal.watchList.add(SOURCE, messageIds, this.clock.now())
   }
 
-  /** A callback as the callback server would have journaled it. */
-  async callback(messageId: string, status: string): Promise<void> {
+  /** Appends a callback to the journal as the callback server does. */
+  async receiveCallback(messageId: string, status: string): Promise<void> {
     await this.journal.append({
       source: SOURCE,
       provider: 'seven',
@@ -175,67 +178,67 @@ export class TestedReconciler {
     })
   }
 
-  /** From now on nothing is published, until the returned function is called. */
+  /** Stops publishing until the returned function is called. */
   holdPublishing(): () => void {
-    const held = new Promise<void>((resolve) => (this.#letPublish = resolve))
+    const held = new Promise<void>((resolve) => (this.#resumePublishing = resolve))
     this.#publisher.beforeCommit = () => held
     return () => {
       this.#publisher.beforeCommit = () => undefined
-      this.#letPublish?.()
-      this.#letPublish = undefined
+      this.#resumePublishing?.()
+      this.#resumePublishing = undefined
     }
   }
 
-  /** Lets so much time pass, and all that happens in it happen. */
-  async pass(ms: number): Promise<void> {
+  /** Moves the clock forward and lets everything happen that becomes due. */
+  async advance(ms: number): Promise<void> {
     const end = this.clock.monotonic() + ms
-    await this.quiet()
+    await this.untilQuiet()
     while (this.clock.monotonic() < end) {
       const left = end - this.clock.monotonic()
       await this.clock.advance(Math.min(this.clock.next ?? left, left))
-      await this.quiet()
+      await this.untilQuiet()
     }
   }
 
-  /** Resolves when nothing more happens until the clock is moved. */
-  async quiet(): Promise<void> {
+  /** Resolves when nothing more can happen before the clock moves. */
+  async untilQuiet(): Promise<void> {
     for (let turns = 0; turns < 8; turns++) {
       await new Promise((resolve) => setImmediate(resolve))
-      const publishing = this.#letPublish === undefined && this.journal.stats().entries > 0
-      if (publishing || this.#asked > this.observer.requests.length) turns = 0
+      const publishing = this.#resumePublishing === undefined && this.journal.stats().entries > 0
+      if (publishing || this.#sent > this.observer.requests.length) turns = 0
     }
   }
 
   async stop(): Promise<void> {
     await this.reconciler.stop()
     this.#stop.abort()
-    this.#letPublish?.()
+    this.#resumePublishing?.()
     await this.#pipeline
   }
 
-  /** Notes what is asked, and when by the test's clock. */
-  #watched(reconcile: ReconcileProtocol): ReconcileProtocol {
-    const asked = (request: OutgoingRequest): OutgoingRequest => {
-      this.#asked++
+  /** Records each request with the time of the test's clock. */
+  #recording(reconcile: ReconcileProtocol): ReconcileProtocol {
+    const countRequest = (request: OutgoingRequest): OutgoingRequest => {
+      this.#sent++
       return request
     }
     return {
       ...reconcile,
       statusRequest: (account, ids) => {
         this.queries.push({ at: this.clock.now(), ids })
-        return asked(reconcile.statusRequest(account, ids))
+        return countRequest(reconcile.statusRequest(account, ids))
       },
-      logRequest: (...of) => {
-        const request = asked(reconcile.logRequest(...of))
-        this.walks.push({ at: this.clock.now(), url: new URL(request.url) })
+      logRequest: (...parameters) => {
+        const request = countRequest(reconcile.logRequest(...parameters))
+        this.logRequests.push({ at: this.clock.now(), url: new URL(request.url) })
         return request
       },
     }
   }
 }
 
-/** Both, and put away by `stopAll`. */
-export class ReconcilerBench {
+/** Creates reconcilers and simulators for tests, and stops them all after a test. */
+export class ReconcilerFixtures {
   readonly #tested: TestedReconciler[] = []
   readonly #simulators: SevenSimulator[] = []
 
@@ -245,9 +248,9 @@ export class ReconcilerBench {
     return simulator
   }
 
-  /** Not started. */
-  reconciler(url: string, options?: Partial<ReconcilerOptions>, kept?: Partial<Kept>): TestedReconciler {
-    const tested = new TestedReconciler(url, options, kept)
+  /** Creates a reconciler without starting it. */
+  reconciler(url: string, options?: Partial<ReconcilerOptions>, shared?: Partial<SharedState>): TestedReconciler {
+    const tested = new TestedReconciler(url, options, shared)
     this.#tested.push(tested)
     return tested
   }

@@ -1,32 +1,32 @@
 import fc from 'fast-check'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { SevenSimulator } from '../../dev/simulators/seven.js'
-import { MINUTE, ReconcilerBench, SECOND, TestedReconciler } from '../support/reconciler.js'
+import { MINUTE, ReconcilerFixtures, SECOND, TestedReconciler } from '../support/reconciler.js'
 
-const bench = new ReconcilerBench()
+const fixtures = new ReconcilerFixtures()
 let simulator: SevenSimulator
 beforeAll(async () => {
   simulator = await SevenSimulator.start()
 })
 afterAll(() => simulator.stop())
-afterEach(() => bench.stopAll())
+afterEach(() => fixtures.stopAll())
 
 const DAY = 24 * 60 * MINUTE
 
 const minutes = (min: number, max: number) => fc.integer({ min, max }).map((each) => each * MINUTE)
 
-/** A message: when it is handed in, and how long from then its final status is known to the provider, if ever. */
+/** A watched message. `settles` is the time from `added` until the provider has its final status, if it ever has. */
 const message = fc.record({
   added: minutes(0, 60),
   settles: fc.option(minutes(0, 120), { nil: undefined }),
-  /** Whether a callback brings it, beside what the query finds. */
+  /** Whether a callback delivers the final receipt as well. */
   called: fc.boolean(),
 })
 
 const schedule = fc.record({
   after: minutes(0, 30),
   every: minutes(1, 20),
-  /** From `after` to `giveUpAfter`. */
+  /** Milliseconds from `after` to `giveUpAfter`. */
   lives: minutes(1, 90),
   messages: fc.array(message, { minLength: 1, maxLength: 12 }),
   restarts: fc.uniqueArray(minutes(1, 150), { maxLength: 3 }),
@@ -36,19 +36,19 @@ type Schedule = typeof schedule extends fc.Arbitrary<infer T> ? T : never
 
 let run = 0
 
-/** Times in ms from the beginning. */
+/** Runs a schedule. Times are milliseconds from its beginning. */
 const play = async ({ after, every, lives, messages, restarts }: Schedule) => {
   const name = (i: number): string => `${run}-${i}`
   run++
   const options = { after, every, giveUpAfter: after + lives, log: { every: DAY, days: 1 } }
-  let tested: TestedReconciler = bench.reconciler(simulator.url, options)
+  let tested: TestedReconciler = fixtures.reconciler(simulator.url, options)
   const runs = [tested]
   const began = tested.clock.now()
   tested.reconciler.start()
   for (let now = 0; now < 240 * MINUTE; now += MINUTE) {
     if (restarts.includes(now)) {
       await tested.stop()
-      tested = bench.reconciler(simulator.url, options, tested)
+      tested = fixtures.reconciler(simulator.url, options, tested)
       runs.push(tested)
       tested.reconciler.start()
     }
@@ -56,10 +56,10 @@ const play = async ({ after, every, lives, messages, restarts }: Schedule) => {
       if (now === added) await tested.watch(name(i))
       if (settles !== undefined && now === added + settles) {
         simulator.setStatus(name(i), 'DELIVERED')
-        if (called) await tested.callback(name(i), 'DELIVERED')
+        if (called) await tested.receiveCallback(name(i), 'DELIVERED')
       }
     }
-    await tested.pass(MINUTE)
+    await tested.advance(MINUTE)
   }
   await tested.stop()
   const queries = runs.flatMap((each) => each.queries)
@@ -71,12 +71,12 @@ const play = async ({ after, every, lives, messages, restarts }: Schedule) => {
   }))
 }
 
-/** A dozen requests at five a second, and the walks between them. */
+/** The time that a dozen requests and the scans between them take at five requests per second. */
 const SLACK = 4 * SECOND
 
-describe('whatever the schedule', () => {
+describe('Reconciler with any schedule', () => {
   it(
-    'each message is asked for neither too early nor too late nor too often, never after it is closed, and published once',
+    'queries each message neither too early nor too late nor too often, never after it is closed, and publishes it once',
     { timeout: 240_000 },
     async () => {
       await fc.assert(
@@ -98,15 +98,15 @@ describe('whatever the schedule', () => {
               const before = asked[i - 1]
               if (before === undefined) continue
               expect(at - before).toBeGreaterThanOrEqual(every)
-              // A round begins at the latest a fifth of `every` after a message is due.
+              // A poll begins at most a fifth of `every` after a message becomes due.
               expect(at - before).toBeLessThanOrEqual(every * 1.2 + SLACK)
             }
-            // What could not be asked for in time has a last question.
+            // A message that could not be queried in time is queried once more.
             expect(asked.at(-1) ?? 0).toBeLessThanOrEqual(Math.max(end, due + every) + SLACK)
-            // The query that finds it is the last one; a callback closes it before the next.
+            // The query that finds the receipt is the last one. A callback closes the message before the next query.
             expect(asked.filter((at) => at > known).length).toBeLessThanOrEqual(called ? 0 : 1)
             const found = (called && settles !== undefined) || asked.some((at) => at > known)
-            // Asked in the very moment in which the provider gets to know it, it may answer either way.
+            // A query at the very moment at which the status changes may find either status.
             if (!asked.includes(known)) expect(published).toBe(found ? 1 : 0)
             expect(published).toBeLessThanOrEqual(1)
           }

@@ -4,17 +4,17 @@ import type { AddressInfo } from 'node:net'
 import { MemoryJournal } from '../support/memory-journal.js'
 import { ManualClock } from '../support/manual-clock.js'
 import { berlin, inboundRow, outboundRow } from '../../dev/simulators/seven-rows.js'
-import { HOUR, MINUTE, ReconcilerBench, SECOND } from '../support/reconciler.js'
+import { HOUR, MINUTE, ReconcilerFixtures, SECOND } from '../support/reconciler.js'
 
-const bench = new ReconcilerBench()
+const fixtures = new ReconcilerFixtures()
 const closers: (() => Promise<unknown>)[] = []
 afterEach(async () => {
-  await bench.stopAll()
+  await fixtures.stopAll()
   await Promise.all(closers.splice(0).map((close) => close()))
 })
 
-/** A provider that does to each connection what it likes. */
-const provider = async (serve: (socket: Socket, request: string) => void) => {
+/** Starts a provider that serves each connection with the given function. */
+const startProvider = async (serve: (socket: Socket, request: string) => void) => {
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
     sockets.add(socket)
@@ -29,56 +29,59 @@ const provider = async (serve: (socket: Socket, request: string) => void) => {
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/api`, sockets }
 }
 
-const EMPTY = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]'
+const EMPTY_LOG = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]'
 
-describe('a provider that asks for quiet', () => {
+describe('Reconciler with a rate-limited account', () => {
   it.each([
     [1, 1],
     [3, 60],
-  ])('with %i answers 429 and Retry-After is left alone for as long, by all that is asked', async (times, seconds) => {
-    const simulator = await bench.simulator()
-    simulator.outbound.push(outboundRow('771', 'DELIVERED', berlin(new ManualClock().now())))
-    simulator.refuse(times, seconds)
-    const tested = bench.reconciler(simulator.url)
-    const began = tested.clock.now()
-    tested.reconciler.start()
-    await tested.pass(10 * MINUTE)
-    const times_ = tested.walks.map(({ at }) => at - began)
-    for (let i = 0; i < times; i++) {
-      expect((times_[i + 1] as number) - (times_[i] as number)).toBeGreaterThanOrEqual(seconds * SECOND)
-    }
-    expect(tested.receipts).toEqual(['771 DELIVERED QUERY'])
-    expect(tested.observer.last?.state).toBe('ok')
-    expect(tested.log.linesAt('warn')).toHaveLength(1)
-    expect(tested.log.linesAt('info').map(({ message }) => message)).toEqual(['reconciling works again'])
-  })
+  ])(
+    'sends no request of any kind while it is told to wait (%i answers 429 with Retry-After %i)',
+    async (times, seconds) => {
+      const simulator = await fixtures.simulator()
+      simulator.outbound.push(outboundRow('771', 'DELIVERED', berlin(new ManualClock().now())))
+      simulator.refuse(times, seconds)
+      const tested = fixtures.reconciler(simulator.url)
+      const began = tested.clock.now()
+      tested.reconciler.start()
+      await tested.advance(10 * MINUTE)
+      const requestTimes = tested.logRequests.map(({ at }) => at - began)
+      for (let i = 0; i < times; i++) {
+        expect((requestTimes[i + 1] as number) - (requestTimes[i] as number)).toBeGreaterThanOrEqual(seconds * SECOND)
+      }
+      expect(tested.receipts).toEqual(['771 DELIVERED QUERY'])
+      expect(tested.observer.last?.state).toBe('ok')
+      expect(tested.log.linesAt('warn')).toHaveLength(1)
+      expect(tested.log.linesAt('info').map(({ message }) => message)).toEqual(['reconciling works again'])
+    },
+  )
 
-  it('never gets more requests than requestsPerSecond, and each of the three its turn', async () => {
-    const simulator = await bench.simulator()
+  it('never sends more than requestsPerSecond, and lets each of the three tasks take its turn', async () => {
+    const simulator = await fixtures.simulator()
     const now = new ManualClock().now()
     for (let i = 0; i < 950; i++) {
       simulator.outbound.push(outboundRow(`77${i}`, 'DELIVERED', berlin(now)))
       simulator.inbound.push(inboundRow(`88${i}`, berlin(now)))
     }
-    const tested = bench.reconciler(simulator.url, { requestsPerSecond: 3, after: 0 })
+    const tested = fixtures.reconciler(simulator.url, { requestsPerSecond: 3, after: 0 })
     await tested.watch(...Array.from({ length: 950 }, (_, i) => `99${i}`))
     tested.reconciler.start()
-    await tested.pass(20 * SECOND)
-    const all = [...tested.queries, ...tested.walks].map(({ at }) => at).sort((a, b) => a - b)
+    await tested.advance(20 * SECOND)
+    const all = [...tested.queries, ...tested.logRequests].map(({ at }) => at).sort((a, b) => a - b)
     expect(all).toHaveLength(32)
     for (const [i, at] of all.entries()) if (i > 0) expect(at - (all[i - 1] as number)).toBeGreaterThanOrEqual(333)
-    const ends = [tested.queries, tested.walks.filter(({ url }) => url.pathname.endsWith('inbound'))]
+    const ends = [tested.queries, tested.logRequests.filter(({ url }) => url.pathname.endsWith('inbound'))]
     for (const each of ends) expect(each.at(-1)?.at).toBeGreaterThan(now + 8 * SECOND)
   })
 })
 
-describe('a wrong key', () => {
-  it('is said once, shown all the time, tried seldom, and recovered from by itself', async () => {
-    const simulator = await bench.simulator({ apiKey: 'another' })
-    const tested = bench.reconciler(simulator.url)
+describe('Reconciler with a wrong API key', () => {
+  it('logs the error once, shows it in its state, retries with growing delay and recovers by itself', async () => {
+    const simulator = await fixtures.simulator({ apiKey: 'another' })
+    const tested = fixtures.reconciler(simulator.url)
     await tested.watch('771')
     tested.reconciler.start()
-    await tested.pass(5 * HOUR)
+    await tested.advance(5 * HOUR)
     expect(tested.log.linesAt('warn')).toHaveLength(1)
     expect(tested.log.linesAt('warn')[0]?.facts).toMatchObject({ outcome: 'refused', source: 'seven-main' })
     expect(tested.observer.last).toMatchObject({
@@ -91,30 +94,30 @@ describe('a wrong key', () => {
     expect(JSON.stringify(tested.log.lines)).not.toContain('demo-key')
     ;(simulator as { apiKey: string }).apiKey = 'demo-key'
     simulator.setStatus('771', 'DELIVERED')
-    await tested.pass(20 * MINUTE)
+    await tested.advance(20 * MINUTE)
     expect(tested.receipts).toEqual(['771 DELIVERED QUERY'])
     expect(tested.observer.last).toMatchObject({ state: 'ok', lastError: null })
     expect(tested.log.linesAt('warn')).toHaveLength(1)
   })
 
-  it('of one account, or a provider that hangs, leaves others at full pace', async () => {
-    const wrong = await bench.simulator({ apiKey: 'another' })
-    const { url } = await provider(() => {})
-    const good = await bench.simulator()
+  it('does not slow down the reconcilers of other accounts, and neither does a provider that hangs', async () => {
+    const wrong = await fixtures.simulator({ apiKey: 'another' })
+    const { url } = await startProvider(() => {})
+    const good = await fixtures.simulator()
     good.setStatus('771', 'DELIVERED')
     const clock = new ManualClock()
-    const tested = [wrong.url, url, good.url].map((each) => bench.reconciler(each, { after: 0 }, { clock }))
+    const tested = [wrong.url, url, good.url].map((each) => fixtures.reconciler(each, { after: 0 }, { clock }))
     for (const each of tested) {
       await each.watch('771')
       each.reconciler.start()
     }
     const last = tested[2]
-    await last?.pass(2 * SECOND)
+    await last?.advance(2 * SECOND)
     expect(last?.receipts).toEqual(['771 DELIVERED QUERY'])
   })
 })
 
-describe('an answer that does not come whole', () => {
+describe('Reconciler with a request that fails', () => {
   it.each([
     ['no connection', (socket: Socket) => void socket.resetAndDestroy()],
     ['the connection dies', (socket: Socket) => void socket.end('HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n[{"id"')],
@@ -124,111 +127,111 @@ describe('an answer that does not come whole', () => {
       (s: Socket) => void s.write('HTTP/1.1 302 X\r\nlocation: https://x.example/\r\ncontent-length: 0\r\n\r\n'),
     ],
     ['too long', (socket: Socket) => void socket.write(`HTTP/1.1 200 OK\r\n\r\n[${' '.repeat(100_000)}`)],
-  ])('(%s) is kept nowhere, and asked for again with growing delay until it does', async (_, fail) => {
+  ])('(%s) stores nothing and retries with growing delay until an answer is complete', async (_, fail) => {
     let failing = true
-    const { url } = await provider((socket, request) => {
+    const { url } = await startProvider((socket, request) => {
       if (failing) fail(socket)
       else if (request.includes('/status')) {
         const body = '[{"id":"771","status":"DELIVERED"}]'
         socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n${body}`)
-      } else socket.write(EMPTY)
+      } else socket.write(EMPTY_LOG)
     })
-    const tested = bench.reconciler(url, { after: 0, wire: { timeout: 500, maxAnswer: 50_000 } })
+    const tested = fixtures.reconciler(url, { after: 0, connection: { timeout: 500, maxAnswer: 50_000 } })
     await tested.watch('771')
     tested.reconciler.start()
-    await tested.pass(HOUR)
+    await tested.advance(HOUR)
     expect(tested.queries.length).toBeGreaterThan(10)
     expect(tested.queries.length).toBeLessThan(40)
     expect(tested.outcomes).toEqual([])
     expect(tested.observer.last?.state).toBe('failing')
     failing = false
-    await tested.pass(10 * MINUTE)
+    await tested.advance(10 * MINUTE)
     expect(tested.receipts).toEqual(['771 DELIVERED QUERY'])
     expect(tested.observer.last?.state).toBe('ok')
   })
 
-  it('(no byte for the time-out) is given up', async () => {
-    const { url } = await provider(() => {})
-    const tested = bench.reconciler(url, { wire: { timeout: 100, maxAnswer: 50_000 } })
+  it('gives up a request after the timeout without a byte', async () => {
+    const { url } = await startProvider(() => {})
+    const tested = fixtures.reconciler(url, { connection: { timeout: 100, maxAnswer: 50_000 } })
     tested.reconciler.start()
-    await tested.pass(SECOND)
+    await tested.advance(SECOND)
     expect(tested.observer.outcomes('outbound')[0]).toBe('timeout')
   })
 
-  it('holds up no other message when it is one batch that makes the provider fail', async () => {
-    const { url } = await provider((socket, request) => {
-      if (!request.includes('/status')) return void socket.write(EMPTY)
+  it('queries all other messages when one batch makes the provider fail', async () => {
+    const { url } = await startProvider((socket, request) => {
+      if (!request.includes('/status')) return void socket.write(EMPTY_LOG)
       if (request.includes('poison')) return void socket.write('HTTP/1.1 500 X\r\ncontent-length: 0\r\n\r\n')
       const ids = (/msg_id=([^ ]*)/.exec(request)?.[1] ?? '').split(',')
       const body = JSON.stringify(ids.map((id) => ({ id, status: 'DELIVERED' })))
       socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n${body}`)
     })
-    const tested = bench.reconciler(url, { after: 0 })
+    const tested = fixtures.reconciler(url, { after: 0 })
     await tested.watch('a-poison', ...Array.from({ length: 299 }, (_, i) => `b${i}`))
     tested.reconciler.start()
-    await tested.pass(MINUTE)
+    await tested.advance(MINUTE)
     expect(tested.receipts).toHaveLength(200)
   })
 })
 
-describe('a journal', () => {
-  it('without room is waited for, and nothing is asked meanwhile', async () => {
-    const simulator = await bench.simulator()
+describe('Reconciler with a failing journal', () => {
+  it('sends no request while the journal has no room', async () => {
+    const simulator = await fixtures.simulator()
     const clock = new ManualClock()
     const journal = new MemoryJournal(clock)
     journal.room = false
-    const tested = bench.reconciler(simulator.url, {}, { clock, journal })
+    const tested = fixtures.reconciler(simulator.url, {}, { clock, journal })
     tested.reconciler.start()
-    await tested.pass(MINUTE)
+    await tested.advance(MINUTE)
     expect(simulator.requests).toEqual([])
     expect(tested.observer.last?.state).toBe('journal-full')
     expect(tested.log.linesAt('warn')).toHaveLength(1)
     journal.room = true
-    await tested.pass(2 * SECOND)
+    await tested.advance(2 * SECOND)
     expect(simulator.requests.length).toBeGreaterThan(0)
     expect(tested.observer.last?.state).toBe('ok')
   })
 
-  it('that refuses an answer has it handed in again, read anew', async () => {
-    const simulator = await bench.simulator()
+  it('requests an answer again if the journal refused it', async () => {
+    const simulator = await fixtures.simulator()
     simulator.outbound.push(outboundRow('771', 'DELIVERED', berlin(new ManualClock().now())))
     const clock = new ManualClock()
     const journal = new MemoryJournal(clock)
     journal.hasRoomFor = () => true
     journal.refuses = 'JOURNAL_FULL'
-    const tested = bench.reconciler(simulator.url, {}, { clock, journal })
+    const tested = fixtures.reconciler(simulator.url, {}, { clock, journal })
     tested.reconciler.start()
-    await tested.pass(MINUTE)
+    await tested.advance(MINUTE)
     expect(tested.observer.outcomes('outbound')).toContain('journal-refuses')
     expect(tested.log.linesAt('warn')).toHaveLength(1)
     journal.refuses = undefined
-    await tested.pass(5 * MINUTE)
+    await tested.advance(5 * MINUTE)
     expect(tested.receipts).toEqual(['771 DELIVERED QUERY'])
   })
 
-  it('that can not write the watch list is an error, and the walk comes again', async () => {
-    const simulator = await bench.simulator()
+  it('reports an error and scans again if the watch list can not be written', async () => {
+    const simulator = await fixtures.simulator()
     simulator.outbound.push(outboundRow('771', null, berlin(new ManualClock().now())))
     const clock = new ManualClock()
     const journal = new MemoryJournal(clock)
     const add = journal.watchList.add.bind(journal.watchList)
     journal.watchList.add = () => Promise.reject(new Error('the disk is gone'))
-    const tested = bench.reconciler(simulator.url, {}, { clock, journal })
+    const tested = fixtures.reconciler(simulator.url, {}, { clock, journal })
     tested.reconciler.start()
-    await tested.pass(MINUTE)
+    await tested.advance(MINUTE)
     expect(tested.observer.last).toMatchObject({ state: 'failing', lastError: 'the disk is gone' })
     expect(simulator.requests.length).toBeLessThan(20)
     journal.watchList.add = add
-    await tested.pass(MINUTE)
+    await tested.advance(MINUTE)
     expect(tested.watched).toEqual(['771'])
     expect(tested.observer.last?.state).toBe('ok')
   })
 })
 
-describe('stop', () => {
-  it('gives a request under way up at once', async () => {
-    const { url, sockets } = await provider(() => {})
-    const tested = bench.reconciler(url)
+describe('Reconciler.stop', () => {
+  it('aborts a request under way at once', async () => {
+    const { url, sockets } = await startProvider(() => {})
+    const tested = fixtures.reconciler(url)
     tested.reconciler.start()
     while (sockets.size === 0) await new Promise((resolve) => setImmediate(resolve))
     await tested.reconciler.stop()
@@ -237,29 +240,29 @@ describe('stop', () => {
     expect(tested.log.lines).toEqual([])
   })
 
-  it('waits for an answer that is on its way into the journal', async () => {
-    const simulator = await bench.simulator()
+  it('waits for an answer that is being written to the journal', async () => {
+    const simulator = await fixtures.simulator()
     simulator.outbound.push(outboundRow('771', 'DELIVERED', berlin(new ManualClock().now())))
     const clock = new ManualClock()
     const journal = new MemoryJournal(clock)
-    const letGo = journal.hold()
-    const tested = bench.reconciler(simulator.url, {}, { clock, journal })
+    const resume = journal.hold()
+    const tested = fixtures.reconciler(simulator.url, {}, { clock, journal })
     tested.reconciler.start()
     while (journal.attempts === 0) await new Promise((resolve) => setImmediate(resolve))
     let stopped = false
     const stop = tested.reconciler.stop().then(() => (stopped = true))
     for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve))
     expect(stopped).toBe(false)
-    letGo()
+    resume()
     await stop
     expect(journal.entries.length + tested.receipts.length).toBe(1)
   })
 
-  it('ends every wait', async () => {
-    const simulator = await bench.simulator()
-    const tested = bench.reconciler(simulator.url)
+  it('ends every sleep', async () => {
+    const simulator = await fixtures.simulator()
+    const tested = fixtures.reconciler(simulator.url)
     tested.reconciler.start()
-    await tested.pass(MINUTE)
+    await tested.advance(MINUTE)
     await tested.reconciler.stop()
     expect(tested.clock.sleeps).toEqual([])
   })

@@ -1,0 +1,103 @@
+/**
+ * Reports the state of one source's reconciler to metrics, status page and log.
+ *
+ * The three tasks of a reconciler use one account. An outage begins when the first of them fails and ends when none
+ * fails any more, so that a wrong API key is logged once and not three times.
+ */
+import type { Clock } from '../core/clock.js'
+import type { Log } from '../core/log.js'
+import type { ReconcileEndpoint, ReconcileObserver, ReconcileOutcome, ReconcileState } from '../core/observers.js'
+import { OutageLog } from '../core/outage-log.js'
+
+/** The provider keeps one log of the messages that were sent, and one of those that were received. */
+export type MessageLogDirection = Exclude<ReconcileEndpoint, 'status'>
+
+export interface ReconcileReporterDeps {
+  readonly clock: Clock
+  readonly log: Log
+  readonly observer: ReconcileObserver
+}
+
+export class ReconcileReporter {
+  readonly #source: string
+  readonly #clock: Clock
+  readonly #observer: ReconcileObserver
+  readonly #outageLog: OutageLog
+  readonly #failing = new Set<ReconcileEndpoint>()
+  readonly #lastScanAt: Record<MessageLogDirection, number | null> = { outbound: null, inbound: null }
+  #state: ReconcileState['state'] = 'ok'
+  #since: number
+  #isJournalFull = false
+  #isWaiting = false
+  #watched = 0
+  #lastAnswerAt: number | null = null
+
+  constructor(source: string, { clock, log, observer }: ReconcileReporterDeps) {
+    this.#source = source
+    this.#clock = clock
+    this.#observer = observer
+    this.#outageLog = new OutageLog(source, log, clock, 'reconciling')
+    this.#since = clock.now()
+  }
+
+  reportAnswer(endpoint: ReconcileEndpoint): void {
+    this.#lastAnswerAt = this.#clock.now()
+    this.#failing.delete(endpoint)
+    if (this.#failing.size === 0) this.#outageLog.recovered()
+    this.reportRequest(endpoint, 'answer')
+  }
+
+  reportFailure(endpoint: ReconcileEndpoint, outcome: ReconcileOutcome, detail: string): void {
+    this.#failing.add(endpoint)
+    this.#outageLog.failed(outcome, detail, { endpoint })
+    this.reportRequest(endpoint, outcome)
+  }
+
+  /** Counts a request. Called alone, it neither begins nor ends an outage. */
+  reportRequest(endpoint: ReconcileEndpoint, outcome: ReconcileOutcome): void {
+    this.#observer.requestEnded(this.#source, endpoint, outcome)
+    this.report()
+  }
+
+  /** Reports that a scan of the whole log has ended. */
+  reportScan(direction: MessageLogDirection): void {
+    this.#lastScanAt[direction] = this.#clock.now()
+    this.report()
+  }
+
+  setWatched(messages: number): void {
+    this.#watched = messages
+    this.report()
+  }
+
+  setJournalFull(isFull: boolean): void {
+    this.#isJournalFull = isFull
+    this.report()
+  }
+
+  /** Sets whether requests wait for the query gate that replicas share. */
+  setWaiting(isWaiting: boolean): void {
+    if (isWaiting === this.#isWaiting) return
+    this.#isWaiting = isWaiting
+    this.report()
+  }
+
+  report(state: ReconcileState['state'] = this.#currentState()): void {
+    if (state !== this.#state) this.#since = this.#clock.now()
+    this.#state = state
+    this.#observer.stateChanged(this.#source, {
+      state,
+      since: this.#since,
+      watched: this.#watched,
+      lastAnswerAt: this.#lastAnswerAt,
+      lastWalkAt: { ...this.#lastScanAt },
+      lastError: this.#outageLog.lastError,
+    })
+  }
+
+  #currentState(): ReconcileState['state'] {
+    if (this.#isJournalFull) return 'journal-full'
+    if (this.#failing.size > 0) return 'failing'
+    return this.#isWaiting ? 'waiting' : 'ok'
+  }
+}
