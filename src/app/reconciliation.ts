@@ -53,7 +53,10 @@ export function reconcilerFor(
 export function lookBackOf(source: SourceConfig, config: Config, watchList: WatchList, now: number): number {
   if (source.reconcile === undefined) return 0
   const { giveUpAfter, every, log } = source.reconcile
-  const scanTimes = [watchList.lastWalkStartedAt(source.name, 'outbound'), watchList.walked(source.name, 'inbound')]
+  const scanTimes = [
+    watchList.lastScanStartedAt(source.name, 'outbound'),
+    watchList.lastScanStartedAt(source.name, 'inbound'),
+  ]
   const absenceMs = now - Math.min(...scanTimes.map((time) => time || now))
   const scannedMs = Math.max((log.days + 2) * DAY_MS, Math.min(absenceMs, MAX_LOOK_BACK_MS) + 2 * DAY_MS)
   // A message that expired without a query may be queried once more, for as long again.

@@ -85,9 +85,9 @@ export interface WatchList {
   has(source: string, messageId: string): boolean
   markAsked(source: string, messageIds: readonly string[], at: number): Promise<void>
   remove(source: string, messageIds: readonly string[]): Promise<void>
-  /** When the last complete walk of one of the provider's own logs began, as noted; 0 if none was. */
-  lastWalkStartedAt(source: string, log: string): number
-  recordWalk(source: string, log: string, began: number): Promise<void>
+  /** When the last complete scan of one of the provider's message logs began; 0 if there was none. */
+  lastScanStartedAt(source: string, log: string): number
+  recordScan(source: string, log: string, began: number): Promise<void>
 }
 
 /**

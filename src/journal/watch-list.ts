@@ -62,11 +62,11 @@ export class LmdbWatchList implements WatchList {
     return this.#each(messageIds, (id) => void this.#db.remove([source, id]))
   }
 
-  lastWalkStartedAt(source: string, log: string): number {
+  lastScanStartedAt(source: string, log: string): number {
     return (this.#meta.get(`walked ${log} ${source}`) as number | undefined) ?? 0
   }
 
-  recordWalk(source: string, log: string, began: number): Promise<void> {
+  recordScan(source: string, log: string, began: number): Promise<void> {
     return this.#writer.write(() => this.#meta.put(`walked ${log} ${source}`, began))
   }
 

@@ -65,7 +65,7 @@ export class MessageLogScanner {
     const { source, log, maxLookBackMs } = this.#options
     const startedAt = clock.now()
     const droppedBefore = client.droppedAnswers
-    const days = daysToScan(startedAt, watchList.lastWalkStartedAt(source, this.#direction), log.days, maxLookBackMs)
+    const days = daysToScan(startedAt, watchList.lastScanStartedAt(source, this.#direction), log.days, maxLookBackMs)
     let offset = 0
     let previousBody: Uint8Array | undefined
     for (;;) {
@@ -84,7 +84,7 @@ export class MessageLogScanner {
     if (client.droppedAnswers > droppedBefore) {
       throw new ConnectorError('JOURNAL_WRITE_FAILED', 'some answers with new items could not be stored in the journal')
     }
-    await watchList.recordWalk(source, this.#direction, startedAt)
+    await watchList.recordScan(source, this.#direction, startedAt)
     reporter.reportScan(this.#direction)
     return log.every
   }

@@ -457,12 +457,12 @@ export function describeJournal(name: string, open: () => Promise<JournalUnderTe
       })
 
       it('notes when the last walk of a log began, by source and log', async () => {
-        expect(journal.watchList.lastWalkStartedAt('s', 'inbound')).toBe(0)
-        await journal.watchList.recordWalk('s', 'inbound', 7)
-        await journal.watchList.recordWalk('s', 'inbound', 8)
-        expect(journal.watchList.lastWalkStartedAt('s', 'inbound')).toBe(8)
-        expect(journal.watchList.lastWalkStartedAt('s', 'outbound')).toBe(0)
-        expect(journal.watchList.lastWalkStartedAt('t', 'inbound')).toBe(0)
+        expect(journal.watchList.lastScanStartedAt('s', 'inbound')).toBe(0)
+        await journal.watchList.recordScan('s', 'inbound', 7)
+        await journal.watchList.recordScan('s', 'inbound', 8)
+        expect(journal.watchList.lastScanStartedAt('s', 'inbound')).toBe(8)
+        expect(journal.watchList.lastScanStartedAt('s', 'outbound')).toBe(0)
+        expect(journal.watchList.lastScanStartedAt('t', 'inbound')).toBe(0)
       })
 
       it('drops', async () => {
@@ -509,13 +509,13 @@ export function describeJournal(name: string, open: () => Promise<JournalUnderTe
 
       it('keeps when each log of a source was last walked', async () => {
         const { watchList } = journal
-        await watchList.recordWalk('s', 'inbound', 5)
-        await watchList.recordWalk('s', 'inbound', 7)
-        await watchList.recordWalk('t', 'outbound', 9)
-        expect([watchList.lastWalkStartedAt('s', 'inbound'), watchList.lastWalkStartedAt('s', 'outbound')]).toEqual([
+        await watchList.recordScan('s', 'inbound', 5)
+        await watchList.recordScan('s', 'inbound', 7)
+        await watchList.recordScan('t', 'outbound', 9)
+        expect([watchList.lastScanStartedAt('s', 'inbound'), watchList.lastScanStartedAt('s', 'outbound')]).toEqual([
           7, 0,
         ])
-        expect([watchList.lastWalkStartedAt('t', 'inbound'), watchList.lastWalkStartedAt('t', 'outbound')]).toEqual([
+        expect([watchList.lastScanStartedAt('t', 'inbound'), watchList.lastScanStartedAt('t', 'outbound')]).toEqual([
           0, 9,
         ])
       })
@@ -531,10 +531,10 @@ export function describeJournal(name: string, open: () => Promise<JournalUnderTe
       })
 
       it('is kept apart from the walks of a log of the same name', async () => {
-        await journal.watchList.recordWalk('s', 'inbound', 5)
+        await journal.watchList.recordScan('s', 'inbound', 5)
         expect(journal.topicProgress.followedUpTo('s')).toBe(0)
         await journal.topicProgress.recordFollowedUpTo('s', 7)
-        expect(journal.watchList.lastWalkStartedAt('s', 'inbound')).toBe(5)
+        expect(journal.watchList.lastScanStartedAt('s', 'inbound')).toBe(5)
       })
     })
 

@@ -225,11 +225,11 @@ class MemoryWatchList implements WatchList {
     for (const messageId of messageIds) this.#list(source).delete(messageId)
   }
 
-  lastWalkStartedAt(source: string, log: string): number {
+  lastScanStartedAt(source: string, log: string): number {
     return this.#walks.get(`${log} ${source}`) ?? 0
   }
 
-  async recordWalk(source: string, log: string, began: number): Promise<void> {
+  async recordScan(source: string, log: string, began: number): Promise<void> {
     this.#walks.set(`${log} ${source}`, began)
   }
 
