@@ -1,5 +1,5 @@
 /** Callbacks of seven over connections that are kept alive, each answered before the next on its connection. */
-import { flood } from '../dev/simulators/flood.js'
+import { sendBurst } from '../dev/simulators/callback-burst.js'
 import type { Stack } from '../dev/stack/index.js'
 import { quantile } from './figures.js'
 import { startConnector, untilPublishing, untilReached } from './running.js'
@@ -22,7 +22,7 @@ export async function measureCallbacks(stack: Stack, count: number, connections:
     await untilPublishing(running)
     const cpuBefore = await running.sum('process_cpu_seconds_total')
     const start = performance.now()
-    const report = await flood({
+    const report = await sendBurst({
       url: `http://127.0.0.1:${running.callbackPort}/callbacks/seven-main/bench`,
       count,
       connections,

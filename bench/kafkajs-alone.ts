@@ -10,7 +10,7 @@ import { providers } from '../src/providers/index.js'
 import { buildEncoder, buildPublisher } from '../src/app/publishing.js'
 import type { OutgoingRecord } from '../src/kafka/publisher.js'
 import type { Stack } from '../dev/stack/index.js'
-import { ProviderData } from '../dev/simulators/data.js'
+import { ProviderData } from '../dev/simulators/provider-data.js'
 import { configurationText } from './configuration.js'
 
 const PER_TRANSACTION = 5000

@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { ProviderData } from '../dev/simulators/data.js'
+import { ProviderData } from '../dev/simulators/provider-data.js'
 import type { Stack } from '../dev/stack/index.js'
 import { startConnector, untilPublishing, untilReached } from './running.js'
 

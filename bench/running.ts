@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parse } from 'yaml'
-import { Connector } from '../dev/demo/connector.js'
+import { ConnectorProcess } from '../dev/connector/connector-process.js'
 import { freePort } from '../dev/ports.js'
 import type { Stack } from '../dev/stack/index.js'
 import { configurationText } from './configuration.js'
@@ -23,7 +23,7 @@ export async function startConnector(stack: Stack, name: string, mtarget: string
     unknown
   >
   const addresses = { callbacksPort: ports.callbacks, adminPort: ports.admin }
-  const connector = await Connector.configure(folder, addresses, configuration)
+  const connector = await ConnectorProcess.configure(folder, addresses, configuration)
   await connector.start()
   const sum = async (metric: string): Promise<number> => {
     const text = await (await fetch(`http://127.0.0.1:${ports.admin}/metrics`)).text()

@@ -17,7 +17,7 @@ const OLDEST_NODE = [20, 19]
 
 /** What each word runs, as arguments of Node: a wrapper process in between would be one more to pass signals through. */
 const TASKS = {
-  demo: { command: ['--import', 'tsx', at('dev', 'demo.ts')], needsBuild: true },
+  demo: { command: ['--import', 'tsx', at('dev', 'demo', 'main.ts')], needsBuild: true },
   test: { command: [at('node_modules', 'vitest', 'vitest.mjs'), 'run'], needsBuild: true },
   // A million items and what was found of them, side by side.
   'test:faults': {

@@ -26,11 +26,16 @@ const BESIDE: readonly (readonly [from: string, to: string])[] = [
 ]
 
 const SRC = join(import.meta.dirname, '../src')
-const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
+const DEV = join(import.meta.dirname, '../dev')
 
-/** Paths from `src/` as they are imported, with `.ts` for `.js`. A path outside `src/` begins with `..`. */
-const importsOf = (file: string): string[] =>
-  [...readFileSync(join(SRC, file), 'utf8').matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)].map(([, path = '']) =>
+const filesOf = (root: string): string[] =>
+  readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
+
+const files = filesOf(SRC)
+
+/** Paths from `root` as they are imported, with `.ts` for `.js`. A path outside `root` begins with `..`. */
+const importsOf = (file: string, root = SRC): string[] =>
+  [...readFileSync(join(root, file), 'utf8').matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)].map(([, path = '']) =>
     normalize(join(dirname(file), path)).replace(/\.js$/, '.ts'),
   )
 
@@ -57,7 +62,7 @@ describe('The layout of src/', () => {
 
   it('is read from the imports that the files really have', () => {
     expect(importsOf('pipeline/pipeline.ts')).toContain('journal/journal.ts')
-    expect(files.flatMap(importsOf).length).toBeGreaterThan(100)
+    expect(files.flatMap((file) => importsOf(file)).length).toBeGreaterThan(100)
   })
 
   it('is tested by folders of the same names', () => {
@@ -65,5 +70,44 @@ describe('The layout of src/', () => {
     const folders = readdirSync(import.meta.dirname, { withFileTypes: true }).filter((entry) => entry.isDirectory())
     const unknown = folders.map(({ name }) => name).filter((name) => levelOf(name) < 0 && !OUTSIDE.includes(name))
     expect(unknown).toEqual([])
+  })
+})
+
+/** The first import cycle that a search from each file finds, as the list of its files; undefined if there is none. */
+function findCycle(imports: ReadonlyMap<string, readonly string[]>): string[] | undefined {
+  const finished = new Set<string>()
+  const visit = (file: string, path: readonly string[]): string[] | undefined => {
+    if (finished.has(file)) return undefined
+    if (path.includes(file)) return [...path.slice(path.indexOf(file)), file]
+    for (const imported of imports.get(file) ?? []) {
+      const cycle = visit(imported, [...path, file])
+      if (cycle) return cycle
+    }
+    finished.add(file)
+    return undefined
+  }
+  for (const file of imports.keys()) {
+    const cycle = visit(file, [])
+    if (cycle) return cycle
+  }
+  return undefined
+}
+
+describe('The imports of src/ and dev/', () => {
+  it.each([
+    ['src/', SRC],
+    ['dev/', DEV],
+  ])('have no cycle in %s, type imports included', (_name, root) => {
+    expect(findCycle(new Map(filesOf(root).map((file) => [file, importsOf(file, root)])))).toBeUndefined()
+  })
+
+  it('are searched by a function that finds a cycle', () => {
+    const imports = { a: ['b', 'c'], b: ['d'], c: ['d', 'e'], d: [], e: ['a'] }
+    expect(findCycle(new Map(Object.entries(imports)))).toEqual(['a', 'c', 'e', 'a'])
+  })
+
+  it('never lead from dev/ or src/ into test/', () => {
+    const leaving = (root: string): string[] => filesOf(root).flatMap((file) => importsOf(file, root))
+    expect([...leaving(DEV), ...leaving(SRC)].filter((path) => /^(\.\.\/)+test\//.test(path))).toEqual([])
   })
 })

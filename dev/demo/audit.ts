@@ -1,10 +1,10 @@
 import { contentKey, Ledger } from './ledger.js'
-import type { Seen, Topics } from './reader.js'
+import type { TopicRecord, Topics } from '../oracle/topic-reader.js'
 import { markIn } from './traffic.js'
 import type { Traffic } from './traffic.js'
 
 /** Compares what came out with what was handed out, item by item. */
-export function audit(traffic: Traffic, seen: readonly Seen[], topics: Topics): Ledger {
+export function audit(traffic: Traffic, seen: readonly TopicRecord[], topics: Topics): Ledger {
   const ledger = new Ledger()
   traffic.enter(ledger)
   for (const record of seen) {
@@ -27,13 +27,13 @@ export function audit(traffic: Traffic, seen: readonly Seen[], topics: Topics): 
   return ledger
 }
 
-function wrongMessage(record: Seen, raw: Record<string, string>): string | undefined {
+function wrongMessage(record: TopicRecord, raw: Record<string, string>): string | undefined {
   const text = raw['Content'] ?? raw['text'] ?? raw['data[text]']
   if (record.value['text'] !== text) return 'another text than was sent'
   return record.key === record.value['sender'] ? undefined : 'a key that is not the sender'
 }
 
-function wrongReceipt(record: Seen, raw: Record<string, string>): string | undefined {
+function wrongReceipt(record: TopicRecord, raw: Record<string, string>): string | undefined {
   const id = raw['MsgId'] ?? raw['msg_id'] ?? raw['data[msg_id]']
   if (record.value['messageId'] !== id || record.key !== id) return 'another message id than was sent'
   return record.value['providerStatus'] === (raw['Status'] ?? raw['status'] ?? raw['data[status]'])

@@ -1,7 +1,7 @@
 import type { MtargetSimulator } from '../simulators/mtarget.js'
 import type { Stack } from '../stack/index.js'
-import { type ConnectorAddresses, PROCESS_NUMBER } from './connector.js'
-import type { Topics } from './reader.js'
+import { type ConnectorAddresses, PROCESS_NUMBER } from '../connector/connector-process.js'
+import type { Topics } from '../oracle/topic-reader.js'
 import { MTARGET, SEVEN } from './traffic.js'
 
 export const CALLBACK_TOKEN = 'demo-token'

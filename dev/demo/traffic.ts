@@ -1,7 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { ProviderData } from '../simulators/data.js'
+import { ProviderData } from '../simulators/provider-data.js'
 import type { MtargetSimulator } from '../simulators/mtarget.js'
-import type { SevenCallbacks, SevenEvent, SevenShape } from '../simulators/seven.js'
+import type { SevenCallbacks } from '../simulators/seven-callbacks.js'
+import type { SevenEvent } from '../simulators/seven-requests.js'
+import type { SevenShape } from '../simulators/seven-requests.js'
 import type { Ledger } from './ledger.js'
 import { contentKey } from './ledger.js'
 
@@ -73,7 +75,8 @@ export class Traffic {
     this.#mtarget.enqueue([row])
     this.#bad.push({ source: MTARGET, mark: 'bad-item-4', owed: () => this.#mtarget.owed().includes(row) })
     this.#mtarget.fault({ body: '<html>bad-item-5: maintenance</html>', headers: { 'content-type': 'text/html' } })
-    const isOwed = (): boolean => this.#mtarget.answers.some(({ outcome, followed }) => outcome === 'fault' && followed)
+    const isOwed = (): boolean =>
+      this.#mtarget.answers.some(({ outcome, acknowledged: followed }) => outcome === 'fault' && followed)
     this.#bad.push({ source: MTARGET, mark: 'bad-item-5', owed: isOwed })
   }
 
@@ -84,7 +87,7 @@ export class Traffic {
 
   /** Writes down all that was handed out so far. */
   enter(ledger: Ledger): void {
-    for (const { rows, rowsSent, followed } of this.#mtarget.answers) {
+    for (const { rows, rowsSent, acknowledged: followed } of this.#mtarget.answers) {
       for (const [index, row] of rows.entries()) {
         if (MARK.test(row['MsgId'] ?? '')) continue
         const kind = row['Status'] === '5' ? 'messages' : 'receipts'

@@ -1,6 +1,6 @@
 /** What `npm run test:faults -- …` is asked for. */
 import { Command, InvalidArgumentError, Option } from 'commander'
-import type { Delivery, Scenario } from './ground.js'
+import type { Delivery, Scenario } from './scenario-run.js'
 import { SCENARIOS } from './scenarios/index.js'
 
 export interface Asked {

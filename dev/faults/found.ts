@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import avro from 'avsc'
-import type { Topics } from '../demo/reader.js'
-import { readCommitted, type SeenRecord } from '../../test/support/kafka.js'
-import type { Found, Topic } from './oracle.js'
+import type { Topics } from '../oracle/topic-reader.js'
+import { readCommitted, type CommittedRecord } from '../kafka/topics.js'
+import type { Found, Topic } from '../oracle/oracle.js'
 
 const FILES: Readonly<Record<Topic, string>> = {
   dlr: 'delivery-receipt.avsc',
@@ -31,7 +31,7 @@ export interface Reading {
  * @throws Error for a record that is not in the wire format, or whose id means something else
  */
 export async function everythingOn({ brokers, topics, registryUrl }: Reading): Promise<Iterable<Found>> {
-  const all: { readonly topic: Topic; readonly type: avro.Type; readonly records: readonly SeenRecord[] }[] = []
+  const all: { readonly topic: Topic; readonly type: avro.Type; readonly records: readonly CommittedRecord[] }[] = []
   for (const topic of Object.keys(FILES) as Topic[]) {
     const type = avro.Type.forSchema(schemaOf(topic))
     const ids = new Set<number>()

@@ -7,10 +7,10 @@
 import { progressOn } from '../progress.js'
 import { startStack } from '../stack/index.js'
 import { asked } from './arguments.js'
-import { conduct, type Report } from './conduct.js'
-import type { FaultStack, Scenario } from './ground.js'
-import { missing } from './missing.js'
-import { faultsIn, table } from './report.js'
+import { runScenario } from './run-scenario.js'
+import type { FaultStack, Scenario } from './scenario-run.js'
+import { missingPrerequisite } from './prerequisites.js'
+import { faultsIn, table, type Report } from './report.js'
 
 const { runs, seed, chosen, delivery, scale } = asked(process.argv.slice(2))
 const progress = progressOn(process.stdout)
@@ -29,14 +29,14 @@ const STACK = {
 
 async function run(scenario: Scenario, number: number, stack: FaultStack): Promise<void> {
   progress.step(`run ${number + 1} of ${runs}: ${scenario.name}, seed ${seed + number}: ${scenario.about}`)
-  const reason = await missing(scenario, stack)
+  const reason = await missingPrerequisite(scenario, stack)
   if (reason !== null) {
     leftOut++
     return progress.step(`  left out: ${reason}`)
   }
   try {
     const say = (text: string): void => progress.step(`  ${text}`)
-    const report = await conduct(scenario, stack, { seed: seed + number, delivery, scale, say })
+    const report = await runScenario(scenario, stack, { seed: seed + number, delivery, scale, say })
     reports.push(report)
     const { handedOut, lost, doubled, owed } = report.verdict
     progress.step(

@@ -1,6 +1,18 @@
 /** Runs as a table for people: what was done, what was owed, what came out. */
-import { number } from '../demo/show.js'
-import type { Report } from './conduct.js'
+import { number } from '../demo/output.js'
+import type { Delivery } from './scenario-run.js'
+import type { Verdict } from '../oracle/oracle.js'
+
+export interface Report {
+  readonly scenario: string
+  readonly seed: number
+  readonly delivery: Delivery
+  readonly seconds: number
+  readonly counts: ReadonlyMap<string, number>
+  readonly verdict: Verdict
+  /** Everything that must not be; empty in a good run. */
+  readonly complaints: readonly string[]
+}
 
 const HEAD = [
   'run',

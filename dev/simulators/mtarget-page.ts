@@ -1,46 +1,48 @@
-import type { MtargetRow } from './data.js'
+import type { MtargetRow } from './provider-data.js'
 
-/** A page as bytes, with the place where each row is complete: a test of cut answers must know what arrived whole. */
+/** A page as bytes. `rowEnds` tells which rows of a truncated page arrived whole. */
 export interface Page {
   readonly bytes: Buffer
-  /** Offset behind the closing brace of each row. */
+  /** For each row the offset of the first byte after its closing brace. */
   readonly rowEnds: readonly number[]
 }
 
-export interface PageForm {
+export interface PageFormat {
+  /** Writes values that are whole numbers as JSON numbers. */
   numbers?: boolean
   encoding: 'utf8' | 'latin1'
 }
 
-const HEAD = '{"results":['
-const TAIL = ']}'
+const PAGE_START = '{"results":['
+const PAGE_END = ']}'
 
-export function page(rows: readonly MtargetRow[], form: PageForm): Page {
-  const parts: Buffer[] = [Buffer.from(HEAD)]
+export function renderPage(rows: readonly MtargetRow[], format: PageFormat): Page {
+  const parts: Buffer[] = [Buffer.from(PAGE_START)]
   const rowEnds: number[] = []
-  let length = HEAD.length
+  let length = PAGE_START.length
   for (const [index, row] of rows.entries()) {
-    const part = rowBytes(row, index === 0, form)
+    const part = renderRow(row, index === 0, format)
     parts.push(part)
     length += part.length
     rowEnds.push(length)
   }
-  parts.push(Buffer.from(TAIL))
+  parts.push(Buffer.from(PAGE_END))
   return { bytes: Buffer.concat(parts), rowEnds }
 }
 
-/** How many rows are complete within the first `bytes` bytes. */
-export function wholeRows(of: Page, bytes: number): number {
-  return of.rowEnds.filter((end) => end <= bytes).length
+/** The number of rows that are complete within the first `bytes` bytes of the page. */
+export function countWholeRows(page: Page, bytes: number): number {
+  return page.rowEnds.filter((end) => end <= bytes).length
 }
 
-export function rowBytes(row: MtargetRow, first: boolean, form: PageForm): Buffer {
+/** @param isFirst the first row of a page has no comma in front of it */
+export function renderRow(row: MtargetRow, isFirst: boolean, format: PageFormat): Buffer {
   const fields = Object.entries(row).map(([key, value]) => {
-    const asNumber = form.numbers === true && /^(0|[1-9]\d*)$/.test(value)
+    const asNumber = format.numbers === true && /^(0|[1-9]\d*)$/.test(value)
     return `${JSON.stringify(key)}:${asNumber ? value : JSON.stringify(value)}`
   })
-  const json = `${first ? '' : ','}{${fields.join(',')}}`
-  if (form.encoding === 'utf8') return Buffer.from(json, 'utf8')
-  // Buffer's own latin1 would keep the low byte of any character: garbage instead of a substitute.
+  const json = `${isFirst ? '' : ','}{${fields.join(',')}}`
+  if (format.encoding === 'utf8') return Buffer.from(json, 'utf8')
+  // The latin1 encoding of Buffer keeps the low byte of a character that it cannot express, instead of a substitute.
   return Buffer.from(json.replace(/[^\p{ASCII}\u0080-\u00ff]/gu, '?'), 'latin1')
 }

@@ -1,74 +1,84 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { MtargetRow } from './data.js'
-import { answerJson, bodyOf, serve } from './http.js'
-import type { LocalServer } from './http.js'
-import { sendAnswer } from './mtarget-answer.js'
-import { controlMtarget } from './mtarget-control.js'
-import { takesRows } from './mtarget-fault.js'
-import type { MtargetFault } from './mtarget-fault.js'
+import { answerJson, bodyOf, serve, type LocalServer } from './local-server.js'
+import { consumesRows, sendAnswer, type MtargetFault } from './mtarget-answer.js'
+import { ProviderData, type MtargetRow } from './provider-data.js'
 
-export type { MtargetFault } from './mtarget-fault.js'
+export type { MtargetFault } from './mtarget-answer.js'
 
 export interface MtargetOptions {
-  /** 0, the default: one that the OS chooses. */
+  /** Default 0: the operating system chooses a free port. */
   port?: number
   username?: string
   password?: string
-  /** Such an account answers a request without `serviceid` with an error. */
+  /** The account answers a request without `serviceid` with an error. */
   requiresServiceId?: boolean
-  /** HTTP status of the account error; the documents don't say. */
+  /** HTTP status of the account error, which Mtarget does not document. Default 200. */
   accountErrorStatus?: number
-  /** Rows of a page when the request has no `max`. */
+  /** Rows of a page if the request has no `max`. */
   defaultLimit?: number
   keepAliveTimeoutMs?: number
 }
 
-/** One answer, as an oracle needs it. */
+/** One answer of the queue, with the facts from which the oracle decides what the client owes. */
 export interface MtargetAnswer {
-  /** Milliseconds since 1970, when the request was read. */
+  /** When the request was read, in milliseconds since the epoch. */
   readonly at: number
   readonly username: string
   readonly serviceId: string | undefined
   /** `max` of the request, or the default. */
   readonly limit: number
   readonly outcome: 'page' | 'account-error' | 'fault'
-  /** What left the queue for it, in order. */
+  /** The rows that left the queue for this answer, in order. */
   readonly rows: readonly MtargetRow[]
-  /** How many of them, from the first, are complete in the bytes that were sent. */
+  /** How many of `rows`, counted from the first, are complete in the bytes that were sent. */
   rowsSent: number
-  /** The whole answer was given to the connection, and that was still open. */
+  /** Whether the whole answer was written to a connection that was still open. */
   delivered: boolean
-  /** A later request of this account in the same run, and of the same process: from then on the rows sent are owed. */
-  followed: boolean
-  /** What the request's address says of the process that made it, `?process=…`; '' where it says nothing. */
+  /** Whether the same client process has asked for another page since. From then on it owes the rows that were sent. */
+  acknowledged: boolean
+  /** The client process, as named by `?process=…` in the address of the request; an empty string without it. */
   readonly process: string
-  /** See `beginRun`. */
-  readonly run: number
-  /** What was made to go wrong with it. */
+  /** The fault with which this answer was sent. */
   readonly fault: MtargetFault
 }
 
-interface Queued {
+interface QueuedRow {
   row: MtargetRow
   serviceId: string | undefined
 }
 
+/** The body of `POST /_control`. All fields may be combined. */
+interface ControlRequest {
+  /** How many generated receipts and messages are added to the queue. */
+  receipts?: number
+  messages?: number
+  /** Rows that are added to the queue as they are. */
+  rows?: MtargetRow[]
+  serviceId?: string
+  /** The fault of the next `times` answers; `times` is 1 by default. */
+  fault?: MtargetFault
+  times?: number
+  clearFaults?: boolean
+  seed?: number
+}
+
 /**
- * Mtarget's pull API as far as it is known: one destructive queue per account, receipts and messages mixed.
+ * Mtarget's pull API as far as it is documented: one destructive queue per account, with receipts and messages mixed.
  *
- * Beside `POST /notification` there is `/_control` for the stand-alone simulator (see main.ts).
+ * Beside `POST /notification` it serves `/_control`, by which the stand-alone simulator is driven (see `main.ts`).
  */
 export class MtargetSimulator {
-  /** All answers so far, oldest first. */
+  /** All answers so far, the oldest first. */
   readonly answers: MtargetAnswer[] = []
   readonly #options: Required<Omit<MtargetOptions, 'port' | 'keepAliveTimeoutMs'>>
-  #queue: Queued[] = []
-  /** Answers of this run since which the account has not asked again. */
-  #notFollowed: MtargetAnswer[] = []
-  readonly #faults: { fault: MtargetFault; left: number }[] = []
+  #queue: QueuedRow[] = []
+  /** Answers after which their client has not asked again. */
+  #unacknowledged: MtargetAnswer[] = []
+  readonly #faults: { fault: MtargetFault; answersLeft: number }[] = []
   readonly #stopping = new AbortController()
   #server: LocalServer | undefined
-  #run = 1
+  /** Generates the rows that `/_control` asks for. */
+  #generator: ProviderData | undefined
 
   private constructor(options: MtargetOptions) {
     this.#options = {
@@ -90,7 +100,7 @@ export class MtargetSimulator {
     return simulator
   }
 
-  /** For `pull.url`. */
+  /** The value for `pull.url` of a source. */
   get url(): string {
     return `${this.#server?.origin ?? ''}/notification`
   }
@@ -103,19 +113,27 @@ export class MtargetSimulator {
     return this.#options.password
   }
 
-  /** Rows that nobody has fetched yet. */
+  /** The number of rows in the queue. */
   get queued(): number {
     return this.#queue.length
   }
 
-  /** Adds rows to the end of the queue; with a service id, only unfiltered requests and those for it get them. */
+  /** Whether the queue is empty and the last answer told the client so. */
+  get isDrained(): boolean {
+    return this.#queue.length === 0 && this.answers.at(-1)?.rows.length === 0
+  }
+
+  /**
+   * Adds rows to the end of the queue.
+   * @param serviceId if given, only requests for this service and requests without a service get the rows
+   */
   enqueue(rows: readonly MtargetRow[], serviceId?: string): void {
     for (const row of rows) this.#queue.push({ row, serviceId })
   }
 
-  /** The next `times` answers go wrong like this, after faults that were set before. */
+  /** Sends the next `times` answers with this fault, after the faults that were set before. */
   fault(fault: MtargetFault, times = 1): void {
-    this.#faults.push({ fault, left: times })
+    this.#faults.push({ fault, answersLeft: times })
   }
 
   clearFaults(): void {
@@ -123,75 +141,84 @@ export class MtargetSimulator {
   }
 
   /**
-   * To be called when the client was killed and before it is started again: a request of the new process doesn't prove
-   * that the old one had its last page in custody, so it makes nothing owed. A last request of the old one may still be
-   * on its way here; only an address with `?process=…` tells whose it is.
+   * Must be called after the client was killed and before it is started again. A request of the new process does not
+   * prove that the old process had its last page in custody, so it acknowledges nothing. A last request of the old
+   * process may still arrive later; only `?process=…` in the address tells the two apart.
    */
-  beginRun(): void {
-    this.#run += 1
-    this.#notFollowed = []
+  noteClientRestart(): void {
+    this.#unacknowledged = []
   }
 
-  /** Rows that the client must not lose: they were sent, and it came for more. */
+  /** The rows that the client must not lose: they were sent, and the client asked for more. */
   owed(): MtargetRow[] {
-    return this.answers.filter((answer) => answer.followed).flatMap((answer) => answer.rows.slice(0, answer.rowsSent))
+    const acknowledged = this.answers.filter((answer) => answer.acknowledged)
+    return acknowledged.flatMap((answer) => answer.rows.slice(0, answer.rowsSent))
   }
 
-  /** Cuts every connection, hanging ones too. */
+  /** Cuts every connection, including those that a fault keeps hanging. */
   async stop(): Promise<void> {
     this.#stopping.abort()
     await this.#server?.stop()
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { pathname: path, searchParams } = new URL(request.url ?? '/', 'http://localhost')
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost')
     const process = searchParams.get('process') ?? ''
     const body = await bodyOf(request)
-    if (path === '/_control') return controlMtarget(this, request.method, body, response)
-    if (path !== '/notification') return void response.writeHead(404).end('Not Found')
+    if (pathname === '/_control') return this.#handleControl(request.method, body, response)
+    if (pathname !== '/notification') return void response.writeHead(404).end('Not Found')
     if (request.method !== 'POST') return void response.writeHead(405, { allow: 'POST' }).end()
 
     const form = new URLSearchParams(body)
     const username = form.get('username') ?? ''
     const serviceId = form.get('serviceid') ?? undefined
-    const asked = Number(form.get('max') ?? '')
-    const limit = Number.isInteger(asked) && asked > 0 ? asked : this.#options.defaultLimit
+    const max = Number(form.get('max') ?? '')
+    const limit = Number.isInteger(max) && max > 0 ? max : this.#options.defaultLimit
     const isKnown = username === this.#options.username && form.get('password') === this.#options.password
     if (!isKnown || (this.#options.requiresServiceId && serviceId === undefined)) {
       this.#record({ outcome: 'account-error', username, serviceId, limit, process, rows: [], fault: {} }, response)
       return answerJson(response, ACCOUNT_ERROR, this.#options.accountErrorStatus)
     }
 
-    for (const answer of this.#notFollowed) answer.followed ||= answer.process === process
-    this.#notFollowed = this.#notFollowed.filter(({ followed }) => !followed)
+    this.#acknowledgeAnswersTo(process)
     const fault = this.#nextFault()
-    const rows = takesRows(fault) ? this.#take(limit, serviceId) : []
-    const outcome = takesRows(fault) && fault.hang === undefined ? 'page' : 'fault'
+    const rows = consumesRows(fault) ? this.#dequeue(limit, serviceId) : []
+    const outcome = consumesRows(fault) && fault.hang === undefined ? 'page' : 'fault'
     const answer = this.#record({ outcome, username, serviceId, limit, process, rows, fault }, response)
-    this.#notFollowed.push(answer)
-    await sendAnswer(response, rows, fault, this.#stopping.signal, (rowsSent) => (answer.rowsSent = rowsSent))
+    this.#unacknowledged.push(answer)
+    await sendAnswer(response, rows, fault, this.#stopping.signal, (rowsSent) => {
+      answer.rowsSent = rowsSent
+    })
+  }
+
+  #acknowledgeAnswersTo(process: string): void {
+    for (const answer of this.#unacknowledged) {
+      if (answer.process === process) answer.acknowledged = true
+    }
+    this.#unacknowledged = this.#unacknowledged.filter(({ acknowledged }) => !acknowledged)
   }
 
   #record(
-    asked: Omit<MtargetAnswer, 'at' | 'run' | 'rowsSent' | 'delivered' | 'followed'>,
+    known: Omit<MtargetAnswer, 'at' | 'rowsSent' | 'delivered' | 'acknowledged'>,
     response: ServerResponse,
   ): MtargetAnswer {
-    const sofar = { rowsSent: 0, delivered: false, followed: false }
-    const answer: MtargetAnswer = { ...asked, ...sofar, at: Date.now(), run: this.#run }
+    const answer: MtargetAnswer = { ...known, at: Date.now(), rowsSent: 0, delivered: false, acknowledged: false }
     this.answers.push(answer)
-    response.once('finish', () => (answer.delivered = true))
+    response.once('finish', () => {
+      answer.delivered = true
+    })
     return answer
   }
 
   #nextFault(): MtargetFault {
     const next = this.#faults[0]
     if (next === undefined) return {}
-    next.left -= 1
-    if (next.left <= 0) this.#faults.shift()
+    next.answersLeft -= 1
+    if (next.answersLeft <= 0) this.#faults.shift()
     return next.fault
   }
 
-  #take(limit: number, serviceId: string | undefined): MtargetRow[] {
+  #dequeue(limit: number, serviceId: string | undefined): MtargetRow[] {
     if (serviceId === undefined) return this.#queue.splice(0, limit).map(({ row }) => row)
     const taken: MtargetRow[] = []
     this.#queue = this.#queue.filter((queued) => {
@@ -201,9 +228,41 @@ export class MtargetSimulator {
     })
     return taken
   }
+
+  /** `POST` applies the JSON of the body. `GET` and `POST` both answer with what was handed out so far. */
+  #handleControl(method: string | undefined, body: string, response: ServerResponse): void {
+    if (method === 'POST') {
+      let control: ControlRequest
+      try {
+        control = JSON.parse(body) as ControlRequest
+      } catch (error) {
+        return answerJson(response, { error: `The body is not JSON: ${String(error)}` }, 400)
+      }
+      this.#applyControl(control)
+    }
+    answerJson(response, {
+      queued: this.queued,
+      requests: this.answers.length,
+      handedOut: this.answers.reduce((sum, { rows }) => sum + rows.length, 0),
+      owed: this.owed().length,
+      accountErrors: this.answers.filter(({ outcome }) => outcome === 'account-error').length,
+      lastLimit: this.answers.at(-1)?.limit ?? null,
+    })
+  }
+
+  #applyControl({ receipts, messages, rows, serviceId, fault, times, clearFaults, seed }: ControlRequest): void {
+    this.#generator ??= new ProviderData(seed)
+    if (clearFaults === true) this.clearFaults()
+    if (fault !== undefined) this.fault(fault, times)
+    const generated = [
+      ...this.#generator.mtargetReceipts(receipts ?? 0),
+      ...this.#generator.mtargetMessages(messages ?? 0),
+    ]
+    this.enqueue([...generated, ...(rows ?? [])], serviceId)
+  }
 }
 
-/** As the documents show it: a row among results, every value a string, "null" too. */
+/** The answer that Mtarget's documentation shows: a row among results in which every value is a string, "null" too. */
 const ACCOUNT_ERROR = {
   results: [{ msisdn: 'null', smscount: '0', code: '-12', reason: 'invalid credential', ticket: 'null' }],
 }

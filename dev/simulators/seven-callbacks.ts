@@ -1,71 +1,71 @@
 import { Agent, request as httpRequest } from 'node:http'
 import type { ClientRequest } from 'node:http'
 import { Random } from './random.js'
-import { callFor, signatureHeaders } from './seven-shapes.js'
-import type { Call, SevenEvent, SevenShape } from './seven-shapes.js'
-
-export type { SevenEvent, SevenShape } from './seven-shapes.js'
+import { callbackRequest, signatureHeaders } from './seven-requests.js'
+import type { CallbackRequest, SevenEvent, SevenShape } from './seven-requests.js'
 
 export interface SevenCallbacksOptions {
-  /** The connector's callback URL, token included; a query of its own is kept. */
+  /** The callback URL of the receiver, with its token. A query that it has is kept. */
   url: string
-  /** Calls under way at once, each on a connection that is kept alive; 8 by default. */
+  /** Callbacks under way at the same time, each on a connection that is kept alive. Default 8. */
   concurrency?: number
-  /** 30 s by default; then the call counts as failed. */
+  /** After this time without a byte the callback has failed. Default 30 s. */
   timeoutMs?: number
-  /** Signs every call as a webhook is signed. */
+  /** Signs every callback as seven signs webhooks. */
   signingKey?: string
-  /** What is signed as the URL, if that isn't `url`: origin and path prefix, as behind a proxy. */
+  /** Origin and path prefix of the URL that is signed, if it differs from `url`, as behind a proxy. */
   publicUrl?: string
-  /** Clock of timestamps and signatures, milliseconds since 1970. */
+  /** The clock of timestamps and signatures, in milliseconds since the epoch. */
   now?: () => number
 }
 
-/** What became of one callback. */
+/** The result of one callback. */
 export interface SevenOutcome {
+  /** Undefined for a callback of `sendRaw`. */
   readonly event: SevenEvent | undefined
-  readonly shape: SevenShape | undefined
-  /** Milliseconds since 1970. */
-  readonly at: number
-  /** Undefined when no answer came. */
+  /** Query and body of a callback of `sendRaw`; empty for an event. */
+  readonly rawContent: string
+  /** Start and end by the clock of `performance.now()`. */
+  readonly startedAt: number
+  readonly endedAt: number
+  /** Undefined when no answer arrived. */
   readonly status: number | undefined
   readonly error: string | undefined
 }
 
-/**
- * Makes seven's callbacks. Each is made once, whatever comes of it; what was answered 200 is the receiver's from then on.
- */
+/** Sends seven's callbacks, each exactly once whatever the answer is. The receiver owes what it answered with 200. */
 export class SevenCallbacks {
-  /** In the order in which they ended. */
+  /** In the order in which the callbacks ended. */
   readonly outcomes: SevenOutcome[] = []
   readonly #options: SevenCallbacksOptions
   readonly #agent: Agent
-  readonly #running = new Set<ClientRequest>()
+  readonly #underWay = new Set<ClientRequest>()
   readonly #random = new Random(7)
-  #stopped = false
+  #isStopped = false
 
   constructor(options: SevenCallbacksOptions) {
     this.#options = options
     this.#agent = new Agent({ keepAlive: true, maxSockets: options.concurrency ?? 8 })
   }
 
-  /** Resolves when each has been answered or has failed, with the outcomes in the order of the events. */
+  /** Resolves with the outcomes, in the order of the events, when each callback has been answered or has failed. */
   async send(events: readonly SevenEvent[], shape: SevenShape = 'status-url'): Promise<SevenOutcome[]> {
     const outcomes: SevenOutcome[] = []
-    let next = 0
-    const worker = async (): Promise<void> => {
-      while (next < events.length && !this.#stopped) {
-        const index = next
-        next += 1
-        const event = events[index]
-        if (event !== undefined) outcomes[index] = await this.#make(this.#callFor(event, shape))
+    const waiting = [...events.entries()]
+    const sendWaiting = async (): Promise<void> => {
+      for (;;) {
+        const next = this.#isStopped ? undefined : waiting.shift()
+        if (next === undefined) return
+        const [index, event] = next
+        const request = callbackRequest(event, shape, this.#options.url, new Date(this.#now()))
+        outcomes[index] = await this.#send(request, event)
       }
     }
-    await Promise.all(Array.from({ length: this.#options.concurrency ?? 8 }, worker))
+    await Promise.all(Array.from({ length: this.#options.concurrency ?? 8 }, sendWaiting))
     return outcomes
   }
 
-  /** Any request at all: what no provider should send. `path` is appended to the URL's, with its query. */
+  /** Sends any request, including one that no provider should send. `query` replaces the query of the URL. */
   sendRaw(raw: {
     method?: 'GET' | 'POST'
     query?: string
@@ -76,57 +76,56 @@ export class SevenCallbacks {
     if (raw.query !== undefined) url.search = raw.query
     const body = Buffer.from(raw.body ?? '')
     const headers: Record<string, string> = raw.contentType === undefined ? {} : { 'content-type': raw.contentType }
-    return this.#make({ method: raw.method ?? (body.length > 0 ? 'POST' : 'GET'), url, headers, body })
+    return this.#send({ method: raw.method ?? (body.length > 0 ? 'POST' : 'GET'), url, headers, body })
   }
 
-  /** The events that were answered 200: these must come out on the other side. */
+  /** The events that were answered with 200, which the receiver must publish. */
   owed(): SevenEvent[] {
     return this.outcomes.flatMap(({ event, status }) => (status === 200 && event !== undefined ? [event] : []))
   }
 
-  /** Aborts what is under way, makes no more calls, closes the connections. */
+  /** Aborts the callbacks under way, sends no more, and closes the connections. */
   stop(): void {
-    this.#stopped = true
-    for (const request of this.#running) request.destroy(new Error('stopped'))
+    this.#isStopped = true
+    for (const request of this.#underWay) request.destroy(new Error('stopped'))
     this.#agent.destroy()
   }
 
-  #callFor(event: SevenEvent, shape: SevenShape): Call {
-    return callFor(event, shape, new URL(this.#options.url), new Date(this.#now()))
-  }
-
-  #make(call: Call): Promise<SevenOutcome> {
-    const at = this.#now()
+  #send(callback: CallbackRequest, event?: SevenEvent): Promise<SevenOutcome> {
+    const rawContent = event === undefined ? `${callback.url.search} ${callback.body.toString('utf8')}` : ''
+    const startedAt = performance.now()
     return new Promise((resolve) => {
       const end = (status: number | undefined, error: string | undefined): void => {
-        if (!this.#running.delete(request)) return
-        const outcome = { event: call.event, shape: call.shape, at, status, error }
+        if (!this.#underWay.delete(request)) return
+        const outcome = { event, rawContent, startedAt, endedAt: performance.now(), status, error }
         this.outcomes.push(outcome)
         resolve(outcome)
       }
       const headers = {
-        ...call.headers,
-        ...(call.method === 'POST' ? { 'content-length': String(call.body.length) } : {}),
-        ...this.#signature(call),
+        ...callback.headers,
+        ...(callback.method === 'POST' ? { 'content-length': String(callback.body.length) } : {}),
+        ...this.#signature(callback),
       }
-      const request = httpRequest(call.url, { method: call.method, headers, agent: this.#agent }, (response) => {
+      const options = { method: callback.method, headers, agent: this.#agent }
+      const request = httpRequest(callback.url, options, (response) => {
         response.resume()
-        // The body belongs to the answer: only then is the connection free for the next call.
+        // The connection is free for the next callback only after the body of the answer.
         response.once('end', () => end(response.statusCode, undefined))
         response.once('error', (error) => end(undefined, error.message))
       })
-      this.#running.add(request)
+      this.#underWay.add(request)
       request.setTimeout(this.#options.timeoutMs ?? 30_000, () => request.destroy(new Error('timed out')))
       request.once('error', (error) => end(undefined, error.message))
-      request.end(call.body)
+      request.end(callback.body)
     })
   }
 
-  #signature(call: Call): Record<string, string> {
+  #signature(callback: CallbackRequest): Record<string, string> {
     const { signingKey, publicUrl } = this.#options
     if (signingKey === undefined) return {}
-    const url = publicUrl ? `${publicUrl.replace(/\/$/, '')}${call.url.pathname}${call.url.search}` : call.url.href
-    return signatureHeaders(signingKey, call, url, Math.floor(this.#now() / 1_000), this.#random.hex(32))
+    const { pathname, search, href } = callback.url
+    const url = publicUrl ? `${publicUrl.replace(/\/$/, '')}${pathname}${search}` : href
+    return signatureHeaders(signingKey, callback, url, Math.floor(this.#now() / 1_000), this.#random.hex(32))
   }
 
   #now(): number {

@@ -24,7 +24,7 @@ const TEXTS: readonly string[] = [
 ]
 
 /** One text; about one in fifty is 1,500 characters long. */
-export function text(random: Random): string {
+export function randomText(random: Random): string {
   if (random.chance(0.02)) return longText(random, 1_500)
   return random.pick(TEXTS)
 }

@@ -5,8 +5,8 @@
  */
 import { silent } from '../progress.js'
 import { dockerRuntime } from './docker/runtime.js'
-import { fromEnvironment } from './environment.js'
-import { findJvm, startOnJvm } from './jvm/index.js'
+import { stackFromEnvironment } from './environment-stack.js'
+import { findJvm, startOnJvm } from './jvm/jvm-stack.js'
 import { StackError } from './types.js'
 import type { Stack, StackOptions } from './types.js'
 
@@ -22,13 +22,13 @@ export type { BrokerHandle, Origin, RegistryHandle, Stack, StackOptions } from '
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const progress = options.progress ?? silent
   if (options.own !== true) {
-    const given = await fromEnvironment()
+    const given = await stackFromEnvironment()
     if (given) return given
   }
 
   const runtime = await dockerRuntime()
   if (runtime) {
-    const { startInDocker } = await import('./docker/index.js')
+    const { startInDocker } = await import('./docker/docker-stack.js')
     const stack = await startInDocker(runtime, options, progress)
     if (stack) return stack
   }

@@ -2,7 +2,7 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { until } from '../../dev/stack/ready.js'
+import { retryFor } from '../../dev/wait.js'
 import { TestCluster } from './support/cluster.js'
 import type { Outcome } from './support/cluster.js'
 import { EXAMPLES, exampleValues, readExample } from './support/examples.js'
@@ -120,7 +120,7 @@ describe('A release', () => {
     const tested = async (phase: 'Succeeded' | 'Failed'): Promise<Outcome> => {
       const testing = cluster.command('helm', ['test', RELEASE, '--timeout', '60s'])
       const status = JSON.stringify({ status: { phase } })
-      await until(
+      await retryFor(
         () => cluster.must('kubectl', ['patch', 'pod', pod, '--subresource=status', '--type=merge', '--patch', status]),
         30_000,
       )

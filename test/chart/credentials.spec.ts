@@ -3,7 +3,7 @@ import { Kafka, logLevel } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { SevenSimulator } from '../../dev/simulators/seven.js'
-import { until } from '../../dev/stack/ready.js'
+import { retryFor } from '../../dev/wait.js'
 import { startBasicRegistry } from './support/basic-registry.js'
 import type { BasicRegistry } from './support/basic-registry.js'
 import type { Values } from './support/helm.js'
@@ -115,7 +115,7 @@ async function published(): Promise<string[]> {
 
 /** Resolves when a consumer has received the receipt. */
 const arrival = (id: string, connector: InstalledConnector): Promise<void> =>
-  until(async () => {
+  retryFor(async () => {
     if (!(await published()).includes(id)) throw new Error(await connector.log())
   }, PATIENCE_MS)
 
@@ -147,7 +147,7 @@ describe.each(['plain', 'scram-sha-256', 'scram-sha-512'])(
         expect(await receipt(connector, `77-${mechanism}`)).toBe(200)
         await arrival(`77-${mechanism}`, connector)
         // With two replicas, which is the default of the chart, they share.
-        await until(async () => {
+        await retryFor(async () => {
           if (!(await connector.log()).includes('a member of the group')) throw new Error(await connector.log())
         }, PATIENCE_MS)
         const log = await connector.log()
@@ -173,7 +173,7 @@ it('The connector publishes with a client certificate as in the example for Stri
 it('The connector takes callbacks with a wrong Kafka password, and its log names the cause', async () => {
   await withConnector(values(bySasl('scram-sha-512'), { KAFKA_PASSWORD: 'wrong' }), async (connector) => {
     expect(await receipt(connector, '78')).toBe(200)
-    await until(async () => {
+    await retryFor(async () => {
       if (!/[Aa]uthentication/.test(await connector.log())) throw new Error('nothing is said')
     }, PATIENCE_MS)
     expect(await (await fetch(`${connector.admin}/metrics`)).text()).toMatch(/^dlrmo_journal_entries 1$/m)
@@ -184,7 +184,7 @@ it('The connector takes callbacks with a wrong Kafka password, and its log names
 it('The connector takes callbacks with wrong registry credentials, and its log names the cause', async () => {
   await withConnector(values(bySasl('plain'), { REGISTRY_PASSWORD: 'wrong' }), async (connector) => {
     expect(await receipt(connector, '80')).toBe(200)
-    await until(async () => {
+    await retryFor(async () => {
       if (!/\b401\b/.test(await connector.log())) throw new Error('nothing is said')
     }, PATIENCE_MS)
     expect(await (await fetch(`${connector.admin}/readyz`)).text()).toBeTruthy()
@@ -202,7 +202,7 @@ it('The connector publishes nothing without the right to read the dead-letter to
   await broker.allow(lacking)
   await withConnector(values(bySasl('plain')), async (connector) => {
     expect(await receipt(connector, '81')).toBe(200)
-    await until(async () => {
+    await retryFor(async () => {
       if (!/[Aa]uthoriz/.test(await connector.log())) throw new Error('nothing is said')
     }, PATIENCE_MS)
     expect(await published()).not.toContain('81')

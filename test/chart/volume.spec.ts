@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { startStack } from '../../dev/stack/index.js'
 import type { BrokerHandle, Stack } from '../../dev/stack/index.js'
-import { until } from '../../dev/stack/ready.js'
+import { retryFor } from '../../dev/wait.js'
 import { readExample } from './support/examples.js'
 import type { Values } from './support/helm.js'
 import { Installation } from './support/installed.js'
@@ -98,7 +98,7 @@ describe('The volume of a replica that is removed while Kafka is away', () => {
 
   it('still holds its entries after an interrupted drain, which ends with code 0', async () => {
     const interrupted = await pod.launch(...first)
-    await until(async () => {
+    await retryFor(async () => {
       const answer = await fetch(`${pod.admin}/livez`)
       if (!answer.ok) throw new Error(`/livez answered ${answer.status}`)
     }, PATIENCE_MS)
@@ -111,7 +111,7 @@ describe('The volume of a replica that is removed while Kafka is away', () => {
     await broker.restart()
     expect(await drain(first)).toBe(0)
     // The broker answers a commit before consumers can read what was committed.
-    await until(async () => expect(await published()).toEqual(RECEIPTS), PATIENCE_MS)
+    await retryFor(async () => expect(await published()).toEqual(RECEIPTS), PATIENCE_MS)
     expect(await drain(second)).toBe(0)
     expect(await published()).toEqual(RECEIPTS)
   })
@@ -120,7 +120,7 @@ describe('The volume of a replica that is removed while Kafka is away', () => {
     const connector = await pod.launch('run')
     await pod.ready(connector)
     await fetch(`${pod.callbacks}/seven-main/token-of-seven?msg_id=4&status=DELIVERED`)
-    await until(async () => {
+    await retryFor(async () => {
       expect(await published()).toEqual([...RECEIPTS, '4'])
     }, PATIENCE_MS)
     connector.signal('SIGTERM')

@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { spawnGuarded } from '../../dev/guarded-child.js'
-import { fromEnvironment } from '../../dev/stack/environment.js'
+import { stackFromEnvironment } from '../../dev/stack/environment-stack.js'
 import { cached } from '../../dev/stack/jvm/cache.js'
 import { isAlive } from '../../dev/work-directory.js'
 
@@ -18,14 +18,16 @@ afterEach(() => rm(folder, { recursive: true, force: true }))
 
 describe('the environment', () => {
   it('is left alone when it names neither broker nor registry', async () => {
-    expect(await fromEnvironment({})).toBeUndefined()
+    expect(await stackFromEnvironment({})).toBeUndefined()
   })
 
   it('must name both, and be right', async () => {
-    await expect(fromEnvironment({ KAFKA_BROKERS: '127.0.0.1:9' })).rejects.toThrow(
+    await expect(stackFromEnvironment({ KAFKA_BROKERS: '127.0.0.1:9' })).rejects.toThrow(
       /SCHEMA_REGISTRY_URL is not: set both/,
     )
-    await expect(fromEnvironment({ SCHEMA_REGISTRY_URL: 'http://127.0.0.1:9' })).rejects.toThrow(/KAFKA_BROKERS is not/)
+    await expect(stackFromEnvironment({ SCHEMA_REGISTRY_URL: 'http://127.0.0.1:9' })).rejects.toThrow(
+      /KAFKA_BROKERS is not/,
+    )
   })
 })
 

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { buildImage } from '../../dev/chart/image/build.js'
 import { docker } from '../../dev/chart/image/docker.js'
 import { freePort } from '../../dev/ports.js'
-import { until } from '../../dev/stack/ready.js'
+import { retryFor } from '../../dev/wait.js'
 import { Container, LOCKED_DOWN, anyUser } from './support/container.js'
 
 const run = promisify(execFile)
@@ -130,7 +130,7 @@ describe.skipIf(missing)(`The image${missing ? ` (not tested: ${missing})` : ''}
   it('passes the demo read-only, without capabilities, as an arbitrary user', async () => {
     const env = { ...process.env }
     delete env['KAFKA_BROKERS']
-    const demo = run(process.execPath, ['--import', 'tsx', 'dev/demo.ts', '--image', TAG], { cwd: ROOT, env })
+    const demo = run(process.execPath, ['--import', 'tsx', 'dev/demo/main.ts', '--image', TAG], { cwd: ROOT, env })
     const { stdout } = await demo.catch((error: unknown) => error as { stdout: string })
     expect(stdout).toMatch(/Killing the connector [^]*started again/)
     expect(stdout).toMatch(/Nothing lost, nothing doubled\.\s*$/)
@@ -158,7 +158,7 @@ describe.skipIf(missing)(`The image${missing ? ` (not tested: ${missing})` : ''}
         ...['--volume', `${file}:/etc/dlr-mo-connector/connector.yaml:ro`],
         ...['--env', `HEALTH_URL=http://127.0.0.1:${adminPort}/livez`, '--health-interval', '1s', TAG],
       )
-      await until(async () => {
+      await retryFor(async () => {
         const answer = await fetch(`http://127.0.0.1:${callbacksPort}/callbacks/seven-main?msg_id=1&status=DELIVERED`)
         if (answer.status !== 200) throw new Error(`a callback was answered ${answer.status}`)
       }, PATIENCE_MS).catch(async (error: unknown) => {
@@ -169,7 +169,7 @@ describe.skipIf(missing)(`The image${missing ? ` (not tested: ${missing})` : ''}
     afterAll(() => container?.remove())
 
     it('is healthy and takes callbacks into its journal', async () => {
-      await until(async () => {
+      await retryFor(async () => {
         const health = await container.inspect('{{ .State.Health.Status }}')
         if (health !== 'healthy') throw new Error(`it is ${health}`)
       }, PATIENCE_MS)

@@ -1,8 +1,9 @@
 /** Many accounts in one process, each on its own: what is wrong with one is nothing to the others. */
 import { afterEach, describe, expect, inject, it } from 'vitest'
-import { ProviderData } from '../../dev/simulators/data.js'
+import { ProviderData } from '../../dev/simulators/provider-data.js'
 import { MtargetSimulator } from '../../dev/simulators/mtarget.js'
-import { startTrial, until, type Trial } from '../support/trial.js'
+import { startTrial, type Trial } from '../../dev/trial.js'
+import { until } from '../../dev/wait.js'
 
 const stack = { brokers: inject('brokers'), registryUrl: inject('registryUrl') }
 const GOOD = Array.from({ length: 9 }, (_, index) => `account-${index}`)

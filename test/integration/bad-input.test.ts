@@ -1,21 +1,22 @@
 /** What providers should not send. Each gets its answer, what was in custody ends on a topic, and the process lives. */
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import type { Reader, Seen } from '../../dev/demo/reader.js'
-import { ProviderData, type MtargetRow } from '../../dev/simulators/data.js'
+import type { TopicReader, TopicRecord } from '../../dev/oracle/topic-reader.js'
+import { ProviderData, type MtargetRow } from '../../dev/simulators/provider-data.js'
 import type { MtargetFault } from '../../dev/simulators/mtarget.js'
-import { page } from '../../dev/simulators/mtarget-page.js'
+import { renderPage } from '../../dev/simulators/mtarget-page.js'
 import { longText } from '../../dev/simulators/texts.js'
 import { Random } from '../../dev/simulators/random.js'
 import { call } from '../support/call.js'
-import { startTrial, until, untilPublished, type Trial } from '../support/trial.js'
+import { startTrial, untilPublished, type Trial } from '../../dev/trial.js'
+import { until } from '../../dev/wait.js'
 
 const data = new ProviderData(3)
 const HTML = '<!DOCTYPE html>\n<html><body><h1>Désolé</h1></body></html>\n'
 const TRICKY = 'He said "oui" 🚕👨‍👩‍👧‍👦,\r\nthen \\left\\\n\tand \u2028 back; é as e\u0301; {"a":[1]} & 100%+1=2'
 
 let trial: Trial
-let reader: Reader
+let reader: TopicReader
 let read = 0
 
 beforeAll(async () => {
@@ -26,25 +27,25 @@ beforeAll(async () => {
 afterAll(() => trial?.stop())
 
 /** The records that have come since the last call, when there are that many. */
-async function arrivals(atLeast: number): Promise<Seen[]> {
-  await until(() => reader.seen.length >= read + atLeast)
-  const records = reader.seen.slice(read)
-  read = reader.seen.length
+async function arrivals(atLeast: number): Promise<TopicRecord[]> {
+  await until(() => reader.records.length >= read + atLeast)
+  const records = reader.records.slice(read)
+  read = reader.records.length
   return records
 }
 
 /** The one dead letter that has come. */
-async function letter(): Promise<Seen> {
+async function letter(): Promise<TopicRecord> {
   const records = await arrivals(1)
   expect(records.map(({ topic, value }) => [topic, value['reason']])).toHaveLength(1)
   expect(records[0]!.topic).toBe(trial.topics.deadLetter)
   return records[0]!
 }
 
-const bodyOf = ({ value }: Seen): Buffer => Buffer.from(value['body'] as Uint8Array)
-const lettersAmong = (records: readonly Seen[]): Seen[] =>
+const bodyOf = ({ value }: TopicRecord): Buffer => Buffer.from(value['body'] as Uint8Array)
+const lettersAmong = (records: readonly TopicRecord[]): TopicRecord[] =>
   records.filter(({ topic }) => topic === trial.topics.deadLetter)
-const eventsAmong = (records: readonly Seen[]): Seen[] =>
+const eventsAmong = (records: readonly TopicRecord[]): TopicRecord[] =>
   records.filter(({ topic }) => topic !== trial.topics.deadLetter)
 
 const HEADERS = ['ce_id', 'ce_source', 'ce_specversion', 'ce_time', 'ce_type', 'content-type']
@@ -104,7 +105,7 @@ describe('an answer of the queue of Mtarget', () => {
       await until(async () => (await outcomes('account-error')) === before + 1)
       await untilWellAgain()
       expect(await trial.metric('dlrmo_journal_entries')).toBe(0)
-      expect(reader.seen).toHaveLength(read)
+      expect(reader.records).toHaveLength(read)
     },
   )
 
@@ -116,7 +117,7 @@ describe('an answer of the queue of Mtarget', () => {
   })
 
   const cutIn = (rows: readonly MtargetRow[], row: number): { at: number; from: number; bytes: Buffer } => {
-    const { bytes, rowEnds } = page(rows, { encoding: 'utf8' })
+    const { bytes, rowEnds } = renderPage(rows, { encoding: 'utf8' })
     const from = rowEnds[row - 1]! + 1 // behind the comma
     return { at: from + 20, from, bytes }
   }
@@ -216,7 +217,7 @@ describe('an answer of the queue of Mtarget', () => {
       trial.mtarget.fault({ status, body: JSON.stringify({ results: [REFUSAL] }) }, 3)
       await until(async () => (await outcomes('account-error')) === before + 3)
       await untilWellAgain()
-      expect(reader.seen).toHaveLength(read)
+      expect(reader.records).toHaveLength(read)
       expect(await trial.log()).toContainEqual(
         expect.objectContaining({
           source: 'mtarget-fr',

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest'
-import { ProviderData } from '../../dev/simulators/data.js'
-import { type Expected, fromMtarget, fromSeven, headersFor } from '../support/expected.js'
-import { startTrial, untilPublished, type Trial } from '../support/trial.js'
+import { ProviderData } from '../../dev/simulators/provider-data.js'
+import { type Expected, fromMtarget, fromSeven, headersFor } from '../../dev/oracle/expected-records.js'
+import { startTrial, untilPublished, type Trial } from '../../dev/trial.js'
 
 const stack = { brokers: inject('brokers'), registryUrl: inject('registryUrl') }
 const data = new ProviderData(42)

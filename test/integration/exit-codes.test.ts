@@ -7,11 +7,12 @@ import { afterEach, describe, expect, inject, it, onTestFinished } from 'vitest'
 import { stringify } from 'yaml'
 import type { GuardedChild } from '../../dev/guarded-child.js'
 import { freePort } from '../../dev/ports.js'
-import { ProviderData } from '../../dev/simulators/data.js'
-import { answersOf, callBack, expectOnceEach } from '../support/books.js'
+import { ProviderData } from '../../dev/simulators/provider-data.js'
+import { distinctAnswers, sendReceipts, expectEachItemOnce } from '../support/trial-assertions.js'
 import { call } from '../support/call.js'
-import { runProgram, startProgram, type Ended } from '../support/program.js'
-import { startTrial, until, untilPublished, type Trial, type TrialConfiguration } from '../support/trial.js'
+import { runCommand, startCommand, type CommandResult } from '../../dev/connector/command.js'
+import { startTrial, untilPublished, type Trial, type TrialConfiguration } from '../../dev/trial.js'
+import { until } from '../../dev/wait.js'
 
 const stack = { brokers: inject('brokers'), registryUrl: inject('registryUrl') }
 const data = new ProviderData(21)
@@ -27,8 +28,8 @@ const begin = async (change?: (configuration: TrialConfiguration) => void): Prom
 const nowhere = async (): Promise<string> => `127.0.0.1:${await freePort()}`
 
 /** In the trial's folder, with its configuration. */
-const program = (...args: string[]): Promise<Ended> =>
-  runProgram([...args, '--config', 'connector.yaml'], { cwd: trial.folder })
+const program = (...args: string[]): Promise<CommandResult> =>
+  runCommand([...args, '--config', 'connector.yaml'], { cwd: trial.folder })
 
 const isReady = (adminUrl = trial.adminUrl): Promise<boolean> =>
   call(`${adminUrl}/readyz`).then(
@@ -51,7 +52,7 @@ describe('arguments', () => {
   it.each([[['--help']], [['run', '--help']], [['check', '--help']], [['help', 'run']], [['--version']]])(
     '%j end with 0 and say so on standard output',
     async (args) => {
-      const { code, stdout, stderr } = await runProgram(args, { cwd })
+      const { code, stdout, stderr } = await runCommand(args, { cwd })
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
       expect(stdout).toMatch(/dlr-mo-connector|\d+\.\d+\.\d+/)
     },
@@ -66,7 +67,7 @@ describe('arguments', () => {
     [['run', '--drain', '--timeout', 'soon'], /"soon".*30s/],
     [[], /Usage:/],
   ])('%j end with 2 and the reason on standard error', async (args, reason) => {
-    const { code, stdout, stderr } = await runProgram(args, { cwd })
+    const { code, stdout, stderr } = await runCommand(args, { cwd })
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toMatch(reason)
   })
@@ -99,13 +100,13 @@ describe('a configuration', () => {
 
   it('that is not there ends with 2, and the name of the file that was looked for', async () => {
     await begin()
-    const named = await runProgram(['run', '--config', 'nowhere.yaml'], { cwd: trial.folder })
+    const named = await runCommand(['run', '--config', 'nowhere.yaml'], { cwd: trial.folder })
     expect(named).toMatchObject({ code: 2, stderr: expect.stringMatching(/nowhere.yaml: does not exist/) as string })
-    const byDefault = await runProgram(['run'], { cwd: trial.folder })
+    const byDefault = await runCommand(['run'], { cwd: trial.folder })
     expect(byDefault.stderr).toMatch(/config\/connector.yaml: does not exist/)
     const env = { CONNECTOR_CONFIG: 'elsewhere.yaml' }
-    expect((await runProgram(['run'], { cwd: trial.folder, env })).stderr).toMatch(/elsewhere.yaml: does not exist/)
-    const both = await runProgram(['run', '--config', 'nowhere.yaml'], { cwd: trial.folder, env })
+    expect((await runCommand(['run'], { cwd: trial.folder, env })).stderr).toMatch(/elsewhere.yaml: does not exist/)
+    const both = await runCommand(['run', '--config', 'nowhere.yaml'], { cwd: trial.folder, env })
     expect(both.stderr).toMatch(/nowhere.yaml: does not exist/)
   })
 
@@ -113,7 +114,7 @@ describe('a configuration', () => {
     await begin()
     const cwd = join(trial.folder, 'elsewhere')
     await mkdir(cwd)
-    const child = ending(await startProgram(['run'], { cwd, env: { CONNECTOR_CONFIG: '../connector.yaml' } }))
+    const child = ending(await startCommand(['run'], { cwd, env: { CONNECTOR_CONFIG: '../connector.yaml' } }))
     await until(() => isReady())
     child.signal('SIGTERM')
     expect(await child.exited).toBe(0)
@@ -188,16 +189,16 @@ describe('a second process', () => {
       const { code, stderr } = await program(...args)
       expect({ code, stderr }).toEqual({ code: 4, stderr: expect.stringMatching(/journal.*held by another/) as string })
     }
-    expect(answersOf(await callBack(trial, data, 20))).toEqual([200])
+    expect(distinctAnswers(await sendReceipts(trial, data, 20))).toEqual([200])
     await untilPublished(trial)
     expect(await trial.connector.terminate()).toBe(0)
-    expectOnceEach(trial, await trial.readAll())
+    expectEachItemOnce(trial, await trial.readAll())
   })
 
   it('of the same instance with another journal takes over; the older one ends with 4; nothing is lost or doubled', async () => {
     await begin()
     await trial.connector.start()
-    await callBack(trial, data, 20)
+    await sendReceipts(trial, data, 20)
     await untilPublished(trial)
 
     const younger = { callbacksPort: await freePort(), adminPort: await freePort() }
@@ -211,7 +212,7 @@ describe('a second process', () => {
       })
     })
     await writeFile(join(trial.folder, 'younger.yaml'), stringify(configuration))
-    const second = ending(await startProgram(['run', '--config', 'younger.yaml'], { cwd: trial.folder }))
+    const second = ending(await startCommand(['run', '--config', 'younger.yaml'], { cwd: trial.folder }))
     const secondUrl = trial.callbackUrl.replace(/:\d+\//, `:${younger.callbacksPort}/`)
     await until(() => isReady(`http://127.0.0.1:${younger.adminPort}`))
     await call(`${secondUrl}?msg_id=younger-1&status=DELIVERED`)
@@ -228,7 +229,7 @@ describe('a second process', () => {
     await until(() => isPublished(1))
 
     // The older one finds out when it publishes; what it has taken in by then stays in its journal.
-    const [first] = await callBack(trial, data, 20)
+    const [first] = await sendReceipts(trial, data, 20)
     expect(first?.status).toBe(200)
     await until(() => trial.connector.exitCode !== undefined)
     expect(trial.connector.exitCode).toBe(4)
@@ -241,7 +242,7 @@ describe('a second process', () => {
     expect(await program('run', '--drain')).toMatchObject({ code: 0, stderr: '' })
     const seen = await trial.readAll()
     expect(seen.filter(({ key }) => key.startsWith('younger-'))).toHaveLength(2)
-    expectOnceEach(trial, seen)
+    expectEachItemOnce(trial, seen)
   })
 })
 
@@ -251,7 +252,7 @@ describe('run --drain', () => {
     await begin(({ kafka }) => (kafka['brokers'] = [away]))
     await trial.connector.start()
     trial.mtarget.enqueue(data.mtargetMix(30))
-    await callBack(trial, data, 30)
+    await sendReceipts(trial, data, 30)
     await until(() => trial.mtarget.queued === 0 && trial.mtarget.answers.at(-1)?.rows.length === 0)
     await trial.connector.kill()
 
@@ -266,7 +267,7 @@ describe('run --drain', () => {
     expect(await program('run', '--drain')).toMatchObject({ code: 0, stderr: '' })
     const seen = await trial.readAll()
     expect(seen).toHaveLength(60)
-    expectOnceEach(trial, seen)
+    expectEachItemOnce(trial, seen)
   })
 })
 
@@ -278,9 +279,9 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
       configuration.registry['url'] = `http://${registry}`
       configuration['shutdownGrace'] = shutdownGrace
     })
-    const child = ending(await startProgram(['run', '--config', 'connector.yaml'], { cwd: trial.folder }))
+    const child = ending(await startCommand(['run', '--config', 'connector.yaml'], { cwd: trial.folder }))
     await until(() => isReady())
-    await callBack(trial, data, 10)
+    await sendReceipts(trial, data, 10)
     return child
   }
   const log = (): Promise<string> => readFile(join(trial.folder, 'program.log'), 'utf8')
@@ -289,7 +290,7 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
     await begin()
     const pipe = join(trial.folder, 'pipe.yaml')
     execFileSync('mkfifo', [pipe])
-    const child = ending(await startProgram(['run', '--config', pipe], { cwd: trial.folder }))
+    const child = ending(await startCommand(['run', '--config', pipe], { cwd: trial.folder }))
     const writer = await open(pipe, 'w') // once it is there to read
     child.signal(signal)
     await writer.writeFile(await readFile(join(trial.folder, 'connector.yaml')))
@@ -299,14 +300,14 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
 
   it('ends it with 0, what was taken in being published', async () => {
     await begin()
-    const child = ending(await startProgram(['run', '--config', 'connector.yaml'], { cwd: trial.folder }))
+    const child = ending(await startCommand(['run', '--config', 'connector.yaml'], { cwd: trial.folder }))
     await until(() => isReady())
-    await callBack(trial, data, 50)
+    await sendReceipts(trial, data, 50)
     child.signal(signal)
     expect(await child.exited).toBe(0)
     const seen = await trial.readAll()
     expect(seen).toHaveLength(50)
-    expectOnceEach(trial, seen)
+    expectEachItemOnce(trial, seen)
   })
 
   it('ends it with 0 also without Kafka and registry, what was taken in staying in the journal', async () => {
@@ -319,7 +320,7 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
       registry['url'] = stack.registryUrl
     })
     expect(await program('run', '--drain')).toMatchObject({ code: 0, stderr: '' })
-    expectOnceEach(trial, await trial.readAll())
+    expectEachItemOnce(trial, await trial.readAll())
   })
 
   it('a second time ends every waiting', async () => {

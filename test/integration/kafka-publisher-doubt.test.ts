@@ -7,9 +7,9 @@ import { ConnectorError } from '../../src/core/errors.js'
 import { ExactlyOncePublisher } from '../../src/kafka/exactly-once-publisher.js'
 import type { OutgoingRecord } from '../../src/kafka/publisher.js'
 import type { KafkaSettings } from '../../src/kafka/settings.js'
-import { createTopic, readCommitted, withAdmin } from '../support/kafka.js'
+import { createTopic, readCommitted, withAdmin } from '../../dev/kafka/topics.js'
 import { publisherSettings } from '../support/publisher-settings.js'
-import { API, type Fate, KafkaProxy } from '../support/tcp-proxy.js'
+import { API, type Handling, KafkaProxy } from '../../dev/fault-injection/kafka-proxy.js'
 
 const JOURNAL = 'a-journal'
 const log = pino({ level: 'silent' })
@@ -20,7 +20,7 @@ describe('exactly once, when answers are lost', () => {
   let publisher: ExactlyOncePublisher
 
   beforeEach(async () => {
-    proxy = await KafkaProxy.before(inject('brokers')[0]!)
+    proxy = await KafkaProxy.startInFrontOf(inject('brokers')[0]!)
     const name = randomUUID()
     settings = publisherSettings([proxy.address], name, { requestTimeout: 1_000 })
     // Topics are made without the proxy: tests count what goes through it.
@@ -70,7 +70,7 @@ describe('exactly once, when answers are lost', () => {
 
   it('finds a commit whose answer was lost, and does not repeat it', async () => {
     await publisher.open(JOURNAL)
-    const lost = proxy.once(API.endTxn, 'lose-answer')
+    const lost = proxy.handleNext(API.endTxn, 'lose-answer')
     await expect(publisher.publish(batch(0, 10), 9)).rejects.toMatchObject({ code: 'PUBLISH_IN_DOUBT' })
     await lost
     expect(await publisher.open(JOURNAL)).toBe(9)
@@ -80,7 +80,7 @@ describe('exactly once, when answers are lost', () => {
   it('finds a commit that never reached the broker undone, and repeats it', async () => {
     await publisher.open(JOURNAL)
     await publisher.publish(batch(0, 5), 4)
-    const lost = proxy.once(API.endTxn, 'lose-request')
+    const lost = proxy.handleNext(API.endTxn, 'lose-request')
     await expect(publisher.publish(batch(5, 5), 9)).rejects.toMatchObject({ code: 'PUBLISH_IN_DOUBT' })
     await lost
     expect(await publisher.open(JOURNAL)).toBe(4)
@@ -89,14 +89,14 @@ describe('exactly once, when answers are lost', () => {
   })
 
   const kinds = Object.entries(API).filter(([name]) => name !== 'metadata')
-  const fates: Fate[] = ['lose-answer', 'lose-request', 'cut']
+  const fates: Handling[] = ['lose-answer', 'lose-request', 'cut']
   it.each(kinds.flatMap(([name, key]) => fates.map((fate) => [fate, name, key] as const)))(
     'publishes each record once after "%s" of %s',
     async (fate, _name, key) => {
       await publishAll(6, 3)
       const opened = key === API.initProducerId || key === API.offsetFetch
       if (opened) await publisher.close() // so that there is another opening for it to happen in
-      const happened = proxy.once(key, fate)
+      const happened = proxy.handleNext(key, fate)
       if (opened) await publisher.open(JOURNAL).catch(() => undefined)
       await publishAll(12, 3)
       await happened
@@ -108,10 +108,10 @@ describe('exactly once, when answers are lost', () => {
     const slow = new ExactlyOncePublisher({ settings: { ...settings, requestTimeout: 800 }, clock: systemClock, log })
     onTestFinished(() => slow.close())
     publisher = slow
-    proxy.lateness = 400
-    proxy.judge(() => 'late-answer')
+    proxy.lateByMs = 400
+    proxy.setRule(() => 'late-answer')
     await publishAll(1, 1)
-    proxy.judge(() => 'pass')
+    proxy.setRule(() => 'pass')
     expect(await committed()).toEqual([0])
   }, 60_000)
 
@@ -122,24 +122,24 @@ describe('exactly once, when answers are lost', () => {
       [API.txnOffsetCommit, 'TxnOffsetCommit'],
     ] as const) {
       await publisher.open(JOURNAL)
-      const happened = proxy.once(key, 'lose-answer')
+      const happened = proxy.handleNext(key, 'lose-answer')
       await expect(publisher.publish(batch(0, 1), 0)).rejects.toThrow(
         new RegExp(`no answer to ${name} within 1000 ms \\(kafka.requestTimeout\\); .*raise that`),
       )
       await happened
     }
-    proxy.judge(() => 'lose-answer')
+    proxy.setRule(() => 'lose-answer')
     await expect(publisher.open(JOURNAL)).rejects.toThrow(/no answer to \w+ within 1000 ms/)
-    proxy.judge(() => 'pass')
+    proxy.setRule(() => 'pass')
   })
 
   it('does not let a commit that arrives late count once a new producer stands', async () => {
     await publisher.open(JOURNAL)
-    proxy.judge((key) => (key === API.endTxn ? 'hold' : 'pass'))
+    proxy.setRule((key) => (key === API.endTxn ? 'hold' : 'pass'))
     await expect(publisher.publish(batch(0, 4), 3)).rejects.toMatchObject({ code: 'PUBLISH_IN_DOUBT' })
-    proxy.judge(() => 'pass')
+    proxy.setRule(() => 'pass')
     expect(await publisher.open(JOURNAL)).toBe(-1)
-    proxy.release()
+    proxy.releaseHeld()
     await publisher.publish(batch(0, 4), 3)
     expect((await committed()).sort()).toEqual([0, 1, 2, 3])
     expect(await publisher.open(JOURNAL)).toBe(3)
@@ -149,12 +149,12 @@ describe('exactly once, when answers are lost', () => {
     const seed = Date.now() % 100_000
     onTestFinished(({ task }) => void (task.result?.state === 'fail' && console.error(`seed ${seed}`)))
     const chance = random(seed)
-    proxy.judge(() => {
+    proxy.setRule(() => {
       const at = chance()
       return at < 0.02 ? 'lose-answer' : at < 0.03 ? 'cut' : 'pass'
     })
     const { doubts } = await publishAll(2_000, 50)
-    proxy.judge(() => 'pass')
+    proxy.setRule(() => 'pass')
     expect(doubts).toBeGreaterThan(0)
     const seen = await readCommitted(inject('brokers'), settings.topics.dlr)
     expect(seen.map(({ value }) => Number(value.toString())).sort((a, b) => a - b)).toEqual(
@@ -171,7 +171,7 @@ describe('exactly once, when answers are lost', () => {
     await publisher.open(JOURNAL)
     await publisher.publish(batch(0, 3), 2)
     await expect.poll(() => proxy.sockets).toBe(0)
-    proxy.judge((key) => (key === API.initProducerId ? 'cut' : 'pass'))
+    proxy.setRule((key) => (key === API.initProducerId ? 'cut' : 'pass'))
     await publisher.publish(batch(3, 3), 5)
     expect((await committed()).sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5])
   })

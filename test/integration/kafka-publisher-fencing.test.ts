@@ -6,9 +6,9 @@ import { type Clock, systemClock } from '../../src/core/clock.js'
 import { ExactlyOncePublisher, type ExactlyOncePublisherOptions } from '../../src/kafka/exactly-once-publisher.js'
 import type { OutgoingRecord } from '../../src/kafka/publisher.js'
 import type { KafkaSettings } from '../../src/kafka/settings.js'
-import { readCommitted } from '../support/kafka.js'
+import { readCommitted } from '../../dev/kafka/topics.js'
 import { publisherSettings } from '../support/publisher-settings.js'
-import { API, KafkaProxy } from '../support/tcp-proxy.js'
+import { API, KafkaProxy } from '../../dev/fault-injection/kafka-proxy.js'
 
 const JOURNAL = 'a-journal'
 
@@ -26,7 +26,7 @@ describe('two producers of one instance', () => {
   let made: ExactlyOncePublisher[]
 
   beforeEach(async () => {
-    proxy = await KafkaProxy.before(inject('brokers')[0]!)
+    proxy = await KafkaProxy.startInFrontOf(inject('brokers')[0]!)
     settings = publisherSettings([proxy.address], randomUUID(), { requestTimeout: 3_000 })
     made = []
   })
@@ -62,25 +62,25 @@ describe('two producers of one instance', () => {
   it('reads the position only when the older can commit no more', async () => {
     const [older, younger] = [publisher({ settings: { ...settings, brokers: inject('brokers') } }), publisher()]
     await older.open(JOURNAL)
-    proxy.judge((key) => (key === API.initProducerId ? 'hold' : 'pass'))
+    proxy.setRule((key) => (key === API.initProducerId ? 'hold' : 'pass'))
     const opening = younger.open(JOURNAL)
     await expect.poll(() => proxy.counts.hold).toBe(1)
     await older.publish([record('just in time')], 1)
-    proxy.judge(() => 'pass')
-    proxy.release()
+    proxy.setRule(() => 'pass')
+    proxy.releaseHeld()
     expect(await opening).toBe(1)
   })
 
   it('undoes what the older had begun, before the younger reads the position', async () => {
     const [older, younger] = [publisher(), publisher({ settings: { ...settings, brokers: inject('brokers') } })]
     await older.open(JOURNAL)
-    proxy.judge((key) => (key === API.endTxn ? 'hold' : 'pass'))
+    proxy.setRule((key) => (key === API.endTxn ? 'hold' : 'pass'))
     const late = older.publish([record('older')], 1)
     late.catch(() => undefined)
     await expect.poll(() => proxy.counts.hold).toBe(1)
     expect(await younger.open(JOURNAL)).toBe(-1)
-    proxy.judge(() => 'pass')
-    proxy.release()
+    proxy.setRule(() => 'pass')
+    proxy.releaseHeld()
     await expect(late).rejects.toMatchObject({ code: 'PRODUCER_REPLACED' })
     await younger.publish([record('younger')], 1)
     expect(await committed()).toEqual(['younger'])
@@ -93,28 +93,28 @@ describe('two producers of one instance', () => {
       publisher({ settings: { ...settings, brokers: inject('brokers') } }),
     ]
     await older.open(JOURNAL)
-    proxy.judge((key) => (key === API.endTxn ? 'hold' : 'pass'))
+    proxy.setRule((key) => (key === API.endTxn ? 'hold' : 'pass'))
     const late = older.publish([record('older')], 1)
     late.catch(() => undefined)
     await expect.poll(() => proxy.counts.hold).toBe(1)
     await younger.open(JOURNAL)
     clock.by = 40_000 // as if this process had been stopped
-    proxy.judge(() => 'pass')
-    proxy.release()
+    proxy.setRule(() => 'pass')
+    proxy.releaseHeld()
     await expect(late).rejects.toMatchObject({ code: 'PUBLISH_IN_DOUBT' })
   })
 
   it('goes on after the broker has aborted a transaction by its time-out', async () => {
     const slow = publisher({ settings: { ...settings, requestTimeout: 30_000 }, transactionTimeout: 1_000 })
     await slow.open(JOURNAL)
-    proxy.judge((key) => (key === API.endTxn ? 'hold' : 'pass'))
+    proxy.setRule((key) => (key === API.endTxn ? 'hold' : 'pass'))
     const publishing = slow.publish([record('once')], 1)
     publishing.catch(() => undefined)
     await expect.poll(() => proxy.counts.hold).toBe(1)
     // The broker looks for such transactions every ten seconds; when it has aborted this one, readers get past it.
     expect(await committed()).toEqual([])
-    proxy.judge(() => 'pass')
-    proxy.release()
+    proxy.setRule(() => 'pass')
+    proxy.releaseHeld()
     await expect(publishing).rejects.toMatchObject({ code: 'PUBLISH_IN_DOUBT' })
     expect(await slow.open(JOURNAL)).toBe(-1)
     await slow.publish([record('once')], 1)
@@ -125,11 +125,11 @@ describe('two producers of one instance', () => {
     const only = publisher()
     await only.open(JOURNAL)
     await only.publish([record('1')], 1)
-    proxy.judge((key) => (key === API.initProducerId ? 'hold' : 'pass'))
+    proxy.setRule((key) => (key === API.initProducerId ? 'hold' : 'pass'))
     await expect(only.open(JOURNAL)).rejects.toMatchObject({ code: 'KAFKA_UNREACHABLE' })
-    proxy.judge(() => 'pass')
+    proxy.setRule(() => 'pass')
     await only.open(JOURNAL)
-    proxy.release()
+    proxy.releaseHeld()
     // The broker handles what comes on two connections in any order; at some point the late request fences us.
     let position = 1
     await expect

@@ -9,7 +9,7 @@ import { ExactlyOncePublisher } from '../../src/kafka/exactly-once-publisher.js'
 import { fetchTopicPartitions } from '../../src/kafka/topic-partitions.js'
 import type { Publisher } from '../../src/kafka/publisher.js'
 import type { KafkaSettings } from '../../src/kafka/settings.js'
-import { createTopic, partitionsOf } from '../support/kafka.js'
+import { createTopic, partitionsOf } from '../../dev/kafka/topics.js'
 import { publisherSettings } from '../support/publisher-settings.js'
 
 const log = pino({ level: 'silent' })

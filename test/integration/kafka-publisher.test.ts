@@ -7,7 +7,7 @@ import { ExactlyOncePublisher } from '../../src/kafka/exactly-once-publisher.js'
 import type { SessionDeps } from '../../src/kafka/producer-session.js'
 import { publisherContract, type PublisherHarness } from '../kafka/publisher-contract.js'
 import { publisherSettings } from '../support/publisher-settings.js'
-import { readCommitted } from '../support/kafka.js'
+import { readCommitted } from '../../dev/kafka/topics.js'
 import type { Publisher } from '../../src/kafka/publisher.js'
 
 const harness = (make: (deps: SessionDeps) => Publisher) => async (): Promise<PublisherHarness> => {

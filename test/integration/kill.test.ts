@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest'
 import { contentKey } from '../../dev/demo/ledger.js'
-import { ProviderData } from '../../dev/simulators/data.js'
+import { ProviderData } from '../../dev/simulators/provider-data.js'
 import { Random } from '../../dev/simulators/random.js'
-import { startTrial, untilPublished, type Trial } from '../support/trial.js'
+import { startTrial, untilPublished, type Trial } from '../../dev/trial.js'
 
 const KILLS = 12
 
@@ -21,7 +21,7 @@ describe('kill -9 under pulls and callbacks', () => {
       const random = new Random(9)
       const called: { id: string; answered: boolean }[] = []
       for (let round = 0; round < KILLS; round++) {
-        trial.mtarget.beginRun()
+        trial.mtarget.noteClientRestart()
         trial.mtarget.enqueue(data.mtargetMix(2000))
         await trial.connector.start()
         let killed = false
@@ -39,7 +39,7 @@ describe('kill -9 under pulls and callbacks', () => {
         killed = true
         await calls
       }
-      trial.mtarget.beginRun()
+      trial.mtarget.noteClientRestart()
       await trial.connector.start()
       await untilPublished(trial, 120_000)
       expect(await trial.connector.terminate()).toBe(0)

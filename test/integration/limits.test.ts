@@ -5,19 +5,20 @@ import { request } from 'node:http'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import type { Reader, Seen } from '../../dev/demo/reader.js'
-import { ProviderData } from '../../dev/simulators/data.js'
-import { rowBytes } from '../../dev/simulators/mtarget-page.js'
+import type { TopicReader, TopicRecord } from '../../dev/oracle/topic-reader.js'
+import { ProviderData } from '../../dev/simulators/provider-data.js'
+import { renderRow } from '../../dev/simulators/mtarget-page.js'
 import { call } from '../support/call.js'
 import { RawConnection } from '../support/raw-http.js'
-import { startTrial, until, untilPublished, type Trial } from '../support/trial.js'
+import { startTrial, untilPublished, type Trial } from '../../dev/trial.js'
+import { until } from '../../dev/wait.js'
 
 const MIB = 1024 * 1024
 const MAX_ANSWER = 2 * MIB
 
 const data = new ProviderData(4)
 let trial: Trial
-let reader: Reader
+let reader: TopicReader
 
 beforeAll(async () => {
   trial = await startTrial({ brokers: inject('brokers'), registryUrl: inject('registryUrl') }, ({ sources }) => {
@@ -28,17 +29,17 @@ beforeAll(async () => {
 })
 afterAll(() => trial?.stop())
 
-const byPart = (one: Seen, other: Seen): number => Number(one.value['part']) - Number(other.value['part'])
+const byPart = (one: TopicRecord, other: TopicRecord): number => Number(one.value['part']) - Number(other.value['part'])
 
 /** All parts of the dead letter whose request has this query, in order. */
-async function lettersOf(query: string): Promise<Seen[]> {
-  const parts = (): Seen[] =>
-    reader.seen.filter(({ value }) => (value['request'] as Record<string, string> | undefined)?.['query'] === query)
+async function lettersOf(query: string): Promise<TopicRecord[]> {
+  const parts = (): TopicRecord[] =>
+    reader.records.filter(({ value }) => (value['request'] as Record<string, string> | undefined)?.['query'] === query)
   await until(() => parts().length > 0 && parts().length >= Number(parts()[0]!.value['parts']))
   return parts().sort(byPart)
 }
 
-const joined = (parts: readonly Seen[]): Buffer =>
+const joined = (parts: readonly TopicRecord[]): Buffer =>
   Buffer.concat(parts.map(({ value }) => Buffer.from(value['body'] as Uint8Array)))
 
 const answered = (code: number): Promise<number> =>
@@ -91,7 +92,7 @@ describe('at the limits', () => {
     expect(await call(`${trial.callbackUrl}?over`, { body: Buffer.alloc(MIB + 1, 'x') })).toMatchObject({ status: 413 })
     const parts = await lettersOf('exact')
     expect(joined(parts).equals(body)).toBe(true)
-    expect(reader.seen.filter(({ value }) => JSON.stringify(value['request'])?.includes('over'))).toEqual([])
+    expect(reader.records.filter(({ value }) => JSON.stringify(value['request'])?.includes('over'))).toEqual([])
   })
 
   it('request line and headers up to 64 KiB are taken, and more are refused with 413', async () => {
@@ -140,34 +141,34 @@ describe('at the limits', () => {
     const [message] = data.sevenInbound(1)
     const text = 'é🚕"\n'.repeat(45_000)
     await trial.seven.send([{ kind: 'sms_mo', data: { ...message!, text } }], 'json')
-    await until(() => reader.seen.some(({ value }) => value['text'] === text))
+    await until(() => reader.records.some(({ value }) => value['text'] === text))
   })
 
   it('a page much larger than was asked for comes out whole', async () => {
     const rows = data.mtargetMix(5_000)
-    const before = reader.seen.length
+    const before = reader.records.length
     trial.mtarget.fault({ body: JSON.stringify({ results: rows }) })
-    await until(() => reader.seen.length >= before + rows.length)
+    await until(() => reader.records.length >= before + rows.length)
     await untilPublished(trial)
-    const found = reader.seen.slice(before).map(({ value }) => JSON.stringify(value['raw']))
+    const found = reader.records.slice(before).map(({ value }) => JSON.stringify(value['raw']))
     expect(found).toHaveLength(rows.length)
     expect(new Set(found).size).toBe(new Set(rows.map((row) => JSON.stringify(row))).size)
   })
 
   it('of an answer without end maxAnswer bytes are kept: whole rows as events, the rest as a dead letter', async () => {
     const rows = data.mtargetMessages(50)
-    const before = reader.seen.length
+    const before = reader.records.length
     const form = { encoding: 'utf8' } as const
     let whole = 0
     for (let at = '{"results":['.length; ; whole++) {
-      at += rowBytes(rows[whole % rows.length]!, whole === 0, form).length
+      at += renderRow(rows[whole % rows.length]!, whole === 0, form).length
       if (at > MAX_ANSWER) break
     }
     trial.mtarget.fault({ endless: true })
     trial.mtarget.enqueue(rows)
-    await until(() => reader.seen.length >= before + whole + 1)
+    await until(() => reader.records.length >= before + whole + 1)
     await untilPublished(trial)
-    const seen = reader.seen.slice(before)
+    const seen = reader.records.slice(before)
     expect(seen.filter(({ topic }) => topic === trial.topics.mo)).toHaveLength(whole)
     const [letter, ...more] = seen.filter(({ topic }) => topic === trial.topics.deadLetter)
     expect(more).toEqual([])

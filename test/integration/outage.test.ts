@@ -1,13 +1,14 @@
 /** Kafka, the registry, or both are away, refuse, or hang: intake goes on, and publishing resumes by itself. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest'
-import { ProviderData } from '../../dev/simulators/data.js'
-import { answersOf, callBack, expectOnceEach, Load } from '../support/books.js'
+import { ProviderData } from '../../dev/simulators/provider-data.js'
+import { distinctAnswers, sendReceipts, expectEachItemOnce, Load } from '../support/trial-assertions.js'
 import { call } from '../support/call.js'
-import { Gate } from '../support/gate.js'
-import { withAdmin } from '../support/kafka.js'
-import { NO_OWN_STACK, ownStack, type OwnStack } from '../support/own-stack.js'
-import { runProgram } from '../support/program.js'
-import { startTrial, until, untilPublished, type Trial } from '../support/trial.js'
+import { TcpGate } from '../../dev/fault-injection/tcp-gate.js'
+import { withAdmin } from '../../dev/kafka/topics.js'
+import { OWN_STACK_UNAVAILABLE, startOwnStackIfPossible, type OwnStack } from '../support/own-stack.js'
+import { runCommand } from '../../dev/connector/command.js'
+import { startTrial, untilPublished, type Trial } from '../../dev/trial.js'
+import { until } from '../../dev/wait.js'
 
 // Brokers and registries are started again in here, which takes its time on a busy machine.
 vi.setConfig({ testTimeout: 180_000 })
@@ -43,7 +44,7 @@ async function settle(expected?: number): Promise<void> {
   expect((await trial.status()).publishing.state).toBe('ok')
   expect(await trial.connector.terminate()).toBe(0)
   const seen = await trial.readAll()
-  expectOnceEach(trial, seen)
+  expectEachItemOnce(trial, seen)
   if (expected !== undefined) expect(seen).toHaveLength(expected)
 }
 
@@ -51,10 +52,10 @@ describe('a broker and a registry that die and come back', () => {
   let stack: OwnStack
   let found: OwnStack | undefined
   beforeAll(async () => {
-    found = await ownStack()
+    found = await startOwnStackIfPossible()
   })
   beforeEach(({ skip }) => {
-    if (found === undefined) return skip(NO_OWN_STACK)
+    if (found === undefined) return skip(OWN_STACK_UNAVAILABLE)
     stack = found
   })
   afterAll(() => found?.stop())
@@ -66,15 +67,15 @@ describe('a broker and a registry that die and come back', () => {
     trial.mtarget.enqueue(data.mtargetMix(500))
     await trial.connector.start()
     expect(await isReady()).toBe(true)
-    expect(answersOf(await callBack(trial, data, 2_000))).toEqual([200])
+    expect(distinctAnswers(await sendReceipts(trial, data, 2_000))).toEqual([200])
     await untilPulled()
     await untilWaiting(/registry/)
     expect(await trial.metric('dlrmo_publishing')).toBe(0)
     await trial.connector.kill()
 
-    trial.mtarget.beginRun()
+    trial.mtarget.noteClientRestart()
     await trial.connector.start()
-    expect(answersOf(await callBack(trial, data, 100))).toEqual([200])
+    expect(distinctAnswers(await sendReceipts(trial, data, 100))).toEqual([200])
     expect((await trial.status()).journal.entries).toBeGreaterThan(2_100)
     await stack.registry.start()
     await untilWaiting(/Kafka/)
@@ -129,7 +130,7 @@ describe('a broker and a registry that die and come back', () => {
     await trial.connector.start()
     await until(async () => {
       trial.mtarget.enqueue(data.mtargetMix(100))
-      return (await callBack(trial, data, 100)).some(({ status }) => status === 503)
+      return (await sendReceipts(trial, data, 100)).some(({ status }) => status === 503)
     })
     const refused = await call(`${trial.callbackUrl}?msg_id=refused&status=DELIVERED`)
     expect(refused.status).toBe(503)
@@ -140,17 +141,17 @@ describe('a broker and a registry that die and come back', () => {
     await until(async () => (await trial.status()).sources[0]?.pull?.state === 'journal-full')
     const asked = trial.mtarget.answers.length
     trial.mtarget.enqueue(data.mtargetMix(50))
-    expect(answersOf(await callBack(trial, data, 50))).toEqual([503])
+    expect(distinctAnswers(await sendReceipts(trial, data, 50))).toEqual([503])
     expect(trial.mtarget.answers).toHaveLength(asked)
 
     await stack.broker.restart()
     await untilPublished(trial)
     expect(await isReady()).toBe(true)
-    expect(answersOf(await callBack(trial, data, 50))).toEqual([200])
+    expect(distinctAnswers(await sendReceipts(trial, data, 50))).toEqual([200])
     const said = async (about: string): Promise<string[]> =>
       (await trial.log()).map(({ msg }) => msg).filter((msg) => msg.includes(about))
     await until(async () => {
-      await callBack(trial, data, 1)
+      await sendReceipts(trial, data, 1)
       return (await said('callbacks are')).length > 1
     })
     await settle()
@@ -166,9 +167,9 @@ describe('a broker and a registry that die and come back', () => {
 })
 
 describe('a registry that is away at the start', () => {
-  let registry: Gate
+  let registry: TcpGate
   beforeEach(async () => {
-    registry = await Gate.before(shared.registryUrl)
+    registry = await TcpGate.startInFrontOf(shared.registryUrl)
   })
   afterEach(() => registry.close())
 
@@ -180,19 +181,19 @@ describe('a registry that is away at the start', () => {
   it('is not needed where the schema ids are remembered', async () => {
     await start()
     await trial.connector.start()
-    await callBack(trial, data, 10)
+    await sendReceipts(trial, data, 10)
     await untilPublished(trial)
     expect(await trial.connector.terminate()).toBe(0)
 
     await registry.close()
     await trial.connector.start()
-    expect(answersOf(await callBack(trial, data, 10))).toEqual([200])
+    expect(distinctAnswers(await sendReceipts(trial, data, 10))).toEqual([200])
     await untilPublished(trial)
     expect(await trial.sum('dlrmo_events_published_total')).toBe(10)
     expect((await trial.status()).registry).toMatchObject({ state: 'waiting', reason: expect.any(String) as string })
     await registry.open()
     await until(async () => {
-      await callBack(trial, data, 1)
+      await sendReceipts(trial, data, 1)
       return (await trial.status()).registry.state === 'ok'
     })
     await settle()
@@ -202,7 +203,7 @@ describe('a registry that is away at the start', () => {
     await start()
     await registry.close()
     await trial.connector.start()
-    expect(answersOf(await callBack(trial, data, 10))).toEqual([200])
+    expect(distinctAnswers(await sendReceipts(trial, data, 10))).toEqual([200])
     await untilWaiting(/the schema registry at http.* can't be reached/)
     expect((await trial.status()).registry.state).toBe('waiting')
     expect(await isReady()).toBe(true)
@@ -213,12 +214,12 @@ describe('a registry that is away at the start', () => {
 })
 
 describe('what refuses us stops publishing, never intake:', () => {
-  const check = () => runProgram(['check', '--config', 'connector.yaml'], { cwd: trial.folder })
+  const check = () => runCommand(['check', '--config', 'connector.yaml'], { cwd: trial.folder })
 
   const takeIn = async (): Promise<void> => {
     await trial.connector.start()
     trial.mtarget.enqueue(data.mtargetMix(100))
-    expect(answersOf(await callBack(trial, data, 100))).toEqual([200])
+    expect(distinctAnswers(await sendReceipts(trial, data, 100))).toEqual([200])
     await untilPulled()
     expect(await isReady()).toBe(true)
   }
@@ -290,7 +291,7 @@ describe('what refuses us stops publishing, never intake:', () => {
     await untilWaiting(/registry.url/)
     expect(await trial.connector.terminate()).toBe(0)
     await trial.configure(({ registry }) => (registry['url'] = shared.registryUrl))
-    trial.mtarget.beginRun()
+    trial.mtarget.noteClientRestart()
     await trial.connector.start()
     await settle(200)
   })

@@ -1,13 +1,15 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest'
-import type { Seen } from '../../dev/demo/reader.js'
-import { ProviderData, type SevenInbound, type SevenReceipt } from '../../dev/simulators/data.js'
+import type { TopicRecord } from '../../dev/oracle/topic-reader.js'
+import { ProviderData, type SevenInbound, type SevenReceipt } from '../../dev/simulators/provider-data.js'
 import { Random } from '../../dev/simulators/random.js'
-import { SevenSimulator, type SevenEvent } from '../../dev/simulators/seven.js'
+import { SevenSimulator } from '../../dev/simulators/seven.js'
+import type { SevenEvent } from '../../dev/simulators/seven-requests.js'
 import { call } from '../support/call.js'
-import { berlin, inboundRow, outboundRow } from '../../dev/simulators/seven-rows.js'
-import { startTrial, until, type Trial } from '../support/trial.js'
+import { berlinTime, inboundRow, outboundRow } from '../../dev/simulators/seven-log.js'
+import { startTrial, type Trial } from '../../dev/trial.js'
+import { until } from '../../dev/wait.js'
 
 const API_KEY = 'api-key-0123456789'
 /** Ms, on a machine that is busy with other tests. */
@@ -28,7 +30,7 @@ beforeEach(async () => {
   })
 })
 afterEach(async () => {
-  const log = await readFile(trial.connector.log, 'utf8')
+  const log = await readFile(trial.connector.logFile, 'utf8')
   const journal = await readFile(join(trial.folder, 'journal/lmdb/data.mdb'), 'latin1')
   await trial.stop()
   await simulator.stop()
@@ -43,12 +45,12 @@ const mo = (message: SevenInbound): SevenEvent => ({ kind: 'sms_mo', data: messa
 
 /** What the provider has in its own logs, whether or not anybody heard of it. */
 const inLog = (sent: readonly SevenReceipt[], received: readonly SevenInbound[] = []): void => {
-  const now = berlin(Date.now())
+  const now = berlinTime(Date.now())
   for (const { msg_id, status } of sent) simulator.outbound.push(outboundRow(msg_id, status, now))
   for (const { id, text } of received) simulator.inbound.push(inboundRow(id, now, text))
 }
 
-const keyOf = ({ value: { messageId, providerStatus = 'MO' } }: Seen): string =>
+const keyOf = ({ value: { messageId, providerStatus = 'MO' } }: TopicRecord): string =>
   `${messageId as string} ${providerStatus as string}`
 const keysOf = (sent: readonly SevenReceipt[], received: readonly SevenInbound[] = []): string[] => [
   ...sent.map(({ msg_id, status }) => `${msg_id} ${status}`),
@@ -59,7 +61,7 @@ const sorted = (keys: readonly string[]): string[] => [...keys].sort()
 /** Resolves when so many different events are published by the process that runs now and those before it. */
 const published = async (count: number): Promise<void> => {
   const reader = await trial.follow()
-  await until(() => new Set(reader.seen.map(({ headers }) => headers['ce_id'])).size >= count, PATIENCE)
+  await until(() => new Set(reader.records.map(({ headers }) => headers['ce_id'])).size >= count, PATIENCE)
 }
 
 describe('callbacks that were made to a dead connector', { timeout: 240_000 }, () => {

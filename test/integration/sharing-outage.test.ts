@@ -1,14 +1,14 @@
 /** Replicas that share the work, while there is no broker to tell them whose it is. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { contentKey } from '../../dev/demo/ledger.js'
-import { NO_OWN_STACK, ownStack, type OwnStack } from '../support/own-stack.js'
+import { OWN_STACK_UNAVAILABLE, startOwnStackIfPossible, type OwnStack } from '../support/own-stack.js'
 import { Replicas } from '../support/replicas.js'
-import { until } from '../support/trial.js'
+import { until } from '../../dev/wait.js'
 
 let stack: OwnStack | undefined
 let all: Replicas | undefined
 beforeAll(async () => {
-  stack = await ownStack()
+  stack = await startOwnStackIfPossible()
 })
 afterEach(() => all?.stop())
 afterAll(() => stack?.stop())
@@ -22,7 +22,7 @@ describe('without a broker', { timeout: 240_000 }, () => {
   it('replicas that never had its word poll all sources, and those that had keep what it last said', async ({
     skip,
   }) => {
-    if (stack === undefined) return skip(NO_OWN_STACK)
+    if (stack === undefined) return skip(OWN_STACK_UNAVAILABLE)
     all = await Replicas.start(stack, 3)
     await stack.broker.kill()
     for (const replica of [await all.add(), await all.add()]) await replica.start()

@@ -4,7 +4,7 @@ import { contentKey } from '../../dev/demo/ledger.js'
 import { Random } from '../../dev/simulators/random.js'
 import { call } from '../support/call.js'
 import { Replicas, SESSION_TIMEOUT, type ReplicaProcess } from '../support/replicas.js'
-import { until } from '../support/trial.js'
+import { until } from '../../dev/wait.js'
 
 let all: Replicas
 beforeEach(async () => {
@@ -13,7 +13,7 @@ beforeEach(async () => {
 afterEach(() => all.stop())
 
 /** A page in hand is lost with a process that is killed; who asks next does not prove that it was not. */
-const beginRun = (): void => all.accounts.forEach((account) => account.beginRun())
+const beginRun = (): void => all.accounts.forEach((account) => account.noteClientRestart())
 
 const fill = (rows: number): void => all.accounts.forEach((account) => account.enqueue(all.data.mtargetMix(rows)))
 
@@ -42,13 +42,13 @@ const expectOnceEach = async (): Promise<void> => {
   try {
     // What nobody heard is found by asking: a while after the owner has settled.
     const isThere = (): boolean => {
-      const seen = new Set(reader.seen.map(keyOf))
+      const seen = new Set(reader.records.map(keyOf))
       return [...wanted()].every((key) => seen.has(key))
     }
     await until(isThere, 60_000).catch(() => undefined)
     await all.untilPublished()
     await reader.readToTheEnd()
-    for (const seen of reader.seen) found.set(keyOf(seen), (found.get(keyOf(seen)) ?? 0) + 1)
+    for (const seen of reader.records) found.set(keyOf(seen), (found.get(keyOf(seen)) ?? 0) + 1)
   } finally {
     await reader.stop()
   }
@@ -129,10 +129,10 @@ describe('three replicas', { timeout: 240_000 }, () => {
     for (const id of [...ids, '66001']) all.api.setStatus(id, 'DELIVERED')
     const reader = await all.follow()
     try {
-      await until(() => reader.seen.length >= 1_202)
+      await until(() => reader.records.length >= 1_202)
       await until(async () => (await owner.sum('dlrmo_watched_messages')) === 0)
       await reader.readToTheEnd()
-      const found = reader.seen.map(keyOf).sort()
+      const found = reader.records.map(keyOf).sort()
       expect(found).toEqual([...ids.map((id) => `${id} DELIVERED`), '66001 BUFFERED', '66001 DELIVERED'].sort())
     } finally {
       await reader.stop()

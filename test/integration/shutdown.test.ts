@@ -1,18 +1,12 @@
 /** From SIGTERM to the end: what is still taken, what is awaited, what is said. */
 import { afterEach, describe, expect, inject, it } from 'vitest'
-import { ProviderData } from '../../dev/simulators/data.js'
-import { answersOf, callBack, expectOnceEach } from '../support/books.js'
+import { ProviderData } from '../../dev/simulators/provider-data.js'
+import { distinctAnswers, sendReceipts, expectEachItemOnce } from '../support/trial-assertions.js'
 import { call, type Answer } from '../support/call.js'
-import { Gate } from '../support/gate.js'
+import { TcpGate } from '../../dev/fault-injection/tcp-gate.js'
 import { RawConnection } from '../support/raw-http.js'
-import {
-  credentialsIn,
-  startTrial,
-  until,
-  untilPublished,
-  type Trial,
-  type TrialConfiguration,
-} from '../support/trial.js'
+import { credentialsIn, startTrial, untilPublished, type Trial, type TrialConfiguration } from '../../dev/trial.js'
+import { until } from '../../dev/wait.js'
 
 const stack = { brokers: inject('brokers'), registryUrl: inject('registryUrl') }
 const data = new ProviderData(41)
@@ -40,7 +34,7 @@ const tryTo = (url: string): Promise<Answer | undefined> => call(url).catch(() =
 describe('after SIGTERM', () => {
   it('readyz says 503 while callbacks are still taken for drainDelay; then the listener closes, and all comes out', async () => {
     await begin(({ callbacks }) => (callbacks['drainDelay'] = '5s'))
-    await callBack(trial, data, 20)
+    await sendReceipts(trial, data, 20)
     sigterm()
     await until(async () => (await tryTo(`${trial.adminUrl}/readyz`))?.status === 503)
     expect(await tryTo(`${trial.adminUrl}/readyz`)).toMatchObject({
@@ -48,7 +42,7 @@ describe('after SIGTERM', () => {
       body: expect.stringMatching(/^stopping/) as string,
     })
     expect((await tryTo(`${trial.adminUrl}/livez`))?.status).toBe(200)
-    expect(answersOf(await callBack(trial, data, 20))).toEqual([200])
+    expect(distinctAnswers(await sendReceipts(trial, data, 20))).toEqual([200])
     // Who keeps connections open is asked to come back on another.
     const late = await call(`${trial.callbackUrl}?msg_id=late&status=DELIVERED`, {
       headers: { connection: 'keep-alive' },
@@ -58,7 +52,7 @@ describe('after SIGTERM', () => {
     expect(await ended()).toBe(0)
     const seen = await trial.readAll()
     expect(seen).toHaveLength(41)
-    expectOnceEach(trial, seen)
+    expectEachItemOnce(trial, seen)
   })
 
   it('the answer of a queue that is in hand is awaited, taken into custody and published', async () => {
@@ -72,7 +66,7 @@ describe('after SIGTERM', () => {
     expect(trial.mtarget.answers.at(-1)).toMatchObject({ rowsSent: rows.length, delivered: true })
     const seen = await trial.readAll()
     expect(seen).toHaveLength(rows.length)
-    expectOnceEach(trial, seen, rows)
+    expectEachItemOnce(trial, seen, rows)
   })
 
   it('an answer that stops on the way is given up after timeout, and what came of it is kept', async () => {
@@ -107,7 +101,7 @@ describe('after SIGTERM', () => {
     const body = 'msg_id=slow&status=DELIVERED'
     const path = new URL(trial.callbackUrl).pathname
     slow.send(`POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${body.length}\r\n\r\n${body.slice(0, 10)}`)
-    await callBack(trial, data, 1) // by then the slow one is known of
+    await sendReceipts(trial, data, 1) // by then the slow one is known of
     sigterm()
     await untilClosed()
     slow.send(body.slice(10))
@@ -118,14 +112,14 @@ describe('after SIGTERM', () => {
   })
 
   it('publishing goes on for shutdownGrace: what waits for the registry is published when that comes', async () => {
-    const registry = await Gate.before(stack.registryUrl)
+    const registry = await TcpGate.startInFrontOf(stack.registryUrl)
     await registry.close()
     try {
       await begin((configuration) => {
         configuration.registry['url'] = registry.url
         configuration['shutdownGrace'] = '1h'
       })
-      await callBack(trial, data, 50)
+      await sendReceipts(trial, data, 50)
       sigterm()
       await untilClosed()
       expect(await trial.metric('dlrmo_journal_entries')).toBe(50)
@@ -137,7 +131,7 @@ describe('after SIGTERM', () => {
     expect((await trial.log()).map(({ msg }) => msg)).not.toContain('entries stay in the journal for the next start')
     const seen = await trial.readAll()
     expect(seen).toHaveLength(50)
-    expectOnceEach(trial, seen)
+    expectEachItemOnce(trial, seen)
   })
 })
 

@@ -18,7 +18,7 @@ const library = join(work, 'failing-disk.so')
 const noFaults = ((): string | null => {
   if (process.platform !== 'linux') return 'it takes Linux'
   try {
-    const source = fileURLToPath(new URL('support/failing-disk.c', import.meta.url))
+    const source = fileURLToPath(new URL('../../dev/fault-injection/failing-disk.c', import.meta.url))
     execFileSync('cc', ['-shared', '-fPIC', '-o', library, source, '-ldl'], { stdio: 'ignore' })
     return null
   } catch {

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { LmdbJournal, LmdbJournalOptions } from '../../src/journal/lmdb-journal.js'
 import { entryOf } from './journal-contract.js'
 import { Journals, MIB } from './support/journals.js'
-import { noSmallDisk, SmallDisk } from './support/small-disk.js'
+import { mountError, SmallDisk } from '../../dev/fault-injection/small-disk.js'
 
 vi.setConfig({ testTimeout: 60_000 })
 
@@ -13,7 +13,7 @@ const NO_UPDATES = { occurrences: [], watchChanges: [] }
 const ALL = { entries: 1e6, bytes: 1e12 }
 const RESERVE = 3 * MIB
 
-describe.skipIf(noSmallDisk !== null)(`a full disk${noSmallDisk === null ? '' : ` (${noSmallDisk})`}`, () => {
+describe.skipIf(mountError !== null)(`a full disk${mountError === null ? '' : ` (${mountError})`}`, () => {
   const journals = new Journals()
   let disk: SmallDisk
   let directory: string

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { ProviderData } from '../../dev/simulators/data.js'
+import { ProviderData } from '../../dev/simulators/provider-data.js'
 import { IDLE, PollerBench, withPull } from '../support/poller.js'
 
 const bench = new PollerBench()

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
-import { ProviderData } from '../../dev/simulators/data.js'
+import { ProviderData } from '../../dev/simulators/provider-data.js'
 import { IDLE, PollerBench } from '../support/poller.js'
 
 const bench = new PollerBench()

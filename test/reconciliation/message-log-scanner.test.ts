@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { daysToScan } from '../../src/reconciliation/message-log-scanner.js'
-import { berlin, inboundRow, outboundRow } from '../../dev/simulators/seven-rows.js'
+import { berlinTime, inboundRow, outboundRow } from '../../dev/simulators/seven-log.js'
 import { HOUR, MINUTE, ReconcilerFixtures, SECOND } from '../support/reconciler.js'
 
 const fixtures = new ReconcilerFixtures()
@@ -13,8 +13,8 @@ describe('MessageLogScanner of the outbound log', () => {
   it('scans at once after the start and publishes the receipts that no callback delivered', async () => {
     const simulator = await fixtures.simulator()
     simulator.outbound.push(
-      outboundRow('771', 'DELIVERED', berlin(NOW - HOUR)),
-      outboundRow('772', 'NOTDELIVERED', berlin(NOW - 30 * HOUR)),
+      outboundRow('771', 'DELIVERED', berlinTime(NOW - HOUR)),
+      outboundRow('772', 'NOTDELIVERED', berlinTime(NOW - 30 * HOUR)),
     )
     const tested = fixtures.reconciler(simulator.url)
     tested.reconciler.start()
@@ -30,7 +30,7 @@ describe('MessageLogScanner of the outbound log', () => {
 
   it('publishes no receipt that a callback delivered before, and stores no page without new items', async () => {
     const simulator = await fixtures.simulator()
-    for (const id of ['771', '772']) simulator.outbound.push(outboundRow(id, 'DELIVERED', berlin(NOW - HOUR)))
+    for (const id of ['771', '772']) simulator.outbound.push(outboundRow(id, 'DELIVERED', berlinTime(NOW - HOUR)))
     const tested = fixtures.reconciler(simulator.url)
     for (const id of ['771', '772']) await tested.receiveCallback(id, 'DELIVERED')
     await tested.advance(SECOND)
@@ -47,8 +47,8 @@ describe('MessageLogScanner of the outbound log', () => {
     const tested = fixtures.reconciler(simulator.url, { log: { every: 20 * MINUTE, days: 2 } })
     tested.reconciler.start()
     await tested.advance(30 * MINUTE)
-    simulator.outbound.push(outboundRow('771', 'DELIVERED', berlin(NOW)))
-    simulator.inbound.push(inboundRow('9', berlin(NOW)))
+    simulator.outbound.push(outboundRow('771', 'DELIVERED', berlinTime(NOW)))
+    simulator.inbound.push(inboundRow('9', berlinTime(NOW)))
     await tested.advance(20 * MINUTE)
     expect(tested.events.map(({ kind }) => kind).sort()).toEqual(['dlr', 'mo'])
   })
@@ -57,14 +57,14 @@ describe('MessageLogScanner of the outbound log', () => {
     const simulator = await fixtures.simulator()
     const ids = Array.from({ length: 1_234 }, (_, i) => String(77_000 + i))
     for (const [i, id] of ids.entries()) {
-      simulator.outbound.push(outboundRow(id, 'DELIVERED', berlin(NOW - DAY + i * SECOND)))
+      simulator.outbound.push(outboundRow(id, 'DELIVERED', berlinTime(NOW - DAY + i * SECOND)))
     }
     const tested = fixtures.reconciler(simulator.url)
     tested.reconciler.start()
     for (let i = 0; i < 40; i++) {
       const id = String(88_000 + i)
       ids.push(id)
-      simulator.outbound.push(outboundRow(id, 'DELIVERED', berlin(tested.clock.now())))
+      simulator.outbound.push(outboundRow(id, 'DELIVERED', berlinTime(tested.clock.now())))
       await tested.advance(100)
     }
     await tested.advance(MINUTE)
@@ -79,7 +79,7 @@ describe('MessageLogScanner of the outbound log', () => {
     const simulator = await fixtures.simulator()
     const ids = Array.from({ length: 500 }, (_, i) => String(77_000 + i))
     for (const [i, id] of ids.entries()) {
-      simulator.outbound.push(outboundRow(id, 'DELIVERED', berlin(NOW - i * SECOND)))
+      simulator.outbound.push(outboundRow(id, 'DELIVERED', berlinTime(NOW - i * SECOND)))
     }
     const tested = fixtures.reconciler(simulator.url)
     tested.reconciler.start()
@@ -92,7 +92,7 @@ describe('MessageLogScanner of the outbound log', () => {
   it('puts messages without a final receipt on the watch list, with the age of the message', async () => {
     const simulator = await fixtures.simulator()
     const sent = (id: string, dlr: string | null, age: number) =>
-      simulator.outbound.push(outboundRow(id, dlr, berlin(NOW - age)))
+      simulator.outbound.push(outboundRow(id, dlr, berlinTime(NOW - age)))
     sent('old', null, HOUR)
     sent('young', null, 5 * MINUTE)
     sent('under way', 'TRANSMITTED', HOUR)
@@ -117,7 +117,7 @@ describe('MessageLogScanner of the outbound log', () => {
 
   it('does not watch a message again that was given up', async () => {
     const simulator = await fixtures.simulator()
-    simulator.outbound.push(outboundRow('771', null, berlin(NOW - HOUR)))
+    simulator.outbound.push(outboundRow('771', null, berlinTime(NOW - HOUR)))
     const tested = fixtures.reconciler(simulator.url, { giveUpAfter: 6 * HOUR, every: HOUR })
     tested.reconciler.start()
     await tested.advance(24 * HOUR)
@@ -127,7 +127,7 @@ describe('MessageLogScanner of the outbound log', () => {
 
   it('ends a scan with an error if the provider ignores the offset', async () => {
     const simulator = await fixtures.simulator()
-    for (let i = 0; i < 100; i++) simulator.outbound.push(outboundRow(`77${i}`, 'DELIVERED', berlin(NOW - HOUR)))
+    for (let i = 0; i < 100; i++) simulator.outbound.push(outboundRow(`77${i}`, 'DELIVERED', berlinTime(NOW - HOUR)))
     const tested = fixtures.reconciler(simulator.url)
     const rows = simulator.outbound
     Object.defineProperty(rows, 'filter', { value: () => ({ sort: () => ({ slice: () => rows.slice(0, 100) }) }) })
@@ -142,7 +142,10 @@ describe('MessageLogScanner of the outbound log', () => {
 describe('MessageLogScanner of the inbound log', () => {
   it('publishes messages that no webhook delivered, with the event id that the webhook would have given them', async () => {
     const simulator = await fixtures.simulator()
-    simulator.inbound.push(inboundRow('681590', berlin(NOW - HOUR)), inboundRow('681591', berlin(NOW - HOUR), 'Hi'))
+    simulator.inbound.push(
+      inboundRow('681590', berlinTime(NOW - HOUR)),
+      inboundRow('681591', berlinTime(NOW - HOUR), 'Hi'),
+    )
     const tested = fixtures.reconciler(simulator.url)
     const fields = { webhook_event: 'sms_mo', 'data[id]': '681590', 'data[sender]': '49176123456789' }
     await tested.journal.append({
@@ -164,7 +167,7 @@ describe('MessageLogScanner of the inbound log', () => {
 
   it('publishes one dead letter of a row that can not be decoded, however often the log is scanned', async () => {
     const simulator = await fixtures.simulator()
-    const row: Partial<ReturnType<typeof inboundRow>> = inboundRow('681590', berlin(NOW - HOUR))
+    const row: Partial<ReturnType<typeof inboundRow>> = inboundRow('681590', berlinTime(NOW - HOUR))
     delete row.text
     simulator.inbound.push(row as ReturnType<typeof inboundRow>)
     const tested = fixtures.reconciler(simulator.url)
@@ -198,7 +201,7 @@ describe('daysToScan', () => {
     await first.advance(MINUTE)
     await first.stop()
     await first.clock.advance(7 * DAY)
-    simulator.outbound.push(outboundRow('771', 'DELIVERED', berlin(NOW + 2 * HOUR)))
+    simulator.outbound.push(outboundRow('771', 'DELIVERED', berlinTime(NOW + 2 * HOUR)))
     const second = fixtures.reconciler(simulator.url, {}, first)
     second.reconciler.start()
     await second.advance(SECOND)

@@ -3,7 +3,7 @@ import { createServer, type Socket } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { MemoryJournal } from '../support/memory-journal.js'
 import { ManualClock } from '../support/manual-clock.js'
-import { berlin, inboundRow, outboundRow } from '../../dev/simulators/seven-rows.js'
+import { berlinTime, inboundRow, outboundRow } from '../../dev/simulators/seven-log.js'
 import { HOUR, MINUTE, ReconcilerFixtures, SECOND } from '../support/reconciler.js'
 
 const fixtures = new ReconcilerFixtures()
@@ -39,8 +39,8 @@ describe('Reconciler with a rate-limited account', () => {
     'sends no request of any kind while it is told to wait (%i answers 429 with Retry-After %i)',
     async (times, seconds) => {
       const simulator = await fixtures.simulator()
-      simulator.outbound.push(outboundRow('771', 'DELIVERED', berlin(new ManualClock().now())))
-      simulator.refuse(times, seconds)
+      simulator.outbound.push(outboundRow('771', 'DELIVERED', berlinTime(new ManualClock().now())))
+      simulator.refuseRequests(times, seconds)
       const tested = fixtures.reconciler(simulator.url)
       const began = tested.clock.now()
       tested.reconciler.start()
@@ -60,8 +60,8 @@ describe('Reconciler with a rate-limited account', () => {
     const simulator = await fixtures.simulator()
     const now = new ManualClock().now()
     for (let i = 0; i < 950; i++) {
-      simulator.outbound.push(outboundRow(`77${i}`, 'DELIVERED', berlin(now)))
-      simulator.inbound.push(inboundRow(`88${i}`, berlin(now)))
+      simulator.outbound.push(outboundRow(`77${i}`, 'DELIVERED', berlinTime(now)))
+      simulator.inbound.push(inboundRow(`88${i}`, berlinTime(now)))
     }
     const tested = fixtures.reconciler(simulator.url, { requestsPerSecond: 3, after: 0 })
     await tested.watch(...Array.from({ length: 950 }, (_, i) => `99${i}`))
@@ -194,7 +194,7 @@ describe('Reconciler with a failing journal', () => {
 
   it('requests an answer again if the journal refused it', async () => {
     const simulator = await fixtures.simulator()
-    simulator.outbound.push(outboundRow('771', 'DELIVERED', berlin(new ManualClock().now())))
+    simulator.outbound.push(outboundRow('771', 'DELIVERED', berlinTime(new ManualClock().now())))
     const clock = new ManualClock()
     const journal = new MemoryJournal(clock)
     journal.hasRoomFor = () => true
@@ -211,7 +211,7 @@ describe('Reconciler with a failing journal', () => {
 
   it('reports an error and scans again if the watch list can not be written', async () => {
     const simulator = await fixtures.simulator()
-    simulator.outbound.push(outboundRow('771', null, berlin(new ManualClock().now())))
+    simulator.outbound.push(outboundRow('771', null, berlinTime(new ManualClock().now())))
     const clock = new ManualClock()
     const journal = new MemoryJournal(clock)
     const add = journal.watchList.add.bind(journal.watchList)
@@ -242,7 +242,7 @@ describe('Reconciler.stop', () => {
 
   it('waits for an answer that is being written to the journal', async () => {
     const simulator = await fixtures.simulator()
-    simulator.outbound.push(outboundRow('771', 'DELIVERED', berlin(new ManualClock().now())))
+    simulator.outbound.push(outboundRow('771', 'DELIVERED', berlinTime(new ManualClock().now())))
     const clock = new ManualClock()
     const journal = new MemoryJournal(clock)
     const resume = journal.hold()

@@ -1,23 +1,18 @@
-/** A broker and a registry that a test may kill. */
+/** A broker and a registry of a test's own, where this machine can start them. */
 import { inject } from 'vitest'
-import { startStack, type BrokerHandle, type RegistryHandle, type Stack } from '../../dev/stack/index.js'
+import { startOwnStack, type OwnStack } from '../../dev/stack/own-stack.js'
 
-export interface OwnStack extends Stack {
-  readonly broker: BrokerHandle
-  readonly registry: RegistryHandle
-}
+export type { OwnStack } from '../../dev/stack/own-stack.js'
 
-/** Undefined where none can be started here; the tests that need one are then skipped, visibly. */
-export async function ownStack(): Promise<OwnStack | undefined> {
+/** Undefined where none can be started; the tests that need one are then skipped visibly. */
+export async function startOwnStackIfPossible(): Promise<OwnStack | undefined> {
   try {
-    const { broker, registry, ...stack } = await startStack({ own: true })
-    if (!broker || !registry) throw new Error(`a stack of origin ${stack.origin} without handles`)
-    return { ...stack, broker, registry }
+    return await startOwnStack()
   } catch (error) {
-    // Where the shared one was started here too, there is no excuse.
+    // The shared stack was started on this machine too, so that failing to start another one is an error.
     if (inject('stackOrigin') !== 'environment') throw error
     return undefined
   }
 }
 
-export const NO_OWN_STACK = 'needs a broker that may be killed: Docker, or Java 17 with Maven'
+export const OWN_STACK_UNAVAILABLE = 'needs a broker that may be killed: Docker, or Java 17 with Maven'

@@ -1,15 +1,17 @@
 /** Several connectors that share the work, each a process of its own, between the same providers and the same topics. */
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Connector } from '../../dev/demo/connector.js'
-import { Reader, type Seen, type Topics } from '../../dev/demo/reader.js'
+import { ConnectorProcess } from '../../dev/connector/connector-process.js'
+import { TopicReader, type TopicRecord, type Topics } from '../../dev/oracle/topic-reader.js'
 import { freePort } from '../../dev/ports.js'
 import { workDirectory } from '../../dev/work-directory.js'
-import { ProviderData, type SevenReceipt } from '../../dev/simulators/data.js'
+import { ProviderData, type SevenReceipt } from '../../dev/simulators/provider-data.js'
 import { MtargetSimulator } from '../../dev/simulators/mtarget.js'
-import { SevenCallbacks, SevenSimulator } from '../../dev/simulators/seven.js'
-import { berlin, outboundRow } from '../../dev/simulators/seven-rows.js'
-import { until, type TrialStack } from './trial.js'
+import { SevenSimulator } from '../../dev/simulators/seven.js'
+import { SevenCallbacks } from '../../dev/simulators/seven-callbacks.js'
+import { berlinTime, outboundRow } from '../../dev/simulators/seven-log.js'
+import { type TrialStack } from '../../dev/trial.js'
+import { until } from '../../dev/wait.js'
 
 export const SESSION_TIMEOUT = 6_000
 const TOKEN = 'secret-token'
@@ -32,13 +34,13 @@ export interface SharedStatus {
 
 export class ReplicaProcess {
   readonly name: string
-  readonly connector: Connector
+  readonly connector: ConnectorProcess
   readonly adminUrl: string
   readonly calls: SevenCallbacks
   /** Whether it should be answering now. */
   up = false
 
-  constructor(name: string, connector: Connector) {
+  constructor(name: string, connector: ConnectorProcess) {
     this.name = name
     this.connector = connector
     this.adminUrl = `http://127.0.0.1:${connector.addresses.adminPort}`
@@ -129,7 +131,7 @@ export class Replicas {
     ])
     const times = { after: '1s', every: '500ms', giveUpAfter: '1h', log: { every: '1s', days: 1 } }
     const reconcile = { url: this.#api.url, apiKey: this.#api.apiKey, requestsPerSecond: 50, ...times }
-    const connector = await Connector.configure(folder, addresses, {
+    const connector = await ConnectorProcess.configure(folder, addresses, {
       instance: name,
       kafka: {
         brokers: [...this.#stack.brokers],
@@ -194,7 +196,7 @@ export class Replicas {
   /** Receipts of seven, each called once to one replica, up or not. */
   async callBack(count: number, replica = this.#next()): Promise<void> {
     const receipts = this.data.sevenReceipts(count).map(({ msg_id }, i) => ({ msg_id, status: FINAL[i % 5]! }))
-    const now = berlin(Date.now())
+    const now = berlinTime(Date.now())
     for (const { msg_id, status } of receipts) this.#api.outbound.push(outboundRow(msg_id, status, now))
     this.receipts.push(...receipts)
     await replica.calls.send(receipts.map((data) => ({ kind: 'dlr', data })))
@@ -210,12 +212,12 @@ export class Replicas {
     }, patience)
   }
 
-  readAll(): Promise<Seen[]> {
+  readAll(): Promise<TopicRecord[]> {
     return this.#reader().readAll()
   }
 
   /** A reader that goes on; to be stopped by its owner. */
-  async follow(): Promise<Reader> {
+  async follow(): Promise<TopicReader> {
     const reader = this.#reader()
     await reader.start()
     return reader
@@ -231,8 +233,8 @@ export class Replicas {
     await rm(this.#folder, { recursive: true, force: true })
   }
 
-  #reader(): Reader {
-    return new Reader([...this.#stack.brokers], this.#stack.registryUrl, this.#topics, () => undefined)
+  #reader(): TopicReader {
+    return new TopicReader([...this.#stack.brokers], this.#stack.registryUrl, this.#topics, () => undefined)
   }
 
   #next(): ReplicaProcess {

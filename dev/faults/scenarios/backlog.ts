@@ -1,7 +1,7 @@
 /** What has come while Kafka was away for hours. */
-import { growth, phaseOf, Watch } from '../gauges.js'
-import type { Scenario } from '../ground.js'
-import { until } from '../../../test/support/trial.js'
+import { growth, phaseOf, Watch } from '../resource-samples.js'
+import type { Scenario } from '../scenario-run.js'
+import { until } from '../../wait.js'
 
 /** Entries: callbacks, one receipt each. */
 const BACKLOG = 1_000_000

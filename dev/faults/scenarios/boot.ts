@@ -1,5 +1,5 @@
 /** Neither Kafka nor registry at the start: what is taken in survives kill -9, and comes out when both are there. */
-import type { Scenario } from '../ground.js'
+import type { Scenario } from '../scenario-run.js'
 
 export const boot: Scenario = {
   name: 'boot',

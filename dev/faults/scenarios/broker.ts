@@ -1,5 +1,5 @@
 /** The broker dies, hangs, aborts, refuses and forgets. */
-import type { Ground, Scenario } from '../ground.js'
+import type { ScenarioRun, Scenario } from '../scenario-run.js'
 
 export const broker: Scenario = {
   name: 'broker',
@@ -40,7 +40,7 @@ export const brokerAndKills: Scenario = {
   },
 }
 
-async function killBroker(ground: Ground): Promise<void> {
+async function killBroker(ground: ScenarioRun): Promise<void> {
   await ground.stack.broker!.kill()
   await ground.wait(0, 500)
   await ground.stack.broker!.restart()
@@ -48,7 +48,7 @@ async function killBroker(ground: Ground): Promise<void> {
 }
 
 /** Shorter and longer than a request, and than all that is waited for. */
-async function stopBroker(ground: Ground): Promise<void> {
+async function stopBroker(ground: ScenarioRun): Promise<void> {
   const { broker: handle } = ground.stack
   await handle!.pause()
   try {

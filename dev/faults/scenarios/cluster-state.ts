@@ -1,10 +1,10 @@
 /** What administrators do to a cluster: topics deleted, rights taken away, positions forgotten. */
 import { setTimeout as delay } from 'node:timers/promises'
 import kafkajs, { type AclEntry } from 'kafkajs'
-import { withAdmin } from '../../../test/support/kafka.js'
+import { withAdmin } from '../../kafka/topics.js'
 import { everythingOn } from '../found.js'
-import type { Ground, Scenario } from '../ground.js'
-import type { Topic } from '../oracle.js'
+import type { ScenarioRun, Scenario } from '../scenario-run.js'
+import type { Topic } from '../../oracle/oracle.js'
 
 // Node finds no names for these in the CommonJS module.
 const { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } = kafkajs
@@ -42,7 +42,7 @@ export const topics: Scenario = {
 
 /** Resources of the connector, each with the operation that is denied. */
 const RIGHTS = (
-  ground: Ground,
+  ground: ScenarioRun,
   journalId: string,
 ): readonly Pick<AclEntry, 'resourceType' | 'resourceName' | 'operation'>[] => [
   { resourceType: AclResourceTypes.TOPIC, resourceName: ground.trial.topics.dlr, operation: AclOperationTypes.WRITE },
@@ -126,12 +126,12 @@ export const positionAtWorst: Scenario = {
   },
 }
 
-async function forgetPosition(ground: Ground): Promise<void> {
+async function forgetPosition(ground: ScenarioRun): Promise<void> {
   const group = `dlr-mo-connector.${ground.trial.name}.${await journalIdOf(ground)}`
   await withAdmin(ground.stack.brokers, (admin) => admin.deleteGroups([group]))
   ground.count('position deleted')
 }
 
-async function journalIdOf({ trial }: Ground): Promise<string> {
+async function journalIdOf({ trial }: ScenarioRun): Promise<string> {
   return (await trial.log()).findLast(({ msg }) => msg === 'running')?.['journal'] as string
 }

@@ -1,10 +1,10 @@
 /** The disk is full, fails, or loses its power; the journal reaches its limit. */
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { KafkaProxy } from '../../../test/support/tcp-proxy.js'
-import { SmallDisk } from '../../../test/journal/support/small-disk.js'
-import type { Ground, Scenario } from '../ground.js'
-import { compile, remove } from '../native.js'
+import { KafkaProxy } from '../../fault-injection/kafka-proxy.js'
+import { SmallDisk } from '../../fault-injection/small-disk.js'
+import type { ScenarioRun, Scenario } from '../scenario-run.js'
+import { compile, remove } from '../../fault-injection/native-library.js'
 import { cutPower } from '../power-cut.js'
 
 const MIB = 1024 * 1024
@@ -58,7 +58,7 @@ export const journalLimit: Scenario = {
   name: 'journal-limit',
   about: 'Kafka out of reach until journal.maxBytes is reached, then back',
   async prepare({ brokers }) {
-    const proxy = await KafkaProxy.before(brokers[0]!)
+    const proxy = await KafkaProxy.startInFrontOf(brokers[0]!)
     return {
       proxy,
       change: ({ kafka, journal, sources }) => {
@@ -75,12 +75,12 @@ export const journalLimit: Scenario = {
     ground.load.start()
     for (let round = 0; round < ground.scaled(3); round++) {
       await ground.untilPublishingGoesOn()
-      proxy.judge(() => 'lose-request')
+      proxy.setRule(() => 'lose-request')
       await untilRefused(ground)
       await ground.wait(200, 1_000)
       if (ground.random.chance(0.5)) await ground.kill()
       if (!ground.isUp) await ground.start()
-      proxy.judge(() => 'pass')
+      proxy.setRule(() => 'pass')
       ground.count('journal full')
     }
     await ground.untilPublishingGoesOn()
@@ -157,7 +157,7 @@ export const power: Scenario = {
   },
 }
 
-async function untilRefused(ground: Ground): Promise<void> {
+async function untilRefused(ground: ScenarioRun): Promise<void> {
   for (const giveUpAt = Date.now() + 60_000; Date.now() < giveUpAt;) {
     if ((await ground.trial.status()).journal.refusal !== null) return
     await ground.wait(100, 100)

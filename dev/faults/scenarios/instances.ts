@@ -1,11 +1,12 @@
 /** Two processes under one instance name: the younger publishes, the older stops, and what each took comes out once. */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Connector, type ConnectorAddresses } from '../../demo/connector.js'
+import { ConnectorProcess, type ConnectorAddresses } from '../../connector/connector-process.js'
 import { freePort } from '../../ports.js'
-import { SevenCallbacks } from '../../simulators/seven.js'
-import { until, type TrialConfiguration } from '../../../test/support/trial.js'
-import type { Ground, Preparation, Scenario } from '../ground.js'
+import { SevenCallbacks } from '../../simulators/seven-callbacks.js'
+import { type TrialConfiguration } from '../../trial.js'
+import { until } from '../../wait.js'
+import type { ScenarioRun, Preparation, Scenario } from '../scenario-run.js'
 
 /** What a connector ends with that was replaced. */
 const REPLACED = 4
@@ -62,7 +63,7 @@ export const instances: Scenario = {
  * Of two one stops: the older – unless a request of its own was never answered, on a busy machine. Then it can't be
  * certain who fenced it and opens a new producer, and it is the younger one that is replaced (src/kafka/fencing.ts).
  */
-async function oneIsReplaced(ground: Ground, other: Other): Promise<void> {
+async function oneIsReplaced(ground: ScenarioRun, other: Other): Promise<void> {
   const { connector } = ground.trial
   await until(() => !ground.isUp || !other.isUp, PATIENCE)
   const stopped = [connector, other.connector].filter(({ exitCode }) => exitCode !== undefined)
@@ -73,22 +74,22 @@ async function oneIsReplaced(ground: Ground, other: Other): Promise<void> {
 }
 
 class Other {
-  readonly connector: Connector
+  readonly connector: ConnectorProcess
   readonly seven: SevenCallbacks
   readonly #addresses: ConnectorAddresses
 
-  private constructor(connector: Connector, seven: SevenCallbacks, addresses: ConnectorAddresses) {
+  private constructor(connector: ConnectorProcess, seven: SevenCallbacks, addresses: ConnectorAddresses) {
     this.connector = connector
     this.seven = seven
     this.#addresses = addresses
   }
 
-  static async beside({ trial, prepared }: Ground): Promise<Other> {
+  static async beside({ trial, prepared }: ScenarioRun): Promise<Other> {
     const folder = join(trial.folder, 'other')
     await mkdir(folder)
     const addresses = { callbacksPort: await freePort(), adminPort: await freePort() }
     const { sources, ...rest } = (prepared['configuration'] as () => TrialConfiguration)()
-    const connector = await Connector.configure(folder, addresses, {
+    const connector = await ConnectorProcess.configure(folder, addresses, {
       ...rest,
       callbacks: { host: '127.0.0.1', port: addresses.callbacksPort },
       admin: { port: addresses.adminPort },

@@ -1,8 +1,8 @@
 /** Journals that are not the one that was left: wiped, old, held by another instance; clocks that are wrong. */
 import { cpSync, existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { KafkaProxy } from '../../../test/support/tcp-proxy.js'
-import type { Scenario } from '../ground.js'
+import { KafkaProxy } from '../../fault-injection/kafka-proxy.js'
+import type { Scenario } from '../scenario-run.js'
 
 const CLOCK = { NODE_OPTIONS: `--import ${new URL('../preload/clock.mjs', import.meta.url).href}` }
 const HOUR = 3_600_000
@@ -17,7 +17,7 @@ export const journals: Scenario = {
   about: 'the journal wiped, or an old copy with unpublished entries put back, also with a clock that went backwards',
   only: 'exactly-once',
   async prepare({ brokers }) {
-    const proxy = await KafkaProxy.before(brokers[0]!)
+    const proxy = await KafkaProxy.startInFrontOf(brokers[0]!)
     return { proxy, change: ({ kafka }) => (kafka['brokers'] = [proxy.address]), end: () => proxy.close() }
   },
   async faults(ground) {
@@ -32,11 +32,11 @@ export const journals: Scenario = {
       const wiped = random.chance(0.4)
       if (!wiped) {
         // Entries that wait in the old copy.
-        proxy.judge(() => 'lose-request')
+        proxy.setRule(() => 'lose-request')
         await ground.wait(500, 1_500)
         await ground.kill()
         copyJournal(journal, copy)
-        proxy.judge(() => 'pass')
+        proxy.setRule(() => 'pass')
         await ground.start()
         await ground.wait(200, 1_000)
       }
@@ -52,11 +52,11 @@ export const journals: Scenario = {
       const behind = { env: { ...CLOCK, FAULT_CLOCK: String(-random.integer(1, 48) * HOUR) } }
       if (backwards && random.chance(0.5)) {
         // Entries are taken under numbers that were used, before their position can be read.
-        proxy.judge(() => 'lose-request')
+        proxy.setRule(() => 'lose-request')
         await ground.start(behind)
         await ground.wait(500, 1_500)
         await ground.kill()
-        proxy.judge(() => 'pass')
+        proxy.setRule(() => 'pass')
       }
       await ground.start(backwards ? behind : {})
       await ground.untilPublishingGoesOn()

@@ -1,6 +1,6 @@
 /** The connector dies: at any instant, and at each named step of the flow. */
-import type { Ground, Scenario } from '../ground.js'
-import { compile, remove } from '../native.js'
+import type { ScenarioRun, Scenario } from '../scenario-run.js'
+import { compile, remove } from '../../fault-injection/native-library.js'
 
 const STEPS_MODULE = new URL('../preload/steps.mjs', import.meta.url).href
 
@@ -75,14 +75,14 @@ export const diskSteps: Scenario = {
   },
 }
 
-async function dies(ground: Ground, env: Readonly<Record<string, string>>): Promise<boolean> {
+async function dies(ground: ScenarioRun, env: Readonly<Record<string, string>>): Promise<boolean> {
   await ground.launch({ env })
   const reached = await ground.untilDead(REACHED)
   if (reached) ground.count('step reached')
   return reached
 }
 
-const passage = ({ random }: Ground, step: string): number => {
+const passage = ({ random }: ScenarioRun, step: string): number => {
   if (ONCE.includes(step)) return 1
   if (OFTEN.includes(step)) return random.integer(1, 60)
   return random.integer(1, PAGES.includes(step) ? 10 : 5)

@@ -1,25 +1,25 @@
 /** What lies between the connector and the broker loses, delays, cuts and swallows. */
 import { Random } from '../../simulators/random.js'
-import { API, type Fate, KafkaProxy } from '../../../test/support/tcp-proxy.js'
-import type { FaultStack, Ground, Preparation, Scenario } from '../ground.js'
+import { API, type Handling, KafkaProxy } from '../../fault-injection/kafka-proxy.js'
+import type { FaultStack, ScenarioRun, Preparation, Scenario } from '../scenario-run.js'
 
 /** Answers that may be lost: all that matter to a transaction. */
 const HARMED: ReadonlySet<number> = new Set(Object.values(API))
 
 /** In percent of the requests. */
-const BAD: readonly (readonly [Fate, number])[] = [
+const BAD: readonly (readonly [Handling, number])[] = [
   ['lose-answer', 2.5],
   ['cut', 1],
   ['late-answer', 2],
   ['lose-request', 0.5],
   ['stall', 0.2],
 ]
-const COUNTED: readonly Fate[] = BAD.map(([fate]) => fate)
+const COUNTED: readonly Handling[] = BAD.map(([fate]) => fate)
 
 async function prepare({ brokers }: FaultStack, random: Random): Promise<Preparation> {
-  const proxy = await KafkaProxy.before(brokers[0]!)
+  const proxy = await KafkaProxy.startInFrontOf(brokers[0]!)
   const dice = new Random(random.integer(0, 2 ** 31))
-  proxy.judge((apiKey) => {
+  proxy.setRule((apiKey) => {
     let at = dice.next() * 100
     if (!HARMED.has(apiKey)) return 'pass'
     for (const [fate, percent] of BAD) if ((at -= percent) < 0) return fate
@@ -33,9 +33,9 @@ async function prepare({ brokers }: FaultStack, random: Random): Promise<Prepara
 }
 
 /** The network mends; how often what happened is noted. */
-function mend(ground: Ground): void {
+function mend(ground: ScenarioRun): void {
   const proxy = ground.prepared['proxy'] as KafkaProxy
-  proxy.judge(() => 'pass')
+  proxy.setRule(() => 'pass')
   for (const fate of COUNTED) ground.count(fate, proxy.counts[fate])
 }
 

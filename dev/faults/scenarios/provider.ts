@@ -1,7 +1,7 @@
 /** The provider is slow, hangs, cuts its answers, refuses, and never ends. */
 import type { Random } from '../../simulators/random.js'
 import type { MtargetFault } from '../../simulators/mtarget.js'
-import type { Scenario } from '../ground.js'
+import type { Scenario } from '../scenario-run.js'
 
 const FAULTS: readonly (readonly [string, (random: Random) => MtargetFault])[] = [
   ['late page', (random) => ({ latencyMs: random.integer(100, 900) })],

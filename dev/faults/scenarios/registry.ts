@@ -1,6 +1,6 @@
 /** The registry is away, slow, something else, or another one. */
-import { until } from '../../../test/support/trial.js'
-import type { Ground, Scenario } from '../ground.js'
+import { until } from '../../wait.js'
+import type { ScenarioRun, Scenario } from '../scenario-run.js'
 import { type Mood, RegistryProxy } from '../registry-proxy.js'
 
 /** What publishing must wait for, with which words, where the registry says what is not so. */
@@ -46,13 +46,13 @@ export const registry: Scenario = {
   },
 }
 
-async function isMet(ground: Ground, { mood, met }: RegistryProxy): Promise<void> {
+async function isMet(ground: ScenarioRun, { mood, met }: RegistryProxy): Promise<void> {
   const before = ground.counts.get(`registry ${mood}`) ?? 0
   await until(() => (met.get(mood) ?? 0) > before, PATIENCE)
   ground.count(`registry ${mood}`)
 }
 
-async function waitsFor(ground: Ground, reason: RegExp): Promise<void> {
+async function waitsFor(ground: ScenarioRun, reason: RegExp): Promise<void> {
   let found: { readonly state: string; readonly reason: string | null } | undefined
   await until(async () => {
     found = (await ground.trial.status()).publishing

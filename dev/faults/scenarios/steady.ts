@@ -1,7 +1,7 @@
 /** Half an hour of one load, with a broker that dies again and again: what grows, grows until it is seen. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { growth, look, type Phase, phaseOf, Watch } from '../gauges.js'
-import type { Ground, Scenario } from '../ground.js'
+import { growth, look, type Phase, phaseOf, Watch } from '../resource-samples.js'
+import type { ScenarioRun, Scenario } from '../scenario-run.js'
 
 /** Milliseconds from one death of the broker to the next, and how long it stays away. */
 const ROUND = 180_000
@@ -46,7 +46,7 @@ export const steady: Scenario = {
 }
 
 /** @returns what was seen, and the seconds from the broker's first answer until nothing waited any more */
-async function oneRound(ground: Ground): Promise<{ phase: Phase; drained: number }> {
+async function oneRound(ground: ScenarioRun): Promise<{ phase: Phase; drained: number }> {
   const ends = Date.now() + ROUND
   const { broker } = ground.stack
   const watch = new Watch(ground.trial)

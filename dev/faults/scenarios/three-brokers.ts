@@ -1,6 +1,6 @@
 /** Leaders and coordinators move; replicas are not enough for acks=all. */
-import { Cluster } from '../cluster.js'
-import type { Scenario } from '../ground.js'
+import { Cluster } from '../broker-cluster.js'
+import type { Scenario } from '../scenario-run.js'
 
 /** Of the three, those that may go. */
 const MORTAL = [1, 2] as const

@@ -1,7 +1,7 @@
 import { cp, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { waitForBroker } from '../ready.js'
-import { TRIAL_PROPERTIES } from '../trial-properties.js'
+import { waitForBroker } from '../readiness.js'
+import { TEST_BROKER_PROPERTIES } from '../broker-properties.js'
 import type { KafkaDistribution } from './distributions.js'
 import { JvmServer } from './server.js'
 
@@ -20,7 +20,7 @@ export async function prepareBroker(plan: BrokerPlan): Promise<JvmServer> {
   const data = join(plan.folder, 'kafka-data')
   const configuration = join(plan.folder, 'server.properties')
   await cp(plan.distribution.formatted, data, { recursive: true })
-  const lines = Object.entries({ ...singleNode(plan, data), ...TRIAL_PROPERTIES, ...plan.properties })
+  const lines = Object.entries({ ...singleNode(plan, data), ...TEST_BROKER_PROPERTIES, ...plan.properties })
   await writeFile(configuration, lines.map(([key, value]) => `${key}=${value}\n`).join(''))
 
   const address = `127.0.0.1:${plan.port}`

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { APICURIO_PATH, waitForRegistry } from '../ready.js'
+import { APICURIO_PATH, waitForRegistry } from '../readiness.js'
 import { JvmServer } from './server.js'
 
 export interface RegistryPlan {

@@ -6,7 +6,7 @@ import { parse, stringify } from 'yaml'
 import { freePort } from '../../../dev/ports.js'
 import { spawnGuarded } from '../../../dev/guarded-child.js'
 import type { GuardedChild } from '../../../dev/guarded-child.js'
-import { until } from '../../../dev/stack/ready.js'
+import { retryFor } from '../../../dev/wait.js'
 import { NAMESPACE, allOf, render } from './helm.js'
 import type { Values } from './helm.js'
 
@@ -72,7 +72,7 @@ export class Installation {
 
   /** Resolves when it takes callbacks. */
   async ready(child: GuardedChild): Promise<void> {
-    await until(
+    await retryFor(
       async () => {
         const answer = await fetch(`${this.admin}/readyz`)
         if (answer.status !== 200) throw new Error(`/readyz answered ${answer.status}`)

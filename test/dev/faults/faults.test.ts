@@ -3,10 +3,10 @@
  * here is made to fail again there, by the name and the seed in the complaint.
  */
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest'
-import { NO_OWN_STACK, ownStack, type OwnStack } from '../../support/own-stack.js'
-import { conduct } from '../../../dev/faults/conduct.js'
-import type { Delivery, FaultStack, Scenario } from '../../../dev/faults/ground.js'
-import { missing } from '../../../dev/faults/missing.js'
+import { OWN_STACK_UNAVAILABLE, startOwnStackIfPossible, type OwnStack } from '../../support/own-stack.js'
+import { runScenario } from '../../../dev/faults/run-scenario.js'
+import type { Delivery, FaultStack, Scenario } from '../../../dev/faults/scenario-run.js'
+import { missingPrerequisite } from '../../../dev/faults/prerequisites.js'
 import { SCENARIOS } from '../../../dev/faults/scenarios/index.js'
 
 vi.setConfig({ testTimeout: 300_000 })
@@ -31,7 +31,7 @@ const SHORT: Readonly<Record<string, number>> = {
 const scenario = (name: string): Scenario => SCENARIOS.find((each) => each.name === name)!
 
 async function expectSound(of: Scenario, stack: FaultStack, scale: number, delivery?: Delivery): Promise<void> {
-  const report = await conduct(of, stack, { seed: SEED, scale, ...(delivery && { delivery }) })
+  const report = await runScenario(of, stack, { seed: SEED, scale, ...(delivery && { delivery }) })
   expect(report.complaints, `${of.name}, seed ${SEED}`).toEqual([])
   expect(report.verdict.owed).toBeGreaterThan(50)
 }
@@ -42,7 +42,7 @@ describe('nothing is lost and nothing doubled:', () => {
   for (const [name, scale] of Object.entries(SHORT)) {
     const each = scenario(name)
     it(`${name}: ${each.about}`, async ({ skip }) => {
-      const reason = await missing(each, stack)
+      const reason = await missingPrerequisite(each, stack)
       if (reason !== null) skip(reason)
       await expectSound(each, stack, scale)
     })
@@ -55,12 +55,12 @@ describe('nothing is lost and nothing doubled:', () => {
 describe('nor when the broker itself dies:', () => {
   let stack: OwnStack | undefined
   beforeAll(async () => {
-    stack = await ownStack()
+    stack = await startOwnStackIfPossible()
   })
   afterAll(() => stack?.stop())
 
   it(`broker+kill: ${scenario('broker+kill').about}`, async ({ skip }) => {
-    if (!stack) return skip(NO_OWN_STACK)
+    if (!stack) return skip(OWN_STACK_UNAVAILABLE)
     await expectSound(scenario('broker+kill'), stack, 0.12)
   })
 })

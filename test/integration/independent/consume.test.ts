@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterEach, describe, expect, inject, it } from 'vitest'
-import type { Seen } from '../../../dev/demo/reader.js'
-import { ProviderData } from '../../../dev/simulators/data.js'
-import { expectOnceEach } from '../../support/books.js'
-import { startTrial, untilPublished, type Trial } from '../../support/trial.js'
+import type { TopicRecord } from '../../../dev/oracle/topic-reader.js'
+import { ProviderData } from '../../../dev/simulators/provider-data.js'
+import { expectEachItemOnce } from '../../support/trial-assertions.js'
+import { startTrial, untilPublished, type Trial } from '../../../dev/trial.js'
 
 const run = promisify(execFile)
 const SCRIPT = fileURLToPath(new URL('consume.py', import.meta.url))
@@ -54,11 +54,11 @@ describe('a consumer on librdkafka and fastavro', () => {
       const theirs = stdout
         .trimEnd()
         .split('\n')
-        .map((line) => JSON.parse(line) as Seen)
+        .map((line) => JSON.parse(line) as TopicRecord)
       const ours = await on.readAll()
       expect(theirs).toHaveLength(502)
       expect(byId(theirs)).toEqual(byId(ours))
-      expectOnceEach(
+      expectEachItemOnce(
         on,
         theirs.filter(({ topic }) => topic !== on.topics.deadLetter),
       )
@@ -75,7 +75,7 @@ const typeOf = ({ topics }: Trial, topic: string): string =>
       : 'sms.dead-letter.v1'
 
 /** Without the place on the topic, bytes as base64, in the order of ids. */
-const byId = (records: readonly Seen[]): unknown[] =>
+const byId = (records: readonly TopicRecord[]): unknown[] =>
   records
     .map(({ topic, key, headers, value }) => {
       const body = value['body']

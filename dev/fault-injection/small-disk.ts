@@ -1,0 +1,49 @@
+/** A disk that can be filled in a moment: a tmpfs, where this process may mount one. */
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+export class SmallDisk {
+  readonly path: string
+
+  /** @throws where mounting is not allowed */
+  constructor(bytes: number) {
+    this.path = mkdtempSync(join(tmpdir(), 'small-disk-'))
+    try {
+      execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', this.path], { stdio: 'ignore' })
+    } catch (error) {
+      rmdirSync(this.path)
+      throw error
+    }
+  }
+
+  get freeBytes(): number {
+    const { bavail, bsize } = statfsSync(this.path)
+    return bavail * bsize
+  }
+
+  /** Takes what is free, but for `leave` bytes. */
+  fill(leave = 0): void {
+    writeFileSync(join(this.path, 'filler'), Buffer.alloc(Math.max(0, this.freeBytes - leave)))
+  }
+
+  makeRoom(): void {
+    rmSync(join(this.path, 'filler'), { force: true })
+  }
+
+  unmount(): void {
+    execFileSync('umount', [this.path])
+    rmdirSync(this.path)
+  }
+}
+
+/** Why tests that need one are skipped; null where they can run. */
+export const mountError = ((): string | null => {
+  try {
+    new SmallDisk(1024 * 1024).unmount()
+    return null
+  } catch {
+    return 'this process may not mount a tmpfs'
+  }
+})()

@@ -1,0 +1,138 @@
+import { Random } from './random.js'
+import { randomText } from './texts.js'
+
+/** A row of a Mtarget queue, names as on the wire; every value a string. */
+export type MtargetRow = Record<string, string>
+
+/** What seven appends to the status URL. */
+export interface SevenReceipt {
+  msg_id: string
+  status: SevenStatus
+}
+
+/** `data` of seven's `sms_mo` webhook. */
+export interface SevenInbound {
+  id: string
+  sender: string
+  system: string
+  text: string
+  /** Unix seconds. */
+  time: string
+  message_type: 'SMS'
+}
+
+export const SEVEN_STATUSES = [
+  'DELIVERED',
+  'NOTDELIVERED',
+  'BUFFERED',
+  'TRANSMITTED',
+  'ACCEPTED',
+  'EXPIRED',
+  'REJECTED',
+  'FAILED',
+  'UNKNOWN',
+] as const
+export type SevenStatus = (typeof SEVEN_STATUSES)[number]
+
+const MTARGET_STATES: readonly (readonly [status: string, text: string])[] = [
+  ['0', 'WAITING'],
+  ['1', 'IN_PROGRESS'],
+  ['2', 'SENT_TO_OPERATOR'],
+  ['3', 'OK'],
+  ['3', 'OK'],
+  ['3', 'OK'],
+  ['4', 'REFUSED_BY_OPERATOR'],
+  ['6', 'ABSENT_SUBSCRIBER'],
+]
+
+/** Receipts and messages as the two providers would send them; the same seed gives the same ones. */
+export class ProviderData {
+  readonly #random: Random
+  #count = 0
+
+  constructor(seed = 1) {
+    this.#random = new Random(seed)
+  }
+
+  /** Receipts of a Mtarget queue. One ticket may serve two recipients, as with a batched send; no two rows are alike. */
+  mtargetReceipts(count: number): MtargetRow[] {
+    const rows: MtargetRow[] = []
+    let ticket = ''
+    for (let index = 0; index < count; index += 1) {
+      if (ticket === '' || !this.#random.chance(0.2)) ticket = this.#ticket()
+      const [status, statusText] = this.#random.pick(MTARGET_STATES)
+      rows.push({
+        MsgId: ticket,
+        Status: status,
+        StatusText: statusText,
+        DestinationAdress: this.#handset(),
+        OriginatedAddress: this.#random.pick(['MYSHOP', '36111', 'Café Noir']),
+        DeliveryDateTime: this.#time(),
+        ...(status === '4' || status === '6' ? { Reason: statusText, RSN: String(this.#random.integer(1, 99)) } : {}),
+      })
+    }
+    return rows
+  }
+
+  /** Messages of a Mtarget queue (`Status` 5). @param textField the name of the text, which no document gives */
+  mtargetMessages(count: number, textField = 'Content'): MtargetRow[] {
+    return Array.from({ length: count }, () => ({
+      MsgId: this.#ticket(),
+      Status: '5',
+      StatusText: 'MO',
+      DestinationAdress: '36111',
+      OriginatedAddress: this.#handset(),
+      DeliveryDateTime: this.#time(),
+      [textField]: randomText(this.#random),
+    }))
+  }
+
+  /** Receipts and messages in one queue, one message among `every`. */
+  mtargetMix(count: number, every = 5, textField = 'Content'): MtargetRow[] {
+    return Array.from({ length: count }, (_, index) => {
+      const rows = index % every === every - 1 ? this.mtargetMessages(1, textField) : this.mtargetReceipts(1)
+      return rows[0] ?? {}
+    })
+  }
+
+  /** Callbacks of seven, no pair of `msg_id` and `status` twice. */
+  sevenReceipts(count: number): SevenReceipt[] {
+    return Array.from({ length: count }, () => ({
+      msg_id: `77${this.#unique(9)}`,
+      status: this.#random.pick(SEVEN_STATUSES),
+    }))
+  }
+
+  sevenInbound(count: number): SevenInbound[] {
+    return Array.from({ length: count }, () => ({
+      id: this.#unique(7),
+      sender: this.#random.pick([`49${this.#random.digits(10)}`, `+49${this.#random.digits(10)}`, 'SMS']),
+      system: '491771783130',
+      text: randomText(this.#random),
+      time: String(1_780_000_000 + this.#count),
+      message_type: 'SMS',
+    }))
+  }
+
+  #ticket(): string {
+    return `${this.#random.hex(8)}-${this.#unique(8)}`
+  }
+
+  /** Digits that no other call of this object gives: random ones in front of a counter. */
+  #unique(digits: number): string {
+    this.#count += 1
+    const counter = String(this.#count).padStart(6, '0')
+    return this.#random.digits(Math.max(1, digits - counter.length)) + counter
+  }
+
+  /** A French or West African handset, written in one of the ways that Mtarget's answers show. */
+  #handset(): string {
+    const number = this.#random.chance(0.8) ? `336${this.#random.digits(8)}` : `22177${this.#random.digits(7)}`
+    return this.#random.pick(['+', '00', '']) + number
+  }
+
+  #time(): string {
+    const time = new Date(Date.UTC(2026, 0, 1) + this.#random.integer(0, 300 * 86_400) * 1_000)
+    return time.toISOString().slice(0, 19).replace('T', ' ')
+  }
+}
