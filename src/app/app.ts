@@ -117,7 +117,7 @@ export class App {
       syncPublished: replica && ((entries, signal) => replica.syncPublished(entries, signal)),
       observer: observePipeline(observe, {
         onRelease: () => this.#released(),
-        registryConfirms: () => gate.confirmed,
+        registryConfirms: () => gate.isConfirmed,
         personalData: config.log.personalData,
       }),
     })

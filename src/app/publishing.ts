@@ -35,10 +35,10 @@ export const kafkaSettings = (config: Config): KafkaSettings => ({ ...config.kaf
 
 export function buildEncoder(config: Config, clock: Clock, log: Logger): { encoder: AvroEncoder; gate: SchemaGate } {
   const gate = new SchemaGate({
-    api: new RegistryClient(config.registry),
+    client: new RegistryClient(config.registry),
     register: config.registry.register,
     subjects: subjectsOf(config),
-    remembered: new RememberedSchemaIds(config.journal.directory),
+    rememberedIds: new RememberedSchemaIds(config.journal.directory),
     clock,
     log,
   })

@@ -1,34 +1,35 @@
-/** Events as Avro records in Confluent's wire format. */
+/** Encodes events as Avro records in Confluent's wire format. */
 import { SchemaRegistry, SchemaType } from '@kafkajs/confluent-schema-registry'
-import type { DeadLetter, DeliveryReceipt, Event, InboundMessage } from '../core/event.js'
 import { messageOf } from '../core/errors.js'
+import type { DeadLetter, DeliveryReceipt, Event, InboundMessage } from '../core/event.js'
 import type { OutgoingRecord } from '../kafka/publisher.js'
-import { splitIntoParts, inPlaceOf, LONGEST_PART, partId, withShortenedDetail } from './dead-letters.js'
-import type { EncodedEvent, Encoder, Origin } from './encoder.js'
-import { cloudEventHeaders } from './headers.js'
 import type { SchemaGate, WriterSchemas } from '../registry/schema-gate.js'
-import type { EventKind } from '../registry/schemas.js'
-import { parseSchema } from '../registry/writer-schema.js'
+import { type EventKind, parseSchema } from '../registry/schemas.js'
+import { cloudEventsHeaders } from './cloudevents-headers.js'
+import { deadLetterInsteadOf, MAX_PART_BYTES, partId, splitIntoParts, withShortenedTexts } from './dead-letters.js'
+import type { EncodedEvent, Encoder, Origin } from './encoder.js'
 
 export interface AvroEncoderOptions {
-  readonly gate: Pick<SchemaGate, 'ready' | 'writers'>
+  readonly gate: Pick<SchemaGate, 'ready' | 'writerSchemas'>
   readonly topics: Readonly<Record<EventKind, string>>
-  /** What the broker takes as one record, by the measure of `recordBytes`. */
+  /** The largest record that the broker accepts, as measured by `recordBytes`. */
   readonly maxRecordBytes: number
-  /** How many bytes a record takes in a batch, headers and overhead counted. */
+  /** Returns the bytes that a record takes in a batch, headers and overhead included. */
   readonly recordBytes: (record: OutgoingRecord) => number
 }
 
-/** Body bytes that must fit beside all else, or the facts are shortened. */
-const LEAST_PART = 1024
-/** By how much length prefixes and part numbers of a full part may exceed those of an empty one. */
-const GROWTH = 32
+/** If less room than this is left for the body of a dead letter, its other texts are shortened. */
+const MIN_PART_BYTES = 1024
+/** Length prefixes and part numbers of a full part take up to so much more than those of an empty part. */
+const PART_OVERHEAD_BYTES = 32
+const NO_BYTES = Buffer.alloc(0)
 
 export class AvroEncoder implements Encoder {
   readonly #options: AvroEncoderOptions
-  /** Serves for the wire format. Its cache holds every id we write with, so it never asks a registry: the host is unused. */
+  /** Used for the wire format only. Its cache holds every id that is written, so it never connects to the host. */
   readonly #codec = new SchemaRegistry({ host: 'http://unused.invalid' })
-  #known: WriterSchemas | undefined
+  /** The schemas as of the last `ready`. Only their types are certain to be in the cache of the codec. */
+  #cachedSchemas: WriterSchemas | undefined
 
   constructor(options: AvroEncoderOptions) {
     this.#options = options
@@ -37,65 +38,60 @@ export class AvroEncoder implements Encoder {
   async ready(): Promise<void> {
     const { gate } = this.#options
     await gate.ready()
-    if (this.#known === gate.writers) return
-    for (const { id, schema } of Object.values(gate.writers)) {
-      // A parsed type instead of text: parsed here once, and by the same rules as everywhere else.
+    if (this.#cachedSchemas === gate.writerSchemas) return
+    for (const { id, schema } of Object.values(gate.writerSchemas)) {
+      // The cache accepts a parsed type, so the schema is parsed once and by the same rules as everywhere else.
       this.#codec.cache.setSchema(id, SchemaType.AVRO, parseSchema(schema))
     }
-    this.#known = gate.writers
+    this.#cachedSchemas = gate.writerSchemas
   }
 
   async encode(event: Event, origin: Origin): Promise<EncodedEvent> {
-    if (event.kind === 'dead-letter') return this.#deadLetter(event)
+    if (event.kind === 'dead-letter') return this.#encodeDeadLetter(event)
     const { maxRecordBytes, recordBytes } = this.#options
     let record: OutgoingRecord
     try {
-      record = await this.#record(event, keyOf(event), event.eventId)
+      record = await this.#encodeRecord(event, keyOf(event), event.eventId)
     } catch (error) {
-      // One event that its schema can't hold must not stand in the way of all others; its bytes are kept.
-      return this.#deadLetter(
-        inPlaceOf(event, origin, 'not-encodable', `the event does not fit its schema: ${messageOf(error)}`),
-      )
+      // One event that its schema can't hold must not block all others. Its bytes are kept in the dead letter.
+      const detail = `the event does not fit its schema: ${messageOf(error)}`
+      return this.#encodeDeadLetter(deadLetterInsteadOf(event, origin, 'not-encodable', detail))
     }
     const bytes = recordBytes(record)
     if (bytes <= maxRecordBytes) return { records: [record], deadLetter: null }
     const detail =
       `the ${event.kind === 'dlr' ? 'delivery receipt' : 'inbound message'} takes ${bytes} bytes as a record, ` +
       `${maxRecordBytes} fit; with a larger kafka.maxBatchBytes (and max.message.bytes of the topic) it can be replayed`
-    return this.#deadLetter(inPlaceOf(event, origin, 'too-large', detail))
+    return this.#encodeDeadLetter(deadLetterInsteadOf(event, origin, 'too-large', detail))
   }
 
-  /** Invariant 3: whatever its size, a dead letter finds room. */
-  async #deadLetter(letter: DeadLetter): Promise<EncodedEvent> {
+  /** Invariant 3: a dead letter of any size is published, in as many parts as it needs. */
+  async #encodeDeadLetter(letter: DeadLetter): Promise<EncodedEvent> {
     let fitting = letter
-    let room = await this.#roomBeside(letter)
-    if (room < LEAST_PART) {
-      fitting = withShortenedDetail(letter)
-      room = Math.max(1, await this.#roomBeside(fitting))
+    let partBytes = await this.#maxPartBytes(letter)
+    if (partBytes < MIN_PART_BYTES) {
+      fitting = withShortenedTexts(letter)
+      partBytes = Math.max(1, await this.#maxPartBytes(fitting))
     }
-    const parts = splitIntoParts(fitting, Math.min(LONGEST_PART, room))
-    const records = await Promise.all(parts.map((part) => this.#record(part, part.source, partId(part))))
+    const parts = splitIntoParts(fitting, Math.min(MAX_PART_BYTES, partBytes))
+    const records = await Promise.all(parts.map((part) => this.#encodeRecord(part, part.source, partId(part))))
     return { records, deadLetter: letter.reason }
   }
 
-  /** Body bytes that fit into a record beside everything else in it. */
-  async #roomBeside(letter: DeadLetter): Promise<number> {
+  /** Returns the bytes of body that fit into one record beside everything else in it. */
+  async #maxPartBytes(letter: DeadLetter): Promise<number> {
     const [empty] = splitIntoParts({ ...letter, body: NO_BYTES }, 1)
-    const record = await this.#record(empty!, letter.source, letter.eventId)
-    return this.#options.maxRecordBytes - this.#options.recordBytes(record) - GROWTH
+    const record = await this.#encodeRecord(empty!, letter.source, letter.eventId)
+    return this.#options.maxRecordBytes - this.#options.recordBytes(record) - PART_OVERHEAD_BYTES
   }
 
-  async #record(event: Event, key: string, id: string): Promise<OutgoingRecord> {
-    const { topics } = this.#options
-    // The writers of the last `ready`, not the gate's: only their types are certain to be in the codec's cache.
-    if (!this.#known) throw new Error('encode was called before ready() resolved')
-    const value = await this.#codec.encode(this.#known[event.kind].id, event)
-    return { topic: topics[event.kind], key, value, headers: cloudEventHeaders(event, id) }
+  async #encodeRecord(event: Event, key: string, id: string): Promise<OutgoingRecord> {
+    if (!this.#cachedSchemas) throw new Error('encode was called before ready() resolved')
+    const value = await this.#codec.encode(this.#cachedSchemas[event.kind].id, event)
+    return { topic: this.#options.topics[event.kind], key, value, headers: cloudEventsHeaders(event, id) }
   }
 }
 
-const NO_BYTES = Buffer.alloc(0)
-
-/** What must keep its order: the states of one message, the messages of one handset. */
+/** The record key keeps the order of the receipts of one message, and of the messages of one handset (invariant 4). */
 const keyOf = (event: DeliveryReceipt | InboundMessage): string =>
   event.kind === 'dlr' ? event.messageId : event.sender

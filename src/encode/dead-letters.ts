@@ -1,38 +1,38 @@
-/** Dead letters as records: cut where the body is long, and made of events that no record can hold. */
+/** Makes dead letters fit into records, and makes dead letters of events that no record can hold. */
 import type { DeadLetter, DeliveryReceipt, InboundMessage } from '../core/event.js'
 import type { Origin } from './encoder.js'
 
-/** Bytes of body that one record takes at most. */
-export const LONGEST_PART = 512 * 1024
-/** What the facts of a request may take before they are shortened to fit the smallest batches. */
-const LONGEST_FACT = 1024
+/** The bytes of body in one record, at most. */
+export const MAX_PART_BYTES = 512 * 1024
+/** The length of each text of a dead letter that is shortened to fit into the smallest batches. */
+const MAX_SHORTENED_CHARACTERS = 1024
 
-/** As the schema has it. */
+/** A dead letter with the fields of its schema. */
 export interface DeadLetterPart extends DeadLetter {
   readonly part: number
   readonly parts: number
 }
 
 /**
- * @param bytes of body per part, at least 1
- * @returns at least one part; joined in order their bodies are the body
+ * Splits a dead letter into at least one part. Joined in order, the bodies of the parts are the body.
+ * @param partBytes bytes of body in each part, at least 1
  */
-export function splitIntoParts(letter: DeadLetter, bytes: number): DeadLetterPart[] {
+export function splitIntoParts(letter: DeadLetter, partBytes: number): DeadLetterPart[] {
   const body = Buffer.from(letter.body.buffer, letter.body.byteOffset, letter.body.byteLength)
-  const parts = Math.max(1, Math.ceil(body.length / bytes))
+  const parts = Math.max(1, Math.ceil(body.length / partBytes))
   return Array.from({ length: parts }, (_, part) => ({
     ...letter,
-    body: body.subarray(part * bytes, (part + 1) * bytes),
+    body: body.subarray(part * partBytes, (part + 1) * partBytes),
     part,
     parts,
   }))
 }
 
-/** `ce_id`: the event's id, then `eventId/1` … */
+/** The `ce_id` of a part: `eventId` for the first, then `eventId/1`, `eventId/2` and so on. */
 export const partId = ({ eventId, part }: DeadLetterPart): string => (part === 0 ? eventId : `${eventId}/${part}`)
 
-/** The dead letter in place of an event that can't leave as what it is. */
-export const inPlaceOf = (
+/** Makes the dead letter that is published instead of an event. */
+export const deadLetterInsteadOf = (
   event: DeliveryReceipt | InboundMessage,
   origin: Origin,
   reason: string,
@@ -50,12 +50,14 @@ export const inPlaceOf = (
   body: origin.body,
 })
 
-/** With long facts cut, visibly: for batches so small that the facts alone would fill one. */
-export const withShortenedDetail = (letter: DeadLetter): DeadLetter => ({
+/** Shortens long texts, and says so in them, for batches so small that the texts alone would fill one. */
+export const withShortenedTexts = (letter: DeadLetter): DeadLetter => ({
   ...letter,
   detail: shorten(letter.detail),
-  request: Object.fromEntries(Object.entries(letter.request).map(([key, value]) => [key, shorten(value)])),
+  request: Object.fromEntries(Object.entries(letter.request).map(([name, value]) => [name, shorten(value)])),
 })
 
 const shorten = (text: string): string =>
-  text.length <= LONGEST_FACT ? text : `${text.slice(0, LONGEST_FACT).toWellFormed()}… (cut, ${text.length} characters)`
+  text.length <= MAX_SHORTENED_CHARACTERS
+    ? text
+    : `${text.slice(0, MAX_SHORTENED_CHARACTERS).toWellFormed()}… (cut, ${text.length} characters)`

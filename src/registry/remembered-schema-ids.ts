@@ -1,6 +1,7 @@
 /**
- * Schema ids that a registry once gave, in a file beside the journal: with them publishing can go on, and even begin,
- * while the registry is away. Keyed by registry, subject and schema, so that an id is never taken for another's.
+ * Schema ids from earlier answers of the registry, kept in a file beside the journal. With them publishing continues, or
+ * starts, while the registry is unreachable. The key of an id names registry, subject and schema, so that it is never
+ * used for another one.
  */
 import { readFileSync } from 'node:fs'
 import { mkdir, open, rename } from 'node:fs/promises'
@@ -8,53 +9,55 @@ import { dirname, join } from 'node:path'
 
 export interface RememberedSchemaId {
   readonly id: number
-  /** JSON text of the schema that the id stands for, where it is not our own; see `registry.register: false`. */
+  /** JSON text of the schema with this id, if it is not our own (`registry.register: false`). */
   readonly schema?: string
 }
 
-export interface IdKey {
-  /** The registry's, without credentials. */
+export interface SchemaIdKey {
+  /** Address of the registry, without credentials. */
   readonly url: string
   readonly subject: string
-  /** Of our own schema. */
+  /** Fingerprint of our own schema. */
   readonly fingerprint: string
 }
 
 const FILE = 'schema-ids.json'
-const textOf = ({ url, subject, fingerprint }: IdKey): string => [url, subject, fingerprint].join(' ')
 
 export class RememberedSchemaIds {
   readonly path: string
   readonly #ids: Map<string, RememberedSchemaId>
 
-  /** @param directory the journal's. A file that is missing or can't be read counts as empty. */
+  /** Reads the file. One that is missing or can't be read counts as empty. @param directory the journal's */
   constructor(directory: string) {
     this.path = join(directory, FILE)
-    this.#ids = new Map(Object.entries(read(this.path)))
+    this.#ids = new Map(Object.entries(readIds(this.path)))
   }
 
-  get(key: IdKey): RememberedSchemaId | undefined {
-    return this.#ids.get(textOf(key))
+  get(key: SchemaIdKey): RememberedSchemaId | undefined {
+    return this.#ids.get(formatKey(key))
   }
 
-  /** Durable when it resolves: the file is written beside, flushed, and put in place in one step. */
-  async set(entries: readonly (readonly [IdKey, RememberedSchemaId])[]): Promise<void> {
-    for (const [key, remembered] of entries) this.#ids.set(textOf(key), remembered)
-    await mkdir(dirname(this.path), { recursive: true })
-    const beside = `${this.path}.new`
-    const file = await open(beside, 'w', 0o644)
+  /** Resolves once the ids are durable: a new file is written, flushed and renamed over the old one. */
+  async set(entries: readonly (readonly [SchemaIdKey, RememberedSchemaId])[]): Promise<void> {
+    for (const [key, remembered] of entries) this.#ids.set(formatKey(key), remembered)
+    const directory = dirname(this.path)
+    await mkdir(directory, { recursive: true })
+    const temporaryPath = `${this.path}.new`
+    const file = await open(temporaryPath, 'w', 0o644)
     try {
       await file.writeFile(`${JSON.stringify(Object.fromEntries(this.#ids), null, 2)}\n`)
       await file.sync()
     } finally {
       await file.close()
     }
-    await rename(beside, this.path)
-    await flush(dirname(this.path))
+    await rename(temporaryPath, this.path)
+    await syncDirectory(directory)
   }
 }
 
-const flush = async (directory: string): Promise<void> => {
+const formatKey = ({ url, subject, fingerprint }: SchemaIdKey): string => [url, subject, fingerprint].join(' ')
+
+const syncDirectory = async (directory: string): Promise<void> => {
   const handle = await open(directory, 'r')
   try {
     await handle.sync()
@@ -63,12 +66,10 @@ const flush = async (directory: string): Promise<void> => {
   }
 }
 
-const read = (path: string): Record<string, RememberedSchemaId> => {
+const readIds = (path: string): Record<string, RememberedSchemaId> => {
   try {
-    const value: unknown = JSON.parse(readFileSync(path, 'utf8'))
-    return Object.fromEntries(
-      Object.entries(value as Record<string, RememberedSchemaId>).filter(([, { id }]) => Number.isInteger(id)),
-    )
+    const value = JSON.parse(readFileSync(path, 'utf8')) as Record<string, RememberedSchemaId>
+    return Object.fromEntries(Object.entries(value).filter(([, { id }]) => Number.isInteger(id)))
   } catch {
     return {}
   }

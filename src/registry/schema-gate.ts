@@ -1,158 +1,166 @@
 /**
- * The gate between us and the schema registry: nothing is published before every kind of record has a schema id that
- * the registry confirmed, in this run or, while the registry is away, in an earlier one.
+ * Lets records be published only when each kind of record has a schema id that the registry has confirmed, in this run
+ * or, while the registry is unreachable, in an earlier run.
  *
- *   unknown ──answers──────────────────▶ confirmed   (never asked again in this run)
- *      └─away, ids remembered─▶ remembered ──answers, same meaning──▶ confirmed
- *                                   └───────answers, other meaning──▶ SCHEMA_REFUSED until a restart finds it mended
+ *   unknown ──registry answers──────────────────────▶ confirmed   (not asked again in this run)
+ *      └─unreachable, ids remembered─▶ remembered ──answers, same schemas──▶ confirmed
+ *                                          └────────answers, other schemas─▶ SCHEMA_REFUSED until a restart succeeds
  *
- * While a gate is closed `ready` rejects and every call asks again.
+ * While the gate is closed, `ready` rejects, and each call asks the registry again.
  */
-import type { Logger } from 'pino'
 import type { Clock } from '../core/clock.js'
 import { ConnectorError, hasCode, messageOf } from '../core/errors.js'
-import { sameSchema } from './compatibility.js'
+import type { Log } from '../core/log.js'
+import { isSameSchema } from './compatibility.js'
 import type { RegistryClient } from './registry-client.js'
-import type { IdKey, RememberedSchemaId, RememberedSchemaIds } from './remembered-schema-ids.js'
-import { resolveWriterSchema, type WriterSchema } from './schema-resolution.js'
-import { type EventSchema, type EventKind, EVENT_KINDS } from './schemas.js'
+import type { RememberedSchemaId, RememberedSchemaIds, SchemaIdKey } from './remembered-schema-ids.js'
+import { type EventKind, type EventSchema, EVENT_KINDS } from './schemas.js'
+import { resolveWriterSchema, type WriterSchema } from './writer-schema.js'
 
 export interface Subject {
   readonly name: string
   readonly schema: EventSchema
 }
 
-export interface GateDeps {
-  readonly api: RegistryClient
+export interface SchemaGateDeps {
+  readonly client: RegistryClient
   /** Whether our schemas may be registered. */
   readonly register: boolean
   readonly subjects: Readonly<Record<EventKind, Subject>>
-  readonly remembered: RememberedSchemaIds
+  readonly rememberedIds: RememberedSchemaIds
   readonly clock: Clock
-  readonly log: Logger
+  readonly log: Log
 }
 
 export type WriterSchemas = Readonly<Record<EventKind, WriterSchema>>
 
-/** Milliseconds between two looks for a registry that is away, and what such a look may take. */
-const LOOK_AGAIN = 5_000
-const LOOK = 1_000
+/** Time between two attempts to reach a registry while remembered ids are used. */
+const RECHECK_INTERVAL_MS = 5_000
+/** The timeout of a request in such an attempt. */
+const RECHECK_TIMEOUT_MS = 1_000
 
 export class SchemaGate {
-  readonly #deps: GateDeps
+  readonly #deps: SchemaGateDeps
   #state: 'unknown' | 'remembered' | 'confirmed' = 'unknown'
-  #writers: WriterSchemas | undefined
-  #lookAgainAt = 0
-  /** The registry has said no: what is remembered counts no more, even if it goes away again. */
-  #barred = false
+  #writerSchemas: WriterSchemas | undefined
+  #recheckAt = 0
+  /** Once the registry has refused a schema, remembered ids are not used even if the registry becomes unreachable. */
+  #isRefused = false
 
-  constructor(deps: GateDeps) {
+  constructor(deps: SchemaGateDeps) {
     this.#deps = deps
   }
 
-  /** What to write with. Only there after `ready` has resolved once. */
-  get writers(): WriterSchemas {
-    if (!this.#writers) throw new Error('encode was called before ready() resolved')
-    return this.#writers
+  /** The schemas to write with. Available once `ready` has resolved. */
+  get writerSchemas(): WriterSchemas {
+    if (!this.#writerSchemas) throw new Error('writerSchemas was read before ready() resolved')
+    return this.#writerSchemas
   }
 
-  /** Whether the registry itself has confirmed the ids in this run. */
-  get confirmed(): boolean {
+  /** Whether the registry has confirmed the ids in this run. */
+  get isConfirmed(): boolean {
     return this.#state === 'confirmed'
   }
 
-  /** @throws ConnectorError SCHEMA_REFUSED, REGISTRY_UNREACHABLE, REGISTRY_REFUSED, SCHEMA_IDS_CHANGED */
+  /**
+   * Resolves when records may be published with `writerSchemas`.
+   * @throws ConnectorError SCHEMA_REFUSED, REGISTRY_UNREACHABLE, REGISTRY_REFUSED: publishing must wait;
+   *   SCHEMA_IDS_CHANGED: records that are encoded already must be encoded again
+   */
   async ready(): Promise<void> {
     if (this.#state === 'confirmed') return
-    if (this.#state === 'remembered' && this.#deps.clock.monotonic() < this.#lookAgainAt) return
+    if (this.#state === 'remembered' && this.#deps.clock.monotonic() < this.#recheckAt) return
     try {
-      if (this.#state === 'remembered') await this.#assertMeaningUnchanged()
+      if (this.#state === 'remembered') await this.#assertRememberedIdsUnchanged()
       await this.#confirm()
     } catch (error) {
-      if (hasCode(error, 'SCHEMA_REFUSED')) this.#barred = true
-      if (this.#barred || !hasCode(error, 'REGISTRY_UNREACHABLE') || !this.#recall(error)) throw error
+      if (hasCode(error, 'SCHEMA_REFUSED')) this.#isRefused = true
+      if (this.#isRefused || !hasCode(error, 'REGISTRY_UNREACHABLE') || !this.#useRememberedIds(error)) throw error
     }
   }
 
   async #confirm(): Promise<void> {
-    const { api, subjects, register, log } = this.#deps
-    const before = this.#writers
-    const writers = {} as Record<EventKind, WriterSchema>
+    const { client, subjects, register, log } = this.#deps
+    const previous = this.#writerSchemas
+    const current = {} as Record<EventKind, WriterSchema>
     for (const kind of EVENT_KINDS) {
-      writers[kind] = await resolveWriterSchema(api, subjects[kind].name, subjects[kind].schema, register)
+      const { name, schema } = subjects[kind]
+      current[kind] = await resolveWriterSchema(client, name, schema, register)
     }
-    this.#writers = writers
+    this.#writerSchemas = current
     this.#state = 'confirmed'
-    await this.#remember(writers)
-    log.info({ ids: describe(this.#deps.subjects, writers) }, 'the schema registry has confirmed our schemas')
-    const changed = before && EVENT_KINDS.filter((kind) => before[kind].id !== writers[kind].id)
-    if (changed && changed.length > 0) {
-      // Records that are already encoded carry the old ids: the rejection makes the caller encode them again.
+    await this.#rememberIds(current)
+    const ids = this.#formatIds(current)
+    log.info({ ids }, 'the schema registry has confirmed the schemas')
+    const isChanged = previous && EVENT_KINDS.some((kind) => previous[kind].id !== current[kind].id)
+    if (isChanged) {
+      // Records that are encoded already carry the old ids. This error makes the caller encode them again.
       throw new ConnectorError(
         'SCHEMA_IDS_CHANGED',
-        `the registry at ${api.url} no longer knows the schema ids that were remembered and has given new ones ` +
-          `(${describe(this.#deps.subjects, writers)}); records that were prepared with the old ones are made again`,
+        `the registry at ${client.url} no longer knows the remembered schema ids and has given new ones (${ids}); ` +
+          'records with the old ids are encoded again',
       )
     }
   }
 
-  /** Ids that were used while the registry was away must still mean what we wrote with them. */
-  async #assertMeaningUnchanged(): Promise<void> {
-    const { api, subjects, remembered } = this.#deps
+  /** Records may have been written with remembered ids, so these must still stand for the same schemas. */
+  async #assertRememberedIdsUnchanged(): Promise<void> {
+    const { client, subjects, rememberedIds } = this.#deps
     for (const kind of EVENT_KINDS) {
-      const { id, schema } = this.writers[kind]
-      const there = await api.schemaOf(id, LOOK)
-      if (there === undefined || sameSchema(there, schema)) continue
+      const { id, schema } = this.writerSchemas[kind]
+      const registered = await client.getSchema(id, RECHECK_TIMEOUT_MS)
+      if (registered === undefined || isSameSchema(registered, schema)) continue
       throw new ConnectorError(
         'SCHEMA_REFUSED',
         `schema id ${id}, remembered for subject ${subjects[kind].name}, stands for another schema in the registry at ` +
-          `${api.url}: is it the registry that the topics were written with? Put the right one back; or, if this one is ` +
-          `to be used from now on, delete ${remembered.path} and restart`,
+          `${client.url}. Check that it is the registry that the topics were written with, and restore that one; or, if ` +
+          `this one is to be used from now on, delete ${rememberedIds.path} and restart`,
       )
     }
   }
 
-  /** @returns whether every id is known from an earlier run */
-  #recall(error: unknown): boolean {
-    const { clock, log, remembered } = this.#deps
-    this.#lookAgainAt = clock.monotonic() + LOOK_AGAIN
+  /** @returns whether an id is remembered for each kind of record */
+  #useRememberedIds(error: unknown): boolean {
+    const { clock, log, rememberedIds, subjects } = this.#deps
+    this.#recheckAt = clock.monotonic() + RECHECK_INTERVAL_MS
     if (this.#state === 'remembered') return true
-    const writers = {} as Record<EventKind, WriterSchema>
+    const remembered = {} as Record<EventKind, WriterSchema>
     for (const kind of EVENT_KINDS) {
-      const found = remembered.get(this.#key(kind))
+      const found = rememberedIds.get(this.#keyOf(kind))
       if (!found) return false
-      writers[kind] = { id: found.id, schema: found.schema ?? this.#deps.subjects[kind].schema.text }
+      remembered[kind] = { id: found.id, schema: found.schema ?? subjects[kind].schema.text }
     }
-    this.#writers = writers
+    this.#writerSchemas = remembered
     this.#state = 'remembered'
     log.warn(
-      { error: messageOf(error), ids: describe(this.#deps.subjects, writers) },
-      'the schema registry is away: publishing with remembered ids',
+      { error: messageOf(error), ids: this.#formatIds(remembered) },
+      'the schema registry is unreachable: publishing with remembered schema ids',
     )
     return true
   }
 
-  async #remember(writers: WriterSchemas): Promise<void> {
-    const { log, remembered, subjects } = this.#deps
-    const entries = EVENT_KINDS.map((kind): [IdKey, RememberedSchemaId] => {
-      const { id, schema } = writers[kind]
-      return [this.#key(kind), schema === subjects[kind].schema.text ? { id } : { id, schema }]
+  async #rememberIds(writerSchemas: WriterSchemas): Promise<void> {
+    const { log, rememberedIds, subjects } = this.#deps
+    const entries = EVENT_KINDS.map((kind): [SchemaIdKey, RememberedSchemaId] => {
+      const { id, schema } = writerSchemas[kind]
+      return [this.#keyOf(kind), schema === subjects[kind].schema.text ? { id } : { id, schema }]
     })
     try {
-      await remembered.set(entries)
+      await rememberedIds.set(entries)
     } catch (error) {
       log.warn(
-        { error: messageOf(error), path: remembered.path },
-        'schema ids could not be written down: a start without the registry would wait for it',
+        { error: messageOf(error), path: rememberedIds.path },
+        'schema ids could not be saved: after a restart, publishing waits until the registry is reachable',
       )
     }
   }
 
-  #key(kind: EventKind): IdKey {
+  #keyOf(kind: EventKind): SchemaIdKey {
     const { name, schema } = this.#deps.subjects[kind]
-    return { url: this.#deps.api.url, subject: name, fingerprint: schema.fingerprint }
+    return { url: this.#deps.client.url, subject: name, fingerprint: schema.fingerprint }
+  }
+
+  #formatIds(writerSchemas: WriterSchemas): string {
+    return EVENT_KINDS.map((kind) => `${this.#deps.subjects[kind].name}=${writerSchemas[kind].id}`).join(', ')
   }
 }
-
-const describe = (subjects: GateDeps['subjects'], writers: WriterSchemas): string =>
-  EVENT_KINDS.map((kind) => `${subjects[kind].name}=${writers[kind].id}`).join(', ')

@@ -1,4 +1,4 @@
-/** The Avro schemas that events leave with: `schemas/*.avsc`, which lies beside `src` and `dist` alike. */
+/** The Avro schemas of the published records. They are in `schemas/*.avsc`, a folder beside both `src` and `dist`. */
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import avro from 'avsc'
@@ -8,12 +8,12 @@ export type EventKind = Event['kind']
 
 export interface EventSchema {
   readonly kind: EventKind
-  /** Full name: `sms.events.DeliveryReceipt`. */
+  /** Full name, for example `sms.events.DeliveryReceipt`. */
   readonly name: string
-  /** Compact JSON, docs included: what the registry gets. */
+  /** Compact JSON with docs, as it is registered. */
   readonly text: string
   readonly type: avro.Type
-  /** SHA-256 of the text, hex. */
+  /** SHA-256 of the text in hexadecimal. */
   readonly fingerprint: string
 }
 
@@ -25,25 +25,26 @@ const FILES: Readonly<Record<EventKind, string>> = {
 
 export const EVENT_KINDS = Object.keys(FILES) as EventKind[]
 
-/** Relative to this module, so that it is found from any working directory. */
-const load = (kind: EventKind): EventSchema => {
-  const schema = JSON.parse(
-    readFileSync(new URL(`../../schemas/${FILES[kind]}`, import.meta.url), 'utf8'),
-  ) as avro.Schema
-  const text = JSON.stringify(schema)
-  const type = avro.Type.forSchema(schema)
+/** The path is relative to this module, so that the file is found from any working directory. */
+const loadSchema = (kind: EventKind): EventSchema => {
+  const file = new URL(`../../schemas/${FILES[kind]}`, import.meta.url)
+  const text = JSON.stringify(JSON.parse(readFileSync(file, 'utf8')))
+  const type = parseSchema(text)
   return { kind, name: type.name!, text, type, fingerprint: createHash('sha256').update(text).digest('hex') }
 }
 
 export const loadSchemas = (): Readonly<Record<EventKind, EventSchema>> => ({
-  dlr: load('dlr'),
-  mo: load('mo'),
-  'dead-letter': load('dead-letter'),
+  dlr: loadSchema('dlr'),
+  mo: loadSchema('mo'),
+  'dead-letter': loadSchema('dead-letter'),
 })
+
+/** Parses the JSON text of a schema. Values of logical types are plain numbers. @throws Error if it is not Avro */
+export const parseSchema = (text: string): avro.Type => avro.Type.forSchema(JSON.parse(text) as avro.Schema)
 
 export type SubjectNaming = 'topic-name' | 'record-name' | 'topic-record-name'
 
-/** The registry's three usual strategies. */
+/** Names the subject of a schema by one of Confluent's three subject name strategies. */
 export function subjectOf(naming: SubjectNaming, topic: string, schema: EventSchema): string {
   switch (naming) {
     case 'topic-name':

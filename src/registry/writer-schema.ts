@@ -1,77 +1,148 @@
 /**
- * Whether events can be written with a schema that is not ours (`registry.register: false`) without losing anything.
- *
- * Stricter than Avro's own resolution, which would drop our extra fields, replace unknown symbols by a default and read
- * milliseconds as microseconds: here each of those is a reason to refuse.
+ * Finds the schema, and its id, that records of one kind are written with: looks it up in a subject, registers it where
+ * that is allowed, or refuses with a reason. The configuration of a subject is never changed.
  */
-import avro from 'avsc'
+import { ConnectorError, hasCode } from '../core/errors.js'
+import { findIncompatibilities, isSameSchema } from './compatibility.js'
+import { findDataLosses } from './data-loss.js'
+import type { RegistryClient, SchemaVersion } from './registry-client.js'
+import type { EventSchema } from './schemas.js'
 
-/** Kept apart from `long` while comparing, so that units are not mixed up. */
-class Unit extends avro.types.LogicalType {}
-const UNITS = [
-  'timestamp-millis',
-  'timestamp-micros',
-  'timestamp-nanos',
-  'local-timestamp-millis',
-  'local-timestamp-micros',
-  'time-micros',
-]
-
-/** A type that values may be written with: units, which avsc does not know, are plain numbers. */
-export const parseSchema = (schema: string): avro.Type => avro.Type.forSchema(JSON.parse(schema) as avro.Schema)
-
-/** What our values would lose if they were written as `theirs`; empty if nothing. Both are JSON texts. */
-export function findLosses(ours: string, theirs: string): string[] {
-  const logicalTypes = Object.fromEntries(UNITS.map((name) => [name, Unit]))
-  const parse = (text: string): avro.Type => avro.Type.forSchema(JSON.parse(text) as avro.Schema, { logicalTypes })
-  return compare(parse(ours), parse(theirs), '')
+export interface WriterSchema {
+  readonly id: number
+  /** JSON text of the schema with this id. */
+  readonly schema: string
 }
 
-function compare(ours: avro.Type, theirs: avro.Type, path: string): string[] {
-  const at = path === '' ? 'the schema' : path
-  if (theirs.typeName.startsWith('union:') || ours.typeName.startsWith('union:'))
-    return compareUnions(ours, theirs, path)
-  if (ours.typeName !== theirs.typeName) {
-    const widened = ours.typeName === 'int' && theirs.typeName === 'long'
-    const unitless = ours.typeName === 'logical:timestamp-millis' && theirs.typeName === 'long'
-    return widened || unitless ? [] : [`${at} is ${theirs.typeName} there, ${ours.typeName} here`]
-  }
-  if (ours instanceof avro.types.RecordType) return compareRecords(ours, theirs as avro.types.RecordType, path)
-  if (ours instanceof avro.types.MapType)
-    return compare(valuesOf(ours), valuesOf(theirs as avro.types.MapType), `${path}[…]`)
-  if (ours instanceof avro.types.EnumType) {
-    const known = new Set((theirs as avro.types.EnumType).symbols)
-    const missing = ours.symbols.filter((symbol) => !known.has(symbol))
-    return missing.length > 0 ? [`${at} has no ${missing.join(', ')}`] : []
-  }
-  return []
+/**
+ * Finds or registers the writer schema.
+ * @throws ConnectorError SCHEMA_REFUSED with subject, level, reason and what to do; REGISTRY_UNREACHABLE, REGISTRY_REFUSED
+ */
+export async function resolveWriterSchema(
+  client: RegistryClient,
+  subject: string,
+  schema: EventSchema,
+  register: boolean,
+): Promise<WriterSchema> {
+  const found = await findWriterSchema(client, subject, schema, register)
+  if (found) return found
+  await assertCompatible(client, subject, schema)
+  const id = await client.register(subject, schema.text)
+  return verifyId(client, subject, { id, schema: schema.text })
 }
 
-const valuesOf = (map: avro.types.MapType): avro.Type => map.valuesType as avro.Type
-
-function compareRecords(ours: avro.types.RecordType, theirs: avro.types.RecordType, path: string): string[] {
-  const found: string[] = []
-  if (ours.name !== theirs.name) found.push(`the record is named ${theirs.name} there, ${ours.name} here`)
-  for (const field of ours.fields) {
-    const there = theirs.field(field.name) as avro.types.Field | undefined
-    const name = path === '' ? field.name : `${path}.${field.name}`
-    if (there) found.push(...compare(field.type, there.type, name))
-    else found.push(`${name} is missing, its content would be lost`)
-  }
-  for (const field of theirs.fields) {
-    if (!ours.field(field.name) && field.defaultValue() === undefined)
-      found.push(`${field.name} is required there, unknown here`)
-  }
-  return found
+/**
+ * Checks what `resolveWriterSchema` would do, without registering anything.
+ * @returns the result in a few words
+ * @throws ConnectorError as `resolveWriterSchema`
+ */
+export async function inspectWriterSchema(
+  client: RegistryClient,
+  subject: string,
+  schema: EventSchema,
+  register: boolean,
+): Promise<string> {
+  const found = await findWriterSchema(client, subject, schema, register)
+  if (found) return `${found.schema === schema.text ? 'registered' : 'can be written'} with id ${found.id}`
+  await assertCompatible(client, subject, schema)
+  return 'compatible: run will register it'
 }
 
-function compareUnions(ours: avro.Type, theirs: avro.Type, path: string): string[] {
-  if (theirs.typeName === 'union:wrapped')
-    return [`${path} is a union there whose branches can't be told apart by value`]
-  const branches = (type: avro.Type): avro.Type[] =>
-    type instanceof avro.types.UnwrappedUnionType ? type.types : [type]
-  return branches(ours).flatMap((branch) => {
-    const attempts = branches(theirs).map((other) => compare(branch, other, path))
-    return attempts.some((attempt) => attempt.length === 0) ? [] : [`${path} can't hold ${branch.typeName} there`]
+/** Returns undefined if the subject does not hold our schema and we may register it. */
+async function findWriterSchema(
+  client: RegistryClient,
+  subject: string,
+  schema: EventSchema,
+  register: boolean,
+): Promise<WriterSchema | undefined> {
+  const id = await client.findId(subject, schema.text)
+  if (id !== undefined) return verifyId(client, subject, { id, schema: schema.text })
+  if (register) return undefined
+  const writable = await findWritableVersion(client, subject, schema)
+  return verifyId(client, subject, writable)
+}
+
+/**
+ * Verifies that the registry returns the same schema for the id. It may return another one if two registries are behind
+ * one address, if a cache is in between, or if its search accepts a similar schema; consumers could not read the records
+ * then. A registry that does not permit this request, or does not know the id, is trusted.
+ */
+async function verifyId(client: RegistryClient, subject: string, writer: WriterSchema): Promise<WriterSchema> {
+  const { id, schema } = writer
+  const registered = await client.getSchema(id).catch((error: unknown) => {
+    if (hasCode(error, 'REGISTRY_UNREACHABLE')) throw error
+    return undefined
   })
+  if (registered === undefined || isSameSchema(registered, schema)) return writer
+  throw new ConnectorError(
+    'SCHEMA_REFUSED',
+    `the registry at ${client.url} gives schema id ${id} for subject ${subject}, and another schema for that id. ` +
+      'Check that a single registry answers at that address; nothing is published until both agree',
+  )
+}
+
+/** Runs before a schema is registered, since some registries accept any schema where no rule is enforced on write. */
+async function assertCompatible(client: RegistryClient, subject: string, schema: EventSchema): Promise<void> {
+  const level = await client.getCompatibilityLevel(subject)
+  if (level === 'NONE') return
+  const isTransitive = level?.endsWith('_TRANSITIVE') ?? false
+  const result = await client.checkCompatibility(subject, schema.text, isTransitive ? 'all' : 'latest')
+  if (result.isCompatible) return
+  const reasons =
+    result.messages.length > 0 ? result.messages : await findReasons(client, subject, schema, level ?? '', isTransitive)
+  throw new ConnectorError(
+    'SCHEMA_REFUSED',
+    `${schema.name} is not compatible with subject ${subject} (level ${level ?? 'unknown'}): ` +
+      `${reasons.join('; ') || 'the registry gives no reason'}. ` +
+      'Use another topic or another registry.subjectNaming, or change the subject in the registry; nothing is published until then',
+  )
+}
+
+async function findReasons(
+  client: RegistryClient,
+  subject: string,
+  schema: EventSchema,
+  level: string,
+  isTransitive: boolean,
+): Promise<string[]> {
+  const versions = await client.listVersions(subject)
+  const reasons: string[] = []
+  for (const version of isTransitive ? versions : versions.slice(-1)) {
+    const earlier = await client.getVersion(subject, version)
+    const found = earlier ? findIncompatibilities(level, schema.text, earlier.schema) : []
+    reasons.push(...found.map((reason) => `version ${version}: ${reason}`))
+  }
+  return reasons
+}
+
+/** Finds the newest version of the subject that our events can be written with without losing data. */
+async function findWritableVersion(
+  client: RegistryClient,
+  subject: string,
+  schema: EventSchema,
+): Promise<WriterSchema> {
+  const versions = await client.listVersions(subject)
+  const reasons: string[] = []
+  for (const version of versions.reverse()) {
+    const found = await client.getVersion(subject, version)
+    if (!found) continue
+    const losses = lossesWith(found, schema)
+    if (losses.length === 0) return { id: found.id, schema: found.schema }
+    reasons.push(`version ${version}: ${losses.join(', ')}`)
+  }
+  const reason = versions.length === 0 ? 'there is no such subject' : reasons.join('; ')
+  throw new ConnectorError(
+    'SCHEMA_REFUSED',
+    `subject ${subject} holds no schema that ${schema.name} can be written with: ${reason}. ` +
+      'Register the one from the schemas folder there, or set registry.register: true',
+  )
+}
+
+const lossesWith = (version: SchemaVersion, schema: EventSchema): string[] => {
+  if (version.schemaType && version.schemaType !== 'AVRO') return [`it is ${version.schemaType}`]
+  try {
+    return findDataLosses(schema.text, version.schema)
+  } catch {
+    return ["its schema can't be read"]
+  }
 }

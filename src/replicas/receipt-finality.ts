@@ -2,8 +2,7 @@
 import type avro from 'avsc'
 import type { Clock } from '../core/clock.js'
 import type { RegistryClient } from '../registry/registry-client.js'
-import { loadSchemas } from '../registry/schemas.js'
-import { parseSchema } from '../registry/writer-schema.js'
+import { loadSchemas, parseSchema } from '../registry/schemas.js'
 
 /** Confluent's wire format: a zero byte and the schema's id before the Avro. */
 const HEADER = 5
@@ -15,7 +14,7 @@ const ASK_AGAIN = 30_000
  * asked for once more, and then closed.
  */
 export function createFinalityReader(
-  api: Pick<RegistryClient, 'schemaOf'>,
+  api: Pick<RegistryClient, 'getSchema'>,
   clock: Clock,
 ): (value: Buffer) => Promise<boolean> {
   const reader = loadSchemas().dlr.type
@@ -26,7 +25,7 @@ export function createFinalityReader(
     const known = readers.get(id)
     if (known !== undefined || clock.monotonic() < askAt) return known
     try {
-      const schema = await api.schemaOf(id)
+      const schema = await api.getSchema(id)
       if (schema === undefined) throw new Error(`the registry has no schema ${id}`)
       const resolver = reader.createResolver(parseSchema(schema))
       const read = (value: Buffer): boolean => isFinal(reader, resolver, value)

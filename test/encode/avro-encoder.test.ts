@@ -2,47 +2,48 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { maxRecordBytes, recordBytes } from '../../src/kafka/record-size.js'
 import type { Event } from '../../src/core/event.js'
+import type { AvroEncoder } from '../../src/encode/avro-encoder.js'
 import type { Origin } from '../../src/encode/encoder.js'
 import type { OutgoingRecord } from '../../src/kafka/publisher.js'
 import { deadLetter, message, receipt } from '../support/events.js'
-import { decode, IDS, MAX_BATCH, openEncoder, TOPICS } from './support.js'
+import { decodeRecord, IDS, MAX_BATCH, createEncoder, TOPICS } from './support.js'
 
 const origin: Origin = {
   body: Buffer.from('{"Status":"3"}'),
   facts: { method: 'POST', path: '/notification', query: 'a=b', 'content-type': 'application/json', status: '200' },
 }
 
-const encodeWith = async (encoder: Awaited<ReturnType<typeof openEncoder>>, event: Event, from: Origin) =>
+const encodeWith = async (encoder: AvroEncoder, event: Event, from: Origin) =>
   (await encoder.encode(event, from)).records
 
-/** What a record says of an event: all but what kind it is, which the schema says. */
+/** The fields of an event's record. It has no `kind`, because each kind has its own schema. */
 const fieldsOf = (event: Event): object => Object.fromEntries(Object.entries(event).filter(([name]) => name !== 'kind'))
 
-describe('an event as a record', () => {
-  it('is a delivery receipt with all its fields, keyed by message', async () => {
+describe('AvroEncoder', () => {
+  it('encodes a delivery receipt with all its fields, with the message id as key', async () => {
     const event = receipt()
-    const [record, ...more] = await encodeWith(await openEncoder(), event, origin)
+    const [record, ...more] = await encodeWith(await createEncoder(), event, origin)
     expect(more).toEqual([])
     expect(record).toMatchObject({ topic: TOPICS.dlr, key: event.messageId })
-    expect(decode(record!)).toEqual({ id: IDS.dlr, fields: fieldsOf(event) })
+    expect(decodeRecord(record!)).toEqual({ id: IDS.dlr, fields: fieldsOf(event) })
   })
 
-  it('is an inbound message with all its fields, keyed by handset', async () => {
+  it('encodes an inbound message with all its fields, with the sender as key', async () => {
     const event = message({ text: `${'ä'.repeat(1499)}😀` })
-    const [record] = await encodeWith(await openEncoder(), event, origin)
+    const [record] = await encodeWith(await createEncoder(), event, origin)
     expect(record).toMatchObject({ topic: TOPICS.mo, key: event.sender })
-    expect(decode(record!)).toEqual({ id: IDS.mo, fields: fieldsOf(event) })
+    expect(decodeRecord(record!)).toEqual({ id: IDS.mo, fields: fieldsOf(event) })
   })
 
-  it('is a dead letter with all its fields, keyed by source', async () => {
+  it('encodes a dead letter with all its fields, with the source as key', async () => {
     const event = deadLetter()
-    const [record] = await encodeWith(await openEncoder(), event, origin)
+    const [record] = await encodeWith(await createEncoder(), event, origin)
     expect(record).toMatchObject({ topic: TOPICS['dead-letter'], key: event.source })
-    expect(decode(record!)).toEqual({ id: IDS['dead-letter'], fields: { ...fieldsOf(event), part: 0, parts: 1 } })
+    expect(decodeRecord(record!)).toEqual({ id: IDS['dead-letter'], fields: { ...fieldsOf(event), part: 0, parts: 1 } })
   })
 
-  it('carries CloudEvents headers', async () => {
-    const encoder = await openEncoder()
+  it('adds CloudEvents headers to each kind of record', async () => {
+    const encoder = await createEncoder()
     const headersOf = async (event: Parameters<typeof encoder.encode>[0]) =>
       (await encodeWith(encoder, event, origin))[0]!.headers
     expect(await headersOf(receipt())).toEqual({
@@ -60,10 +61,10 @@ describe('an event as a record', () => {
     expect(await headersOf(deadLetter())).toMatchObject({ ce_type: 'sms.dead-letter.v1', ce_id: 'journal-1-0' })
   })
 
-  it('keeps a field that is called __proto__, which this reader would lose', async () => {
+  it('encodes a raw field with the name __proto__', async () => {
     const raw = JSON.parse('{"__proto__":"sent by somebody"}') as Record<string, string>
-    const [record] = await encodeWith(await openEncoder(), message({ raw }), origin)
-    // A map of one entry: count, key and value with their lengths, end; `raw` is the last field.
+    const [record] = await encodeWith(await createEncoder(), message({ raw }), origin)
+    // avsc can't decode this key. `raw` is the last field: a map of one entry is its count, key, value and an end mark.
     const last = Buffer.concat([
       Buffer.from([2, 18]),
       Buffer.from('__proto__'),
@@ -73,8 +74,8 @@ describe('an event as a record', () => {
     expect(record!.value.subarray(-last.length).equals(last)).toBe(true)
   })
 
-  it('survives whatever text a handset sends', async () => {
-    const encoder = await openEncoder()
+  it('encodes any text and any raw fields', async () => {
+    const encoder = await createEncoder()
     await fc.assert(
       fc.asyncProperty(
         fc.string({ unit: 'grapheme', maxLength: 200 }),
@@ -85,28 +86,34 @@ describe('an event as a record', () => {
         ),
         async (text, raw) => {
           const [record] = await encodeWith(encoder, message({ text, raw }), origin)
-          expect(decode(record!).fields).toMatchObject({ text })
-          expect(Object.entries(decode(record!).fields['raw'] as object).sort()).toEqual(Object.entries(raw).sort())
+          expect(decodeRecord(record!).fields).toMatchObject({ text })
+          expect(Object.entries(decodeRecord(record!).fields['raw'] as object).sort()).toEqual(
+            Object.entries(raw).sort(),
+          )
         },
       ),
       { numRuns: 40 },
     )
   })
 
-  it('is a dead letter instead when its schema can not hold it, and its bytes are kept', async () => {
-    const [record] = await encodeWith(await openEncoder(), receipt({ status: 'ODD' as 'UNKNOWN' }), origin)
+  it('encodes a dead letter with the original bytes if the schema can not hold the event', async () => {
+    const [record] = await encodeWith(await createEncoder(), receipt({ status: 'ODD' as 'UNKNOWN' }), origin)
     expect(record).toMatchObject({ topic: TOPICS['dead-letter'] })
-    expect(decode(record!).fields).toMatchObject({ reason: 'not-encodable', body: origin.body, request: origin.facts })
+    expect(decodeRecord(record!).fields).toMatchObject({
+      reason: 'not-encodable',
+      body: origin.body,
+      request: origin.facts,
+    })
   })
 })
 
-describe('an event that is too large for the broker', () => {
-  it('becomes a dead letter with the bytes and the request that it came from', async () => {
+describe('AvroEncoder with an event that is too large for the broker', () => {
+  it('encodes a dead letter with the original bytes and the facts of the request', async () => {
     const event = message({ text: 'x'.repeat(MAX_BATCH) })
-    const records = await encodeWith(await openEncoder(), event, origin)
+    const records = await encodeWith(await createEncoder(), event, origin)
     expect(records).toHaveLength(1)
     expect(records[0]).toMatchObject({ topic: TOPICS['dead-letter'], key: event.source })
-    const { fields } = decode(records[0]!)
+    const { fields } = decodeRecord(records[0]!)
     expect(fields).toMatchObject({
       eventId: event.eventId,
       reason: 'too-large',
@@ -117,10 +124,10 @@ describe('an event that is too large for the broker', () => {
     expect(fields['detail']).toMatch(/the inbound message takes \d+ bytes as a record, 921539 fit/)
   })
 
-  it('is told from one that just fits', async () => {
-    const encoder = await openEncoder()
+  it('encodes the event itself up to the exact limit', async () => {
+    const encoder = await createEncoder()
     const overhead = recordBytes((await encodeWith(encoder, message({ text: '', raw: {} }), origin))[0]!)
-    const largest = maxRecordBytes(MAX_BATCH) - overhead - 2 // the text's own length takes three bytes then, not one
+    const largest = maxRecordBytes(MAX_BATCH) - overhead - 2 // the length prefix of the text takes three bytes then, not one
     expect((await encodeWith(encoder, message({ text: 'x'.repeat(largest), raw: {} }), origin))[0]).toMatchObject({
       topic: TOPICS.mo,
     })
@@ -129,38 +136,38 @@ describe('an event that is too large for the broker', () => {
     })
   })
 
-  it('may be so for its key alone', async () => {
-    const records = await encodeWith(await openEncoder(), receipt({ messageId: 'x'.repeat(MAX_BATCH) }), origin)
+  it('encodes a dead letter if the key alone is too large', async () => {
+    const records = await encodeWith(await createEncoder(), receipt({ messageId: 'x'.repeat(MAX_BATCH) }), origin)
     expect(records[0]).toMatchObject({ topic: TOPICS['dead-letter'], key: 'mtarget-fr' })
   })
 })
 
 const joined = (records: readonly OutgoingRecord[]): Buffer =>
-  Buffer.concat(records.map((each) => decode(each).fields['body'] as Buffer))
+  Buffer.concat(records.map((each) => decodeRecord(each).fields['body'] as Buffer))
 
-describe('the parts of a dead letter', () => {
-  it('have one key and event id, numbers of their own, and hold 512 KiB each', async () => {
+describe('AvroEncoder with a long dead letter', () => {
+  it('splits it into numbered parts of 512 KiB with the same key and event id', async () => {
     const body = Buffer.alloc(1_300_000, 'abc')
-    const records = await encodeWith(await openEncoder(), deadLetter({ body }), origin)
-    expect(records.map((each) => decode(each).fields)).toMatchObject([
+    const records = await encodeWith(await createEncoder(), deadLetter({ body }), origin)
+    expect(records.map((each) => decodeRecord(each).fields)).toMatchObject([
       { eventId: 'journal-1-0', part: 0, parts: 3 },
       { eventId: 'journal-1-0', part: 1, parts: 3 },
       { eventId: 'journal-1-0', part: 2, parts: 3 },
     ])
     expect(records.map(({ headers }) => headers['ce_id'])).toEqual(['journal-1-0', 'journal-1-0/1', 'journal-1-0/2'])
     expect(new Set(records.map(({ key }) => key))).toEqual(new Set(['mtarget-fr']))
-    expect((decode(records[0]!).fields['body'] as Buffer).length).toBe(512 * 1024)
+    expect((decodeRecord(records[0]!).fields['body'] as Buffer).length).toBe(512 * 1024)
     expect(joined(records).equals(body)).toBe(true)
   })
 
-  it('are one for a body of exactly 512 KiB, and for none', async () => {
-    const encoder = await openEncoder()
+  it('encodes one part for a body of exactly 512 KiB, and for an empty body', async () => {
+    const encoder = await createEncoder()
     expect(await encodeWith(encoder, deadLetter({ body: Buffer.alloc(512 * 1024) }), origin)).toHaveLength(1)
     expect(await encodeWith(encoder, deadLetter({ body: Buffer.alloc(512 * 1024 + 1) }), origin)).toHaveLength(2)
     expect(await encodeWith(encoder, deadLetter({ body: new Uint8Array() }), origin)).toHaveLength(1)
   })
 
-  it('fit into the batches of any configuration and make up the body, whatever the facts', async () => {
+  it('splits it so that every part fits into a batch of any configured size, whatever the request facts', async () => {
     const long = fc.integer({ min: 0, max: 64 * 1024 }).map((length) => 'q'.repeat(length))
     await fc.assert(
       fc.asyncProperty(
@@ -168,7 +175,7 @@ describe('the parts of a dead letter', () => {
         fc.integer({ min: 20_000, max: 400_000 }),
         long,
         async (size, maxBatch, query) => {
-          const encoder = await openEncoder(maxBatch)
+          const encoder = await createEncoder(maxBatch)
           const body = Buffer.alloc(size, 'abcdefg')
           const records = await encodeWith(encoder, deadLetter({ body, request: { method: 'GET', query } }), origin)
           for (const record of records) expect(recordBytes(record)).toBeLessThanOrEqual(maxRecordBytes(maxBatch))
@@ -179,14 +186,14 @@ describe('the parts of a dead letter', () => {
     )
   })
 
-  it('say where facts were cut because nothing else would fit', async () => {
-    const encoder = await openEncoder(16 * 1024)
+  it('shortens long request facts and says so if they would fill the record', async () => {
+    const encoder = await createEncoder(16 * 1024)
     const [record] = await encodeWith(
       encoder,
       deadLetter({ request: { method: 'GET', query: 'q'.repeat(60_000) } }),
       origin,
     )
-    const { request } = decode(record!).fields as { request: Record<string, string> }
+    const { request } = decodeRecord(record!).fields as { request: Record<string, string> }
     expect(request).toMatchObject({ method: 'GET', query: `${'q'.repeat(1024)}… (cut, 60000 characters)` })
   })
 })

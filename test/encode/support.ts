@@ -18,13 +18,13 @@ const types = new Map(
   EVENT_KINDS.map((kind) => [IDS[kind], avro.Type.forSchema(JSON.parse(schemas[kind].text) as avro.Schema)]),
 )
 
-/** An encoder behind a gate that is open, with fixed ids. */
-export async function openEncoder(maxBatchBytes = MAX_BATCH): Promise<AvroEncoder> {
+/** Creates an encoder that is ready, with an open schema gate and fixed schema ids. */
+export async function createEncoder(maxBatchBytes = MAX_BATCH): Promise<AvroEncoder> {
   const writers = Object.fromEntries(
     EVENT_KINDS.map((kind) => [kind, { id: IDS[kind], schema: schemas[kind].text }]),
   ) as unknown as WriterSchemas
   const encoder = new AvroEncoder({
-    gate: { ready: () => Promise.resolve(), writers },
+    gate: { ready: () => Promise.resolve(), writerSchemas: writers },
     topics: TOPICS,
     maxRecordBytes: maxRecordBytes(maxBatchBytes),
     recordBytes,
@@ -33,8 +33,8 @@ export async function openEncoder(maxBatchBytes = MAX_BATCH): Promise<AvroEncode
   return encoder
 }
 
-/** A value as a consumer reads it that knows nothing of the encoder: frame taken apart by hand, Avro by avsc. */
-export function decode({ value }: OutgoingRecord): { id: number; fields: Record<string, unknown> } {
+/** Decodes a value like an independent consumer: the wire format by hand, and the Avro record by avsc. */
+export function decodeRecord({ value }: OutgoingRecord): { id: number; fields: Record<string, unknown> } {
   if (value[0] !== 0) throw new Error('not in Confluent wire format')
   const id = value.readInt32BE(1)
   return { id, fields: { ...(types.get(id)!.fromBuffer(value.subarray(5)) as object) } }

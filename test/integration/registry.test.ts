@@ -1,4 +1,4 @@
-/** The gate before a real registry. */
+/** The schema gate with a real registry. */
 import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -37,8 +37,8 @@ const EARLIER = JSON.stringify({
   namespace: 'sms.events',
   fields: [{ name: 'eventId', type: 'string' }],
 })
-/** What a subject says of itself, that we must leave alone. */
-const configuration = (subject: string): Promise<Answer> => call('GET', `/config/${subject}`)
+/** Reads the configuration of a subject, which the connector must not change. */
+const readConfiguration = (subject: string): Promise<Answer> => call('GET', `/config/${subject}`)
 
 const setUp = (register = true) => {
   const name = randomUUID()
@@ -54,25 +54,25 @@ const setUp = (register = true) => {
     ]),
   ) as Record<EventKind, Subject>
   const directory = mkdtempSync(join(tmpdir(), 'registry-'))
-  const api = new RegistryClient({ url: inject('registryUrl') })
+  const client = new RegistryClient({ url: inject('registryUrl') })
   onTestFinished(async () => {
-    await api.close()
+    await client.close()
     rmSync(directory, { recursive: true })
   })
-  const remembered = new RememberedSchemaIds(directory)
+  const rememberedIds = new RememberedSchemaIds(directory)
   const gate = new SchemaGate({
-    api,
+    client,
     register,
     subjects,
-    remembered,
+    rememberedIds,
     clock: systemClock,
     log: pino({ level: 'silent' }),
   })
   return { gate, topics, subject: subjects.dlr.name }
 }
 
-describe('with a real registry', () => {
-  it('registers schemas that others can read by id', async () => {
+describe('SchemaGate with a real registry', () => {
+  it('registers schemas by whose ids another client decodes records', async () => {
     const { gate, topics } = setUp()
     const encoder = new AvroEncoder({ gate, topics, maxRecordBytes: maxRecordBytes(900 * 1024), recordBytes })
     await encoder.ready()
@@ -86,54 +86,54 @@ describe('with a real registry', () => {
     expect({ ...((await reader.decode(record!.value)) as object) }).toEqual(fields)
   })
 
-  it('leaves a new subject without a configuration of its own', async () => {
+  it('does not configure a new subject', async () => {
     const { gate, subject } = setUp()
     await gate.ready()
     const untouched = `${subject}-untouched`
     await call('POST', `/subjects/${untouched}/versions`, { schema: EARLIER })
-    expect(await configuration(subject)).toEqual(await configuration(untouched))
+    expect(await readConfiguration(subject)).toEqual(await readConfiguration(untouched))
   })
 
   it.each(['FULL_TRANSITIVE', 'BACKWARD', 'NONE'])(
-    'registers under a subject at %s, and leaves it at that',
+    'registers a new version in a subject at level %s without changing the level',
     async (level) => {
       const { gate, subject } = setUp()
       const earlier = JSON.parse(schemas.dlr.text) as { fields: { name: string }[] }
-      // What an earlier release might have had: one field less, which has a default now.
+      // A schema of an earlier release without one field. The field has a default now.
       earlier.fields = earlier.fields.filter(({ name }) => name !== 'errorCode')
       await call('POST', `/subjects/${subject}/versions`, { schema: JSON.stringify(earlier) })
       await call('PUT', `/config/${subject}`, { compatibility: level })
       await gate.ready()
-      expect((await configuration(subject)).body).toEqual({ compatibilityLevel: level })
+      expect((await readConfiguration(subject)).body).toEqual({ compatibilityLevel: level })
       expect((await call('GET', `/subjects/${subject}/versions`)).body).toEqual([1, 2])
     },
   )
 
-  it('is refused with a reason where the subject forbids it, and registers nothing', async () => {
+  it('refuses with a reason and registers nothing if the subject forbids the schema', async () => {
     const { gate, subject } = setUp()
     await call('POST', `/subjects/${subject}/versions`, { schema: EARLIER })
     await call('PUT', `/config/${subject}`, { compatibility: 'BACKWARD' })
     const refused = gate.ready()
     await expect(refused).rejects.toMatchObject({ code: 'SCHEMA_REFUSED' })
-    await expect(refused).rejects.toThrow(new RegExp(`${subject} \\(level BACKWARD\\): .+\\. Give it another topic`))
+    await expect(refused).rejects.toThrow(new RegExp(`${subject} \\(level BACKWARD\\): .+\\. Use another topic`))
     expect((await call('GET', `/subjects/${subject}/versions`)).body).toEqual([1])
     await call('PUT', `/config/${subject}`, { compatibility: 'NONE' })
     await gate.ready()
   })
 
-  it('finds what is registered without the right to register', async () => {
+  it('refuses if it may not register and the subject holds no usable schema', async () => {
     const { gate, subject } = setUp(false)
     await expect(gate.ready()).rejects.toThrow(
       `${subject} holds no schema that sms.events.DeliveryReceipt can be written with`,
     )
   })
 
-  it('is told from a server that is none, and from a wrong path of its own', async () => {
+  it('reports an address that is not the root of a registry API', async () => {
     for (const path of ['', '/apis/nonsense']) {
-      const api = new RegistryClient({ url: `${new URL(inject('registryUrl')).origin}${path}` })
-      onTestFinished(() => api.close())
-      if (inject('registryUrl') !== api.url) {
-        await expect(api.lookup('any', '"string"')).rejects.toMatchObject({ code: 'REGISTRY_REFUSED' })
+      const wrong = new RegistryClient({ url: `${new URL(inject('registryUrl')).origin}${path}` })
+      onTestFinished(() => wrong.close())
+      if (inject('registryUrl') !== wrong.url) {
+        await expect(wrong.findId('any', '"string"')).rejects.toMatchObject({ code: 'REGISTRY_REFUSED' })
       }
     }
   })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { incompatibilities } from '../../src/registry/compatibility.js'
+import { findIncompatibilities } from '../../src/registry/compatibility.js'
 import { loadSchemas } from '../../src/registry/schemas.js'
 
 interface Schema {
@@ -14,27 +14,29 @@ const changed = (change: (schema: Schema) => void): string => {
 const retyped = (name: string, type: unknown): string =>
   changed(({ fields }) => (fields.find((field) => field.name === name)!.type = type))
 
-describe('why a schema may not follow another', () => {
-  it('is nothing where each can read the other', () => {
-    expect(incompatibilities('FULL', ours, ours)).toEqual([])
+describe('findIncompatibilities', () => {
+  it('finds nothing if each schema can read the other', () => {
+    expect(findIncompatibilities('FULL', ours, ours)).toEqual([])
   })
 
-  it('names the field, and both ways where both are broken', () => {
-    expect(incompatibilities('FULL', ours, retyped('eventId', 'long'))).toEqual([
+  it('names the field in both directions if both are incompatible', () => {
+    expect(findIncompatibilities('FULL', ours, retyped('eventId', 'long'))).toEqual([
       expect.stringMatching(/earlier schema would be unreadable: field eventId: .*long.*string/),
-      expect.stringMatching(/readers of the earlier schema could not read .*: field eventId: .*string.*long/),
+      expect.stringMatching(/readers of the earlier schema could not read new records: field eventId: .*string.*long/),
     ])
   })
 
-  it('names a field that only one of them has', () => {
+  it('names a field that only one of the schemas has', () => {
     const without = changed((schema) => (schema.fields = schema.fields.filter(({ name }) => name !== 'messageId')))
-    expect(incompatibilities('BACKWARD', ours, without)).toEqual([
-      expect.stringMatching(/field messageId is not in it/),
+    expect(findIncompatibilities('BACKWARD', ours, without)).toEqual([
+      expect.stringMatching(/field messageId is missing in the records/),
     ])
-    expect(incompatibilities('FORWARD', ours, without)).toEqual([])
+    expect(findIncompatibilities('FORWARD', ours, without)).toEqual([])
   })
 
-  it('is told of what is not Avro at all', () => {
-    expect(incompatibilities('BACKWARD', ours, '{"$schema":"http://json-schema.org/draft-07/schema#"}')).toHaveLength(1)
+  it('reports a schema that is not Avro', () => {
+    expect(
+      findIncompatibilities('BACKWARD', ours, '{"$schema":"http://json-schema.org/draft-07/schema#"}'),
+    ).toHaveLength(1)
   })
 })

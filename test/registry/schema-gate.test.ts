@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import pino from 'pino'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { RegistryClient, type RegistrySettings } from '../../src/registry/registry-client.js'
-import { inspectWriterSchema } from '../../src/registry/schema-resolution.js'
 import { SchemaGate, type Subject } from '../../src/registry/schema-gate.js'
 import { RememberedSchemaIds } from '../../src/registry/remembered-schema-ids.js'
 import { type EventKind, EVENT_KINDS, loadSchemas, subjectOf } from '../../src/registry/schemas.js'
+import { inspectWriterSchema } from '../../src/registry/writer-schema.js'
 import { ManualClock } from '../support/manual-clock.js'
 import { RegistryServer } from '../support/registry-server.js'
 import { TOPICS } from '../encode/support.js'
@@ -24,48 +24,48 @@ const NAMES = Object.values(subjects).map(({ name }) => name)
 let registry: RegistryServer
 let directory: string
 let clock: ManualClock
-let apis: RegistryClient[]
+let clients: RegistryClient[]
 
 beforeEach(async () => {
   registry = await RegistryServer.start()
   directory = mkdtempSync(join(tmpdir(), 'registry-'))
   clock = new ManualClock()
-  apis = []
+  clients = []
 })
 afterEach(async () => {
-  for (const api of apis) await api.close()
+  for (const client of clients) await client.close()
   await registry.stop()
   rmSync(directory, { recursive: true })
 })
 
-/** A gate as after a start of the program. */
-const gate = (more: Partial<RegistrySettings & { register: boolean }> = {}): SchemaGate => {
+/** Creates a gate as a start of the program does. */
+const createGate = (more: Partial<RegistrySettings & { register: boolean }> = {}): SchemaGate => {
   const { register = true, ...settings } = more
-  const api = new RegistryClient({ url: registry.url, ...settings })
-  apis.push(api)
+  const client = new RegistryClient({ url: registry.url, ...settings })
+  clients.push(client)
   const log = pino({ level: 'silent' })
-  return new SchemaGate({ api, register, subjects, remembered: new RememberedSchemaIds(directory), clock, log })
+  return new SchemaGate({ client, register, subjects, rememberedIds: new RememberedSchemaIds(directory), clock, log })
 }
-const idsOf = ({ writers }: SchemaGate): number[] => EVENT_KINDS.map((kind) => writers[kind].id)
+const idsOf = ({ writerSchemas }: SchemaGate): number[] => EVENT_KINDS.map((kind) => writerSchemas[kind].id)
 
-describe('the gate to the registry', () => {
-  it('registers what is not there, and asks no more once it is confirmed', async () => {
-    const first = gate()
+describe('SchemaGate', () => {
+  it('registers missing schemas, and sends no request once they are confirmed', async () => {
+    const first = createGate()
     await first.ready()
     expect(idsOf(first)).toEqual(NAMES.map((name) => registry.subjects.get(name)![0]))
     expect(NAMES.map((name) => registry.schemas.get(registry.subjects.get(name)![0]!))).toEqual(
       EVENT_KINDS.map((kind) => schemas[kind].text),
     )
-    const asked = registry.requests.length
-    registry.leave()
+    const requestCount = registry.requests.length
+    registry.disconnect()
     await first.ready()
-    expect(first.confirmed).toBe(true)
-    expect(registry.requests).toHaveLength(asked)
+    expect(first.isConfirmed).toBe(true)
+    expect(registry.requests).toHaveLength(requestCount)
   })
 
-  it('only looks, where everything is there', async () => {
-    for (const { name, schema } of Object.values(subjects)) registry.add(name, schema.text)
-    await gate().ready()
+  it('only reads if every schema is registered already', async () => {
+    for (const { name, schema } of Object.values(subjects)) registry.addVersion(name, schema.text)
+    await createGate().ready()
     expect(registry.requests).toEqual(
       NAMES.flatMap((name, index) => [
         `POST /apis/ccompat/v7/subjects/${name}`,
@@ -77,55 +77,60 @@ describe('the gate to the registry', () => {
   it.each([
     ['looked up', true],
     ['registered', false],
-  ])('stays shut while an id that was %s stands for another schema, and opens when it is ours', async (_how, there) => {
-    for (const { name, schema } of Object.values(subjects)) if (there) registry.add(name, schema.text)
-    const shut = gate()
-    registry.instead = (_method, path) =>
-      path.endsWith('/schemas/ids/2') ? { body: { schema: schemas.dlr.text } } : undefined
-    const refused = shut.ready()
-    await expect(refused).rejects.toMatchObject({ code: 'SCHEMA_REFUSED' })
-    await expect(refused).rejects.toThrow(/gives schema id 2 for subject sms\.mo-value, and another schema for that id/)
-    expect(() => shut.writers).toThrow()
-    expect(readdirSync(directory)).toEqual([])
-    registry.instead = () => undefined
-    await shut.ready()
-  })
+  ])(
+    'rejects while an id that was %s stands for another schema, and resolves once it stands for ours',
+    async (_how, isRegistered) => {
+      for (const { name, schema } of Object.values(subjects)) if (isRegistered) registry.addVersion(name, schema.text)
+      const gate = createGate()
+      registry.overrideAnswer = (_method, path) =>
+        path.endsWith('/schemas/ids/2') ? { body: { schema: schemas.dlr.text } } : undefined
+      const refused = gate.ready()
+      await expect(refused).rejects.toMatchObject({ code: 'SCHEMA_REFUSED' })
+      await expect(refused).rejects.toThrow(
+        /gives schema id 2 for subject sms\.mo-value, and another schema for that id/,
+      )
+      expect(() => gate.writerSchemas).toThrow()
+      expect(readdirSync(directory)).toEqual([])
+      registry.overrideAnswer = () => undefined
+      await gate.ready()
+    },
+  )
 
   it.each([
     ['registered', true],
     ['can be written', false],
-  ])('is not believed by check either, when an id stands for another schema: %s', async (how, register) => {
+  ])('makes inspectWriterSchema reject an id that stands for another schema (%s)', async (how, register) => {
     const { name, schema } = subjects.dlr
-    const id = registry.add(name, register ? schema.text : schema.text.replaceAll('timestamp-millis', 'no-unit'))
-    const api = new RegistryClient({ url: registry.url })
-    apis.push(api)
-    await expect(inspectWriterSchema(api, name, schema, register)).resolves.toBe(`${how} with id ${id}`)
-    registry.instead = (_method, path) =>
+    const id = registry.addVersion(name, register ? schema.text : schema.text.replaceAll('timestamp-millis', 'no-unit'))
+    const client = new RegistryClient({ url: registry.url })
+    clients.push(client)
+    await expect(inspectWriterSchema(client, name, schema, register)).resolves.toBe(`${how} with id ${id}`)
+    registry.overrideAnswer = (_method, path) =>
       path.includes('/schemas/ids/') ? { body: { schema: schemas.mo.text } } : undefined
-    await expect(inspectWriterSchema(api, name, schema, register)).rejects.toMatchObject({ code: 'SCHEMA_REFUSED' })
+    await expect(inspectWriterSchema(client, name, schema, register)).rejects.toMatchObject({ code: 'SCHEMA_REFUSED' })
   })
 
-  it('tells units of time apart where nothing else differs', async () => {
-    registry.instead = (_method, path) =>
+  it('rejects a schema that differs in a unit of time only', async () => {
+    registry.overrideAnswer = (_method, path) =>
       path.endsWith('/schemas/ids/1')
         ? { body: { schema: schemas.dlr.text.replaceAll('timestamp-millis', 'timestamp-micros') } }
         : undefined
-    await expect(gate().ready()).rejects.toMatchObject({ code: 'SCHEMA_REFUSED' })
+    await expect(createGate().ready()).rejects.toMatchObject({ code: 'SCHEMA_REFUSED' })
   })
 
   it.each([
     [403, { error_code: 40301, message: 'User is denied' }],
     [404, { error_code: 40403, message: 'Schema not found' }],
     [404, 'no such path'],
-  ])('believes a registry that does not say what an id stands for: %i %j', async (status, body) => {
-    registry.instead = (_method, path) => (path.includes('/schemas/ids/') ? { status, body } : undefined)
-    const open = gate()
-    await open.ready()
-    expect(open.confirmed).toBe(true)
+  ])('trusts a registry that does not return the schema of an id: %i %j', async (status, body) => {
+    registry.overrideAnswer = (_method, path) => (path.includes('/schemas/ids/') ? { status, body } : undefined)
+    const gate = createGate()
+    await gate.ready()
+    expect(gate.isConfirmed).toBe(true)
   })
 
-  it('asks by the level that applies: the latest version, all of them, or not at all', async () => {
-    for (const [level, asked] of [
+  it('checks compatibility with the latest version, all versions or none, by the level of the subject', async () => {
+    for (const [level, checked] of [
       ['BACKWARD', '/versions/latest?verbose=true'],
       ['FULL_TRANSITIVE', '/versions?verbose=true'],
       ['NONE', undefined],
@@ -133,36 +138,36 @@ describe('the gate to the registry', () => {
       registry.subjects.clear()
       registry.requests.length = 0
       registry.level = level
-      await gate().ready()
+      await createGate().ready()
       const checks = registry.requests.filter((each) => each.includes('/compatibility/'))
       expect(checks).toEqual(
-        asked ? NAMES.map((name) => `POST /apis/ccompat/v7/compatibility/subjects/${name}${asked}`) : [],
+        checked ? NAMES.map((name) => `POST /apis/ccompat/v7/compatibility/subjects/${name}${checked}`) : [],
       )
       expect(registry.requests.some((each) => each.startsWith('PUT'))).toBe(false)
     }
   })
 
-  it('stays shut while a schema is incompatible, with subject, level and reason, and opens when it is no more', async () => {
+  it('rejects with subject, level and reason while a schema is incompatible, and resolves afterwards', async () => {
     registry.level = 'FULL'
-    registry.compatible = { is_compatible: false, messages: ['READER_FIELD_MISSING_DEFAULT_VALUE: eventId'] }
-    const shut = gate()
-    const refused = shut.ready()
+    registry.compatibility = { is_compatible: false, messages: ['READER_FIELD_MISSING_DEFAULT_VALUE: eventId'] }
+    const gate = createGate()
+    const refused = gate.ready()
     await expect(refused).rejects.toMatchObject({ code: 'SCHEMA_REFUSED' })
     await expect(refused).rejects.toThrow(
       /DeliveryReceipt.*sms\.dlr-value.*FULL.*READER_FIELD_MISSING_DEFAULT_VALUE: eventId/,
     )
     expect(registry.subjects.size).toBe(0)
-    registry.compatible = { is_compatible: true }
-    await shut.ready()
+    registry.compatibility = { is_compatible: true }
+    await gate.ready()
   })
 
-  it('finds the reason itself where the registry gives none', async () => {
-    registry.add(
+  it('finds the reason itself if the registry gives none', async () => {
+    registry.addVersion(
       'sms.dlr-value',
       JSON.stringify({ type: 'record', name: 'DeliveryReceipt', namespace: 'sms.events', fields: [] }),
     )
-    registry.compatible = { is_compatible: false }
-    await expect(gate().ready()).rejects.toThrow(/version 1: .*unreadable.*eventId/)
+    registry.compatibility = { is_compatible: false }
+    await expect(createGate().ready()).rejects.toThrow(/version 1: .*unreadable.*eventId/)
   })
 
   it.each<[string, number, unknown, string, RegExp]>([
@@ -181,7 +186,7 @@ describe('the gate to the registry', () => {
       /User is denied/,
     ],
     [
-      'an error of the registry',
+      'an internal error of the registry',
       500,
       { error_code: 50001, message: 'Error in the backend' },
       'REGISTRY_UNREACHABLE',
@@ -198,7 +203,7 @@ describe('the gate to the registry', () => {
       'SCHEMA_REFUSED',
       /Incompatible artifact/,
     ],
-    ['nonsense', 200, {}, 'REGISTRY_REFUSED', /no number "id"/],
+    ['an answer without an id', 200, {}, 'REGISTRY_REFUSED', /no number "id"/],
     [
       'an id that no record can carry',
       200,
@@ -207,103 +212,106 @@ describe('the gate to the registry', () => {
       /schema id 2147483648, which no record/,
     ],
     ['a negative id', 200, { id: -1 }, 'REGISTRY_REFUSED', /schema id -1, which no record/],
-    ['half an id', 200, { id: 1.5 }, 'REGISTRY_REFUSED', /schema id 1.5, which no record/],
-    ['an answer without an end', 200, ' '.repeat(17 * 1024 * 1024), 'REGISTRY_REFUSED', /more than 16777216 bytes/],
-  ])('tells %s for what it is', async (_what, status, body, code, message) => {
-    registry.instead = (method, path) =>
+    ['a fractional id', 200, { id: 1.5 }, 'REGISTRY_REFUSED', /schema id 1.5, which no record/],
+    ['an answer that is too long', 200, ' '.repeat(17 * 1024 * 1024), 'REGISTRY_REFUSED', /more than 16777216 bytes/],
+  ])('reports %s with its own error code and reason', async (_what, status, body, code, message) => {
+    registry.overrideAnswer = (method, path) =>
       method === 'POST' && path.includes('/subjects/') ? { status, body } : undefined
-    const refused = gate().ready()
+    const refused = createGate().ready()
     await expect(refused).rejects.toMatchObject({ code })
     await expect(refused).rejects.toThrow(message)
   })
 
-  it('shows who it is', async () => {
+  it('sends credentials from the settings or from the URL', async () => {
     const basic = `Basic ${Buffer.from('me:geheim ü').toString('base64')}`
-    await gate({ auth: { username: 'me', password: 'geheim ü' } }).ready()
+    await createGate({ auth: { username: 'me', password: 'geheim ü' } }).ready()
     expect(new Set(registry.authorizations)).toEqual(new Set([basic]))
     registry.authorizations.length = 0
-    await gate({ auth: { token: 'abc' } }).ready()
+    await createGate({ auth: { token: 'abc' } }).ready()
     expect(new Set(registry.authorizations)).toEqual(new Set(['Bearer abc']))
     registry.authorizations.length = 0
-    await gate({ url: registry.url.replace('//', '//me:geheim%20%C3%BC@') }).ready()
+    await createGate({ url: registry.url.replace('//', '//me:geheim%20%C3%BC@') }).ready()
     expect(new Set(registry.authorizations)).toEqual(new Set([basic]))
   })
 
-  it('never puts credentials into a message, and takes a slash at the end', async () => {
-    const api = new RegistryClient({ url: 'http://me:secret@127.0.0.1:1/apis/ccompat/v7/' })
-    apis.push(api)
-    expect(api.url).toBe('http://127.0.0.1:1/apis/ccompat/v7')
-    await expect(api.lookup('s', '{}')).rejects.not.toThrow('secret')
+  it('never puts credentials into a message, and accepts a trailing slash in the URL', async () => {
+    const client = new RegistryClient({ url: 'http://me:secret@127.0.0.1:1/apis/ccompat/v7/' })
+    clients.push(client)
+    expect(client.url).toBe('http://127.0.0.1:1/apis/ccompat/v7')
+    await expect(client.findId('s', '{}')).rejects.not.toThrow('secret')
   })
 
-  it('does not wait long for a registry that never answers', async () => {
-    const api = new RegistryClient({ url: registry.url })
-    apis.push(api)
-    registry.instead = () => 'silence'
-    await expect(api.schemaOf(1, 50)).rejects.toMatchObject({ code: 'REGISTRY_UNREACHABLE' })
+  it('gives up a request that is not answered within the timeout', async () => {
+    const client = new RegistryClient({ url: registry.url })
+    clients.push(client)
+    registry.overrideAnswer = () => 'silence'
+    await expect(client.getSchema(1, 50)).rejects.toMatchObject({ code: 'REGISTRY_UNREACHABLE' })
   })
 })
 
-describe('without the right to register', () => {
-  it('takes the version that is ours', async () => {
-    for (const { name, schema } of Object.values(subjects)) registry.add(name, schema.text)
-    const looking = gate({ register: false })
-    await looking.ready()
-    expect(idsOf(looking)).toEqual(NAMES.map((name) => registry.subjects.get(name)![0]))
+describe('SchemaGate with register: false', () => {
+  it('uses the version that is our schema', async () => {
+    for (const { name, schema } of Object.values(subjects)) registry.addVersion(name, schema.text)
+    const gate = createGate({ register: false })
+    await gate.ready()
+    expect(idsOf(gate)).toEqual(NAMES.map((name) => registry.subjects.get(name)![0]))
   })
 
-  it('takes the newest that our events can be written with, and registers nothing', async () => {
+  it('uses the newest version that our events can be written with, and registers nothing', async () => {
     for (const { name, schema } of Object.values(subjects)) {
-      registry.add(name, JSON.stringify({ ...(JSON.parse(schema.text) as object), doc: 'older' }))
-      registry.add(name, JSON.stringify({ ...(JSON.parse(schema.text) as object), doc: 'newer' }))
-      registry.add(name, JSON.stringify({ ...(JSON.parse(schema.text) as object), fields: [] }))
+      registry.addVersion(name, JSON.stringify({ ...(JSON.parse(schema.text) as object), doc: 'older' }))
+      registry.addVersion(name, JSON.stringify({ ...(JSON.parse(schema.text) as object), doc: 'newer' }))
+      registry.addVersion(name, JSON.stringify({ ...(JSON.parse(schema.text) as object), fields: [] }))
     }
-    const looking = gate({ register: false })
-    await looking.ready()
-    expect(idsOf(looking)).toEqual(NAMES.map((name) => registry.subjects.get(name)![1]))
-    expect(looking.writers.dlr.schema).toContain('newer')
+    const gate = createGate({ register: false })
+    await gate.ready()
+    expect(idsOf(gate)).toEqual(NAMES.map((name) => registry.subjects.get(name)![1]))
+    expect(gate.writerSchemas.dlr.schema).toContain('newer')
     expect(registry.requests.some((each) => each.endsWith('/versions') && each.startsWith('POST'))).toBe(false)
   })
 
-  it('stays shut with reasons where there is none', async () => {
-    await expect(gate({ register: false }).ready()).rejects.toThrow(
+  it('rejects with the reason of each version if none can be used', async () => {
+    await expect(createGate({ register: false }).ready()).rejects.toThrow(
       /sms\.dlr-value holds no schema.*there is no such subject/,
     )
-    registry.add('sms.dlr-value', JSON.stringify({ type: 'record', name: 'sms.events.DeliveryReceipt', fields: [] }))
-    registry.add('sms.dlr-value', 'no JSON')
-    const refused = gate({ register: false }).ready()
+    registry.addVersion(
+      'sms.dlr-value',
+      JSON.stringify({ type: 'record', name: 'sms.events.DeliveryReceipt', fields: [] }),
+    )
+    registry.addVersion('sms.dlr-value', 'no JSON')
+    const refused = createGate({ register: false }).ready()
     await expect(refused).rejects.toMatchObject({ code: 'SCHEMA_REFUSED' })
     await expect(refused).rejects.toThrow(/version 2: its schema can't be read; version 1: eventId is missing/)
   })
 })
 
-describe('while the registry is away', () => {
-  const LOOK_AGAIN = 5_000
+describe('SchemaGate while the registry is unreachable', () => {
+  const RECHECK_INTERVAL = 5_000
 
-  it('stays shut if no id is known', async () => {
-    registry.leave()
-    await expect(gate().ready()).rejects.toMatchObject({ code: 'REGISTRY_UNREACHABLE' })
+  it('rejects if no id is remembered', async () => {
+    registry.disconnect()
+    await expect(createGate().ready()).rejects.toMatchObject({ code: 'REGISTRY_UNREACHABLE' })
   })
 
-  it('opens with the ids of an earlier run, and has them confirmed as soon as it is back', async () => {
-    const before = gate()
+  it('uses the ids of an earlier run, and confirms them when the registry is back', async () => {
+    const before = createGate()
     await before.ready()
-    registry.leave()
-    const after = gate()
+    registry.disconnect()
+    const after = createGate()
     await after.ready()
-    expect([idsOf(after), after.confirmed]).toEqual([idsOf(before), false])
+    expect([idsOf(after), after.isConfirmed]).toEqual([idsOf(before), false])
 
-    registry.comeBack()
+    registry.reconnect()
     registry.requests.length = 0
     await after.ready()
-    expect([registry.requests.length, after.confirmed]).toEqual([0, false]) // not asked every time
-    await clock.advance(LOOK_AGAIN)
+    expect([registry.requests.length, after.isConfirmed]).toEqual([0, false]) // the registry is not asked in every call
+    await clock.advance(RECHECK_INTERVAL)
     await after.ready()
-    expect(after.confirmed).toBe(true)
+    expect(after.isConfirmed).toBe(true)
   })
 
-  it('does not open with ids of another registry, subject or schema', async () => {
-    await gate().ready()
+  it('does not use ids of another registry, subject or schema', async () => {
+    await createGate().ready()
     const known = new RememberedSchemaIds(directory)
     const key = { url: registry.url, subject: 'sms.dlr-value', fingerprint: schemas.dlr.fingerprint }
     expect(known.get(key)).toEqual({ id: 1 })
@@ -312,73 +320,73 @@ describe('while the registry is away', () => {
     expect(known.get({ ...key, fingerprint: schemas.mo.fingerprint })).toBeUndefined()
   })
 
-  it('opens with a foreign schema that was found in an earlier run', async () => {
+  it('uses a schema of another owner that was found in an earlier run', async () => {
     for (const { name, schema } of Object.values(subjects)) {
-      registry.add(name, JSON.stringify({ ...(JSON.parse(schema.text) as object), doc: 'theirs' }))
+      registry.addVersion(name, JSON.stringify({ ...(JSON.parse(schema.text) as object), doc: 'theirs' }))
     }
-    await gate({ register: false }).ready()
-    registry.leave()
-    const after = gate({ register: false })
+    await createGate({ register: false }).ready()
+    registry.disconnect()
+    const after = createGate({ register: false })
     await after.ready()
-    expect(after.writers.dlr.schema).toContain('theirs')
+    expect(after.writerSchemas.dlr.schema).toContain('theirs')
   })
 
-  it('shuts for good when an id turns out to mean something else, even if the registry goes away again', async () => {
-    await gate().ready()
-    registry.leave()
-    const after = gate()
+  it('rejects for good once a remembered id stands for another schema, even if the registry becomes unreachable again', async () => {
+    await createGate().ready()
+    registry.disconnect()
+    const after = createGate()
     await after.ready()
-    registry.forget()
-    registry.add('somebody-elses', '"string"') // id 1
-    registry.comeBack()
-    await clock.advance(LOOK_AGAIN)
+    registry.reset()
+    registry.addVersion('somebody-elses', '"string"') // id 1
+    registry.reconnect()
+    await clock.advance(RECHECK_INTERVAL)
     const refused = after.ready()
     await expect(refused).rejects.toMatchObject({ code: 'SCHEMA_REFUSED' })
     await expect(refused).rejects.toThrow(/id 1.*sms\.dlr-value.*another schema.*schema-ids\.json/)
     expect([...registry.subjects.keys()]).toEqual(['somebody-elses'])
-    registry.leave()
-    await clock.advance(LOOK_AGAIN)
+    registry.disconnect()
+    await clock.advance(RECHECK_INTERVAL)
     await expect(after.ready()).rejects.toMatchObject({ code: 'REGISTRY_UNREACHABLE' })
   })
 
-  it('registers anew in a registry that has forgotten everything, and has what was encoded before thrown away', async () => {
-    await gate().ready()
-    registry.leave()
-    const after = gate()
+  it('registers again in a registry that has lost its data, and rejects once so that records are encoded again', async () => {
+    await createGate().ready()
+    registry.disconnect()
+    const after = createGate()
     await after.ready()
-    registry.forget()
+    registry.reset()
     registry.nextId = 40
-    registry.comeBack()
-    await clock.advance(LOOK_AGAIN)
-    await expect(after.ready()).rejects.toThrow(/sms\.dlr-value=40.*made again/)
+    registry.reconnect()
+    await clock.advance(RECHECK_INTERVAL)
+    await expect(after.ready()).rejects.toThrow(/sms\.dlr-value=40.*encoded again/)
     await after.ready()
-    expect([idsOf(after), after.confirmed]).toEqual([[40, 41, 42], true])
-    const later = gate()
+    expect([idsOf(after), after.isConfirmed]).toEqual([[40, 41, 42], true])
+    const later = createGate()
     await later.ready()
     expect(idsOf(later)).toEqual([40, 41, 42])
   })
 
-  it('does not use what is remembered when it refuses us', async () => {
-    await gate().ready()
-    registry.instead = () => ({ status: 401, body: { message: 'Unauthorized' } })
-    await expect(gate().ready()).rejects.toMatchObject({ code: 'REGISTRY_REFUSED' })
+  it('does not use remembered ids if the registry refuses the credentials', async () => {
+    await createGate().ready()
+    registry.overrideAnswer = () => ({ status: 401, body: { message: 'Unauthorized' } })
+    await expect(createGate().ready()).rejects.toMatchObject({ code: 'REGISTRY_REFUSED' })
   })
 
-  it('takes a spoilt file for an empty one, and mends it', async () => {
-    const first = gate()
+  it('treats a corrupt file as empty and replaces it', async () => {
+    const first = createGate()
     await first.ready()
     const { path } = new RememberedSchemaIds(directory)
     writeFileSync(path, readFileSync(path).subarray(0, 40))
-    await gate().ready()
+    await createGate().ready()
     expect(JSON.parse(readFileSync(path, 'utf8'))).toBeTypeOf('object')
     expect(readdirSync(directory)).toEqual(['schema-ids.json'])
   })
 
-  it('publishes even if ids can not be written down', async () => {
+  it('resolves even if ids can not be saved', async () => {
     rmSync(directory, { recursive: true })
     writeFileSync(directory, 'a file where the folder should be')
-    const open = gate()
-    await open.ready()
-    expect(open.confirmed).toBe(true)
+    const gate = createGate()
+    await gate.ready()
+    expect(gate.isConfirmed).toBe(true)
   })
 })

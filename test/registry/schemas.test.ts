@@ -19,27 +19,28 @@ interface Record {
 const schemas = loadSchemas()
 const parsed = (kind: keyof typeof schemas): Record => JSON.parse(schemas[kind].text) as Record
 
-/** A field's type as people write it. */
-const short = (type: unknown): string => {
-  if (Array.isArray(type)) return type.map(short).join('|')
+/** Formats the type of a field in a short form. */
+const formatType = (type: unknown): string => {
+  if (Array.isArray(type)) return type.map(formatType).join('|')
   if (typeof type === 'string') return type
   const { type: base, logicalType, values, symbols, default: fallback } = type as { [key: string]: string | undefined }
   if (logicalType) return logicalType
-  if (base === 'map') return `map<${short(values)}>`
+  if (base === 'map') return `map<${formatType(values)}>`
   if (base === 'enum') return `enum{${String(symbols)}} ${String(fallback)}`
   return String(base)
 }
-const table = (kind: keyof typeof schemas): string[] =>
+const listFields = (kind: keyof typeof schemas): string[] =>
   parsed(kind).fields.map(
-    (field) => `${field.name}: ${short(field.type)}${field.default === undefined ? '' : ` = ${String(field.default)}`}`,
+    (field) =>
+      `${field.name}: ${formatType(field.type)}${field.default === undefined ? '' : ` = ${String(field.default)}`}`,
   )
 
 const VIA = 'enum{PULL,CALLBACK,QUERY,OTHER} OTHER'
 
-// What consumers were promised. A change here is a change for all of them.
-describe('the schemas', () => {
-  it('have the fields of a delivery receipt', () => {
-    expect(table('dlr')).toEqual([
+// Consumers depend on these fields. A change here is a change for every consumer.
+describe('The record schemas', () => {
+  it('have the documented fields of a delivery receipt', () => {
+    expect(listFields('dlr')).toEqual([
       'eventId: string',
       'source: string',
       'provider: string',
@@ -58,8 +59,8 @@ describe('the schemas', () => {
     ])
   })
 
-  it('have the fields of an inbound message', () => {
-    expect(table('mo')).toEqual([
+  it('have the documented fields of an inbound message', () => {
+    expect(listFields('mo')).toEqual([
       'eventId: string',
       'source: string',
       'provider: string',
@@ -76,8 +77,8 @@ describe('the schemas', () => {
     ])
   })
 
-  it('have the fields of a dead letter', () => {
-    expect(table('dead-letter')).toEqual([
+  it('have the documented fields of a dead letter', () => {
+    expect(listFields('dead-letter')).toEqual([
       'eventId: string',
       'source: string',
       'provider: string',
@@ -92,7 +93,7 @@ describe('the schemas', () => {
     ])
   })
 
-  it('are named in one namespace and explain every field', () => {
+  it('are in one namespace and have a doc for every field', () => {
     expect(Object.values(schemas).map(({ name }) => name)).toEqual([
       'sms.events.DeliveryReceipt',
       'sms.events.InboundMessage',
@@ -103,7 +104,7 @@ describe('the schemas', () => {
     }
   })
 
-  it('are found from any working directory', () => {
+  it('are loaded from any working directory', () => {
     const script = `import { loadSchemas } from ${JSON.stringify(new URL('../../src/registry/schemas.ts', import.meta.url).href)}; console.log(loadSchemas().dlr.name)`
     const loader = import.meta.resolve('tsx')
     const printed = execFileSync(process.execPath, ['--import', loader, '--input-type=module', '-e', script], {
@@ -114,12 +115,12 @@ describe('the schemas', () => {
   })
 })
 
-describe('a subject', () => {
+describe('subjectOf', () => {
   it.each([
     ['topic-name', 'sms.dlr-value'],
     ['record-name', 'sms.events.DeliveryReceipt'],
     ['topic-record-name', 'sms.dlr-sms.events.DeliveryReceipt'],
-  ] as const)('is named by %s: %s', (naming, expected) => {
+  ] as const)('names the subject by strategy %s: %s', (naming, expected) => {
     expect(subjectOf(naming, 'sms.dlr', schemas.dlr)).toBe(expected)
   })
 })

@@ -1,6 +1,6 @@
 import type { Batch } from 'kafkajs'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { cloudEventHeaders } from '../../src/encode/headers.js'
+import { cloudEventsHeaders } from '../../src/encode/cloudevents-headers.js'
 import { Backlog } from '../../src/replicas/backlog.js'
 import { receipt } from '../support/events.js'
 import { RecordingLog } from '../support/recording-observers.js'
@@ -31,7 +31,7 @@ beforeEach(() => {
     open: async (since, take) => {
       if (refuses) throw refuses
       opened.push(since)
-      const headers = cloudEventHeaders(receipt({ eventId, source: 'seven-main' }), eventId)
+      const headers = cloudEventsHeaders(receipt({ eventId, source: 'seven-main' }), eventId)
       const message = { key: Buffer.from('m'), value: Buffer.alloc(0), headers, offset: '0' }
       await take({ topic: 'dlr', partition: 0, messages: [message] } as unknown as Batch)
       return {

@@ -2,7 +2,7 @@
 import type { KafkaMessage } from 'kafkajs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { cloudEventHeaders } from '../../src/encode/headers.js'
+import { cloudEventsHeaders } from '../../src/encode/cloudevents-headers.js'
 import { DuplicateDetector } from '../../src/replicas/duplicate-detector.js'
 import { readPublished } from '../../src/replicas/published-record.js'
 import { readNote, writeNote } from '../../src/replicas/watch-note.js'
@@ -20,22 +20,22 @@ const record = (key: string, headers: Record<string, string>): KafkaMessage => (
 describe('a published record', () => {
   it('tells its source, its identity, when it came, and of a receipt the message', () => {
     const dlr = receipt({ source: 'seven-main', provider: 'seven' })
-    expect(readPublished(record('77', cloudEventHeaders(dlr, dlr.eventId)))).toEqual({
+    expect(readPublished(record('77', cloudEventsHeaders(dlr, dlr.eventId)))).toEqual({
       source: 'seven-main',
       eventId: dlr.eventId,
       receivedAt: dlr.receivedAt,
       messageId: '77',
     })
     const mo = message()
-    expect(readPublished(record('+49', cloudEventHeaders(mo, mo.eventId)))?.messageId).toBeNull()
+    expect(readPublished(record('+49', cloudEventsHeaders(mo, mo.eventId)))?.messageId).toBeNull()
   })
 
   it('is passed over where it has no identity of its own, or is not ours', () => {
     const dlr = receipt()
-    expect(readPublished(record('77', cloudEventHeaders(dlr, 'journal-17-0')))).toBeUndefined()
-    expect(readPublished(record('77', cloudEventHeaders(dlr, `${dlr.eventId}/1`)))).toBeUndefined()
+    expect(readPublished(record('77', cloudEventsHeaders(dlr, 'journal-17-0')))).toBeUndefined()
+    expect(readPublished(record('77', cloudEventsHeaders(dlr, `${dlr.eventId}/1`)))).toBeUndefined()
     expect(readPublished(record('77', {}))).toBeUndefined()
-    expect(readPublished(record('77', { ...cloudEventHeaders(dlr, dlr.eventId), ce_time: 'noon' }))).toBeUndefined()
+    expect(readPublished(record('77', { ...cloudEventsHeaders(dlr, dlr.eventId), ce_time: 'noon' }))).toBeUndefined()
   })
 })
 

@@ -1,7 +1,7 @@
 /** What a follower makes of what all replicas publish; the topics are a list that a test grows. */
 import type { Batch, KafkaMessage } from 'kafkajs'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { cloudEventHeaders } from '../../src/encode/headers.js'
+import { cloudEventsHeaders } from '../../src/encode/cloudevents-headers.js'
 import { TopicFollower } from '../../src/replicas/topic-follower.js'
 import { RecordingLog } from '../support/recording-observers.js'
 import { receipt } from '../support/events.js'
@@ -58,7 +58,7 @@ const turns = async (): Promise<void> => {
 const record = (eventId: string, messageId: string, value: string, offset = 0, source = SOURCE): KafkaMessage => ({
   key: Buffer.from(messageId),
   value: Buffer.from(value),
-  headers: cloudEventHeaders(receipt({ eventId, source, receivedAt: clock.now() }), eventId),
+  headers: cloudEventsHeaders(receipt({ eventId, source, receivedAt: clock.now() }), eventId),
   timestamp: String(clock.now()),
   attributes: 0,
   offset: String(offset),

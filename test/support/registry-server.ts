@@ -1,6 +1,7 @@
 /**
- * A schema registry in a few lines, for answers that a real one does not give on demand: refusals, errors, silence, ids
- * that mean something else. What a real one does is tested with a real one.
+ * A small schema registry for answers that a real one does not give on demand: refusals, errors, no answer at all, and
+ * ids that stand for another schema. The behaviour of a real registry is tested with a real one, in
+ * test/integration/registry.test.ts.
  */
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { once } from 'node:events'
@@ -10,25 +11,25 @@ interface Answer {
   readonly status?: number
   readonly body: unknown
 }
-/** Instead of the usual answer: another one, or none at all. */
-export type Instead = (method: string, path: string) => Answer | 'silence' | undefined
+/** Returns an answer to use instead of the usual one, `silence` for none at all, or undefined for the usual one. */
+export type AnswerOverride = (method: string, path: string) => Answer | 'silence' | undefined
 
 const NOT_FOUND: Answer = { status: 404, body: { error_code: 40401, message: 'not found' } }
 
 export class RegistryServer {
   readonly #server: Server
-  /** `METHOD path` of every request, in order. */
+  /** Every request in order, as `METHOD path`. */
   readonly requests: string[] = []
   readonly authorizations: (string | undefined)[] = []
   /** JSON text of the schema with each id. */
   readonly schemas = new Map<number, string>()
-  /** Ids of a subject's versions, in order. */
+  /** The schema ids of each subject's versions, in order. */
   readonly subjects = new Map<string, number[]>()
-  compatible: { is_compatible: boolean; messages?: string[] } = { is_compatible: true }
+  compatibility: { is_compatible: boolean; messages?: string[] } = { is_compatible: true }
   level = 'BACKWARD'
   nextId = 1
-  instead: Instead = () => undefined
-  #away = false
+  overrideAnswer: AnswerOverride = () => undefined
+  #isDisconnected = false
 
   private constructor() {
     this.#server = createServer((request, response) => {
@@ -37,7 +38,7 @@ export class RegistryServer {
         const path = request.url ?? ''
         this.requests.push(`${method} ${path}`)
         this.authorizations.push(request.headers.authorization)
-        const answer = this.instead(method, path) ?? this.#answer(method, path, body)
+        const answer = this.overrideAnswer(method, path) ?? this.#answer(method, path, body)
         if (answer === 'silence') return
         const text = typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body)
         response.writeHead(answer.status ?? 200).end(text)
@@ -47,7 +48,7 @@ export class RegistryServer {
 
   static async start(): Promise<RegistryServer> {
     const registry = new RegistryServer()
-    registry.#server.on('connection', (socket) => registry.#away && socket.destroy())
+    registry.#server.on('connection', (socket) => registry.#isDisconnected && socket.destroy())
     registry.#server.listen(0, '127.0.0.1')
     await once(registry.#server, 'listening')
     return registry
@@ -57,26 +58,26 @@ export class RegistryServer {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/apis/ccompat/v7`
   }
 
-  /** From now on every connection is cut; the port stays ours. */
-  leave(): void {
-    this.#away = true
+  /** Closes all connections, and every new one at once, until `reconnect`. The port stays in use. */
+  disconnect(): void {
+    this.#isDisconnected = true
     this.#server.closeAllConnections()
   }
 
-  comeBack(): void {
-    this.#away = false
+  reconnect(): void {
+    this.#isDisconnected = false
   }
 
-  /** As if another registry stood here from now on. */
-  forget(): void {
+  /** Deletes everything, as if another registry had taken over the address. */
+  reset(): void {
     this.schemas.clear()
     this.subjects.clear()
     this.requests.length = 0
     this.nextId = 1
   }
 
-  /** Puts a schema into a subject, as somebody else would. */
-  add(subject: string, schema: string): number {
+  /** Adds a schema to a subject, as another client would. @returns its id */
+  addVersion(subject: string, schema: string): number {
     const known = [...this.schemas].find(([, text]) => text === schema)?.[0]
     const id = known ?? this.nextId++
     this.schemas.set(id, schema)
@@ -93,18 +94,18 @@ export class RegistryServer {
   }
 
   #answer(method: string, path: string, body: { schema?: string }): Answer {
-    const [, what, name = '', ...rest] = /^\/apis\/ccompat\/v7\/(\w+)(?:\/([^/?]+))?([^?]*)/.exec(path) ?? []
+    const [, resource, name = '', ...rest] = /^\/apis\/ccompat\/v7\/(\w+)(?:\/([^/?]+))?([^?]*)/.exec(path) ?? []
     const subject = decodeURIComponent(name)
     const tail = rest.join('')
     const { schema = '' } = body
-    if (what === 'config') return { body: { compatibilityLevel: this.level } }
-    if (what === 'compatibility') return { body: this.compatible }
-    if (what === 'schemas') {
+    if (resource === 'config') return { body: { compatibilityLevel: this.level } }
+    if (resource === 'compatibility') return { body: this.compatibility }
+    if (resource === 'schemas') {
       const text = this.schemas.get(Number(tail.slice(1)))
       return text === undefined ? NOT_FOUND : { body: { schema: text } }
     }
     const ids = this.subjects.get(subject)
-    if (method === 'POST' && tail === '/versions') return { body: { id: this.add(subject, schema) } }
+    if (method === 'POST' && tail === '/versions') return { body: { id: this.addVersion(subject, schema) } }
     if (!ids) return NOT_FOUND
     if (method === 'POST') {
       const id = ids.find((each) => this.schemas.get(each) === schema)

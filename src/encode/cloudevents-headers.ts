@@ -1,4 +1,4 @@
-/** Record headers: CloudEvents 1.0, Kafka binding in binary mode. */
+/** Record headers of CloudEvents 1.0, Kafka protocol binding, binary content mode. */
 import type { Envelope } from '../core/event.js'
 import type { EventKind } from '../registry/schemas.js'
 
@@ -8,8 +8,8 @@ const TYPES: Readonly<Record<EventKind, string>> = {
   'dead-letter': 'sms.dead-letter.v1',
 }
 
-/** @param id of this record: the event's, or with a part number for the later parts of a dead letter */
-export const cloudEventHeaders = (event: Envelope & { kind: EventKind }, id: string): Record<string, string> => ({
+/** @param id the event id, followed by the part number for the later parts of a dead letter */
+export const cloudEventsHeaders = (event: Envelope & { kind: EventKind }, id: string): Record<string, string> => ({
   ce_specversion: '1.0',
   ce_id: id,
   ce_source: `/${event.provider}/${event.source}`,

@@ -1,7 +1,7 @@
 import avro from 'avsc'
 import { describe, expect, it } from 'vitest'
-import { loadSchemas } from '../../src/registry/schemas.js'
-import { findLosses, parseSchema } from '../../src/registry/writer-schema.js'
+import { findDataLosses } from '../../src/registry/data-loss.js'
+import { loadSchemas, parseSchema } from '../../src/registry/schemas.js'
 import { deadLetter, message, receipt } from '../support/events.js'
 
 const schemas = loadSchemas()
@@ -11,7 +11,7 @@ interface Schema {
   name: string
   fields: { name: string; type: unknown; default?: unknown; doc?: string }[]
 }
-/** Our schema of receipts, changed. */
+/** Returns our schema of delivery receipts with a change. */
 const changed = (change: (schema: Schema) => void): string => {
   const schema = JSON.parse(ours) as Schema
   change(schema)
@@ -20,69 +20,69 @@ const changed = (change: (schema: Schema) => void): string => {
 const field = (schema: Schema, name: string): Schema['fields'][number] =>
   schema.fields.find((each) => each.name === name)!
 
-describe('writing with another schema', () => {
-  it('loses nothing with our own', () => {
-    for (const { text } of Object.values(schemas)) expect(findLosses(text, text)).toEqual([])
+describe('findDataLosses', () => {
+  it('finds no loss when records are written with our own schemas', () => {
+    for (const { text } of Object.values(schemas)) expect(findDataLosses(text, text)).toEqual([])
   })
 
   it.each<[string, (schema: Schema) => void]>([
     ['other docs', (schema) => schema.fields.forEach((each) => delete each.doc)],
     ['fields in another order', (schema) => schema.fields.reverse()],
     [
-      'a field of theirs with a default',
+      'an additional field with a default',
       (schema) => schema.fields.push({ name: 'tenant', type: 'string', default: '' }),
     ],
     ['a string that may also be null', (schema) => (field(schema, 'messageId').type = ['null', 'string'])],
-    ['more states', (schema) => (field(schema, 'via').type as { symbols: string[] }).symbols.push('STREAM')],
-    ['a time without its unit', (schema) => (field(schema, 'receivedAt').type = 'long')],
-  ])('loses nothing with %s', (_what, change) => {
-    expect(findLosses(ours, changed(change))).toEqual([])
+    ['more enum symbols', (schema) => (field(schema, 'via').type as { symbols: string[] }).symbols.push('STREAM')],
+    ['a time without a unit', (schema) => (field(schema, 'receivedAt').type = 'long')],
+  ])('finds no loss with a schema that has %s', (_what, change) => {
+    expect(findDataLosses(ours, changed(change))).toEqual([])
   })
 
   it.each<[string, (schema: Schema) => void, string]>([
-    ['a field of ours missing', (schema) => schema.fields.splice(6, 1), 'status is missing, its content would be lost'],
+    ['a missing field', (schema) => schema.fields.splice(6, 1), 'status is missing, its content would be lost'],
     [
-      'a field of theirs required',
+      'an additional required field',
       (schema) => schema.fields.push({ name: 'tenant', type: 'string' }),
       'tenant is required there, unknown here',
     ],
     [
-      'fewer states',
+      'fewer enum symbols',
       (schema) => (field(schema, 'via').type as { symbols: string[] }).symbols.shift(),
       'via has no PULL',
     ],
     [
-      'no null',
+      'a type without null',
       (schema) => Object.assign(field(schema, 'sender'), { type: 'string', default: '' }),
       "sender can't hold null there",
     ],
     ['another type', (schema) => (field(schema, 'final').type = 'string'), 'final is string there, boolean here'],
     [
-      'another unit',
+      'another unit of time',
       (schema) => (field(schema, 'receivedAt').type = { type: 'long', logicalType: 'timestamp-micros' }),
       'receivedAt is logical:timestamp-micros there',
     ],
     [
-      'another unit in a union',
+      'another unit of time in a union',
       (schema) => (field(schema, 'occurredAt').type = ['null', { type: 'long', logicalType: 'timestamp-micros' }]),
       "occurredAt can't hold logical:timestamp-millis there",
     ],
     [
-      'values of another type',
+      'map values of another type',
       (schema) => (field(schema, 'raw').type = { type: 'map', values: 'bytes' }),
       'raw[…] is bytes there, string here',
     ],
     [
-      'branches that look the same',
+      'union branches that look the same',
       (schema) => (field(schema, 'messageId').type = ['string', { type: 'enum', name: 'E', symbols: ['A'] }]),
       "messageId is a union there whose branches can't be told apart",
     ],
-    ['another name', (schema) => (schema.name = 'Other'), 'the record is named sms.events.Other there'],
-  ])('is refused with %s', (_what, change, reason) => {
-    expect(findLosses(ours, changed(change)).join()).toContain(reason)
+    ['another record name', (schema) => (schema.name = 'Other'), 'the record is named sms.events.Other there'],
+  ])('finds a loss with a schema that has %s', (_what, change, reason) => {
+    expect(findDataLosses(ours, changed(change)).join()).toContain(reason)
   })
 
-  it('really writes what it says it can', () => {
+  it('finds no loss with a schema that records can really be written with', () => {
     const theirs = parseSchema(
       changed((schema) => {
         schema.fields.reverse()
@@ -96,7 +96,7 @@ describe('writing with another schema', () => {
     expect({ ...(theirs.fromBuffer(theirs.toBuffer(event)) as object) }).toEqual({ ...fields, tenant: 'none' })
   })
 
-  it('keeps times apart from numbers only while comparing', () => {
+  it('does not change how parseSchema encodes times', () => {
     for (const [text, event] of [
       [schemas.mo.text, message()],
       [schemas['dead-letter'].text, { ...deadLetter(), part: 0, parts: 1 }],

@@ -1,0 +1,81 @@
+/**
+ * Finds out whether events can be written with a schema of somebody else (`registry.register: false`) without losing
+ * data.
+ *
+ * The comparison is stricter than Avro's schema resolution, which would drop fields that only our schema has, replace
+ * unknown enum symbols by a default, and read milliseconds as microseconds. Each of these counts as a loss here.
+ */
+import avro from 'avsc'
+
+/** Makes avsc keep the time units below apart from `long` while schemas are compared. */
+class TimeUnit extends avro.types.LogicalType {}
+const TIME_UNITS = [
+  'timestamp-millis',
+  'timestamp-micros',
+  'timestamp-nanos',
+  'local-timestamp-millis',
+  'local-timestamp-micros',
+  'time-micros',
+]
+
+/**
+ * Lists what events of schema `ours` would lose if they were written with schema `theirs`.
+ * @throws Error if one of the two JSON texts is not an Avro schema
+ */
+export function findDataLosses(ours: string, theirs: string): string[] {
+  const logicalTypes = Object.fromEntries(TIME_UNITS.map((name) => [name, TimeUnit]))
+  const parse = (text: string): avro.Type => avro.Type.forSchema(JSON.parse(text) as avro.Schema, { logicalTypes })
+  return compareTypes(parse(ours), parse(theirs), '')
+}
+
+function compareTypes(ours: avro.Type, theirs: avro.Type, path: string): string[] {
+  const location = path === '' ? 'the schema' : path
+  if (theirs.typeName.startsWith('union:') || ours.typeName.startsWith('union:')) {
+    return compareUnions(ours, theirs, path)
+  }
+  if (ours.typeName !== theirs.typeName) {
+    const isWidened = ours.typeName === 'int' && theirs.typeName === 'long'
+    const isWithoutUnit = ours.typeName === 'logical:timestamp-millis' && theirs.typeName === 'long'
+    return isWidened || isWithoutUnit ? [] : [`${location} is ${theirs.typeName} there, ${ours.typeName} here`]
+  }
+  if (ours instanceof avro.types.RecordType) return compareRecords(ours, theirs as avro.types.RecordType, path)
+  if (ours instanceof avro.types.MapType) {
+    return compareTypes(valuesTypeOf(ours), valuesTypeOf(theirs as avro.types.MapType), `${path}[…]`)
+  }
+  if (ours instanceof avro.types.EnumType) {
+    const known = new Set((theirs as avro.types.EnumType).symbols)
+    const missing = ours.symbols.filter((symbol) => !known.has(symbol))
+    return missing.length > 0 ? [`${location} has no ${missing.join(', ')}`] : []
+  }
+  return []
+}
+
+const valuesTypeOf = (map: avro.types.MapType): avro.Type => map.valuesType as avro.Type
+
+function compareRecords(ours: avro.types.RecordType, theirs: avro.types.RecordType, path: string): string[] {
+  const losses: string[] = []
+  if (ours.name !== theirs.name) losses.push(`the record is named ${theirs.name} there, ${ours.name} here`)
+  for (const field of ours.fields) {
+    const theirField = theirs.field(field.name) as avro.types.Field | undefined
+    const fieldPath = path === '' ? field.name : `${path}.${field.name}`
+    if (theirField) losses.push(...compareTypes(field.type, theirField.type, fieldPath))
+    else losses.push(`${fieldPath} is missing, its content would be lost`)
+  }
+  for (const field of theirs.fields) {
+    const isRequired = !ours.field(field.name) && field.defaultValue() === undefined
+    if (isRequired) losses.push(`${field.name} is required there, unknown here`)
+  }
+  return losses
+}
+
+function compareUnions(ours: avro.Type, theirs: avro.Type, path: string): string[] {
+  if (theirs.typeName === 'union:wrapped') {
+    return [`${path} is a union there whose branches can't be told apart by value`]
+  }
+  const branchesOf = (type: avro.Type): avro.Type[] =>
+    type instanceof avro.types.UnwrappedUnionType ? type.types : [type]
+  return branchesOf(ours).flatMap((branch) => {
+    const isWritable = branchesOf(theirs).some((other) => compareTypes(branch, other, path).length === 0)
+    return isWritable ? [] : [`${path} can't hold ${branch.typeName} there`]
+  })
+}
