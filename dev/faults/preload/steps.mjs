@@ -42,15 +42,15 @@ async function onPrototype(path, type, name) {
 
 /** Of both ways to publish. */
 async function onPublishers(name) {
-  await onPrototype('kafka/exactly-once-publisher.js', 'KafkaPublisher', name)
+  await onPrototype('kafka/exactly-once-publisher.js', 'ExactlyOncePublisher', name)
   await onPrototype('kafka/at-least-once-publisher.js', 'AtLeastOncePublisher', name)
 }
 
 /** Of the transactions that kafkajs makes. */
 async function onTransactions(name) {
-  const { KafkaSession } = await built('kafka/producer-session.js')
-  const { connect } = KafkaSession.prototype
-  KafkaSession.prototype.connect = async function () {
+  const { ProducerSession } = await built('kafka/producer-session.js')
+  const { connect } = ProducerSession.prototype
+  ProducerSession.prototype.connect = async function () {
     await connect.call(this)
     // At least once there are no transactions, and a producer that sends by itself.
     if (name === 'sendBatch') wrap(this.producer, name)
