@@ -1,14 +1,17 @@
 /**
- * Waiting that can end early. `Promise.race` alone leaves listeners and timers behind and lets the loser's rejection end
- * the process, so every race against a signal or a timeout goes through these helpers.
+ * Waits that can end early. A bare `Promise.race` leaves its listeners and timers behind, and a later rejection of the
+ * promise that lost ends the process as unhandled. Every race against a signal or a timeout therefore uses these helpers.
  */
 import type { Clock } from './clock.js'
 
-/** Resolves as soon as the signal aborts; at once if it has aborted already. */
+/** Resolves as soon as the signal aborts, or at once if it has already aborted. */
 export const untilAborted = (signal: AbortSignal): Promise<'aborted'> =>
   orAborted(new Promise<never>(() => undefined), signal)
 
-/** Settles like `promise`, or resolves with `'aborted'` as soon as the signal aborts. A rejection after that is ignored. */
+/**
+ * Settles like `promise`, or resolves with `'aborted'` as soon as the signal aborts. A rejection of `promise` after that
+ * is ignored.
+ */
 export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | 'aborted'> {
   let onAbort = (): void => undefined
   const aborted = new Promise<'aborted'>((resolve) => {

@@ -1,10 +1,10 @@
-/** Time as the product sees it. Everything that waits or stamps takes one, so that no test has to sleep. */
+/** Everything that waits or takes the time does so through a clock that it is given, so that no test has to wait. */
 export interface Clock {
-  /** Milliseconds since the epoch. May jump. */
+  /** Returns milliseconds since the epoch. The value may jump, for example when NTP sets the system's clock. */
   now(): number
-  /** Milliseconds from an arbitrary start. Never runs backwards. */
+  /** Returns milliseconds since an arbitrary moment. The value never decreases. */
   monotonic(): number
-  /** Resolves after `ms`, or at once when the signal aborts. Never rejects. */
+  /** Resolves after `ms` milliseconds, or as soon as the signal aborts. Never rejects. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
 }
 
@@ -14,12 +14,12 @@ export const systemClock: Clock = {
   sleep: (ms, signal) =>
     new Promise((resolve) => {
       if (signal?.aborted) return resolve()
-      const done = (): void => {
+      const wake = (): void => {
         clearTimeout(timer)
-        signal?.removeEventListener('abort', done)
+        signal?.removeEventListener('abort', wake)
         resolve()
       }
-      const timer = setTimeout(done, ms)
-      signal?.addEventListener('abort', done)
+      const timer = setTimeout(wake, ms)
+      signal?.addEventListener('abort', wake)
     }),
 }

@@ -8,24 +8,41 @@ interface CodeTraits {
   readonly dependency?: Dependency
 }
 
-/** The codes of all errors that the connector raises on purpose. */
+/** The closed table of the errors that the connector raises on purpose. */
 const CODES = {
+  /** The configuration is wrong, or a port that it names can't be opened. */
   CONFIG_INVALID: { exitCode: 2 },
+  /** The command line is wrong. */
   USAGE: { exitCode: 2 },
+  /** Another process holds the journal. */
   JOURNAL_HELD: { exitCode: 4 },
+  /** The journal has reached `journal.maxBytes`, or its disk is full. */
   JOURNAL_FULL: { exitCode: 1 },
+  /** A write to the journal failed. The next one may succeed. */
   JOURNAL_WRITE_FAILED: { exitCode: 1 },
+  /** The journal can't be opened, or its files are damaged. */
   JOURNAL_UNUSABLE: { exitCode: 1 },
+  /** The nonce of a signed callback was used before. */
   NONCE_SEEN: { exitCode: 1 },
+  /** The schema registry does not answer. */
   REGISTRY_UNREACHABLE: { exitCode: 3, dependency: 'registry' },
+  /** The schema registry refuses the credentials, or the account lacks a right. */
   REGISTRY_REFUSED: { exitCode: 3, dependency: 'registry' },
+  /** The schema registry refuses a schema, or holds one that ours can't be written with. */
   SCHEMA_REFUSED: { exitCode: 2, dependency: 'registry' },
+  /** The schema registry names other schema ids than those remembered in the journal's directory. */
   SCHEMA_IDS_CHANGED: { exitCode: 1, dependency: 'registry' },
+  /** No broker can be reached. */
   KAFKA_UNREACHABLE: { exitCode: 3, dependency: 'kafka' },
+  /** Kafka refuses the credentials, or the account lacks a right. */
   KAFKA_REFUSED: { exitCode: 3, dependency: 'kafka' },
+  /** A topic does not exist, and `kafka.createTopics` is not set. */
   TOPIC_MISSING: { exitCode: 3, dependency: 'kafka' },
+  /** It is not known whether the broker has committed a batch. */
   PUBLISH_IN_DOUBT: { exitCode: 3, dependency: 'kafka' },
+  /** `run --drain` ended with entries left in the journal. */
   NOT_DRAINED: { exitCode: 3 },
+  /** A producer with the same `instance` has taken over. */
   PRODUCER_REPLACED: { exitCode: 4 },
 } as const satisfies Record<string, CodeTraits>
 

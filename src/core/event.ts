@@ -1,13 +1,14 @@
 /**
- * The three things that leave this product, field for field as the Avro schemas in `schemas/` have them.
+ * The three kinds of record that the connector publishes, field for field as in the Avro schemas in `schemas/`, where
+ * each field is documented per provider.
  *
- * Times are milliseconds since the epoch. `null` means that the provider did not say.
+ * Times are milliseconds since the epoch. A field is `null` where the provider does not send the value.
  */
 
-/** How an item reached us. */
+/** The way in which an item reached the connector. `OTHER` exists only as the default value of the schemas. */
 export type Via = 'PULL' | 'CALLBACK' | 'QUERY' | 'OTHER'
 
-/** Message states by their SMPP 5.0 names. */
+/** The message states of SMPP 5.0 (parameter `message_state`), by the names that the specification gives them. */
 export const DELIVERY_STATUSES = [
   'SCHEDULED',
   'ENROUTE',
@@ -22,7 +23,7 @@ export const DELIVERY_STATUSES = [
 ] as const
 export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number]
 
-const FINAL: ReadonlySet<DeliveryStatus> = new Set([
+const FINAL_STATUSES: ReadonlySet<DeliveryStatus> = new Set([
   'DELIVERED',
   'EXPIRED',
   'DELETED',
@@ -31,64 +32,82 @@ const FINAL: ReadonlySet<DeliveryStatus> = new Set([
   'SKIPPED',
 ])
 
-/** Whether no further receipt is to be expected after this status. */
-export const isFinal = (status: DeliveryStatus): boolean => FINAL.has(status)
+/** Whether the provider sends no further receipt for a message that has this status. */
+export const isFinal = (status: DeliveryStatus): boolean => FINAL_STATUSES.has(status)
 
-/** What every record says of where it comes from. */
+/** The fields that every record has. */
 export interface Envelope {
-  /** The same for the same item whenever it is decoded again; see `decode.ts`. */
+  /** Identifies the item. Decoding the same bytes again gives the same id; `pipeline/decode.ts` forms it. */
   readonly eventId: string
   /** The key under `sources` in the configuration. */
   readonly source: string
+  /** The aggregator: `mtarget`, `seven`. */
   readonly provider: string
   readonly via: Via
+  /** When the connector received the item, by its own clock. */
   readonly receivedAt: number
 }
 
-/** What became of an SMS that was sent. */
+/** A status of an SMS that was sent, as the provider reported it once. */
 export interface DeliveryReceipt extends Envelope {
   readonly kind: 'dlr'
+  /** The provider's id of the message. */
   readonly messageId: string
+  /** The number that the message was sent to: `+` and digits if it is an international number, else as sent. */
   readonly recipient: string | null
+  /** The number or name that the message was sent from, in the same form. */
   readonly sender: string | null
   readonly status: DeliveryStatus
   readonly final: boolean
-  /** The provider's own value, as sent. */
+  /** The provider's own value of the status, as sent. */
   readonly providerStatus: string
+  /** The provider's own text about the status, as sent. */
   readonly providerStatusText: string | null
+  /** The provider's or the operator's code of a failure, as sent. */
   readonly errorCode: string | null
+  /** When the message reached the status, by the provider's clock. */
   readonly occurredAt: number | null
-  /** Every field of the item as sent; see `Raw`. */
   readonly raw: Raw
 }
 
-/** What a handset wrote. */
+/** An SMS that a handset sent to one of our numbers (mobile-originated). */
 export interface InboundMessage extends Envelope {
   readonly kind: 'mo'
+  /** The provider's id of the message. */
   readonly messageId: string | null
+  /** The handset's number: `+` and digits if it is an international number, else as sent. */
   readonly sender: string
+  /** The number or short code that the message was sent to, in the same form. */
   readonly recipient: string | null
+  /** The text, unchanged. It may be empty. */
   readonly text: string
+  /** The keyword that the provider found in the text, as sent. */
   readonly keyword: string | null
+  /** The provider's id of the sent message that this one replies to. */
   readonly inReplyTo: string | null
+  /** When the provider received the message, by the provider's clock. */
   readonly occurredAt: number | null
   readonly raw: Raw
 }
 
-/** What we hold but could not make an event of. */
+/** Received bytes that no receipt or message could be made of. */
 export interface DeadLetter extends Envelope {
   readonly kind: 'dead-letter'
+  /** A code in kebab case, for programs: `not-a-page`, `missing-text`. */
   readonly reason: string
+  /** A sentence for people: what was found, where, and what to do. */
   readonly detail: string
-  /** Facts of the request: method, path without the token, query, content-type, status. */
+  /** The fields of `RequestFacts`. */
   readonly request: Readonly<Record<string, string>>
+  /** The bytes of the row or report if it can be told apart from the rest, else the whole body that was received. */
   readonly body: Uint8Array
 }
 
 export type Event = DeliveryReceipt | InboundMessage | DeadLetter
 
 /**
- * Every field of an item: keys as sent, nested JSON as `data[id]`; strings unchanged, but for lone surrogates, other JSON
- * values as their JSON text; a repeated parameter as `name[0]`, `name[1]`.
+ * Every field of an item, by the key that the provider sent. A nested JSON value has a key of the form `data[id]`, a
+ * repeated parameter has the keys `name[0]`, `name[1]`. Strings are unchanged, except that a lone surrogate is replaced by
+ * U+FFFD because UTF-8 can't represent it. Other JSON values are kept as their JSON text.
  */
 export type Raw = Readonly<Record<string, string>>

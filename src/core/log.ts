@@ -1,4 +1,4 @@
-/** The methods of a pino logger that this program uses. Facts come first, then a sentence. */
+/** The methods of a pino logger that this program uses: an object of facts, then a sentence that explains them. */
 export interface Log {
   debug(facts: object, message: string): void
   info(facts: object, message: string): void

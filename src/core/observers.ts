@@ -1,146 +1,169 @@
-/** What intake tells the rest of the process: narrow, so that no stage knows how metrics, logs or status are made. */
+/**
+ * The interfaces through which the parts report what they do, and the states that they report. They are narrow, so that
+ * no part knows how metrics, the log and the status page are made; `app/telemetry.ts` implements all of them.
+ *
+ * Unless a comment says otherwise, a `source` is a key under `sources` in the configuration, and a time is in
+ * milliseconds since the epoch.
+ */
 import type { Event, Via } from './event.js'
 
-/** How one request to a destructive queue ended; the `outcome` label of `dlrmo_pull_requests_total`. */
+/** How one request to a provider's queue ended: the label `outcome` of `dlrmo_pull_requests_total`. */
 export type PullOutcome =
-  /** Rows, complete. */
+  /** A complete page with rows. */
   | 'page'
-  /** A page without rows: the queue is empty. */
+  /** A complete page without rows: the queue is empty. */
   | 'empty'
-  /** The connection died or `maxAnswer` was reached on the way; what arrived is kept. */
+  /** The connection died in the middle of the answer, or the answer exceeded `maxAnswer`. What arrived is kept. */
   | 'cut'
-  /** A 2xx that is no page; kept. */
+  /** An answer with a 2xx status that is not a page. It is kept and becomes a dead letter. */
   | 'not-a-page'
-  /** The provider refuses the account, or answers with an error status. */
+  /** The provider refuses the account, or answers with another status than 2xx and no page. */
   | 'account-error'
-  /** No byte for `timeout`. */
+  /** No byte of an answer arrived within `timeout`. */
   | 'timeout'
-  /** No connection, or it died before the answer. */
+  /** No connection could be made, or it died before an answer arrived. */
   | 'network-error'
-  /** Something of ours failed before or after the request; the log says what. */
+  /** The connector itself failed before or after the request. The log has the error. */
   | 'internal-error'
 
-/** What a poller is doing, for the status page. Times are milliseconds since the epoch. */
+/** What a poller does at the moment, for the status page. */
 export interface PullState {
   readonly state: 'asking' | 'idle' | 'backing-off' | 'journal-full' | 'journal-refuses' | 'stopped'
+  /** When the poller entered this state. */
   readonly since: number
-  /** Page size of the next request. */
+  /** The page size of the next request. */
   readonly limit: number
-  /** When it asks next; null while it is asking, or can't say. */
+  /** When the poller sends its next request; null while a request is under way or the time is not known. */
   readonly nextAt: number | null
-  /** What is wrong with the account now; null when nothing is. */
+  /** The error that the account has now, as a sentence; null while it works. */
   readonly lastError: string | null
-  /** When the last page with rows was in custody. */
+  /** When the last page with rows became durable; null before the first. */
   readonly lastPageAt: number | null
 }
 
 export interface PullObserver {
   requestEnded(source: string, outcome: PullOutcome): void
+  /** Called after each request with the page size of the next one. */
   pageSizeChanged(source: string, limit: number): void
-  /** Seconds from the last byte of an answer to its being durable. */
+  /** @param seconds from the last byte of an answer to its fsync in the journal */
   custodyTaken(seconds: number): void
   stateChanged(source: string, state: PullState): void
 }
 
-/** What the reconciler asks. */
+/** What the reconciler queries: the status of messages, or the provider's log of messages sent or received. */
 export type ReconcileEndpoint = 'status' | 'outbound' | 'inbound'
 
-/** How one of its requests ended; the `outcome` label of `dlrmo_reconcile_requests_total`. */
+/** How one query of the reconciler ended: the label `outcome` of `dlrmo_reconcile_requests_total`. */
 export type ReconcileOutcome =
-  /** Complete; in custody, unless all of it was known. */
+  /** A complete answer. It is in custody, unless all of its items were known already. */
   | 'answer'
-  /** A 2xx that is none; kept. */
+  /** An answer with a 2xx status that can't be read as one. It is kept and becomes a dead letter. */
   | 'not-an-answer'
-  /** The provider refuses the account or the question, or answers with an error status. */
+  /** The provider refuses the account or the query, or answers with another status than 2xx. */
   | 'refused'
-  /** 429, or 503: asked to come back later. */
+  /** The provider answers 429 or 503: the connector is to come back later. */
   | 'rate-limited'
-  /** The connection died on the way, or the answer was too long. */
+  /** The connection died in the middle of the answer, or the answer exceeded its limit. */
   | 'cut'
-  /** No byte for too long. */
+  /** No byte of an answer arrived within the timeout. */
   | 'timeout'
-  /** No connection, or it died before the answer. */
+  /** No connection could be made, or it died before an answer arrived. */
   | 'network-error'
-  /** The answer was complete, and the journal did not take it. */
+  /** The answer was complete, and the journal refused it. */
   | 'journal-refuses'
-  /** Something of ours failed; the log says what. */
+  /** The connector itself failed. The log has the error. */
   | 'internal-error'
 
-/** How a source's reconciler is doing, for the status page. Times are milliseconds since the epoch. */
+/** What a source's reconciler does at the moment, for the status page. */
 export interface ReconcileState {
-  /** `waiting`: for the group, or for what other replicas have published. */
+  /** `waiting` is for the group of replicas, or for the events that other replicas have published. */
   readonly state: 'ok' | 'failing' | 'journal-full' | 'waiting' | 'stopped'
+  /** When the reconciler entered this state. */
   readonly since: number
-  /** Messages that are asked for, as of the last round. */
+  /** The number of messages on the watch list, as of the last round. */
   readonly watched: number
+  /** When the last answer became durable; null before the first. */
   readonly lastAnswerAt: number | null
-  /** When a complete walk of each of the provider's logs last ended. */
+  /** When the last complete walk of each of the provider's logs ended; null before the first. */
   readonly lastWalkAt: Readonly<Record<'outbound' | 'inbound', number | null>>
-  /** What is wrong now; null when nothing is. */
+  /** The error that the account has now, as a sentence; null while it works. */
   readonly lastError: string | null
 }
 
 export interface ReconcileObserver {
   requestEnded(source: string, endpoint: ReconcileEndpoint, outcome: ReconcileOutcome): void
-  /** Items of an answer that was not kept because every one of them is published, or in the journal, already. */
+  /** Called for an answer that is not kept, because each of its items is published or in the journal already. */
   knownItemsDropped(source: string, items: number): void
-  /** Messages that are asked for no more, without a final receipt. */
+  /** Called for messages that are no longer queried although no final receipt has come. */
   messagesGivenUp(source: string, messages: number): void
-  /** Seconds from the last byte of an answer to its being durable. */
+  /** @param seconds from the last byte of an answer to its fsync in the journal */
   custodyTaken(seconds: number): void
   stateChanged(source: string, state: ReconcileState): void
 }
 
 export interface CallbackObserver {
-  /** `source` is '' for requests that name none that exists, so that no caller can grow the label. */
+  /**
+   * @param source is empty for a request that names no existing source, so that callers can't add values to the label
+   * @param code the HTTP status of the answer
+   */
   answered(source: string, code: number): void
-  /** Seconds from the request's headers to its being durable. */
+  /** @param seconds from the headers of a request to its fsync in the journal */
   custodyTaken(seconds: number): void
 }
 
-/** What happened to entries, for metrics, status and log. */
+/** Reports the outcome of each journal entry. */
 export interface PipelineObserver {
-  /** Each item as it is prepared; again if it is prepared again. Absent where nobody wants to know. */
+  /** Called for each item that is decoded, and again if it is decoded again. Left out if nothing uses it. */
   decoded?(event: Event, duplicate: boolean): void
-  /** Called after the commit and the release of a batch. */
+  /** Called after a batch is committed in Kafka and released from the journal. */
   released(outcomes: readonly ItemOutcome[]): void
-  /** Seconds from handing records over until the broker acknowledged them. */
+  /** @param seconds from sending the records to their acknowledgement by the broker */
   committed(records: number, seconds: number): void
-  /** Publishing waits, with the reason; null when it goes on. */
+  /** Called with the error whenever publishing has to wait, and with null when it goes on. */
   waiting(error: unknown): void
-  /** The broker had a position of this journal once and has none now: what was not yet released is published again. */
+  /**
+   * Called when the broker holds no position of this journal although entries were released before. Events that were
+   * committed but not yet released are then published again.
+   * @param released the last sequence number that was released
+   */
   positionLost(released: number): void
 }
 
-/** What became of one item. Small: a page may have 50,000 of them. */
+/** How one item of an entry ended. A page may hold 50,000 items, so this is kept small. */
 export interface ItemOutcome {
   readonly source: string
   readonly via: Via
   readonly kind: Event['kind'] | 'duplicate'
-  /** Of a dead letter. */
+  /** The reason code of a dead letter; null for the other kinds. */
   readonly reason: string | null
   readonly receivedAt: number
 }
 
 /**
- * How this replica stands to the group that divides the sources.
+ * The relation of this replica to the consumer group that divides the sources.
  *
- * `waiting`: for the group's first assignment. `assigned`: by the group. `disconnected`: the group no longer answers, and the
- * last assignment is kept. `standalone`: the group never answered, and every source is polled here.
+ * - `waiting`: the replica waits for the first assignment of the group.
+ * - `assigned`: the group has assigned sources to the replica.
+ * - `disconnected`: the group no longer answers; the replica keeps the sources of its last assignment.
+ * - `standalone`: the group has never answered; the replica polls every source.
  */
 export type Membership = 'waiting' | 'assigned' | 'disconnected' | 'standalone'
 
 export interface FollowerObserver {
-  /** An event that is on a topic twice: two replicas had it at the same time. */
+  /** Called for an event that two replicas have published, because it reached both at the same time. */
   publishedTwice(source: string): void
-  /** `reason`: in a sentence, why reading waits. */
+  /** @param reason why reading the topics has to wait, as a sentence; null in the other states */
   followingChanged(state: 'idle' | 'reading' | 'following' | 'waiting', reason: string | null): void
 }
 
-/** For metrics and the status page. */
 export interface SharingObserver extends FollowerObserver {
-  membershipChanged(standing: Membership, since: number, reason: string | null, partitions: readonly number[]): void
+  /**
+   * @param since when the membership began
+   * @param reason why the group can't be used, as a sentence; null while it can
+   * @param partitions the partitions of the sharing topic that the group has assigned to this replica
+   */
+  membershipChanged(membership: Membership, since: number, reason: string | null, partitions: readonly number[]): void
   ownershipChanged(source: string, owned: boolean): void
-  /** Polling has ended here; another replica does it. */
+  /** Called when this replica has stopped polling a source because another replica polls it. */
   pollingHandedOver(source: string): void
 }

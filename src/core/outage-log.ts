@@ -1,58 +1,62 @@
-/**
- * Says once when an account begins to fail and once when it works again, however often it is tried in between. Another
- * cause in the meantime is said once too.
- */
 import type { Clock } from './clock.js'
 import type { Log } from './log.js'
 
-/** More causes than this in one trouble are variations of the same. */
-const CAUSES = 10
+/** Further causes within one outage are taken for variations of those that are logged. */
+const MAX_LOGGED_CAUSES = 10
 
+/**
+ * Logs an outage with two lines, one when it begins and one when it ends, however often the operation is tried in
+ * between. Another cause within the same outage is logged once as well.
+ */
 export class OutageLog {
   readonly #log: Log
   readonly #clock: Clock
   readonly #source: string
-  readonly #doing: string
-  readonly #causes = new Set<string>()
-  #since = 0
-  #errors = 0
-  #now: string | null = null
+  readonly #activity: string
+  readonly #loggedCauses = new Set<string>()
+  #failedSince = 0
+  #failures = 0
+  #lastError: string | null = null
 
-  /** @param doing what fails and works again, as the log says it */
-  constructor(source: string, log: Log, clock: Clock, doing = 'pulling') {
+  /** @param activity what fails and works again, as the subject of the log's sentences: `pulling` */
+  constructor(source: string, log: Log, clock: Clock, activity: string) {
     this.#source = source
-    this.#doing = doing
+    this.#activity = activity
     this.#log = log
     this.#clock = clock
   }
 
-  /** What is wrong now; null when nothing is. */
+  /** The error of the present outage, as a sentence; null while there is none. */
   get lastError(): string | null {
-    return this.#now
+    return this.#lastError
   }
 
-  /** @param more facts for the log; the same cause with other ones is still the same */
-  failed(outcome: string, detail: string, more: object = {}): void {
-    if (this.#now === null) {
-      this.#since = this.#clock.monotonic()
-      this.#errors = 0
+  /**
+   * Reports a failure: the first one begins an outage.
+   * @param facts are logged, and don't distinguish one cause from another
+   */
+  failed(outcome: string, detail: string, facts: object = {}): void {
+    if (this.#lastError === null) {
+      this.#failedSince = this.#clock.monotonic()
+      this.#failures = 0
     }
-    this.#now = detail
-    this.#errors++
+    this.#lastError = detail
+    this.#failures++
     const cause = `${outcome} ${detail}`
-    if (this.#causes.has(cause) || this.#causes.size >= CAUSES) return
-    this.#causes.add(cause)
+    if (this.#loggedCauses.has(cause) || this.#loggedCauses.size >= MAX_LOGGED_CAUSES) return
+    this.#loggedCauses.add(cause)
     this.#log.warn(
-      { source: this.#source, ...more, outcome, detail },
-      `${this.#doing} fails; said once, tried again with growing delay`,
+      { source: this.#source, ...facts, outcome, detail },
+      `${this.#activity} fails and is retried with growing delays; this cause is logged once`,
     )
   }
 
+  /** Reports a success, which ends the outage if there is one. */
   recovered(): void {
-    if (this.#now === null) return
-    const seconds = Math.round((this.#clock.monotonic() - this.#since) / 1_000)
-    this.#log.info({ source: this.#source, errors: this.#errors, seconds }, `${this.#doing} works again`)
-    this.#now = null
-    this.#causes.clear()
+    if (this.#lastError === null) return
+    const seconds = Math.round((this.#clock.monotonic() - this.#failedSince) / 1_000)
+    this.#log.info({ source: this.#source, errors: this.#failures, seconds }, `${this.#activity} works again`)
+    this.#lastError = null
+    this.#loggedCauses.clear()
   }
 }

@@ -1,19 +1,19 @@
-/** Repeating what failed: how long to wait between attempts, and the loop around them. */
+/** Repeats operations that fail: the delays between the attempts, and the loop around them. */
 import type { Clock } from './clock.js'
 
 export interface BackoffOptions {
-  /** Milliseconds before the second attempt. */
+  /** The delay before the second attempt, in milliseconds. */
   readonly firstMs: number
-  /** Milliseconds between two attempts at most. */
+  /** The longest delay between two attempts, in milliseconds. */
   readonly longestMs: number
   /**
-   * Returns a number in [0, 1). With it the upper half of each delay is random, so that clients that failed together do
-   * not return together. Without it each delay is exactly twice the one before.
+   * Returns a number in [0, 1). With it the upper half of each delay is random, so that clients that failed together
+   * don't return together. Without it each delay is exactly twice the one before.
    */
   readonly random?: () => number
 }
 
-/** Delays that double with each failure, from `firstMs` up to `longestMs`. */
+/** Computes delays that double with each failure, from `firstMs` up to `longestMs`. */
 export class Backoff {
   readonly #options: BackoffOptions
   #failures = 0
@@ -23,8 +23,8 @@ export class Backoff {
   }
 
   /**
-   * The delay before the next attempt, in milliseconds.
-   * @param minimumMs what the other side asked for (`Retry-After`); honoured up to `longestMs`
+   * Returns the delay before the next attempt, in milliseconds.
+   * @param minimumMs the delay that the other side asks for (`Retry-After`); it is honoured up to `longestMs`
    */
   next(minimumMs = 0): number {
     const { firstMs, longestMs, random } = this.#options
@@ -34,7 +34,7 @@ export class Backoff {
     return Math.min(longestMs, Math.max(delay, minimumMs))
   }
 
-  /** The next delay is `firstMs` again. */
+  /** Makes `firstMs` the next delay again. */
   reset(): void {
     this.#failures = 0
   }
@@ -43,11 +43,11 @@ export class Backoff {
 export interface RetryOptions {
   readonly clock: Clock
   readonly backoff: Backoff
-  /** Ends the wait between two attempts; the last error is thrown then. */
+  /** Ends the wait between two attempts. `retry` then throws the last error. */
   readonly signal?: AbortSignal
   /**
-   * Called after each failed attempt, with the number of attempts so far. Returns whether another attempt is made; if
-   * not, the error is thrown.
+   * Called after each failed attempt with the number of attempts so far. Returns whether another attempt is to be made;
+   * if not, `retry` throws the error.
    */
   readonly shouldRetry: (error: unknown, attempts: number) => boolean
 }

@@ -77,7 +77,7 @@ export class Poller {
       longestMs: options.idleDelay,
       random: deps.random ?? Math.random,
     })
-    this.#trouble = new OutageLog(options.source, deps.log, deps.clock)
+    this.#trouble = new OutageLog(options.source, deps.log, deps.clock, 'pulling')
     this.#report = new PullReport(options.source, this.#pace, this.#trouble, deps)
   }
 
