@@ -10,8 +10,6 @@ export function pollerFor(
 ): (() => Poller) | undefined {
   const provider = providers.get(providerName)
   if (!pull || !provider?.pull) return undefined
-  const { limit, idleDelay, timeout, maxAnswer, ...account } = pull
-  const options = { source: name, account, limit, idleDelay, timeout, maxAnswer }
   const withPull = { ...provider, pull: provider.pull }
-  return () => new Poller(options, { ...deps, provider: withPull })
+  return () => new Poller({ source: name, ...pull }, { ...deps, provider: withPull })
 }

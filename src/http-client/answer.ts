@@ -1,15 +1,18 @@
-/** An answer of a provider as it goes into the journal. */
+/** Turns an answer of a provider into what the journal and the log need. Polling and reconciliation share it. */
 import type { RequestFacts } from '../core/received.js'
 import type { HttpAnswer } from './connection.js'
 
-/** @param secrets values that must not be found in the journal, whoever put them into the address */
+/**
+ * Returns the facts that the journal keeps of a request and its answer.
+ * @param secrets values that must not enter the journal, even if the configured address holds them
+ */
 export const answerFacts = (answer: HttpAnswer, method: string, url: URL, secrets: readonly string[]): RequestFacts => {
   const type = answer.headers['content-type']
   const encoding = answer.headers['content-encoding']
   return {
     method,
     path: url.pathname,
-    query: withoutCredentials(url.search.slice(1), secrets),
+    query: withoutSecrets(url.search.slice(1), secrets),
     ...(type === undefined ? {} : { 'content-type': type }),
     ...(encoding === undefined ? {} : { 'content-encoding': encoding }),
     status: String(answer.status),
@@ -17,36 +20,30 @@ export const answerFacts = (answer: HttpAnswer, method: string, url: URL, secret
   }
 }
 
-/** Parameters of the address whose value is, or holds, a secret lose it. */
-const withoutCredentials = (query: string, secrets: readonly string[]): string => {
+/** Empties every parameter whose decoded value contains a secret. */
+const withoutSecrets = (query: string, secrets: readonly string[]): string => {
   if (query === '') return ''
-  const secret = secrets.filter((value) => value !== '')
+  const secretValues = secrets.filter((secret) => secret !== '')
   return query
     .split('&')
-    .map((part) => {
-      const [, value = ''] = [...new URLSearchParams(part)][0] ?? []
-      return secret.some((each) => value.includes(each)) ? `${part.slice(0, part.indexOf('='))}=` : part
+    .map((parameter) => {
+      const [, value = ''] = [...new URLSearchParams(parameter)][0] ?? []
+      const isSecret = secretValues.some((secret) => value.includes(secret))
+      return isSecret ? `${parameter.slice(0, parameter.indexOf('='))}=` : parameter
     })
     .join('&')
 }
 
-/** `{"results":[]}` without a content coding: the one answer that holds nothing and needs no custody. */
-export const isEmptyPage = (answer: HttpAnswer): boolean =>
-  answer.truncatedBy === null &&
-  answer.headers['content-encoding'] === undefined &&
-  answer.body.byteLength < 256 &&
-  Buffer.from(answer.body.buffer, answer.body.byteOffset, answer.body.byteLength)
-    .toString('latin1')
-    .replaceAll(/[ \t\r\n]/g, '') === '{"results":[]}'
-
 /**
- * Where a redirect points, as far as it may be shown; '' for other answers.
- * @param key of the source in the configuration
+ * Returns the end of an error message that says where a redirect points, without the query of its target, which may hold
+ * credentials. Returns an empty string for an answer that is not a redirect.
+ * @param key the configuration key, within the source, that holds the address
  */
-export const describeRedirect = (answer: HttpAnswer, asked: URL, key = 'pull.url'): string => {
+export const describeRedirect = (answer: HttpAnswer, requested: URL, key: string): string => {
   if (answer.status < 300 || answer.status > 399) return ''
   const location = answer.headers['location']
-  const target = location !== undefined && URL.canParse(location, asked.href) ? new URL(location, asked) : undefined
-  const where = target === undefined ? '' : ` to ${target.origin}${target.pathname}`
-  return `; a redirect${where} is not followed, set ${key} to the right address`
+  const isReadable = location !== undefined && URL.canParse(location, requested.href)
+  const target = isReadable ? new URL(location, requested) : undefined
+  const destination = target === undefined ? '' : ` to ${target.origin}${target.pathname}`
+  return `; a redirect${destination} is not followed, set ${key} to the right address`
 }

@@ -1,14 +1,16 @@
 /**
- * One request to a queue that forgets what it hands out, over a connection of its own.
+ * A connection to a provider's API, made for destructive reads: a provider's queue forgets what it hands out, so an
+ * answer that is lost on the way can't be requested again.
  *
- * The wire is part of custody. So nothing is sent twice: no retry, no redirect, no pipelining, and a `Connection` is
- * ended before each pause, because a socket that idled may be dead without our knowing, and an answer sent into it is
- * gone. Everything that arrives is kept, also when the rest never does: bytes are collected as they come, outside of
- * any stream that would drop its buffer when the socket dies. Nothing is decompressed.
+ * For that reason a request is sent exactly once (there is no retry, no redirect and no pipelining), and a connection is
+ * closed before each pause: a socket that was idle may be dead without the connector knowing it, and an answer that is
+ * sent into it is lost. Everything that arrives is kept, even if the rest of the answer never does: the chunks are
+ * collected as undici reports them, not through a stream, which would drop its buffer when the socket dies. Bodies are
+ * not decompressed.
  */
 import { Client, type Dispatcher } from 'undici'
 
-/** A request to a provider. Bodies are small and built anew for each call. */
+/** A request to a provider. The body is small and built for each request. */
 export interface OutgoingRequest {
   readonly method: 'GET' | 'POST'
   readonly url: string
@@ -17,33 +19,33 @@ export interface OutgoingRequest {
 }
 
 export interface ConnectionOptions {
-  /** Milliseconds without a byte before the answer is given up; never a total. */
+  /** How long the connection waits for the next byte, in milliseconds. The length of a whole answer is not limited. */
   readonly timeout: number
-  /** Bytes of body after which reading stops. */
+  /** The number of bytes of a body after which reading stops. */
   readonly maxAnswer: number
 }
 
 export interface HttpAnswer {
   readonly kind: 'answer'
   readonly status: number
-  /** Names in lower case; a repeated header's values joined by ', '. */
+  /** Names are in lower case. The values of a repeated header are joined by `, `. */
   readonly headers: Readonly<Record<string, string>>
   readonly body: Uint8Array
-  /** Why the body stops where it does; null when it is complete. */
+  /** What cut the body short, for example a reset of the connection; null if the body is complete. */
   readonly truncatedBy: string | null
 }
 
-/** Not a byte of a body came, and no complete answer either. */
+/** The result of a request that failed before the first byte of a body arrived. */
 export interface NoHttpAnswer {
   readonly kind: 'none'
   readonly reason: 'timeout' | 'network-error'
   readonly detail: string
-  /** Whether the request was on the wire: if so the provider may have emptied a page into nothing. */
+  /** Whether the request had been written to the socket. If so, the provider may have handed out a page that is lost. */
   readonly wasSent: boolean
 }
 
-/** A socket between two requests of one drain is trusted this long, in ms. */
-const IDLE_TRUST = 1_000
+/** How long a socket may be idle between two requests of one drain before it is no longer used. */
+const KEEP_ALIVE_MS = 1_000
 
 export class Connection {
   readonly #client: Client
@@ -58,12 +60,12 @@ export class Connection {
       headersTimeout: options.timeout,
       bodyTimeout: options.timeout,
       connectTimeout: options.timeout,
-      keepAliveTimeout: IDLE_TRUST,
-      keepAliveMaxTimeout: IDLE_TRUST,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      keepAliveMaxTimeout: KEEP_ALIVE_MS,
     })
   }
 
-  /** Never rejects. One at a time. */
+  /** Sends a request and resolves with what came of it. Never rejects. The caller sends one request at a time. */
   send(request: OutgoingRequest): Promise<HttpAnswer | NoHttpAnswer> {
     const { pathname, search } = new URL(request.url)
     return new Promise((resolve) => {
@@ -85,33 +87,34 @@ export class Connection {
     })
   }
 
-  /** Gives up a request that is not on the wire yet; one that is goes on. */
+  /** Cancels a request that has not been written to the socket yet, and lets any other one finish. */
   async cancelUnsent(): Promise<void> {
-    if (this.#exchange?.sent === false) await this.close()
+    if (this.#exchange?.wasSent === false) await this.close()
   }
 
-  /** Closes the socket. A request under way ends with what arrived of its answer. */
+  /** Closes the socket. A request under way ends with what has arrived of its answer. */
   async close(): Promise<void> {
     await this.#client.destroy()
   }
 }
 
+/** Collects the answer to one request. undici calls the `on…` methods. */
 class Exchange implements Dispatcher.DispatchHandler {
-  sent = false
+  wasSent = false
   readonly #maxAnswer: number
-  readonly #done: (result: HttpAnswer | NoHttpAnswer) => void
+  readonly #onEnd: (result: HttpAnswer | NoHttpAnswer) => void
   readonly #chunks: Buffer[] = []
   #bytes = 0
   #status = 0
   #headers: Record<string, string> = {}
 
-  constructor(maxAnswer: number, done: (result: HttpAnswer | NoHttpAnswer) => void) {
+  constructor(maxAnswer: number, onEnd: (result: HttpAnswer | NoHttpAnswer) => void) {
     this.#maxAnswer = maxAnswer
-    this.#done = done
+    this.#onEnd = onEnd
   }
 
   onRequestStart(): void {
-    this.sent = true
+    this.wasSent = true
   }
 
   onResponseStart(
@@ -135,28 +138,33 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
-    this.#done(this.#answer(null))
+    this.#onEnd(this.#answer(null))
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    const detail = describe(error)
-    if (this.#bytes > 0) return this.#done(this.#answer(detail))
-    const reason = /TIMEOUT/.test(codeOf(error)) ? 'timeout' : 'network-error'
-    this.#done({ kind: 'none', reason, detail, wasSent: this.sent })
+    const detail = formatNetworkError(error)
+    if (this.#bytes > 0) {
+      this.#onEnd(this.#answer(detail))
+      return
+    }
+    // UND_ERR_CONNECT_TIMEOUT, UND_ERR_HEADERS_TIMEOUT, UND_ERR_BODY_TIMEOUT, and Node's own codes of the same form.
+    const reason = codeOf(error).includes('TIMEOUT') ? 'timeout' : 'network-error'
+    this.#onEnd({ kind: 'none', reason, detail, wasSent: this.wasSent })
   }
 
-  #answer(cut: string | null): HttpAnswer {
-    const [only] = this.#chunks
-    const body = this.#chunks.length === 1 && only !== undefined ? only : Buffer.concat(this.#chunks, this.#bytes)
-    return { kind: 'answer', status: this.#status, headers: this.#headers, body, truncatedBy: cut }
+  #answer(truncatedBy: string | null): HttpAnswer {
+    const [first] = this.#chunks
+    const isOneChunk = this.#chunks.length === 1 && first !== undefined
+    const body = isOneChunk ? first : Buffer.concat(this.#chunks, this.#bytes)
+    return { kind: 'answer', status: this.#status, headers: this.#headers, body, truncatedBy }
   }
 }
 
 const codeOf = (error: Error): string => ('code' in error && typeof error.code === 'string' ? error.code : '')
 
-/** An AggregateError (one failure per address of a host) has no message of its own. */
-const describe = (error: Error): string => {
-  if (error instanceof AggregateError) return error.errors.map((each) => describe(each as Error)).join('; ')
+const formatNetworkError = (error: Error): string => {
+  // Node reports one failure per address of a host in an AggregateError, which has no message of its own.
+  if (error instanceof AggregateError) return error.errors.map((each) => formatNetworkError(each as Error)).join('; ')
   const code = codeOf(error)
   return code === '' || error.message.includes(code) ? error.message : `${error.message} (${code})`
 }

@@ -1,41 +1,43 @@
-/** At most so many requests a second to one API, one at a time, in the order in which they were asked for. */
 import type { Clock } from '../core/clock.js'
 
+/** Lets at most so many requests a second through to one API: one at a time, in the order of the calls. */
 export class RateLimiter {
-  readonly #interval: number
+  readonly #intervalMs: number
   readonly #clock: Clock
-  readonly #stop: AbortSignal
-  #last: Promise<unknown> = Promise.resolve()
-  /** By the monotonic clock. */
-  #next = 0
+  readonly #stopSignal: AbortSignal
+  #previous: Promise<unknown> = Promise.resolve()
+  /** When the next request may start, by the monotonic clock. */
+  #nextStartAt = 0
 
-  /** @param stop ends every wait; what waits then has its turn without anything to do */
-  constructor(perSecond: number, clock: Clock, stop: AbortSignal) {
-    this.#interval = 1_000 / perSecond
+  /** @param stopSignal ends every wait; the requests that were waiting are not made */
+  constructor(perSecond: number, clock: Clock, stopSignal: AbortSignal) {
+    this.#intervalMs = 1_000 / perSecond
     this.#clock = clock
-    this.#stop = stop
+    this.#stopSignal = stopSignal
   }
 
-  /** Runs `request` when its turn has come; resolves with what it does, undefined when stopped before. */
+  /** Runs `request` when its turn comes and settles like it; resolves with undefined if the signal aborts before. */
   run<T>(request: () => Promise<T>): Promise<T | undefined> {
-    const turn = this.#last.then(async () => {
-      for (let wait = this.#wait(); wait > 0 && !this.#stop.aborted; wait = this.#wait()) {
-        await this.#clock.sleep(wait, this.#stop)
-      }
-      if (this.#stop.aborted) return undefined
-      this.#next = this.#clock.monotonic() + this.#interval
+    const result = this.#previous.then(async () => {
+      await this.#waitForTurn()
+      if (this.#stopSignal.aborted) return undefined
+      this.#nextStartAt = this.#clock.monotonic() + this.#intervalMs
       return request()
     })
-    this.#last = turn.catch(() => undefined)
-    return turn
+    this.#previous = result.catch(() => undefined)
+    return result
   }
 
-  /** No turn begins for this long. @param ms from now */
+  /** Starts no request for the next `ms` milliseconds. A longer pause that is already in force stays. */
   pause(ms: number): void {
-    this.#next = Math.max(this.#next, this.#clock.monotonic() + ms)
+    this.#nextStartAt = Math.max(this.#nextStartAt, this.#clock.monotonic() + ms)
   }
 
-  #wait(): number {
-    return Math.ceil(this.#next - this.#clock.monotonic())
+  async #waitForTurn(): Promise<void> {
+    while (!this.#stopSignal.aborted) {
+      const remainingMs = Math.ceil(this.#nextStartAt - this.#clock.monotonic())
+      if (remainingMs <= 0) return
+      await this.#clock.sleep(remainingMs, this.#stopSignal)
+    }
   }
 }

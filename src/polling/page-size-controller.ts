@@ -1,81 +1,82 @@
 /**
- * How many items the next request asks for.
+ * Decides how many items the next request asks for.
  *
- * While a queue is drained a request is nearly always open, and what a provider has put into an answer that never
- * reaches us is gone. So the page size is the size of the one loss that can't be closed, and is kept as small as the
- * pace allows, which is also the provider's advice ("you must adapt this value according to the performance of your
- * services"):
+ * While a queue is drained, a request is nearly always under way, and what the provider has put into an answer that never
+ * arrives is lost. The page size is therefore the size of the one loss that can't be prevented. It is kept as small as
+ * the pace of the queue allows, as the provider advises too ("you must adapt this value according to the performance of
+ * your services"):
  *
- * - a page that came full and was in custody within a second: there is more, and we are not the bottleneck: double;
- * - a page that took over five seconds, an answer that was cut or never came after the request was sent: halve, and
- *   remember. The size that failed is tried again only after fifty good pages, since each try may cost a page;
- * - another error (no connection, refused credentials): halve; size is not what was wrong, so nothing is remembered;
- * - the queue is empty: back to the start, so that the next burst does not meet a large page left from the last.
+ * - After a full page that was durable within a second it doubles: the queue holds more, and the connector keeps up.
+ * - After a page that took more than five seconds, an answer that was cut, or an answer that never came although the
+ *   request was sent, it is halved, and the smaller size becomes a ceiling. Since each attempt at the larger size may cost
+ *   a page, the ceiling is raised only after fifty full and fast pages.
+ * - After any other error (no connection, refused credentials) it is halved without a ceiling, because the page size was
+ *   not the cause.
+ * - When the queue is empty it returns to `start`, so that the next burst does not begin with a large page.
  *
- * Between one and five seconds the size stays.
+ * Between one and five seconds it stays as it is.
  */
-export interface PageLimits {
-  readonly min: number
-  readonly start: number
-  readonly max: number
-}
+import type { PullConfig } from '../config/types.js'
 
-/** Milliseconds from the request to the page being durable. */
-const FAST = 1_000
-const SLOW = 5_000
-/** Full, fast pages at the ceiling before a size that failed is tried again. */
-const PAGES_BEFORE_RETRY = 50
+/** From the request to the page being durable. */
+const FAST_PAGE_MS = 1_000
+const SLOW_PAGE_MS = 5_000
+/** Full and fast pages at the ceiling before it is raised. */
+const PAGES_BEFORE_CEILING_RISES = 50
 
 export class PageSizeController {
-  readonly #limits: PageLimits
-  #limit: number
+  readonly #limits: PullConfig['limit']
+  #pageSize: number
   #ceiling: number
-  #good = 0
+  #goodPagesAtCeiling = 0
 
-  constructor(limits: PageLimits) {
+  constructor(limits: PullConfig['limit']) {
     this.#limits = limits
-    this.#limit = limits.start
+    this.#pageSize = limits.start
     this.#ceiling = limits.max
   }
 
-  get limit(): number {
-    return this.#limit
+  /** The number of items that the next request asks for. */
+  get pageSize(): number {
+    return this.#pageSize
   }
 
-  /** A complete page is in custody. @param duration milliseconds from its request to its being durable */
-  page(rows: number, duration: number): void {
+  /** Reports a complete page that is durable. @param durationMs from its request until it was durable */
+  pageStored(rows: number, durationMs: number): void {
     if (rows === 0) {
-      this.#limit = Math.min(this.#limit, this.#limits.start)
+      this.#pageSize = Math.min(this.#pageSize, this.#limits.start)
       return
     }
-    if (duration > SLOW) return this.failed()
-    if (rows < this.#limit || duration >= FAST) return
-    if (this.#limit < this.#ceiling) {
-      this.#limit = Math.min(this.#limit * 2, this.#ceiling)
-    } else if (this.#ceiling < this.#limits.max && ++this.#good >= PAGES_BEFORE_RETRY) {
-      this.#raiseCeiling()
-      this.#limit = this.#ceiling
+    if (durationMs > SLOW_PAGE_MS) return this.pageFailed()
+    if (rows < this.#pageSize || durationMs >= FAST_PAGE_MS) return
+    if (this.#pageSize < this.#ceiling) {
+      this.#pageSize = Math.min(this.#pageSize * 2, this.#ceiling)
+      return
     }
+    if (this.#ceiling < this.#limits.max) this.#countGoodPage()
   }
 
-  /** The page was cut, too slow, or lost on the way: this size is too much for now. */
-  failed(): void {
-    this.#good = 0
+  /** Reports a page that was cut, too slow or lost on the way: the page size is too large for now. */
+  pageFailed(): void {
+    this.#goodPagesAtCeiling = 0
     this.#halve()
-    this.#ceiling = this.#limit
+    this.#ceiling = this.#pageSize
   }
 
-  /** Something that has nothing to do with the size went wrong. */
-  error(): void {
+  /** Reports an error that the page size did not cause. */
+  requestFailed(): void {
     this.#halve()
   }
 
   #halve(): void {
-    this.#limit = Math.max(this.#limits.min, Math.floor(this.#limit / 2))
+    this.#pageSize = Math.max(this.#limits.min, Math.floor(this.#pageSize / 2))
   }
 
-  #raiseCeiling(): void {
-    this.#good = 0
+  #countGoodPage(): void {
+    this.#goodPagesAtCeiling++
+    if (this.#goodPagesAtCeiling < PAGES_BEFORE_CEILING_RISES) return
+    this.#goodPagesAtCeiling = 0
     this.#ceiling = Math.min(this.#limits.max, this.#ceiling * 2)
+    this.#pageSize = this.#ceiling
   }
 }

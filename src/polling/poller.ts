@@ -1,34 +1,34 @@
 /**
- * Empties one account's queue: asks for a page, takes it into custody, asks for the next; waits when the queue is
- * empty, and longer and longer when something is wrong. Each source has a poller with its own loop, connection, pace
- * and delays, so that no account slows another.
+ * Empties the queue of one account. The poller requests a page, stores it, and requests the next one. It waits when the
+ * queue is empty, and with growing delays when something is wrong. Each source has a poller with a loop, a connection, a
+ * page size and delays of its own, so that no account slows another.
  *
- * A queue forgets what it hands out. From the moment a request is on the wire the answer exists nowhere else, so:
- * there must be room for the largest answer before asking; what arrives is handed to the journal as it came, complete
- * or not, before anything looks into it; and the next request waits until that is durable (invariant 1).
+ * A queue forgets what it hands out: once a request is on the wire, its answer exists nowhere else. Three rules follow.
+ * The journal must have room for the largest answer before a page is requested. Whatever arrives is handed to the journal
+ * as it came, complete or not, before it is decoded. The next request waits until that is durable (invariant 1).
  */
+import type { PullConfig } from '../config/types.js'
 import type { Clock } from '../core/clock.js'
 import { messageOf } from '../core/errors.js'
-import type { Journal, NewEntry } from '../journal/journal.js'
-import type { Provider, PullAccount, PullProtocol, PullVerdict } from '../providers/provider.js'
-import type { Received } from '../core/received.js'
-import { Connection, type HttpAnswer, type ConnectionOptions } from '../http-client/connection.js'
-import { Backoff } from '../core/retry.js'
-import { parseRetryAfter } from '../http-client/retry-after.js'
-import { appendWithRetry } from './append-with-retry.js'
+import { orTimeout } from '../core/abort.js'
 import type { Log } from '../core/log.js'
 import type { PullObserver, PullOutcome, PullState } from '../core/observers.js'
-import { PageSizeController, type PageLimits } from './page-size-controller.js'
-import { PullReport } from './pull-report.js'
-import { answerFacts, isEmptyPage, describeRedirect } from '../http-client/answer.js'
 import { OutageLog } from '../core/outage-log.js'
+import type { Received } from '../core/received.js'
+import { Backoff } from '../core/retry.js'
+import { answerFacts, describeRedirect } from '../http-client/answer.js'
+import { Connection, type HttpAnswer } from '../http-client/connection.js'
+import { parseRetryAfter } from '../http-client/retry-after.js'
+import type { Journal, NewEntry } from '../journal/journal.js'
+import type { Provider, PullProtocol, PullVerdict } from '../providers/provider.js'
+import { appendWithRetry } from './append-with-retry.js'
+import { PageSizeController } from './page-size-controller.js'
+import { PullReport } from './pull-report.js'
 
-/** `sources.<source>.pull` of the configuration; times in ms, sizes in bytes. */
-export interface PollerOptions extends ConnectionOptions {
+/** `sources.<source>.pull` of the configuration. Durations are in milliseconds, sizes in bytes. */
+export interface PollerOptions extends PullConfig {
+  /** The key under `sources`. */
   readonly source: string
-  readonly account: PullAccount
-  readonly limit: PageLimits
-  readonly idleDelay: number
 }
 
 export interface PollerDeps {
@@ -37,171 +37,178 @@ export interface PollerDeps {
   readonly clock: Clock
   readonly log: Log
   readonly observer: PullObserver
-  /** In [0, 1); Math.random if left out. */
+  /** Returns a number in [0, 1). The default is Math.random. */
   readonly random?: () => number
 }
 
-/** How often a full journal is looked at again, in ms. */
-const ROOM_CHECK = 1_000
-/** Between two lines that say that there is no room, in ms. */
-const SILENCE = 60_000
-
-/** What a request came to: `wait` in ms before the next one. */
-interface Step {
-  readonly outcome: PullOutcome
-  readonly wait: number
-}
-
-/** Milliseconds before the second attempt after an error. */
+/** How often the poller checks whether a full journal has room again. */
+const ROOM_CHECK_INTERVAL_MS = 1_000
+/** The shortest time between two log lines about a full journal. */
+const NO_ROOM_LOG_INTERVAL_MS = 60_000
+/** The delay before the second attempt after an error. */
 const FIRST_DELAY_MS = 1_000
+/** An answer of this length or more is not compared with the text of an empty page. */
+const MAX_EMPTY_PAGE_BYTES = 256
+
+/** How one request ended, and how long the poller waits before the next one. */
+interface PullResult {
+  readonly outcome: PullOutcome
+  readonly waitMs: number
+}
 
 export class Poller {
   readonly #options: PollerOptions
   readonly #deps: PollerDeps
-  readonly #pace: PageSizeController
+  readonly #pageSize: PageSizeController
   readonly #backoff: Backoff
-  readonly #trouble: OutageLog
-  readonly #stopping = new AbortController()
-  readonly #givingUp = new AbortController()
-  #connection: Connection | undefined
-  #loop: Promise<void> | undefined
-  #waitSaidAt = -Infinity
+  readonly #outages: OutageLog
   readonly #report: PullReport
+  readonly #stopping = new AbortController()
+  readonly #forced = new AbortController()
+  #connection: Connection | undefined
+  #loop: Promise<void> = Promise.resolve()
+  #noRoomLoggedAt = -Infinity
 
   constructor(options: PollerOptions, deps: PollerDeps) {
     this.#options = options
     this.#deps = deps
-    this.#pace = new PageSizeController(options.limit)
+    this.#pageSize = new PageSizeController(options.limit)
     this.#backoff = new Backoff({
       firstMs: FIRST_DELAY_MS,
       longestMs: options.idleDelay,
       random: deps.random ?? Math.random,
     })
-    this.#trouble = new OutageLog(options.source, deps.log, deps.clock, 'pulling')
-    this.#report = new PullReport(options.source, this.#pace, this.#trouble, deps)
+    this.#outages = new OutageLog(options.source, deps.log, deps.clock, 'pulling')
+    this.#report = new PullReport(options.source, { ...deps, pageSize: this.#pageSize, outages: this.#outages })
   }
 
-  /** Begins; once in a poller's life. */
+  /** Begins to poll. Called once. */
   start(): void {
-    this.#loop ??= this.#run()
+    this.#loop = this.#run()
   }
 
   /**
-   * Asks no more. Resolves when the answer in hand, if any, is durable: a request that is not on the wire yet is taken
-   * back, one that is has `timeout` left; then what has come of its answer goes to the journal like any cut answer.
-   * @param giveUp cuts the answer at once, and lets go of a page that the journal refuses
+   * Sends no further request, and resolves when the answer to the present one is durable. A request that is not on the
+   * wire yet is cancelled. One that is has `timeout` left; then what has arrived of its answer is stored as a cut answer.
+   * @param forceSignal aborts the answer at once, and gives up a page that the journal refuses
    */
-  async stop(giveUp?: AbortSignal): Promise<void> {
+  async stop(forceSignal?: AbortSignal): Promise<void> {
     this.#stopping.abort()
     const force = (): void => {
-      this.#givingUp.abort()
+      this.#forced.abort()
       void this.#connection?.close()
     }
-    if (giveUp?.aborted) force()
-    giveUp?.addEventListener('abort', force)
-    const stopped = new AbortController()
-    const patience = this.#deps.clock.sleep(this.#options.timeout, stopped.signal).then(() => this.#connection?.close())
+    if (forceSignal?.aborted) force()
+    forceSignal?.addEventListener('abort', force)
+    const loopOrTimeout = orTimeout(this.#loop, this.#options.timeout, this.#deps.clock)
     await this.#connection?.cancelUnsent()
+    if ((await loopOrTimeout) === 'timeout') await this.#connection?.close()
     await this.#loop
-    stopped.abort()
-    await patience
-    giveUp?.removeEventListener('abort', force)
+    forceSignal?.removeEventListener('abort', force)
   }
 
   async #run(): Promise<void> {
+    const { observer } = this.#deps
+    const { source } = this.#options
     while (!this.#stopping.signal.aborted) {
-      const step = await this.#roomThenStep()
-      if (step === undefined) continue
-      this.#deps.observer.requestEnded(this.#options.source, step.outcome)
-      this.#deps.observer.pageSizeChanged(this.#options.source, this.#pace.limit)
-      if (step.wait > 0) await this.#pause(step.outcome === 'empty' ? 'idle' : 'backing-off', step.wait)
+      const result = await this.#pullWhenThereIsRoom()
+      if (result === undefined) continue
+      observer.requestEnded(source, result.outcome)
+      observer.pageSizeChanged(source, this.#pageSize.pageSize)
+      if (result.waitMs > 0) await this.#pause(result.outcome === 'empty' ? 'idle' : 'backing-off', result.waitMs)
     }
-    await this.#hangUp()
-    this.#report.say('stopped')
+    await this.#closeConnection()
+    this.#report.report('stopped')
   }
 
-  /** Nothing that goes wrong ends the loop: an account that is no longer asked loses its items after a month. */
-  async #roomThenStep(): Promise<Step | undefined> {
+  /**
+   * Never rejects, because no error may end the loop: a provider deletes the items of an account that is no longer polled,
+   * Mtarget after a month. Resolves with undefined if the poller was stopped before it sent a request.
+   */
+  async #pullWhenThereIsRoom(): Promise<PullResult | undefined> {
     try {
-      if (!(await this.#room()) || this.#stopping.signal.aborted) return undefined
-      const here = this.#deps.journal.reserveRoom(this.#options.maxAnswer)
-      return await this.#step().finally(here)
+      await this.#waitForRoom()
+      if (this.#stopping.signal.aborted) return undefined
+      const releaseRoom = this.#deps.journal.reserveRoom(this.#options.maxAnswer)
+      return await this.#pull().finally(releaseRoom)
     } catch (error) {
-      this.#deps.log.error({ source: this.#options.source, err: error }, 'unexpected error while pulling')
-      return this.#failed('internal-error', messageOf(error))
+      this.#deps.log.error({ source: this.#options.source, err: error }, 'pulling failed with an unexpected error')
+      return this.#fail('internal-error', messageOf(error))
     }
   }
 
-  /** A page that was handed out must find room, so the largest one must fit before it is asked for. */
-  async #room(): Promise<boolean> {
+  /** A page that was handed out must find room, so no page is requested before the largest one fits. */
+  async #waitForRoom(): Promise<void> {
     const { journal, log, clock } = this.#deps
     const { source, maxAnswer } = this.#options
-    let said = false
+    let isLogged = false
     while (!journal.hasRoomFor(maxAnswer)) {
-      if (this.#stopping.signal.aborted) return false
-      // Seldom: where Kafka is slower than the queue there is room, and none, and room again, by the second.
+      if (this.#stopping.signal.aborted) return
+      // If Kafka is slower than the queue, room comes and goes every second; the log would be full of it.
       const now = clock.monotonic()
-      if (!said && now - this.#waitSaidAt >= SILENCE) {
-        log.warn({ source, maxAnswer }, 'pulling waits: the journal has no room for an answer of maxAnswer bytes')
-        this.#waitSaidAt = now
-        said = true
+      if (!isLogged && now - this.#noRoomLoggedAt >= NO_ROOM_LOG_INTERVAL_MS) {
+        log.warn(
+          { source, maxAnswer },
+          'pulling waits because the journal has no room for an answer of maxAnswer bytes',
+        )
+        this.#noRoomLoggedAt = now
+        isLogged = true
       }
-      await this.#pause('journal-full', ROOM_CHECK)
+      await this.#pause('journal-full', ROOM_CHECK_INTERVAL_MS)
     }
-    if (said) log.info({ source }, 'the journal has room again, pulling goes on')
-    return true
+    if (isLogged) log.info({ source }, 'the journal has room again, pulling goes on')
   }
 
-  async #step(): Promise<Step> {
+  async #pull(): Promise<PullResult> {
     const { provider, clock } = this.#deps
-    const { account } = this.#options
-    const began = clock.monotonic()
-    const limit = this.#pace.limit
-    const request = provider.pull.request(account, limit)
+    const options = this.#options
+    const startedAt = clock.monotonic()
+    const request = provider.pull.request(options, this.#pageSize.pageSize)
     const url = new URL(request.url)
-    this.#report.say('asking')
-    this.#connection ??= new Connection(url.origin, this.#options)
+    this.#report.report('asking')
+    this.#connection ??= new Connection(url.origin, options)
     const answer = await this.#connection.send(request)
     if (answer.kind === 'none') {
-      if (answer.wasSent) this.#pace.failed()
-      else this.#pace.error()
-      return this.#failed(answer.reason, answer.detail)
+      if (answer.wasSent) this.#pageSize.pageFailed()
+      else this.#pageSize.requestFailed()
+      return this.#fail(answer.reason, answer.detail)
     }
     const entry: NewEntry = {
-      source: this.#options.source,
+      source: options.source,
       provider: provider.name,
       via: 'PULL',
       receivedAt: clock.now(),
-      facts: answerFacts(answer, request.method, url, [account.password, account.username]),
+      facts: answerFacts(answer, request.method, url, [options.password, options.username]),
       body: answer.body,
     }
-    const verdict = await this.#keep(answer, entry)
-    return this.#judge(answer, verdict, clock.monotonic() - began, url)
+    const verdict = await this.#store(answer, entry)
+    return this.#conclude(answer, verdict, clock.monotonic() - startedAt, url)
   }
 
-  /** Custody first, understanding second: a page is on its way to the disk while it is looked at. */
-  async #keep(answer: HttpAnswer, entry: NewEntry): Promise<PullVerdict> {
+  /** Stores what must be kept of an answer, and resolves with what the answer is once it is durable. */
+  async #store(answer: HttpAnswer, entry: NewEntry): Promise<PullVerdict> {
     if (isEmptyPage(answer)) return { kind: 'page', rows: 0 }
     if (answer.status >= 200 && answer.status <= 299) {
-      const durable = this.#custody(entry)
+      // The write is under way while the answer is inspected.
+      const durable = this.#takeIntoCustody(entry)
       const verdict = this.#inspect(entry)
-      await durable // invariant 1: the next request tells the provider that we have this page
+      await durable // Invariant 1: the next request tells the provider that the connector has this page.
       return verdict
     }
     const verdict = this.#inspect(entry)
-    if (verdict.kind === 'page') await this.#custody(entry) // invariant 1
+    if (verdict.kind === 'page') await this.#takeIntoCustody(entry) // Invariant 1, as above.
     return verdict
   }
 
-  async #custody(entry: NewEntry): Promise<void> {
+  async #takeIntoCustody(entry: NewEntry): Promise<void> {
     const { clock, observer } = this.#deps
-    const began = clock.monotonic()
-    const taken = await appendWithRetry(entry, {
+    const startedAt = clock.monotonic()
+    const isDurable = await appendWithRetry(entry, {
       ...this.#deps,
-      giveUp: this.#givingUp.signal,
-      refused: () => this.#report.say('journal-refuses'),
+      forceSignal: this.#forced.signal,
+      onRefused: () => this.#report.report('journal-refuses'),
     })
-    if (taken) observer.custodyTaken((clock.monotonic() - began) / 1_000)
+    if (isDurable) observer.custodyTaken((clock.monotonic() - startedAt) / 1_000)
   }
 
   #inspect(received: Received): PullVerdict {
@@ -212,50 +219,57 @@ export class Poller {
     }
   }
 
-  /** @param duration ms from the request to the answer being durable */
-  #judge(answer: HttpAnswer, verdict: PullVerdict, duration: number, url: URL): Step {
-    const asked = parseRetryAfter(answer.headers['retry-after'], this.#deps.clock.now())
+  /** @param durationMs from the request until the answer was durable */
+  #conclude(answer: HttpAnswer, verdict: PullVerdict, durationMs: number, url: URL): PullResult {
+    const retryAfterMs = parseRetryAfter(answer.headers['retry-after'], this.#deps.clock.now())
     const rows = verdict.kind === 'page' ? verdict.rows : 0
-    if (rows > 0) this.#report.page()
+    if (rows > 0) this.#report.pageStored()
     if (answer.truncatedBy !== null) {
-      this.#pace.failed()
-      return this.#failed(
-        'cut',
-        `the answer was cut after ${answer.body.byteLength} bytes: ${answer.truncatedBy}`,
-        asked,
-      )
+      this.#pageSize.pageFailed()
+      const detail = `the answer was cut after ${answer.body.byteLength} bytes: ${answer.truncatedBy}`
+      return this.#fail('cut', detail, retryAfterMs)
     }
     if (verdict.kind !== 'page') {
-      this.#pace.error()
-      return this.#failed(verdict.kind, verdict.detail + describeRedirect(answer, url), asked)
+      this.#pageSize.requestFailed()
+      return this.#fail(verdict.kind, verdict.detail + describeRedirect(answer, url, 'pull.url'), retryAfterMs)
     }
-    if (rows === 0 && (verdict.accountError !== undefined || answer.status > 299)) {
-      this.#pace.error()
-      return this.#failed('account-error', verdict.accountError ?? `HTTP ${answer.status} with an empty page`, asked)
+    const { accountError } = verdict
+    if (rows === 0 && (accountError !== undefined || answer.status > 299)) {
+      this.#pageSize.requestFailed()
+      return this.#fail('account-error', accountError ?? `HTTP ${answer.status} with an empty page`, retryAfterMs)
     }
-    this.#pace.page(rows, duration)
+    this.#pageSize.pageStored(rows, durationMs)
     this.#backoff.reset()
-    if (verdict.accountError !== undefined) this.#trouble.failed('account-error', verdict.accountError)
-    else this.#trouble.recovered()
-    return rows > 0 ? { outcome: 'page', wait: 0 } : { outcome: 'empty', wait: this.#options.idleDelay }
+    if (accountError === undefined) this.#outages.recovered()
+    else this.#outages.failed('account-error', accountError)
+    return rows > 0 ? { outcome: 'page', waitMs: 0 } : { outcome: 'empty', waitMs: this.#options.idleDelay }
   }
 
-  #failed(outcome: PullOutcome, detail: string, asked = 0): Step {
-    if (!this.#stopping.signal.aborted) this.#trouble.failed(outcome, detail)
-    return { outcome, wait: this.#backoff.next(asked) }
+  #fail(outcome: PullOutcome, detail: string, retryAfterMs = 0): PullResult {
+    if (!this.#stopping.signal.aborted) this.#outages.failed(outcome, detail)
+    return { outcome, waitMs: this.#backoff.next(retryAfterMs) }
   }
 
-  /** The socket does not outlive a pause: see ask.ts. */
-  async #pause(state: PullState['state'], wait: number): Promise<void> {
-    await this.#hangUp()
+  /** Waits. The connection is closed before, for the reason given in `http-client/connection.ts`. */
+  async #pause(state: PullState['state'], ms: number): Promise<void> {
+    await this.#closeConnection()
     if (this.#stopping.signal.aborted) return
-    this.#report.say(state, this.#deps.clock.now() + wait)
-    await this.#deps.clock.sleep(wait, this.#stopping.signal)
+    this.#report.report(state, this.#deps.clock.now() + ms)
+    await this.#deps.clock.sleep(ms, this.#stopping.signal)
   }
 
-  async #hangUp(): Promise<void> {
+  async #closeConnection(): Promise<void> {
     const connection = this.#connection
     this.#connection = undefined
     await connection?.close()
   }
 }
+
+/** Whether an answer is `{"results":[]}` without a content coding. It is the one answer that needs no custody. */
+const isEmptyPage = ({ truncatedBy, headers, body }: HttpAnswer): boolean =>
+  truncatedBy === null &&
+  headers['content-encoding'] === undefined &&
+  body.byteLength < MAX_EMPTY_PAGE_BYTES &&
+  Buffer.from(body.buffer, body.byteOffset, body.byteLength)
+    .toString('latin1')
+    .replaceAll(/[ \t\r\n]/g, '') === '{"results":[]}'

@@ -2,113 +2,114 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { PageSizeController } from '../../src/polling/page-size-controller.js'
 
-const limits = fc
+const anyLimits = fc
   .tuple(fc.integer({ min: 1, max: 5_000 }), fc.integer({ min: 1, max: 5_000 }), fc.integer({ min: 1, max: 5_000 }))
   .map((three) => three.sort((a, b) => a - b))
   .map(([min = 1, start = 1, max = 1]) => ({ min, start, max }))
 
+/** `unhurried` is a full page that is neither fast nor slow. */
 type Event = 'full' | 'short' | 'empty' | 'unhurried' | 'slow' | 'failed' | 'error'
-const events = fc.array(
+const anyEvents = fc.array(
   fc.constantFrom<Event>('full', 'full', 'full', 'short', 'empty', 'unhurried', 'slow', 'failed', 'error'),
   { maxLength: 300 },
 )
 
-const apply = (pace: PageSizeController, event: Event): void => {
+const apply = (controller: PageSizeController, event: Event): void => {
   switch (event) {
     case 'full':
-      return pace.page(pace.limit, 100)
+      return controller.pageStored(controller.pageSize, 100)
     case 'short':
-      return pace.page(Math.max(1, pace.limit - 1), 100)
+      return controller.pageStored(Math.max(1, controller.pageSize - 1), 100)
     case 'empty':
-      return pace.page(0, 100)
+      return controller.pageStored(0, 100)
     case 'unhurried':
-      return pace.page(pace.limit, 3_000)
+      return controller.pageStored(controller.pageSize, 3_000)
     case 'slow':
-      return pace.page(pace.limit, 6_000)
+      return controller.pageStored(controller.pageSize, 6_000)
     case 'failed':
-      return pace.failed()
+      return controller.pageFailed()
     case 'error':
-      return pace.error()
+      return controller.requestFailed()
   }
 }
 
-describe('the page size', () => {
-  it('begins with start and stays a whole number between min and max, whatever happens', () => {
+describe('PageSizeController', () => {
+  it('begins with start and keeps the page size a whole number between min and max after any events', () => {
     fc.assert(
-      fc.property(limits, events, (bounds, happened) => {
-        const pace = new PageSizeController(bounds)
-        expect(pace.limit).toBe(bounds.start)
-        for (const event of happened) {
-          apply(pace, event)
-          expect(Number.isInteger(pace.limit)).toBe(true)
-          expect(pace.limit).toBeGreaterThanOrEqual(bounds.min)
-          expect(pace.limit).toBeLessThanOrEqual(bounds.max)
+      fc.property(anyLimits, anyEvents, (limits, events) => {
+        const controller = new PageSizeController(limits)
+        expect(controller.pageSize).toBe(limits.start)
+        for (const event of events) {
+          apply(controller, event)
+          expect(Number.isInteger(controller.pageSize)).toBe(true)
+          expect(controller.pageSize).toBeGreaterThanOrEqual(limits.min)
+          expect(controller.pageSize).toBeLessThanOrEqual(limits.max)
         }
       }),
     )
   })
 
-  it('grows only after a full page, and shrinks only after an empty one, a slow one or an error', () => {
+  it('raises the page size only after a full page and lowers it only after an empty or slow page or an error', () => {
     fc.assert(
-      fc.property(limits, events, (bounds, happened) => {
-        const pace = new PageSizeController(bounds)
-        for (const event of happened) {
-          const before = pace.limit
-          apply(pace, event)
-          // A short page of a limit of 1 is a full one.
-          const full = event === 'full' || (event === 'short' && before === 1)
-          if (pace.limit > before) expect(full).toBe(true)
-          if (pace.limit < before) expect(['empty', 'slow', 'failed', 'error']).toContain(event)
+      fc.property(anyLimits, anyEvents, (limits, events) => {
+        const controller = new PageSizeController(limits)
+        for (const event of events) {
+          const before = controller.pageSize
+          apply(controller, event)
+          // A page of one row can't be short.
+          const isFull = event === 'full' || (event === 'short' && before === 1)
+          if (controller.pageSize > before) expect(isFull).toBe(true)
+          if (controller.pageSize < before) expect(['empty', 'slow', 'failed', 'error']).toContain(event)
         }
       }),
     )
   })
 
-  it('reaches max while pages come full and fast, whatever was before', () => {
+  it('raises the page size to max while pages are full and fast, after any earlier events', () => {
     fc.assert(
-      fc.property(limits, events, (bounds, happened) => {
-        const pace = new PageSizeController(bounds)
-        for (const event of happened) apply(pace, event)
-        for (let page = 0; page < 2_000; page++) apply(pace, 'full')
-        expect(pace.limit).toBe(bounds.max)
+      fc.property(anyLimits, anyEvents, (limits, events) => {
+        const controller = new PageSizeController(limits)
+        for (const event of events) apply(controller, event)
+        for (let page = 0; page < 2_000; page++) apply(controller, 'full')
+        expect(controller.pageSize).toBe(limits.max)
       }),
     )
   })
 
-  it('reaches min while answers are cut', () => {
+  it('lowers the page size to min while answers are cut', () => {
     fc.assert(
-      fc.property(limits, events, (bounds, happened) => {
-        const pace = new PageSizeController(bounds)
-        for (const event of happened) apply(pace, event)
-        for (let page = 0; page < 20; page++) apply(pace, 'failed')
-        expect(pace.limit).toBe(bounds.min)
+      fc.property(anyLimits, anyEvents, (limits, events) => {
+        const controller = new PageSizeController(limits)
+        for (const event of events) apply(controller, event)
+        for (let page = 0; page < 20; page++) apply(controller, 'failed')
+        expect(controller.pageSize).toBe(limits.min)
       }),
     )
   })
 
-  it('that failed is not tried again for fifty good pages', () => {
-    const pace = new PageSizeController({ min: 10, start: 400, max: 1_000 })
-    pace.failed()
-    expect(pace.limit).toBe(200)
+  it('tries a page size that failed again only after fifty full and fast pages', () => {
+    const controller = new PageSizeController({ min: 10, start: 400, max: 1_000 })
+    controller.pageFailed()
+    expect(controller.pageSize).toBe(200)
     for (let page = 1; page < 50; page++) {
-      pace.page(200, 100)
-      expect(pace.limit).toBe(200)
+      controller.pageStored(200, 100)
+      expect(controller.pageSize).toBe(200)
     }
-    pace.page(200, 100)
-    expect(pace.limit).toBe(400)
+    controller.pageStored(200, 100)
+    expect(controller.pageSize).toBe(400)
   })
 
-  it('is not held down by errors that have nothing to do with it', () => {
-    const pace = new PageSizeController({ min: 10, start: 400, max: 1_000 })
-    pace.error()
-    expect(pace.limit).toBe(200)
-    pace.page(200, 100)
-    expect(pace.limit).toBe(400)
+  it('sets no ceiling after an error that the page size did not cause', () => {
+    const controller = new PageSizeController({ min: 10, start: 400, max: 1_000 })
+    controller.requestFailed()
+    expect(controller.pageSize).toBe(200)
+    controller.pageStored(200, 100)
+    expect(controller.pageSize).toBe(400)
   })
 
-  it('does not shrink because a provider holds the answer of an empty queue back', () => {
-    const pace = new PageSizeController({ min: 10, start: 50, max: 1_000 })
-    pace.page(0, 25_000)
-    expect(pace.limit).toBe(50)
+  it('keeps the page size when a provider answers slowly for an empty queue', () => {
+    const controller = new PageSizeController({ min: 10, start: 50, max: 1_000 })
+    controller.pageStored(0, 25_000)
+    expect(controller.pageSize).toBe(50)
   })
 })

@@ -1,148 +1,146 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { ProviderData } from '../../dev/simulators/provider-data.js'
-import { IDLE, PollerBench, withPull } from '../support/poller.js'
+import { IDLE_DELAY_MS, PollerFixture, mtargetWith } from '../support/poller.js'
 
-const bench = new PollerBench()
+const fixture = new PollerFixture()
 const data = new ProviderData(9)
-afterEach(() => bench.stopAll())
+afterEach(() => fixture.stopAll())
 
-const wrong = (url: string) => ({
-  account: { url, username: 'demo', password: 'wrong', limitParameter: 'max' },
-})
+const WRONG_PASSWORD = { password: 'wrong' }
 
-describe('wrong credentials', () => {
+describe('Poller with credentials that the provider refuses', () => {
   it.each([200, 401, 403])(
-    'with HTTP status %i are an error of the account: waits grow up to idleDelay',
+    'reports an account error for HTTP status %i and waits longer each time, up to idleDelay',
     async (status) => {
-      const simulator = await bench.simulator({ accountErrorStatus: status })
-      const tested = bench.poller(simulator.url, wrong(simulator.url))
+      const simulator = await fixture.startSimulator({ accountErrorStatus: status })
+      const tested = fixture.createPoller(simulator.url, WRONG_PASSWORD)
       tested.poller.start()
-      const waits = [await tested.paused()]
-      for (let i = 0; i < 11; i++) waits.push(await tested.nextPause())
+      const waits = [await tested.untilPaused()]
+      for (let i = 0; i < 11; i++) waits.push(await tested.untilNextPause())
       expect(waits.slice(0, 4)).toEqual([750, 1_500, 3_000, 6_000])
       expect([...waits].sort((a, b) => a - b)).toEqual(waits)
-      expect(waits.at(-1)).toBeLessThanOrEqual(IDLE)
-      expect(waits.at(-1)).toBeGreaterThan(IDLE / 2)
+      expect(waits.at(-1)).toBeLessThanOrEqual(IDLE_DELAY_MS)
+      expect(waits.at(-1)).toBeGreaterThan(IDLE_DELAY_MS / 2)
       expect(new Set(tested.observer.outcomes)).toEqual(new Set(['account-error']))
     },
   )
 
-  it('are said once when they begin and once when they end, and shown all the time between', async () => {
-    const simulator = await bench.simulator()
+  it('logs the outage once when it begins and once when it ends, and shows it on the status page in between', async () => {
+    const simulator = await fixture.startSimulator()
     for (let i = 0; i < 5; i++) simulator.fault({ body: ERROR_ROW })
-    const tested = bench.poller(simulator.url)
+    const tested = fixture.createPoller(simulator.url)
     tested.poller.start()
-    await tested.paused()
+    await tested.untilPaused()
     for (let i = 0; i < 4; i++) {
-      expect(tested.observer.last).toMatchObject({
+      expect(tested.observer.lastState).toMatchObject({
         state: 'backing-off',
         lastError: expect.stringContaining('invalid') as string,
       })
-      await tested.nextPause()
+      await tested.untilNextPause()
     }
     expect(tested.log.linesAt('warn')).toHaveLength(1)
-    expect(await tested.nextPause()).toBe(IDLE)
+    expect(await tested.untilNextPause()).toBe(IDLE_DELAY_MS)
     expect(tested.log.linesAt('warn')).toHaveLength(1)
     expect(tested.log.linesAt('info').map(({ message }) => message)).toEqual(['pulling works again'])
-    expect(tested.observer.last?.lastError).toBeNull()
+    expect(tested.observer.lastState?.lastError).toBeNull()
     expect(JSON.stringify(tested.log.lines)).not.toContain('secret')
   })
 
-  it('in a page with rows: the rows are kept, the error is shown, the drain goes on', async () => {
-    const simulator = await bench.simulator()
+  it('stores the rows of a page that holds an error row as well, logs the error, and goes on', async () => {
+    const simulator = await fixture.startSimulator()
     const [row] = data.mtargetReceipts(1)
     simulator.fault({
       body: JSON.stringify({ results: [row, ...(JSON.parse(ERROR_ROW) as { results: object[] }).results] }),
     })
-    const tested = bench.poller(simulator.url)
+    const tested = fixture.createPoller(simulator.url)
     tested.poller.start()
-    await tested.paused()
+    await tested.untilPaused()
     expect(tested.journal.entries).toHaveLength(1)
     expect(tested.observer.outcomes).toEqual(['page', 'empty'])
     expect(tested.log.linesAt('warn')).toHaveLength(1)
   })
 
-  it('of one account leave the others at full pace', async () => {
-    const simulator = await bench.simulator()
-    const good = await Promise.all(Array.from({ length: 9 }, () => bench.simulator()))
+  it('does not slow the pollers of other accounts', async () => {
+    const simulator = await fixture.startSimulator()
+    const good = await Promise.all(Array.from({ length: 9 }, () => fixture.startSimulator()))
     for (const each of good) each.enqueue(data.mtargetReceipts(300))
-    const hanging = await bench.simulator()
+    const hanging = await fixture.startSimulator()
     hanging.fault({ hang: 'before' }, 100)
-    const failing = bench.poller(simulator.url, wrong(simulator.url))
-    const stuck = bench.poller(hanging.url)
-    const pollers = good.map((each) => bench.poller(each.url))
+    const failing = fixture.createPoller(simulator.url, WRONG_PASSWORD)
+    const stuck = fixture.createPoller(hanging.url)
+    const pollers = good.map((each) => fixture.createPoller(each.url))
     for (const { poller } of [stuck, failing, ...pollers]) poller.start()
-    for (const tested of pollers) expect(await tested.paused()).toBe(IDLE)
+    for (const tested of pollers) expect(await tested.untilPaused()).toBe(IDLE_DELAY_MS)
     expect(good.map((each) => each.queued)).toEqual(good.map(() => 0))
     expect(stuck.observer.outcomes).toEqual([])
   })
 })
 
-describe('Retry-After', () => {
+describe('Poller receiving Retry-After', () => {
   it.each([
     [429, '30', 30_000],
     [503, '30', 30_000],
-    [503, '999999', IDLE],
+    [503, '999999', IDLE_DELAY_MS],
     [429, '0', 750],
     [429, 'soon', 750],
     [503, new Date(Date.UTC(2026, 0, 15, 12, 1)).toUTCString(), 60_000],
-  ])('of a %i with %s: the next request comes after %i ms', async (status, value, wait) => {
-    const simulator = await bench.simulator()
+  ])('answers a %i with Retry-After %s by a request after %i ms', async (status, value, wait) => {
+    const simulator = await fixture.startSimulator()
     simulator.fault({ status, headers: { 'retry-after': value } })
-    const tested = bench.poller(simulator.url)
+    const tested = fixture.createPoller(simulator.url)
     tested.poller.start()
-    expect(await tested.paused()).toBe(wait)
+    expect(await tested.untilPaused()).toBe(wait)
   })
 })
 
-describe('after an error', () => {
-  it('one good answer makes the next wait short again', async () => {
-    const simulator = await bench.simulator()
+describe('Poller after an error', () => {
+  it('begins with the shortest delay again after one good answer', async () => {
+    const simulator = await fixture.startSimulator()
     simulator.fault({ status: 500 }, 4)
     simulator.fault({})
     simulator.fault({ status: 500 })
-    const tested = bench.poller(simulator.url)
+    const tested = fixture.createPoller(simulator.url)
     tested.poller.start()
-    await tested.paused()
+    await tested.untilPaused()
     const waits: number[] = []
-    for (let i = 0; i < 5; i++) waits.push(await tested.nextPause())
-    expect(waits).toEqual([1_500, 3_000, 6_000, IDLE, 750])
+    for (let i = 0; i < 5; i++) waits.push(await tested.untilNextPause())
+    expect(waits).toEqual([1_500, 3_000, 6_000, IDLE_DELAY_MS, 750])
   })
 
-  it('another cause in the same trouble is said too, a repeated one is not', async () => {
-    const simulator = await bench.simulator()
+  it('logs each cause of one outage once', async () => {
+    const simulator = await fixture.startSimulator()
     for (let i = 0; i < 3; i++) {
       simulator.fault({ status: 500 })
       simulator.fault({ status: 502 })
     }
-    const tested = bench.poller(simulator.url)
+    const tested = fixture.createPoller(simulator.url)
     tested.poller.start()
-    await tested.paused()
-    for (let i = 0; i < 5; i++) await tested.nextPause()
+    await tested.untilPaused()
+    for (let i = 0; i < 5; i++) await tested.untilNextPause()
     expect(tested.log.linesAt('warn')).toHaveLength(2)
   })
 })
 
-describe('a mistake of ours', () => {
+describe('Poller with a failing provider implementation', () => {
   const broken = (): never => {
     throw new Error('a bug')
   }
 
-  it('before the request does not end the loop', async () => {
-    const tested = bench.poller('http://127.0.0.1:9/', {}, withPull({ request: broken }))
+  it('goes on polling after an error before the request', async () => {
+    const tested = fixture.createPoller('http://127.0.0.1:9/', {}, mtargetWith({ request: broken }))
     tested.poller.start()
-    await tested.paused()
-    await tested.nextPause()
+    await tested.untilPaused()
+    await tested.untilNextPause()
     expect(tested.observer.outcomes).toEqual(['internal-error', 'internal-error'])
     expect(tested.log.linesAt('error')).toHaveLength(2)
   })
 
-  it('while looking into an answer does not lose it', async () => {
-    const simulator = await bench.simulator()
+  it('stores an answer although inspecting it fails', async () => {
+    const simulator = await fixture.startSimulator()
     simulator.enqueue(data.mtargetReceipts(3))
-    const tested = bench.poller(simulator.url, {}, withPull({ inspect: broken }))
+    const tested = fixture.createPoller(simulator.url, {}, mtargetWith({ inspect: broken }))
     tested.poller.start()
-    await tested.paused()
+    await tested.untilPaused()
     expect(tested.journal.entries).toHaveLength(1)
     expect(tested.observer.outcomes).toEqual(['not-a-page'])
   })

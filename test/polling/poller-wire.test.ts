@@ -1,205 +1,221 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { afterEach, describe, expect, it } from 'vitest'
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { ProviderData } from '../../dev/simulators/provider-data.js'
-import { IDLE, PollerBench } from '../support/poller.js'
+import { turnUntil } from '../support/event-loop.js'
+import { IDLE_DELAY_MS, PollerFixture } from '../support/poller.js'
 
-const bench = new PollerBench()
+const fixture = new PollerFixture()
 const data = new ProviderData(8)
 const servers: Server[] = []
 const sockets = new Set<Socket>()
 
 afterEach(async () => {
-  await bench.stopAll()
+  await fixture.stopAll()
   for (const socket of sockets) socket.destroy()
   await Promise.all(servers.splice(0).map((server) => new Promise((resolve) => server.close(resolve))))
 })
 
-/** A provider that answers each request with these bytes, or whatever it does to the socket. */
-const provider = async (answer: (socket: Socket, request: string, nth: number) => void) => {
+/** Starts a server that calls `answer` with the socket of each request and the number of the request, from 1. */
+const startServer = async (answer: (socket: Socket, request: number) => void) => {
   let requests = 0
   let connections = 0
   const server = createServer((socket) => {
     connections++
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket)).on('error', () => {})
-    socket.on('data', (bytes) => answer(socket, bytes.toString(), ++requests))
+    socket.on('data', () => {
+      requests++
+      answer(socket, requests)
+    })
   })
   servers.push(server)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
-  return { url: `http://127.0.0.1:${port}/notification`, port, seen: () => ({ requests, connections }) }
+  const url = `http://127.0.0.1:${port}/notification`
+  return { url, port, counts: () => ({ requests, connections }), untilRequested: () => turnUntil(() => requests > 0) }
 }
 
-const http = (status: string, body: string, headers = ''): string =>
+/** Resolves when undici has received a part of an answer's body. Called before the poller starts. */
+const untilBodyArrives = (): Promise<void> =>
+  new Promise((resolve) => {
+    const onChunk = (): void => {
+      unsubscribe('undici:request:bodyChunkReceived', onChunk)
+      resolve()
+    }
+    subscribe('undici:request:bodyChunkReceived', onChunk)
+  })
+
+const httpAnswer = (status: string, body: string, headers = ''): string =>
   `HTTP/1.1 ${status}\r\ncontent-length: ${body.length}\r\n${headers}\r\n${body}`
-/** Each looks at the sockets: what one side of this process has written, the other has read a few turns later. */
-const turns = async (count: number): Promise<void> => {
-  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve))
-}
-const EMPTY = '{"results":[]}'
+/** `timeout` of the pollers in these tests. */
+const TIMEOUT_MS = 5_000
+const EMPTY_PAGE = '{"results":[]}'
 
-describe('a request to a queue', () => {
-  it('is sent once, also when the connection dies instead of answering', async () => {
+describe('Poller sending a request', () => {
+  it('sends it once, even if the connection dies without an answer', async () => {
     for (const die of [
       (socket: Socket) => socket.destroy(),
       (socket: Socket) => socket.resetAndDestroy(),
       (socket: Socket) => void socket.end('HTTP/1.1 200 OK\r\ncontent-le'),
       (socket: Socket) => void socket.end('HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n'),
     ]) {
-      const { url, seen } = await provider(die)
-      const tested = bench.poller(url)
+      const { url, counts } = await startServer(die)
+      const tested = fixture.createPoller(url)
       tested.poller.start()
-      expect(await tested.paused()).toBeLessThanOrEqual(1_000)
-      expect(seen()).toEqual({ requests: 1, connections: 1 })
+      expect(await tested.untilPaused()).toBeLessThanOrEqual(1_000)
+      expect(counts()).toEqual({ requests: 1, connections: 1 })
       expect(tested.observer.outcomes).toEqual(['network-error'])
       expect(tested.journal.attempts).toBe(0)
     }
   })
 
-  it('is given up when no byte of an answer comes, and the page size shrinks: a page may be gone', async () => {
-    const { url, seen } = await provider(() => {})
-    const tested = bench.poller(url, { timeout: 200 })
+  it('gives up when no byte of an answer comes within `timeout` and halves the page size, because a page may be lost', async () => {
+    const { url, counts } = await startServer(() => {})
+    const tested = fixture.createPoller(url, { timeout: 200 })
     tested.poller.start()
-    await tested.paused()
+    await tested.untilPaused()
     expect(tested.observer.outcomes).toEqual(['timeout'])
-    expect(tested.observer.limits).toEqual([25])
-    expect(seen().requests).toBe(1)
+    expect(tested.observer.pageSizes).toEqual([25])
+    expect(counts().requests).toBe(1)
   })
 
-  it('is not followed elsewhere: a redirect is an error that says where it points, without parameters', async () => {
-    const { url } = await provider((socket) => {
-      socket.write(http('307 Temporary Redirect', '', 'location: /elsewhere?key=1\r\n'))
+  it('does not follow a redirect and reports where it points, without its query', async () => {
+    const { url } = await startServer((socket) => {
+      socket.write(httpAnswer('307 Temporary Redirect', '', 'location: /elsewhere?key=1\r\n'))
     })
-    const tested = bench.poller(url)
+    const tested = fixture.createPoller(url)
     tested.poller.start()
-    await tested.paused()
+    await tested.untilPaused()
     expect(tested.observer.outcomes).toEqual(['account-error'])
-    expect(tested.observer.last?.lastError).toMatch(/redirect to http:\/\/127\.0\.0\.1:\d+\/elsewhere is not followed/)
-    expect(tested.observer.last?.lastError).not.toContain('key')
+    expect(tested.observer.lastState?.lastError).toMatch(
+      /redirect to http:\/\/127\.0\.0\.1:\d+\/elsewhere is not followed/,
+    )
+    expect(tested.observer.lastState?.lastError).not.toContain('key')
   })
 
-  it('goes over the same connection during a drain, and over a new one after each pause', async () => {
+  it('uses one connection during a drain and a new one after each pause', async () => {
     const page = JSON.stringify({ results: data.mtargetReceipts(2) })
-    const { url, seen } = await provider((socket, _request, nth) => {
-      socket.write(http('200 OK', nth % 4 === 0 ? EMPTY : page))
+    const { url, counts } = await startServer((socket, request) => {
+      socket.write(httpAnswer('200 OK', request % 4 === 0 ? EMPTY_PAGE : page))
     })
-    const tested = bench.poller(url)
+    const tested = fixture.createPoller(url)
     tested.poller.start()
-    expect(await tested.paused()).toBe(IDLE)
-    expect(seen()).toEqual({ requests: 4, connections: 1 })
-    await tested.nextPause()
-    expect(seen()).toEqual({ requests: 8, connections: 2 })
+    expect(await tested.untilPaused()).toBe(IDLE_DELAY_MS)
+    expect(counts()).toEqual({ requests: 4, connections: 1 })
+    await tested.untilNextPause()
+    expect(counts()).toEqual({ requests: 8, connections: 2 })
   })
 
-  it('is tried again at the same page size rules when the provider can not be reached at all', async () => {
-    const { url, port } = await provider(() => {})
+  it('reports a network error with the address when the provider can not be reached', async () => {
+    const { url, port } = await startServer(() => {})
     await new Promise((resolve) => servers.pop()?.close(resolve))
-    const tested = bench.poller(url)
+    const tested = fixture.createPoller(url)
     tested.poller.start()
-    await tested.paused()
+    await tested.untilPaused()
     expect(tested.observer.outcomes).toEqual(['network-error'])
-    expect(tested.observer.last?.lastError).toContain(`ECONNREFUSED 127.0.0.1:${port}`)
+    expect(tested.observer.lastState?.lastError).toContain(`ECONNREFUSED 127.0.0.1:${port}`)
   })
 
-  it('survives an answer of 1xx before the real one', async () => {
-    const { url } = await provider((socket) => {
-      socket.write(`HTTP/1.1 102 Processing\r\n\r\n${http('200 OK', EMPTY)}`)
+  it('accepts a 1xx response before the final one', async () => {
+    const { url } = await startServer((socket) => {
+      socket.write(`HTTP/1.1 102 Processing\r\n\r\n${httpAnswer('200 OK', EMPTY_PAGE)}`)
     })
-    const tested = bench.poller(url)
+    const tested = fixture.createPoller(url)
     tested.poller.start()
-    expect(await tested.paused()).toBe(IDLE)
+    expect(await tested.untilPaused()).toBe(IDLE_DELAY_MS)
   })
 
-  it('keeps what a chunked answer held that breaks off inside a chunk', async () => {
-    const { url } = await provider((socket) => {
+  it('stores what arrived of a chunked answer that breaks off inside a chunk', async () => {
+    const { url } = await startServer((socket) => {
       socket.end('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{"res\r\nff\r\nults')
     })
-    const tested = bench.poller(url)
+    const tested = fixture.createPoller(url)
     tested.poller.start()
-    await tested.paused()
+    await tested.untilPaused()
     expect(tested.bodies).toEqual(['{"results'])
     expect(tested.journal.entries[0]?.facts.complete).toBe('false')
   })
 
-  it('keeps what came before bytes that are not HTTP', async () => {
-    const { url } = await provider((socket) => {
+  it('stores what arrived before bytes that are not HTTP', async () => {
+    const { url } = await startServer((socket) => {
       socket.write('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{"res\r\nnonsense\r\n')
     })
-    const tested = bench.poller(url)
+    const tested = fixture.createPoller(url)
     tested.poller.start()
-    await tested.paused()
+    await tested.untilPaused()
     expect(tested.bodies).toEqual(['{"res'])
   })
 })
 
-describe('stopping', () => {
-  it('waits for the answer in hand and its custody', async () => {
+describe('Poller.stop', () => {
+  it('waits until the answer to the present request is durable', async () => {
     const page = JSON.stringify({ results: data.mtargetReceipts(2) })
     let answer = (): void => {}
-    const { url, seen } = await provider((socket) => {
-      answer = () => socket.write(http('200 OK', page))
+    const { url, counts, untilRequested } = await startServer((socket) => {
+      answer = () => socket.write(httpAnswer('200 OK', page))
     })
-    const tested = bench.poller(url)
+    const tested = fixture.createPoller(url)
     tested.poller.start()
-    while (seen().requests === 0) await new Promise((resolve) => setImmediate(resolve))
-    let stopped = false
-    const stop = tested.poller.stop().then(() => (stopped = true))
-    await turns(200)
-    expect(stopped).toBe(false)
+    await untilRequested()
+    let isStopped = false
+    const stop = tested.poller.stop().then(() => (isStopped = true))
+    await tested.clock.advance(TIMEOUT_MS - 1)
+    expect(isStopped).toBe(false)
     answer()
     await stop
     expect(tested.bodies).toEqual([page])
-    expect(seen().requests).toBe(1)
-    expect(tested.observer.last?.state).toBe('stopped')
+    expect(counts().requests).toBe(1)
+    expect(tested.observer.lastState?.state).toBe('stopped')
   })
 
-  it('waits for no longer than `timeout` in all, and keeps what has come until then', async () => {
-    const { url, seen } = await provider((socket) => {
+  it('waits at most `timeout` and stores what has arrived by then', async () => {
+    const arrived = untilBodyArrives()
+    const { url } = await startServer((socket) => {
       socket.write('HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{"results":[')
     })
-    const tested = bench.poller(url)
+    const tested = fixture.createPoller(url)
     tested.poller.start()
-    while (seen().requests === 0) await new Promise((resolve) => setImmediate(resolve))
-    await turns(100)
+    await arrived
     const stopped = tested.poller.stop()
-    await tested.clock.advance(5_000)
+    await tested.clock.advance(TIMEOUT_MS)
     await stopped
     expect(tested.bodies).toEqual(['{"results":['])
   })
 
-  it('keeps what has come of it when it can not wait at all', async () => {
-    const { url, seen } = await provider((socket) => {
+  it('stores what has arrived at once when the shutdown is forced', async () => {
+    const arrived = untilBodyArrives()
+    const { url } = await startServer((socket) => {
       socket.write('HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{"results":[')
     })
-    const tested = bench.poller(url)
+    const tested = fixture.createPoller(url)
     tested.poller.start()
-    while (seen().requests === 0) await new Promise((resolve) => setImmediate(resolve))
-    await turns(100)
+    await arrived
     await tested.poller.stop(AbortSignal.abort())
     expect(tested.bodies).toEqual(['{"results":['])
     expect(tested.journal.entries[0]?.facts.complete).toBe('false')
   })
 
-  it('takes back a request whose connection is not made yet', async () => {
-    const { port, seen } = await provider(() => {}) // never answers the TLS handshake
-    const tested = bench.poller(`https://127.0.0.1:${port}/notification`, { timeout: 60_000 })
+  it('cancels a request whose connection is not established yet', async () => {
+    const { port, untilRequested } = await startServer(() => {}) // It never answers the TLS handshake.
+    const tested = fixture.createPoller(`https://127.0.0.1:${port}/notification`, { timeout: 60_000 })
     tested.poller.start()
-    while (seen().requests === 0) await new Promise((resolve) => setImmediate(resolve))
+    await untilRequested()
     await tested.poller.stop()
-    expect(tested.observer.last?.state).toBe('stopped')
+    expect(tested.observer.lastState?.state).toBe('stopped')
   })
 
-  it('ends a pause at once, and asks no more', async () => {
-    const { url, seen } = await provider((socket) => socket.write(http('200 OK', EMPTY)))
-    const tested = bench.poller(url)
+  it('ends a pause at once and sends no further request', async () => {
+    const { url, counts } = await startServer((socket) => socket.write(httpAnswer('200 OK', EMPTY_PAGE)))
+    const tested = fixture.createPoller(url)
     tested.poller.start()
-    await tested.paused()
+    await tested.untilPaused()
     await tested.poller.stop()
-    await tested.clock.advance(10 * IDLE)
-    expect(seen().requests).toBe(1)
+    await tested.clock.advance(10 * IDLE_DELAY_MS)
+    expect(counts().requests).toBe(1)
   })
 
-  it('before the start is no error', async () => {
-    await bench.poller('http://127.0.0.1:1/').poller.stop()
+  it('resolves when the poller was never started', async () => {
+    await fixture.createPoller('http://127.0.0.1:1/').poller.stop()
   })
 })

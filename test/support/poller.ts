@@ -1,20 +1,21 @@
-/** A poller of the Mtarget simulator, with a journal in memory and a clock that a test moves. */
+/** A poller that empties the Mtarget simulator into a journal in memory, with a clock that the test moves. */
 import { MtargetSimulator, type MtargetOptions } from '../../dev/simulators/mtarget.js'
 import { Poller, type PollerOptions } from '../../src/polling/poller.js'
 import { mtarget } from '../../src/providers/mtarget/index.js'
 import type { PullProtocol } from '../../src/providers/provider.js'
-import { RecordingLog, RecordingPullObserver } from './recording-observers.js'
+import { turnUntil } from './event-loop.js'
 import { ManualClock } from './manual-clock.js'
 import { MemoryJournal } from './memory-journal.js'
+import { RecordingLog, RecordingPullObserver } from './recording-observers.js'
 
-export const IDLE = 180_000
+export const IDLE_DELAY_MS = 180_000
 
 /**
- * As `Poller` wants it: a provider that has a queue.
- * @param changes of the real protocol
+ * Returns the Mtarget provider as `Poller` takes it.
+ * @param changes replace methods of its pull protocol
  */
-export const withPull = (changes: Partial<PullProtocol> = {}) => {
-  if (mtarget.pull === undefined) throw new Error('this provider has no queue')
+export const mtargetWith = (changes: Partial<PullProtocol> = {}) => {
+  if (mtarget.pull === undefined) throw new Error('provider mtarget has no pull protocol')
   return { ...mtarget, pull: { ...mtarget.pull, ...changes } }
 }
 
@@ -25,14 +26,17 @@ export class TestedPoller {
   readonly observer = new RecordingPullObserver()
   readonly poller: Poller
 
-  /** @param url of the queue */
-  constructor(url: string, options: Partial<PollerOptions> = {}, provider = withPull()) {
+  /** @param url the address of the queue */
+  constructor(url: string, options: Partial<PollerOptions> = {}, provider = mtargetWith()) {
     this.poller = new Poller(
       {
         source: 'mtarget-fr',
-        account: { url, username: 'demo', password: 'secret', limitParameter: 'max' },
+        url,
+        username: 'demo',
+        password: 'secret',
+        limitParameter: 'max',
         limit: { min: 10, start: 50, max: 1000 },
-        idleDelay: IDLE,
+        idleDelay: IDLE_DELAY_MS,
         timeout: 5_000,
         maxAnswer: 64 * 1024 * 1024,
         ...options,
@@ -48,47 +52,47 @@ export class TestedPoller {
     )
   }
 
-  /** Bodies in the journal, as text. */
+  /** The bodies in the journal, as text. */
   get bodies(): string[] {
     return this.journal.entries.map((entry) => Buffer.from(entry.body).toString())
   }
 
-  /** Resolves with its length when the poller pauses. */
-  paused(): Promise<number> {
+  /** Resolves with the length of the pause, in milliseconds, once the poller pauses. */
+  untilPaused(): Promise<number> {
     return this.clock.untilSleeping()
   }
 
-  /** Resolves when a page has been handed out and the journal has begun to refuse it. */
-  async refusing(): Promise<void> {
+  /** Resolves once a page has been handed out and the journal refuses it. */
+  async untilJournalRefuses(): Promise<void> {
     const letGo = this.journal.hold()
-    while (this.journal.attempts === 0) await new Promise((resolve) => setImmediate(resolve))
+    await turnUntil(() => this.journal.attempts > 0)
     this.journal.refuses = 'JOURNAL_WRITE_FAILED'
     letGo()
-    await this.paused()
+    await this.untilPaused()
   }
 
-  /** Lets the present pause pass, and resolves with the length of the next. */
-  async nextPause(): Promise<number> {
+  /** Lets the present pause pass, and resolves with the length of the next one in milliseconds. */
+  async untilNextPause(): Promise<number> {
     const before = this.observer.outcomes.length
-    await this.clock.advance(await this.paused())
+    await this.clock.advance(await this.untilPaused())
     await this.observer.until(() => this.observer.outcomes.length > before)
-    return this.paused()
+    return this.untilPaused()
   }
 }
 
-/** Both, started, and put away by `stopAll`. */
-export class PollerBench {
+/** Creates pollers and simulators, and stops all of them at the end of a test. */
+export class PollerFixture {
   readonly #pollers: TestedPoller[] = []
   readonly #simulators: MtargetSimulator[] = []
 
-  async simulator(options?: MtargetOptions): Promise<MtargetSimulator> {
+  async startSimulator(options?: MtargetOptions): Promise<MtargetSimulator> {
     const simulator = await MtargetSimulator.start(options)
     this.#simulators.push(simulator)
     return simulator
   }
 
-  /** Not started. */
-  poller(url: string, options?: Partial<PollerOptions>, provider?: ReturnType<typeof withPull>): TestedPoller {
+  /** The poller is not started yet. */
+  createPoller(url: string, options?: Partial<PollerOptions>, provider?: ReturnType<typeof mtargetWith>): TestedPoller {
     const tested = new TestedPoller(url, options, provider)
     this.#pollers.push(tested)
     return tested

@@ -1,4 +1,4 @@
-/** What intake reports to, kept for tests to look at. */
+/** Loggers and observers that record what they are told, for tests to inspect. */
 import type { Log } from '../../src/core/log.js'
 import type { CallbackObserver, PullObserver, PullOutcome, PullState } from '../../src/core/observers.js'
 
@@ -30,25 +30,18 @@ export class RecordingLog implements Log {
 }
 
 export class RecordingCallbackObserver implements CallbackObserver {
+  /** Source and status of each answer, as in `seven-main 200`. */
   readonly answers: string[] = []
-  custodies = 0
-  refusals = 0
 
   answered(source: string, code: number): void {
     this.answers.push(`${source} ${code}`)
   }
-  custodyTaken(): void {
-    this.custodies++
-  }
-  taken(): void {}
-  refused(): void {
-    this.refusals++
-  }
+  custodyTaken(): void {}
 }
 
 export class RecordingPullObserver implements PullObserver {
   readonly outcomes: PullOutcome[] = []
-  readonly limits: number[] = []
+  readonly pageSizes: number[] = []
   readonly states: PullState[] = []
   readonly #watchers = new Set<() => void>()
 
@@ -56,8 +49,8 @@ export class RecordingPullObserver implements PullObserver {
     this.outcomes.push(outcome)
     for (const watcher of this.#watchers) watcher()
   }
-  pageSizeChanged(_source: string, limit: number): void {
-    this.limits.push(limit)
+  pageSizeChanged(_source: string, pageSize: number): void {
+    this.pageSizes.push(pageSize)
   }
   custodyTaken(): void {}
   stateChanged(_source: string, state: PullState): void {
@@ -65,20 +58,20 @@ export class RecordingPullObserver implements PullObserver {
     for (const watcher of this.#watchers) watcher()
   }
 
-  get last(): PullState | undefined {
+  get lastState(): PullState | undefined {
     return this.states.at(-1)
   }
 
-  /** Resolves once it holds. */
-  until(holds: () => boolean): Promise<void> {
+  /** Resolves once the condition holds. It is checked after each event. */
+  until(condition: () => boolean): Promise<void> {
     return new Promise((resolve) => {
-      const look = (): void => {
-        if (!holds()) return
-        this.#watchers.delete(look)
+      const check = (): void => {
+        if (!condition()) return
+        this.#watchers.delete(check)
         resolve()
       }
-      this.#watchers.add(look)
-      look()
+      this.#watchers.add(check)
+      check()
     })
   }
 }
