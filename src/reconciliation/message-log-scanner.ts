@@ -5,28 +5,11 @@
  * these duplicates. Rows that move to lower offsets are covered by the overlap of pages and by the next scans, since the
  * days of many scans contain each row.
  */
-import type { ReconcileConfig } from '../config/types.js'
-import type { Clock } from '../core/clock.js'
 import { ConnectorError } from '../core/errors.js'
 import type { OutgoingRequest } from '../http-client/connection.js'
-import type { WatchList } from '../journal/journal.js'
-import type { Day, ReconcileProtocol, UnsettledMessage } from '../providers/provider.js'
-import type { Answer, ReconcileClient } from './reconcile-client.js'
-import type { MessageLogDirection, ReconcileReporter } from './reconcile-reporter.js'
-
-export interface MessageLogScannerOptions extends Pick<ReconcileConfig, 'url' | 'apiKey' | 'giveUpAfter' | 'log'> {
-  readonly source: string
-  /** See `ReconcilerOptions`. */
-  readonly maxLookBackMs: number
-}
-
-export interface MessageLogScannerDeps {
-  readonly client: ReconcileClient
-  readonly protocol: ReconcileProtocol
-  readonly watchList: WatchList
-  readonly reporter: ReconcileReporter
-  readonly clock: Clock
-}
+import type { Day, UnsettledMessage } from '../providers/provider.js'
+import type { Answer, ReconcilerOptions, ReconcileTaskDeps } from './reconcile-client.js'
+import type { MessageLogDirection } from './reconcile-reporter.js'
 
 interface Days {
   readonly from: Day
@@ -39,14 +22,14 @@ const PAGE_OVERLAP_ROWS = 10
 
 export class MessageLogScanner {
   readonly #direction: MessageLogDirection
-  readonly #options: MessageLogScannerOptions
-  readonly #deps: MessageLogScannerDeps
+  readonly #options: ReconcilerOptions
+  readonly #deps: ReconcileTaskDeps
   readonly #stopSignal: AbortSignal
 
   constructor(
     direction: MessageLogDirection,
-    options: MessageLogScannerOptions,
-    deps: MessageLogScannerDeps,
+    options: ReconcilerOptions,
+    deps: ReconcileTaskDeps,
     stopSignal: AbortSignal,
   ) {
     this.#direction = direction
@@ -60,8 +43,9 @@ export class MessageLogScanner {
    * @returns milliseconds until the next scan
    * @throws ConnectorError JOURNAL_WRITE_FAILED: answers were dropped, so the scan is incomplete
    */
-  async scan(): Promise<number> {
-    const { client, watchList, clock, reporter } = this.#deps
+  async run(): Promise<number> {
+    const { client, journal, clock, reporter } = this.#deps
+    const { watchList } = journal
     const { source, log, maxLookBackMs } = this.#options
     const startedAt = clock.now()
     const droppedBefore = client.droppedAnswers
@@ -94,13 +78,14 @@ export class MessageLogScanner {
    * @returns undefined if the reconciler is stopping
    */
   async #readPage(days: Days, offset: number): Promise<Answer | undefined> {
-    const { client, protocol, clock } = this.#deps
-    const buildRequest = (): OutgoingRequest => protocol.logRequest(this.#options, this.#direction, days, offset)
+    const { client, provider, clock } = this.#deps
+    const buildRequest = (): OutgoingRequest =>
+      provider.reconcile.logRequest(this.#options, this.#direction, days, offset)
     for (;;) {
       const result = await client.query(this.#direction, buildRequest)
       if (this.#stopSignal.aborted) return undefined
       if (result.kind === 'answer') {
-        // Before anything else: for a message that the pipeline adds first, age counts from its last receipt.
+        // This comes first, because the age of a message that the pipeline adds counts from its last receipt.
         await this.#watch(result.verdict.unsettled)
         return result
       }
@@ -110,9 +95,10 @@ export class MessageLogScanner {
     }
   }
 
-  /** Watches messages without a final receipt, from the time on at which they were sent. */
+  /** Puts messages without a final receipt on the watch list, each with the time at which it was sent. */
   async #watch(messages: readonly UnsettledMessage[]): Promise<void> {
-    const { watchList, clock } = this.#deps
+    const { journal, clock } = this.#deps
+    const { watchList } = journal
     const { source, giveUpAfter } = this.#options
     const now = clock.now()
     const added = messages.flatMap(({ messageId, sentAt }) => {
@@ -126,8 +112,8 @@ export class MessageLogScanner {
 }
 
 /**
- * The days to request, by the configuration or since the last complete scan, whichever is longer. The provider's clock
- * may be in another time zone, so one more day is added on either side.
+ * Returns the days to request: the configured ones, or those since the last complete scan if these are more. The
+ * provider's clock may be in another time zone, so one more day is added on either side.
  * @param lastScanStartedAt milliseconds since the epoch; 0 if there was no complete scan
  * @param maxLookBackMs limits how far back `lastScanStartedAt` makes the scan reach
  */

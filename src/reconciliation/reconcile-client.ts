@@ -31,11 +31,20 @@ export interface ReconcileClientDeps extends AnswerStoreDeps {
   readonly random?: () => number
 }
 
-export interface ReconcileClientOptions extends Pick<ReconcileConfig, 'apiKey' | 'requestsPerSecond'> {
+/** What the tasks of a reconciler work with. */
+export interface ReconcileTaskDeps extends ReconcileClientDeps {
+  readonly client: ReconcileClient
+}
+
+export interface ReconcilerOptions extends ReconcileConfig {
   readonly source: string
-  readonly connection: ConnectionOptions
-  /** The longest delay after errors, in milliseconds. */
-  readonly longestDelayMs: number
+  /**
+   * Milliseconds before now that a scan reaches back at most after a long absence. It must be shorter than the time for
+   * which published items are remembered: older items would look new and be published twice.
+   */
+  readonly maxLookBackMs: number
+  /** The default suits pages of a hundred rows. */
+  readonly connection?: ConnectionOptions
 }
 
 type Verdict<K extends ReconcileVerdict['kind']> = ReconcileVerdict & { readonly kind: K }
@@ -69,9 +78,14 @@ const REPORT_WAITING_AFTER_MS = 1_000
 /** A longer `Retry-After` is shortened to this. */
 const LONGEST_RETRY_AFTER_MS = 3_600_000
 const FIRST_DELAY_MS = 1_000
+/** Delays after errors grow up to `every`, but the longest delay stays between these bounds. */
+const LONGEST_DELAY_MIN_MS = 10_000
+const LONGEST_DELAY_MAX_MS = 300_000
+const DEFAULT_CONNECTION: ConnectionOptions = { timeout: 30_000, maxAnswer: 16 * 1024 * 1024 }
 
 export class ReconcileClient {
-  readonly #options: ReconcileClientOptions
+  readonly #options: ReconcilerOptions
+  readonly #connectionOptions: ConnectionOptions
   readonly #deps: ReconcileClientDeps
   readonly #stopSignal: AbortSignal
   readonly #rateLimiter: RateLimiter
@@ -79,8 +93,9 @@ export class ReconcileClient {
   readonly #answers: AnswerStore
   #connection: Connection | undefined
 
-  constructor(options: ReconcileClientOptions, deps: ReconcileClientDeps, stopSignal: AbortSignal) {
+  constructor(options: ReconcilerOptions, deps: ReconcileClientDeps, stopSignal: AbortSignal) {
     this.#options = options
+    this.#connectionOptions = options.connection ?? DEFAULT_CONNECTION
     this.#deps = deps
     this.#stopSignal = stopSignal
     this.#rateLimiter = new RateLimiter(options.requestsPerSecond, deps.clock, stopSignal)
@@ -90,11 +105,8 @@ export class ReconcileClient {
 
   /** Creates a backoff with the delays that this account uses after errors. */
   createBackoff(): Backoff {
-    return new Backoff({
-      firstMs: FIRST_DELAY_MS,
-      longestMs: this.#options.longestDelayMs,
-      random: this.#deps.random ?? Math.random,
-    })
+    const longestMs = Math.min(Math.max(this.#options.every, LONGEST_DELAY_MIN_MS), LONGEST_DELAY_MAX_MS)
+    return new Backoff({ firstMs: FIRST_DELAY_MS, longestMs, random: this.#deps.random ?? Math.random })
   }
 
   /**
@@ -149,14 +161,14 @@ export class ReconcileClient {
   /** Answers that can be requested again must not take the room of callbacks and pages, which come only once. */
   async #waitForRoom(): Promise<void> {
     const { journal, clock, log, reporter } = this.#deps
-    const { source, connection } = this.#options
-    const hasRoom = (): boolean => journal.hasRoomFor(connection.maxAnswer)
+    const { source } = this.#options
+    const hasRoom = (): boolean => journal.hasRoomFor(this.#connectionOptions.maxAnswer)
     if (hasRoom()) return
     log.warn({ source }, 'reconciling is paused: the journal has no room for an answer')
-    reporter.setJournalFull(true)
+    reporter.update({ isJournalFull: true })
     while (!this.#stopSignal.aborted && !hasRoom()) await clock.sleep(ROOM_CHECK_INTERVAL_MS, this.#stopSignal)
     if (!this.#stopSignal.aborted) log.info({ source }, 'reconciling continues: the journal has room again')
-    reporter.setJournalFull(false)
+    reporter.update({ isJournalFull: false })
   }
 
   async #waitForQueryGate(): Promise<void> {
@@ -164,16 +176,17 @@ export class ReconcileClient {
     if (queryGate === undefined) return
     const opened = queryGate.waitToQuery(this.#stopSignal)
     const first = await orTimeout(opened, REPORT_WAITING_AFTER_MS, clock)
-    if (first === 'timeout') reporter.setWaiting(true)
+    if (first !== 'timeout') return
+    reporter.update({ isWaiting: true })
     await opened
-    reporter.setWaiting(false)
+    reporter.update({ isWaiting: false })
   }
 
   async #exchange(endpoint: ReconcileEndpoint, request: OutgoingRequest): Promise<QueryResult> {
     const { provider, clock, reporter } = this.#deps
-    const { source, apiKey, connection } = this.#options
+    const { source, apiKey } = this.#options
     const url = new URL(request.url)
-    this.#connection ??= new Connection(url.origin, connection)
+    this.#connection ??= new Connection(url.origin, this.#connectionOptions)
     const answer = await this.#connection.send(request)
     if (this.#stopSignal.aborted) return SKIPPED
     if (answer.kind === 'none') return this.recordFailure(endpoint, answer.reason, answer.detail)

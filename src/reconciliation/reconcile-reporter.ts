@@ -18,6 +18,14 @@ export interface ReconcileReporterDeps {
   readonly observer: ReconcileObserver
 }
 
+interface Conditions {
+  /** The number of messages on the watch list. */
+  readonly watched: number
+  readonly isJournalFull: boolean
+  /** Whether requests wait for the query gate that replicas share. */
+  readonly isWaiting: boolean
+}
+
 export class ReconcileReporter {
   readonly #source: string
   readonly #clock: Clock
@@ -27,9 +35,7 @@ export class ReconcileReporter {
   readonly #lastScanAt: Record<MessageLogDirection, number | null> = { outbound: null, inbound: null }
   #state: ReconcileState['state'] = 'ok'
   #since: number
-  #isJournalFull = false
-  #isWaiting = false
-  #watched = 0
+  #conditions: Conditions = { watched: 0, isJournalFull: false, isWaiting: false }
   #lastAnswerAt: number | null = null
 
   constructor(source: string, { clock, log, observer }: ReconcileReporterDeps) {
@@ -65,20 +71,8 @@ export class ReconcileReporter {
     this.report()
   }
 
-  setWatched(messages: number): void {
-    this.#watched = messages
-    this.report()
-  }
-
-  setJournalFull(isFull: boolean): void {
-    this.#isJournalFull = isFull
-    this.report()
-  }
-
-  /** Sets whether requests wait for the query gate that replicas share. */
-  setWaiting(isWaiting: boolean): void {
-    if (isWaiting === this.#isWaiting) return
-    this.#isWaiting = isWaiting
+  update(conditions: Partial<Conditions>): void {
+    this.#conditions = { ...this.#conditions, ...conditions }
     this.report()
   }
 
@@ -88,7 +82,7 @@ export class ReconcileReporter {
     this.#observer.stateChanged(this.#source, {
       state,
       since: this.#since,
-      watched: this.#watched,
+      watched: this.#conditions.watched,
       lastAnswerAt: this.#lastAnswerAt,
       lastWalkAt: { ...this.#lastScanAt },
       lastError: this.#outageLog.lastError,
@@ -96,8 +90,8 @@ export class ReconcileReporter {
   }
 
   #currentState(): ReconcileState['state'] {
-    if (this.#isJournalFull) return 'journal-full'
+    if (this.#conditions.isJournalFull) return 'journal-full'
     if (this.#failing.size > 0) return 'failing'
-    return this.#isWaiting ? 'waiting' : 'ok'
+    return this.#conditions.isWaiting ? 'waiting' : 'ok'
   }
 }

@@ -3,29 +3,10 @@
  * releases a final receipt, from a callback or from a query.
  */
 import type { ReconcileConfig } from '../config/types.js'
-import type { Clock } from '../core/clock.js'
-import type { Log } from '../core/log.js'
-import type { ReconcileObserver } from '../core/observers.js'
-import type { WatchedMessage, WatchList } from '../journal/journal.js'
-import type { ReconcileProtocol } from '../providers/provider.js'
-import type { ReconcileClient } from './reconcile-client.js'
-import type { ReconcileReporter } from './reconcile-reporter.js'
+import type { WatchedMessage } from '../journal/journal.js'
+import type { ReconcilerOptions, ReconcileTaskDeps } from './reconcile-client.js'
 
 type Schedule = Pick<ReconcileConfig, 'after' | 'every' | 'giveUpAfter'>
-
-export interface StatusPollerOptions extends Schedule, Pick<ReconcileConfig, 'url' | 'apiKey'> {
-  readonly source: string
-}
-
-export interface StatusPollerDeps {
-  readonly client: ReconcileClient
-  readonly protocol: ReconcileProtocol
-  readonly watchList: WatchList
-  readonly reporter: ReconcileReporter
-  readonly clock: Clock
-  readonly log: Log
-  readonly observer: ReconcileObserver
-}
 
 /** The number of polls in each `every`, at most. Messages that become due at different times share a request. */
 const MAX_POLLS_PER_INTERVAL = 5
@@ -35,30 +16,30 @@ const MIN_POLL_INTERVAL_MS = 50
 const MAX_SINGLE_REFUSALS = 3
 
 export class StatusPoller {
-  readonly #options: StatusPollerOptions
-  readonly #deps: StatusPollerDeps
+  readonly #options: ReconcilerOptions
+  readonly #deps: ReconcileTaskDeps
   readonly #stopSignal: AbortSignal
   readonly #batches: StatusBatches
   #singleRefusals = 0
 
-  constructor(options: StatusPollerOptions, deps: StatusPollerDeps, stopSignal: AbortSignal) {
+  constructor(options: ReconcilerOptions, deps: ReconcileTaskDeps, stopSignal: AbortSignal) {
     this.#options = options
     this.#deps = deps
     this.#stopSignal = stopSignal
-    this.#batches = new StatusBatches(deps.protocol.idsPerQuery)
+    this.#batches = new StatusBatches(deps.provider.reconcile.idsPerQuery)
   }
 
   /** Queries every message that is due now. @returns milliseconds until the next poll */
-  async poll(): Promise<number> {
-    const { clock, watchList, protocol, reporter } = this.#deps
+  async run(): Promise<number> {
+    const { clock, journal, provider, reporter } = this.#deps
     const { source, every } = this.#options
     let watched = 0
     let nextDueAt = Infinity
     let lastChecked: string | undefined
     let hasFailed = false
     do {
-      const list = watchList.list(source, lastChecked)
-      const found = findDueMessages(list, clock.now(), this.#options, protocol.idsPerQuery)
+      const list = journal.watchList.list(source, lastChecked)
+      const found = findDueMessages(list, clock.now(), this.#options, provider.reconcile.idsPerQuery)
       await this.#giveUp(found.expired)
       for (const batch of this.#batches.split(found.due, clock.monotonic())) {
         const waitMs = await this.#query(batch)
@@ -73,7 +54,7 @@ export class StatusPoller {
       lastChecked = found.continueAfter
       await new Promise(setImmediate)
     } while (lastChecked !== undefined && !this.#stopSignal.aborted)
-    reporter.setWatched(watched)
+    reporter.update({ watched })
     // A failed query has been waited for already.
     if (hasFailed) return 0
     const intervalMs = Math.max(nextDueAt - clock.now(), every / MAX_POLLS_PER_INTERVAL, MIN_POLL_INTERVAL_MS)
@@ -82,9 +63,9 @@ export class StatusPoller {
 
   async #giveUp(messageIds: readonly string[]): Promise<void> {
     if (messageIds.length === 0) return
-    const { watchList, observer, log } = this.#deps
+    const { journal, observer, log } = this.#deps
     const { source, giveUpAfter } = this.#options
-    await watchList.remove(source, messageIds)
+    await journal.watchList.remove(source, messageIds)
     observer.messagesGivenUp(source, messageIds.length)
     const facts = { source, messages: messageIds.length, giveUpAfterSeconds: giveUpAfter / 1_000 }
     log.info(facts, 'messages without a final receipt are no longer queried, because giveUpAfter has passed')
@@ -92,12 +73,13 @@ export class StatusPoller {
 
   /** Queries messages that are still watched. @returns milliseconds to wait after a failure, 0 after none */
   async #query(messageIds: readonly string[]): Promise<number> {
-    const { client, clock, protocol, watchList } = this.#deps
+    const { client, clock, provider, journal } = this.#deps
+    const { watchList } = journal
     const { source } = this.#options
     let queried: readonly string[] = []
     const result = await client.query('status', () => {
       queried = messageIds.filter((id) => watchList.has(source, id))
-      return queried.length === 0 ? undefined : protocol.statusRequest(this.#options, queried)
+      return queried.length === 0 ? undefined : provider.reconcile.statusRequest(this.#options, queried)
     })
     switch (result.kind) {
       case 'skipped':
@@ -125,13 +107,13 @@ export class StatusPoller {
   }
 
   async #handleSingleRefusal(messageIds: readonly string[], detail: string): Promise<number> {
-    const { client, watchList, clock, log } = this.#deps
+    const { client, journal, clock, log } = this.#deps
     const { source } = this.#options
     this.#batches.requireAlone(messageIds)
     this.#singleRefusals++
     if (this.#singleRefusals >= MAX_SINGLE_REFUSALS) return client.recordFailure('status', 'refused', detail).waitMs
     log.info({ source, detail }, 'the provider refuses to report on one message; it is queried alone from now on')
-    await watchList.markAsked(source, messageIds, clock.now())
+    await journal.watchList.markAsked(source, messageIds, clock.now())
     return 0
   }
 }

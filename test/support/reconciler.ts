@@ -8,7 +8,8 @@ import type {
   ReconcileOutcome,
   ReconcileState,
 } from '../../src/core/observers.js'
-import { Reconciler, type ReconcilerOptions } from '../../src/reconciliation/reconciler.js'
+import type { ReconcilerOptions } from '../../src/reconciliation/reconcile-client.js'
+import { Reconciler } from '../../src/reconciliation/reconciler.js'
 import type { Journal } from '../../src/journal/journal.js'
 import { KnownItems } from '../../src/reconciliation/known-items.js'
 import { Pipeline } from '../../src/pipeline/pipeline.js'
