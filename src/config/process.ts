@@ -91,6 +91,6 @@ export const duplicates = () =>
     maxIds: wholeNumber({ min: 1 })
       .prefault(4_000_000)
       .describe(
-        'Largest number of event ids that are remembered, about 100 bytes each in the journal. Beyond it the oldest are forgotten.',
+        'Largest number of event ids that are remembered, about 200 bytes of disk each. Beyond it the oldest are forgotten.',
       ),
   })

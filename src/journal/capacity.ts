@@ -1,26 +1,38 @@
 /**
  * How much of its limit the journal has used, and whether it may take more.
  *
- * The measure is LMDB's pages, looked at after each release and now and then; in between the sizes of new entries are
- * added up. In emergency (see reserve.ts) only pages that were already handed out are taken.
+ * The measure is the number of LMDB's pages. It is taken after each release, and before an admission once entries of a
+ * sixteenth of the limit have been added; in between the sizes of new entries are added up.
+ *
+ * After a failed write the journal is in an emergency: only pages of a destructive queue are taken, because they are the
+ * only copy there is, and releases go on. They use the room that the reserve gave up (see disk-reserve.ts). The emergency
+ * ends when the reserve can be allocated again, or when the data file has enough unused pages.
  */
 import type { Clock } from '../core/clock.js'
 import { ConnectorError } from '../core/errors.js'
+import { DiskReserve, diskSpace } from './disk-reserve.js'
 import type { NewEntry } from './journal.js'
-import { diskOf, Reserve } from './reserve.js'
 
-const PAGE = 4096
-/** Entries above half a page go to pages of their own. */
-const INLINE = PAGE / 2
-/** Keys, field names and page headers, roughly. */
-const OVERHEAD = 160
-/** What LMDB itself may need beside the entries: copied tree pages, the free list. */
-const SLACK = 16 * 1024 * 1024
-/** Milliseconds between two tries to get the reserve back: each may write all of it. */
-const RECOVERY_INTERVAL = 2000
-
-/** What a transaction copies beside what it adds: tree pages, the free list. */
-const HEADROOM = 512 * 1024
+const PAGE_BYTES = 4_096
+/** LMDB stores a larger entry in pages of its own. */
+const MAX_SHARED_PAGE_BYTES = PAGE_BYTES / 2
+/** Keys, field names and page headers of an entry, approximately. */
+const ENTRY_OVERHEAD_BYTES = 160
+/** What LMDB may need beside the entries of one answer: copied tree pages and the list of free pages. */
+const LMDB_OVERHEAD_BYTES = 16 * 1024 * 1024
+/** What a transaction writes beside what it adds: copied tree pages and the list of free pages. */
+const TRANSACTION_OVERHEAD_BYTES = 512 * 1024
+/**
+ * A large entry needs adjacent pages, and unused pages lie scattered over the data file. With this many times the bytes that
+ * are wanted, enough of them are adjacent.
+ */
+const SCATTERED_PAGES_FACTOR = 4
+/** Each attempt to end the emergency may write the whole reserve, so attempts are this far apart. */
+const RECOVERY_INTERVAL_MS = 2_000
+/** The part of the journal's limit that the reserve may take. */
+const MAX_RESERVE_SHARE = 1 / 4
+/** The part of the limit that is added up before the pages are measured again. */
+const REMEASURE_SHARE = 1 / 16
 
 export interface CapacityOptions {
   readonly directory: string
@@ -30,156 +42,166 @@ export interface CapacityOptions {
   readonly onWarning?: (message: string) => void
 }
 
-/** What LMDB has in its file, in bytes; see pages.ts. */
-export interface FileUse {
+/** Bytes of LMDB's data file. */
+export interface DataFileUsage {
+  /** Bytes of the pages that hold entries. */
   entries(): number
-  spare(): number
+  /** Bytes of the pages that hold nothing. */
+  unused(): number
 }
 
 export class Capacity {
   readonly #options: CapacityOptions
-  readonly #file: FileUse
-  readonly #reserve: Reserve
-  /** In pages at the last look, and by sizes since. */
-  #base: number
-  #since = 0
-  #pending = 0
+  readonly #dataFile: DataFileUsage
+  readonly #reserve: DiskReserve
+  #measuredBytes: number
+  /** Sizes of the entries that were added since the last measurement. */
+  #addedBytes = 0
+  #pendingAppends = 0
   #pendingBytes = 0
-  /** Answers that are on their way here, at their largest. */
-  #expected = 0
-  #emergency = false
-  #triedAt = -Infinity
+  /** The largest sizes of the answers that were requested and have not arrived. */
+  #reservedBytes = 0
+  #isInEmergency = false
+  #lastRecoveryAt = -Infinity
 
-  constructor(options: CapacityOptions, file: FileUse) {
+  constructor(options: CapacityOptions, dataFile: DataFileUsage) {
     this.#options = options
-    this.#file = file
-    this.#base = file.entries()
-    this.#reserve = new Reserve(options.directory, Math.min(options.reserveBytes, options.maxBytes / 4))
+    this.#dataFile = dataFile
+    this.#measuredBytes = dataFile.entries()
+    const reserveBytes = Math.min(options.reserveBytes, options.maxBytes * MAX_RESERVE_SHARE)
+    this.#reserve = new DiskReserve(options.directory, reserveBytes)
     if (!this.#reserve.restore()) {
       options.onWarning?.(`the disk that holds ${options.directory} has no room for the journal's reserve`)
     }
   }
 
-  /** Bytes on the disk, roughly. */
+  /** Bytes that the entries take on the disk, approximately. */
   get bytes(): number {
-    return this.#base + this.#since
+    return this.#measuredBytes + this.#addedBytes
   }
 
-  /** Whether a write has failed and room has not been found since. */
-  get emergency(): boolean {
-    return this.#emergency
+  /** Whether a write has failed and no room has been found since. */
+  get isInEmergency(): boolean {
+    return this.#isInEmergency
   }
 
-  /** Appends under way. */
-  get pending(): number {
-    return this.#pending
+  get pendingAppends(): number {
+    return this.#pendingAppends
   }
 
   /**
-   * Counts an entry in.
-   * @returns its size, for `settle`
+   * Admits an entry and counts its size.
+   * @returns the size in bytes, for `settle`
    * @throws ConnectorError JOURNAL_FULL
    */
-  take(entry: NewEntry): number {
-    const size = sizeOf(entry)
-    if (this.#since > this.#options.maxBytes / 16) this.#look()
-    // A page in hand is the only copy there is: room for it was looked for before it was asked for.
+  admit(entry: NewEntry): number {
+    const size = storedBytes(entry)
+    if (this.#addedBytes > this.#options.maxBytes * REMEASURE_SHARE) this.#measure()
+    // A page of a destructive queue is the only copy there is. Room for it was found before it was requested.
     if (entry.via !== 'PULL') {
-      const refusalReason = this.refusal(size)
-      if (refusalReason !== null) throw new ConnectorError('JOURNAL_FULL', refusalReason)
+      const reason = this.refusalReason(size)
+      if (reason !== null) throw new ConnectorError('JOURNAL_FULL', reason)
     }
-    this.#since += size
+    this.#addedBytes += size
     this.#pendingBytes += size
-    this.#pending++
+    this.#pendingAppends++
     return size
   }
 
-  /** The append of this size is over. What failed is counted out again: a page may be tried for hours. */
-  settle(size: number, durable: boolean): void {
-    if (!durable) this.#since -= size
+  /** Ends the append of an admitted entry. The size of a failed one no longer counts: a page may be tried for hours. */
+  settle(size: number, isDurable: boolean): void {
+    if (!isDurable) this.#addedBytes -= size
     this.#pendingBytes -= size
-    this.#pending--
+    this.#pendingAppends--
   }
 
-  /** Entries were released. */
-  released(): void {
-    this.#look()
-    if (this.#emergency) this.#tryToRecover()
+  /** To be called after each release. */
+  entriesReleased(): void {
+    this.#measure()
+    if (this.#isInEmergency) this.#tryToRecover()
   }
 
-  /** @param size of what is to be taken; by default a page, which nearly every callback fits into */
-  refusal(size = PAGE): string | null {
-    if (this.#emergency && !this.#tryToRecover()) {
-      return `the disk that holds ${this.#options.directory} refuses writes; free space on it`
+  /** @param size of the entry in bytes; by default one page, which nearly every callback fits into */
+  refusalReason(size = PAGE_BYTES): string | null {
+    const { directory, maxBytes } = this.#options
+    if (this.#isInEmergency && !this.#tryToRecover()) {
+      return `the disk that holds ${directory} refuses writes; free space on it`
     }
-    if (this.bytes + size > this.#options.maxBytes) {
-      return `the journal holds ${this.bytes} of at most ${this.#options.maxBytes} bytes (journal.maxBytes); it empties as Kafka takes what it holds`
+    if (this.bytes + size > maxBytes) {
+      return `the journal holds ${this.bytes} of at most ${maxBytes} bytes (journal.maxBytes); it empties as Kafka takes what it holds`
     }
     return null
   }
 
+  /** Whether an answer of up to `bytes` would fit, both within the limit and on the disk. */
   hasRoomFor(bytes: number): boolean {
-    if (this.refusal() !== null) return false
-    // A limit, or a disk, smaller than one answer could never be met: then a good part of it must be free, and the
-    // answer may exceed it.
-    const { free, total } = diskOf(this.#options.directory)
-    const underLimit = Math.min(bytes, this.#options.maxBytes / 2)
-    const onDisk = Math.min(bytes + SLACK, total / 4) + this.#expected
-    return this.bytes + underLimit <= this.#options.maxBytes && free + this.#file.spare() >= onDisk
+    if (this.refusalReason() !== null) return false
+    const { directory, maxBytes } = this.#options
+    const { free, total } = diskSpace(directory)
+    // A limit, or a disk, may be smaller than the largest answer. A good part of it must be free then, and the answer may
+    // exceed it; otherwise nothing could ever be requested.
+    const neededWithinLimit = Math.min(bytes, maxBytes / 2)
+    const neededOnDisk = Math.min(bytes + LMDB_OVERHEAD_BYTES, total / 4) + this.#reservedBytes
+    return this.bytes + neededWithinLimit <= maxBytes && free + this.#dataFile.unused() >= neededOnDisk
   }
 
-  /** @returns to be called when what was expected is here, or does not come */
+  /** @returns ends the reservation; further calls have no effect */
   reserveRoom(bytes: number): () => void {
-    this.#expected += bytes
-    let over = false
+    this.#reservedBytes += bytes
+    let isReserved = true
     return () => {
-      if (!over) this.#expected -= bytes
-      over = true
+      if (isReserved) this.#reservedBytes -= bytes
+      isReserved = false
     }
   }
 
   /**
-   * Whether LMDB can be asked to write this much more without meeting the end of the disk. It must not: on a failed
-   * write of a large entry lmdb 3.5 corrupts the memory of the process (seen: "malloc(): invalid size").
+   * Whether LMDB can write this many bytes more without meeting the end of the disk. This must be known beforehand: when the
+   * write of a large entry fails, lmdb 3.5 corrupts the memory of the process (observed: "malloc(): invalid size").
    */
   fitsOnDisk(bytes: number): boolean {
-    const wanted = bytes + this.#pendingBytes + HEADROOM
-    if (diskOf(this.#options.directory).free >= wanted) return true
-    // Pages in LMDB's file that were used before lie scattered; a large entry needs a row of them.
-    return this.#file.spare() >= (bytes > INLINE ? 4 * wanted : wanted)
+    const needed = bytes + this.#pendingBytes + TRANSACTION_OVERHEAD_BYTES
+    if (diskSpace(this.#options.directory).free >= needed) return true
+    const factor = bytes > MAX_SHARED_PAGE_BYTES ? SCATTERED_PAGES_FACTOR : 1
+    return this.#dataFile.unused() >= factor * needed
   }
 
   /**
-   * From now on emergency; the reserve's room is free for what may use it.
-   * @returns whether this began it
+   * Begins the emergency and gives up the reserve, so that its room is free for the writes that may use it.
+   * @returns false if the journal was in an emergency already
    */
-  writeFailed(): boolean {
-    const began = !this.#emergency
-    this.#emergency = true
+  enterEmergency(): boolean {
+    const isNew = !this.#isInEmergency
+    this.#isInEmergency = true
     this.#reserve.free()
-    return began
+    return isNew
   }
 
-  #look(): void {
-    this.#base = this.#file.entries()
-    this.#since = this.#pendingBytes
+  #measure(): void {
+    this.#measuredBytes = this.#dataFile.entries()
+    this.#addedBytes = this.#pendingBytes
   }
 
-  /** Over when the reserve is back, or LMDB's own file has room: it never shrinks, and may have taken the whole disk. */
+  /**
+   * Ends the emergency if the reserve can be allocated again. Unused pages of the data file serve as well: the file never
+   * shrinks, and may have taken the whole disk.
+   */
   #tryToRecover(): boolean {
     const now = this.#options.clock.monotonic()
-    if (now - this.#triedAt < RECOVERY_INTERVAL) return false
-    this.#triedAt = now
-    if (!this.#reserve.restore() && this.#file.spare() < 2 * this.#reserve.bytes) return false
-    this.#emergency = false
+    if (now - this.#lastRecoveryAt < RECOVERY_INTERVAL_MS) return false
+    this.#lastRecoveryAt = now
+    if (!this.#reserve.restore() && this.#dataFile.unused() < 2 * this.#reserve.bytes) return false
+    this.#isInEmergency = false
     this.#options.onWarning?.('the disk takes journal writes again')
     return true
   }
 }
 
-/** As LMDB stores it: whole pages of its own, or a share of one. */
-const sizeOf = ({ body, facts }: NewEntry): number => {
-  let size = OVERHEAD + body.byteLength
+/** Bytes of an entry as LMDB stores it: whole pages of its own, or its share of a page. */
+const storedBytes = ({ body, facts }: NewEntry): number => {
+  let size = ENTRY_OVERHEAD_BYTES + body.byteLength
   for (const fact of Object.values(facts) as string[]) size += fact.length
-  return size <= INLINE ? Math.ceil(PAGE / Math.floor(PAGE / size)) : Math.ceil(size / PAGE) * PAGE
+  if (size > MAX_SHARED_PAGE_BYTES) return Math.ceil(size / PAGE_BYTES) * PAGE_BYTES
+  const entriesPerPage = Math.floor(PAGE_BYTES / size)
+  return Math.ceil(PAGE_BYTES / entriesPerPage)
 }

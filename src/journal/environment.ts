@@ -1,56 +1,140 @@
-/**
- * The LMDB environment of a journal and everything in it.
- *
- * `entries`: sequence number -> entry. `meta`: see below. `nonces` and `ids` have a second database each that says what
- * to forget first. `watch`: [source, message id] -> [watched since, last asked].
- */
+/** The LMDB environment of a journal: its databases, how it is opened, and how much of its file is in use. */
 import { closeSync, fsyncSync, openSync, readSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { open } from 'lmdb'
 import type { NewEntry } from './journal.js'
 
 /**
- * The journal's id; the last number released; the first number that no position has been read for; what tells `recover`
- * that all before it is written; by log and source, when the reconciler's last complete walk began;
- * by source, the time up to which the topics have been followed.
+ * Keys of the `meta` database:
+ * - `id`: the id of the journal.
+ * - `released`: the last sequence number that was released.
+ * - `unverifiedFrom`: the first sequence number that was given out before any run had read the position from Kafka.
+ * - `barrier`: written by `recover` to learn that every write before it has ended.
+ * - `walked <log> <source>`: when the last complete scan of a provider's message log began. The word is from an earlier
+ *   build and stays, so that journals of that build can be read.
+ * - `followed <source>`: the time up to which the topics have been followed.
  */
-export type Meta = 'id' | 'released' | 'unverifiedFrom' | 'barrier' | `walked ${string}` | `followed ${string}`
+export type MetaKey = 'id' | 'released' | 'unverifiedFrom' | 'barrier' | `walked ${string}` | `followed ${string}`
 
 export type Environment = ReturnType<typeof openEnvironment>
 
 /**
- * Not in lmdb-js's types. By default the thread that writes is let into a batch of 1,000 writes before its end is there,
- * and may miss it where the instructions go on in another buffer.
+ * An option that lmdb-js's types do not declare. By default lmdb-js lets its writing thread start on a batch after 1,000
+ * writes, before the batch is complete. The thread can then miss the end of the batch if the instructions continue in
+ * another buffer.
  */
-const WHOLE_BATCHES = { batchStartThreshold: Number.MAX_SAFE_INTEGER }
+const START_ONLY_COMPLETE_BATCHES = { batchStartThreshold: Number.MAX_SAFE_INTEGER }
 
+/** @throws Error if the data file exists and is not an LMDB file */
 export function openEnvironment(directory: string) {
   const path = join(directory, 'lmdb')
-  inspect(join(path, 'data.mdb'))
+  checkDataFile(join(path, 'data.mdb'))
   const root = open({
     path,
     maxDbs: 8,
-    // LMDB's plain commit is what survives a power cut by its own documented rules, and it was not slower here.
+    // LMDB documents that its plain commit survives a power failure. It was not slower than lmdb-js's overlapping sync.
     overlappingSync: false,
-    // On, each group of writes begins with a promise that nobody gets: when its commit fails it ends the process.
+    // With this option lmdb-js begins each group of writes with a promise that no caller receives. When the commit fails,
+    // the unhandled rejection of that promise ends the process.
     eventTurnBatching: false,
-    ...WHOLE_BATCHES,
+    ...START_ONLY_COMPLETE_BATCHES,
   })
-  // A file survives a power cut only together with the directories that name it.
-  for (const names of [path, directory]) syncDirectory(names)
+  // A new file survives a power failure only if the directories that contain it are synced as well.
+  syncDirectory(path)
+  syncDirectory(directory)
   const encoding = { encoding: 'msgpack' } as const
   return {
     root,
+    /** Sequence number -> entry. */
     entries: root.openDB<NewEntry, number>('entries', encoding),
-    meta: root.openDB<string | number, Meta>('meta', encoding),
-    /** Nonce -> expiry, milliseconds since the epoch. */
+    meta: root.openDB<string | number, MetaKey>('meta', encoding),
+    /** Hash of the nonce -> expiry, in milliseconds since the epoch. */
     nonces: root.openDB<number, string>('nonces', encoding),
+    /** [expiry, hash of the nonce], so that the next nonce to delete comes first. */
     noncesByExpiry: root.openDB<null, [number, string]>('nonces-by-expiry', encoding),
-    /** Event id -> [sequence, place] of its first arrival. */
+    /** Event id -> [sequence number, place] of its first occurrence. */
     ids: root.openDB<[number, number], string>('ids', encoding),
-    /** [receivedAt, event id] */
+    /** [receivedAt, event id], so that the next event id to delete comes first. */
     idsByAge: root.openDB<null, [number, string]>('ids-by-age', encoding),
+    /** [source, message id] -> [watched since, last asked]. */
     watch: root.openDB<[number, number], [string, string]>('watch', encoding),
+  }
+}
+
+interface TreeStats {
+  readonly pageSize: number
+  readonly entryCount: number
+  readonly treeBranchPageCount: number
+  readonly treeLeafPageCount: number
+  readonly overflowPages: number
+}
+
+/** The part of lmdb-js's `getStats()` that is used here. */
+interface DatabaseStats extends TreeStats {
+  readonly root: TreeStats
+  readonly free: TreeStats
+  readonly lastPageNumber: number
+}
+
+interface Measurable {
+  getStats(): unknown
+}
+
+const statsOf = (db: Measurable): DatabaseStats => db.getStats() as DatabaseStats
+
+const pageBytes = (tree: TreeStats): number =>
+  tree.pageSize * (tree.treeBranchPageCount + tree.treeLeafPageCount + tree.overflowPages)
+
+/** The number of entries of a database, in constant time. */
+export const entryCount = (db: Measurable): number => statsOf(db).entryCount
+
+/** Bytes of the pages that a database uses, in constant time. */
+export const usedBytes = (db: Measurable): number => pageBytes(statsOf(db))
+
+/** Bytes of the data file that no database uses, in constant time. Writing them takes no further room on the disk. */
+export function unusedBytes({ root, ...databases }: Environment): number {
+  const stats = statsOf(root)
+  let used = pageBytes(stats.root) + pageBytes(stats.free)
+  for (const db of Object.values(databases)) used += usedBytes(db)
+  return (stats.lastPageNumber + 1 - META_PAGES) * stats.pageSize - used
+}
+
+/** An LMDB file begins with two meta pages, which locate the roots of the trees. */
+const META_PAGES = 2
+/** The magic number of LMDB, behind the header of the first page. */
+const MAGIC = { offset: 24, value: 0xbeefc0de }
+/** The file as LMDB allocates it, before it writes the meta pages. */
+const EMPTY_FILE = Buffer.alloc(META_PAGES * 4096)
+
+/** lmdb-js ends the process without an error when it opens a file that is not an environment, so this looks first. */
+function checkDataFile(file: string): void {
+  const head = readHead(file)
+  if (head.length === 0) return
+  if (EMPTY_FILE.subarray(0, head.length).equals(head)) {
+    // The power failed after the file was allocated and before anything was written to it.
+    truncateSync(file)
+    return
+  }
+  if (head.length < EMPTY_FILE.length || head.readUInt32LE(MAGIC.offset) !== MAGIC.value) {
+    throw new Error(
+      `${file} is damaged, or was not written by this program; move it away and restore it from a copy if there is one`,
+    )
+  }
+}
+
+/** Reads one byte more than an empty file has, so that a longer file is not taken for an empty one. */
+function readHead(file: string): Buffer {
+  try {
+    const descriptor = openSync(file, 'r')
+    try {
+      const head = Buffer.alloc(EMPTY_FILE.length + 1)
+      return head.subarray(0, readSync(descriptor, head))
+    } finally {
+      closeSync(descriptor)
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return Buffer.alloc(0)
+    throw error
   }
 }
 
@@ -60,40 +144,5 @@ function syncDirectory(directory: string): void {
     fsyncSync(descriptor)
   } finally {
     closeSync(descriptor)
-  }
-}
-
-/** How a file begins that LMDB has made, behind the header of its first page. */
-const MAGIC = { at: 24, value: 0xbeefc0de }
-/** Two pages that say where everything begins, and nothing yet. */
-const EMPTY = Buffer.alloc(2 * 4096)
-
-/** Of a file that is no environment lmdb-js dies without a word. */
-function inspect(file: string): void {
-  const head = headOf(file)
-  if (head.length === 0) return
-  if (EMPTY.subarray(0, head.length).equals(head)) {
-    // Made, and the power failed before anything was written to it.
-    truncateSync(file)
-    return
-  }
-  if (head.length < EMPTY.length || head.readUInt32LE(MAGIC.at) !== MAGIC.value) {
-    throw new Error(`${file} is damaged, or not ours; move it away and restore it from a copy if there is one`)
-  }
-}
-
-/** One byte more than the empty file has, where there is more. */
-function headOf(file: string): Buffer {
-  try {
-    const descriptor = openSync(file, 'r')
-    try {
-      const head = Buffer.alloc(EMPTY.length + 1)
-      return head.subarray(0, readSync(descriptor, head))
-    } finally {
-      closeSync(descriptor)
-    }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return Buffer.alloc(0)
-    throw error
   }
 }

@@ -1,93 +1,108 @@
 /**
- * The port of the journal: what holds every item from the moment we say thank you until the broker has it.
+ * The port of the journal: it holds every entry from the moment it is acknowledged to its sender until Kafka has its
+ * events.
  *
- * One process holds a journal. Inside it, any number of callers may `append` at once; `read`, `recover` and `release`
- * are called by the pipeline alone, one at a time.
+ * One process holds a journal. Within it any number of callers may `append` at the same time, while `read`, `recover` and
+ * `release` are called by the pipeline alone, one at a time.
  */
 import type { RequestFacts } from '../core/received.js'
 import type { Via } from '../core/event.js'
 
-/** What is handed in for custody. */
+/** A request or an answer that is handed over for custody. */
 export interface NewEntry {
   readonly source: string
   readonly provider: string
   readonly via: Via
+  /** Milliseconds since the epoch. */
   readonly receivedAt: number
   readonly facts: RequestFacts
   readonly body: Uint8Array
 }
 
 export interface Entry extends NewEntry {
-  /** Its place in this journal; grows with each arrival, never used twice. */
+  /** The sequence number in this journal. It grows with each arrival and is never used twice. */
   readonly seq: number
 }
 
-/** The first arrival of an identified item: what decides which of two is the duplicate. */
+/** Bounds of one read: a number of entries, and the sum of the bytes of their bodies. */
+export interface ReadBounds {
+  readonly entries: number
+  readonly bytes: number
+}
+
+/** Where an identified item arrived first. Of two occurrences the later one is the duplicate. */
 export interface FirstSeen {
   readonly seq: number
-  /** Counts the items of one entry from 0. */
+  /** The place of the item in its entry, counted from 0. */
   readonly place: number
 }
 
 export interface EventOccurrence extends FirstSeen {
   readonly eventId: string
+  /** Milliseconds since the epoch. The event id is remembered for a certain time from then on. */
   readonly receivedAt: number
 }
 
-/** A message whose final receipt has not come, or has. */
+/** A change of the watch list that follows from a receipt: `closed` if the receipt is final, `open` if it is not. */
 export interface WatchChange {
   readonly source: string
   readonly messageId: string
+  /** Milliseconds since the epoch. */
   readonly receivedAt: number
   readonly state: 'open' | 'closed'
 }
 
-/** An identified item that another replica has published: it is on a topic, whatever this journal holds. */
+/** An identified item that another replica has published. It is on a topic, whatever this journal holds. */
 export interface PublishedEvent {
   readonly eventId: string
+  /** Milliseconds since the epoch. */
   readonly receivedAt: number
 }
 
-/** What is remembered of released entries, written in the transaction that forgets them. */
+/** What the journal keeps of entries after their release. It is written in the transaction that deletes them. */
 export interface IndexUpdates {
   readonly occurrences: readonly EventOccurrence[]
   readonly watchChanges: readonly WatchChange[]
 }
 
-/** A nonce that may be used once: written with the entry, so that a refused write burns none. */
+/** A value that one entry alone may use. It is written together with that entry, so a refused write uses up no nonce. */
 export interface Nonce {
   readonly key: string
+  /** Milliseconds since the epoch. */
   readonly expiresAt: number
 }
 
 export interface JournalStats {
   readonly entries: number
+  /** Bytes that the entries take on the disk, approximately. */
   readonly bytes: number
+  /** Milliseconds since the epoch; null while the journal is empty. */
   readonly oldestReceivedAt: number | null
-  /** Ids that were forgotten before their time, because there were too many, since this process began. */
+  /** Event ids that this process deleted before their time because there were more than the configuration allows. */
   readonly idsForgottenEarly: number
 }
 
-/** A message that the reconciler asks for. Times are milliseconds since the epoch. */
+/** A message on the watch list. Times are milliseconds since the epoch. */
 export interface WatchedMessage {
   readonly messageId: string
   readonly since: number
-  /** When it was last asked for; 0: never. */
+  /** When the provider was last asked for it; 0 if never. */
   readonly lastAskedAt: number
 }
 
-/** What the reconciler keeps across restarts. Each call resolves once it is durable. */
+/** What the reconciler keeps across restarts. Each promise resolves once the change is durable. */
 export interface WatchList {
-  /** @param since of those that are not on the list yet */
+  /** @param since applies to the messages that are not on the list yet; milliseconds since the epoch */
   add(source: string, messageIds: readonly string[], since: number): Promise<void>
-  /** In an order that stays the same; only those behind a message id, on the list or not, where one is given. */
-  list(source: string, behind?: string): Iterable<WatchedMessage>
+  /** Messages in a stable order. With `after`, only those behind that message id, which need not be on the list. */
+  list(source: string, after?: string): Iterable<WatchedMessage>
   has(source: string, messageId: string): boolean
+  /** Messages that are not on the list are ignored. */
   markAsked(source: string, messageIds: readonly string[], at: number): Promise<void>
   remove(source: string, messageIds: readonly string[]): Promise<void>
   /** When the last complete scan of one of the provider's message logs began; 0 if there was none. */
   lastScanStartedAt(source: string, log: string): number
-  recordScan(source: string, log: string, began: number): Promise<void>
+  recordScan(source: string, log: string, startedAt: number): Promise<void>
 }
 
 /**
@@ -106,50 +121,60 @@ export interface Journal {
   readonly id: string
 
   /**
-   * Takes an entry into custody. Resolves with its sequence number once it is durable: fsync done (invariant 1).
-   * @throws ConnectorError JOURNAL_FULL, JOURNAL_WRITE_FAILED: nothing is in custody, say so to whoever handed it in;
-   *   NONCE_SEEN: the nonce was used before
+   * Takes an entry into custody. Resolves with its sequence number once the entry is durable, which means that fsync has
+   * returned (invariant 1).
+   * @throws ConnectorError JOURNAL_FULL or JOURNAL_WRITE_FAILED if the entry is not in custody; the sender must be told.
+   *   NONCE_SEEN if the nonce has been used. JOURNAL_UNUSABLE if this journal cannot be written any more.
    */
   append(entry: NewEntry, nonce?: Nonce): Promise<number>
 
-  /** Why nothing more can be taken into custody now, in a sentence; null while it can. */
+  /** A sentence that says why no callback can be taken into custody now; null while callbacks can. */
   refusalReason(): string | null
 
-  /** Whether an answer of up to `bytes` would find room, in the journal's limit and on the disk. */
+  /** Whether an answer of up to `bytes` would fit, both within the journal's limit and on the disk. */
   hasRoomFor(bytes: number): boolean
 
   /**
-   * An answer of up to `bytes` has been asked for: others that are asked for meanwhile find so much less on the disk.
-   * @returns to be called when it is in custody, or did not come
+   * Reserves room on the disk for an answer of up to `bytes` that is about to be requested. Until the reservation ends,
+   * `hasRoomFor` counts that room as taken.
+   * @returns ends the reservation; to be called when the answer is in custody, or when none came
    */
   reserveRoom(bytes: number): () => void
 
-  /** Durable entries behind `after` in order: at least one if there is any, else as many as fit the bounds. */
-  read(after: number, bounds: { readonly entries: number; readonly bytes: number }): Entry[]
+  /**
+   * Returns durable entries with sequence numbers above `after`, in their order. If there is any such entry, it returns at
+   * least one, however large, and otherwise as many as fit the bounds.
+   */
+  read(after: number, bounds: ReadBounds): Entry[]
 
-  /** Resolves when there is an entry behind `after`, or when the signal aborts. */
+  /**
+   * Resolves when there is an entry above `after`, or when the signal aborts.
+   * @throws ConnectorError JOURNAL_UNUSABLE
+   */
   waitForEntry(after: number, signal: AbortSignal): Promise<void>
 
-  /** The last sequence number released; -1 before the first release. */
+  /** The last sequence number that was released; -1 before the first release. */
   readonly releasedUpTo: number
 
   /**
-   * Called with the position that the broker holds for this journal (-1 for none), before anything is released in this
-   * run. Returns the number up to which entries are committed: they are to be decoded once more for `release`.
-   * Entries that were appended before any run had read this position and lie below it are renumbered above it.
+   * Takes in the position that the broker holds for this journal, -1 if it holds none. This must happen in every run
+   * before anything is released. Entries that were appended before any run had read the position, and that lie at or
+   * below it, are renumbered above it.
+   * @returns the sequence number up to which entries are committed. They are decoded once more, for `release`.
    */
   recover(position: number): Promise<number>
 
-  /** Forgets every entry up to and including `upTo`, and remembers the notes, in one transaction. */
-  release(upTo: number, notes: IndexUpdates): Promise<void>
+  /** Deletes every entry up to and including `upTo`, and stores the updates, in one transaction. */
+  release(upTo: number, updates: IndexUpdates): Promise<void>
 
   /**
-   * Remembers what was read from the topics, in one transaction: as if it had arrived before anything that this journal
-   * holds. What it has seen itself stays as it is. Safe at any time: what is on a topic must not be published again.
+   * Stores what was read from the topics, in one transaction, as if it had arrived before everything that this journal
+   * holds. An event id that the journal knows already keeps its first occurrence. This may be called at any time, since
+   * an event that is on a topic must not be published again.
    */
-  recordPublished(published: readonly PublishedEvent[], watch: readonly WatchChange[]): Promise<void>
+  recordPublished(published: readonly PublishedEvent[], watchChanges: readonly WatchChange[]): Promise<void>
 
-  /** The first arrival of an event id that is still remembered. */
+  /** The first occurrence of an event id, for as long as the id is remembered. */
   findFirstSeen(eventId: string): FirstSeen | undefined
 
   readonly watchList: WatchList

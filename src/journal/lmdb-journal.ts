@@ -2,68 +2,110 @@
  * The journal on LMDB.
  *
  * Constraints
- * - `append` resolves after the fsync of the LMDB transaction that holds the entry. lmdb-js groups everything that waits
- *   into one transaction, so the cost of an fsync is shared. It writes in the order of the calls: when an entry can be
- *   read, every entry with a smaller number can be too, or never will.
- * - Nothing may be renumbered or released before the broker's position was read (`recover`).
- * - Sequence numbers never meet an old position: each run starts at the wall clock in microseconds, or behind the last
- *   number used, whichever is higher.
- * - A batch is written even if its callback throws: nothing that can throw stands in one.
+ * - An append resolves after the fsync of the LMDB transaction that holds the entry (invariant 1).
+ * - Entries become visible in the order of their sequence numbers: when an entry can be read, every entry with a smaller
+ *   number can be read as well, or its append has failed.
+ * - Sequence numbers never reach an old position again. Each run begins at the wall clock in microseconds, or behind the
+ *   last number that was used, whichever is higher. Neither a journal that was restored from an old copy nor a position
+ *   that Kafka has forgotten can therefore hide a new entry.
+ * - Nothing is released or renumbered before the position was read from the broker (`recover`).
+ * - lmdb-js commits a batch even if its callback throws. No batch contains code that throws for a reason of its own.
  *
- * Format: see environment.ts. States: open -> recovered (once per `Publisher.open`) -> closed.
+ * Layout on disk
+ * - `lmdb/data.mdb`: the LMDB environment. environment.ts describes its databases.
+ * - `reserve.bin`: room for answers that were already requested (disk-reserve.ts).
+ * - `lock.<n>`: the socket that keeps other processes out (directory-lock.ts).
+ * What earlier builds wrote stays readable: no stored key or field is ever renamed.
+ *
+ * Write
+ * lmdb-js puts all writes that wait into one transaction, so that many appends share one fsync, and it commits them in the
+ * order of the calls. Every write goes through writer.ts, which decides what a failed one means, and every entry through
+ * capacity.ts, which knows whether it fits. A page of a destructive queue is tried once more with the room of the reserve.
+ * An entry from a sender that can repeat it is refused at once.
+ *
+ * Read
+ * `read` sees an entry as soon as LMDB has committed it. That can be before lmdb-js has settled the promise of the append.
+ * The pipeline may then have published and released the entry, so that the append finds nothing when it verifies its write.
+ * The journal therefore notes which unconfirmed appends were read: what was read was committed.
+ *
+ * Release
+ * One transaction deletes the entries and stores what is remembered of them: the first occurrences of event ids, the changes
+ * of the watch list, and the last sequence number that was released. The same transaction deletes event ids and nonces whose
+ * time is over.
+ *
+ * Recovery
+ * `unverifiedFrom` is the first sequence number that was given out before any run had read the position. If a position lies
+ * at or above it, numbers were given out twice: the clock ran backwards, and the journal is an old copy of itself. The broker
+ * knows other entries by these numbers, and a release by number would lose the entries that carry them now. So `recover`
+ * moves those entries above the position, in their order. A barrier write makes sure that every append under an old number
+ * has ended before.
+ *
+ * A journal is opened, recovered once for each producer that is opened, and closed.
  */
 import { randomBytes } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
+import { asBinary } from 'lmdb'
 import type { Clock } from '../core/clock.js'
 import { ConnectorError, messageOf } from '../core/errors.js'
 import { Capacity } from './capacity.js'
-import { type Environment, openEnvironment } from './environment.js'
-import { BYTES_PER_ID, IdIndex, type IdIndexLimits } from './id-index.js'
-import type { FirstSeen, Entry, Journal, JournalStats, NewEntry, Nonce, IndexUpdates } from './journal.js'
-import { type DirectoryLock, lockDirectory } from './lock.js'
-import { writeMarks } from './marks.js'
+import { type DirectoryLock, lockDirectory } from './directory-lock.js'
+import { entryCount, type Environment, type MetaKey, openEnvironment, unusedBytes, usedBytes } from './environment.js'
+import { EventIdIndex, type EventIdIndexOptions, WRITE_BYTES_PER_ID } from './event-id-index.js'
+import type {
+  Entry,
+  FirstSeen,
+  IndexUpdates,
+  Journal,
+  JournalStats,
+  NewEntry,
+  Nonce,
+  PublishedEvent,
+  ReadBounds,
+  WatchChange,
+} from './journal.js'
 import { NonceStore } from './nonce-store.js'
-import { Oldest } from './oldest.js'
-import { readEntries } from './read.js'
-import { UnconfirmedAppends } from './unconfirmed-appends.js'
-import { bytesIn, entryCount, spareBytes } from './pages.js'
-import { rememberInto } from './remember.js'
-import { queueRenumbering } from './renumber.js'
 import { LmdbTopicProgress } from './topic-progress.js'
 import { LmdbWatchList } from './watch-list.js'
 import { Writer } from './writer.js'
 
 export interface LmdbJournalOptions {
   readonly directory: string
-  /** Bytes that entries may take on the disk; what is remembered of released ones comes on top. */
+  /** Bytes that entries may take on the disk. What is remembered of released ones comes on top. */
   readonly maxBytes: number
-  /** Bytes kept free for a page that was asked for. */
+  /** Bytes of the disk that are kept free for answers that were already requested. */
   readonly reserveBytes: number
-  readonly duplicates: IdIndexLimits
+  readonly duplicates: EventIdIndexOptions
   readonly clock: Clock
-  /** A write failed and the journal went on, or came back: for the log. */
+  /** Is called with what the operator should know, for example when the disk refuses writes and when it takes them again. */
   readonly onWarning?: (message: string, error?: unknown) => void
 }
+
+/** The first occurrence of an event that another replica has published: below every number that a journal gives out. */
+const BEFORE_EVERY_ENTRY: FirstSeen = { seq: -1, place: 0 }
+
+const MICROSECONDS_PER_MS = 1_000
 
 export class LmdbJournal implements Journal {
   readonly id: string
   readonly watchList: LmdbWatchList
   readonly topicProgress: LmdbTopicProgress
-  readonly recordPublished: Journal['recordPublished']
   readonly #env: Environment
-  readonly #nonces: NonceStore
-  readonly #ids: IdIndex
-  readonly #capacity: Capacity
-  readonly #writer: Writer
   readonly #lock: DirectoryLock
   readonly #clock: Clock
-  readonly #waiting = new Set<() => void>()
-  readonly #reads = new UnconfirmedAppends()
-  #next: number
-  #released: number
-  /** The highest number whose entry is durable. */
-  #durable: number
-  readonly #oldest: Oldest
+  readonly #nonces: NonceStore
+  readonly #eventIds: EventIdIndex
+  readonly #capacity: Capacity
+  readonly #writer: Writer
+  /** One for each pending `waitForEntry`: settles it if it can be settled. */
+  readonly #settleWaiters = new Set<() => void>()
+  /** Sequence numbers of the appends that lmdb-js has not confirmed, and whether `read` has returned their entries. */
+  readonly #unconfirmedAppends = new Map<number, boolean>()
+  #nextSeq: number
+  #releasedUpTo: number
+  /** The highest sequence number whose entry is durable. */
+  #durableUpTo: number
+  /** The oldest entry at the last look. It may be a page of 64 MiB, so it is not read again while it is the oldest. */
+  #oldest: { readonly seq: number; readonly receivedAt: number | null } | undefined
 
   /** @throws ConnectorError JOURNAL_HELD, JOURNAL_UNUSABLE */
   static async open(options: LmdbJournalOptions): Promise<LmdbJournal> {
@@ -85,167 +127,238 @@ export class LmdbJournal implements Journal {
   }
 
   private constructor(env: Environment, lock: DirectoryLock, options: LmdbJournalOptions) {
+    const { clock, duplicates, onWarning } = options
     this.#env = env
     this.#lock = lock
-    this.#clock = options.clock
-    this.#nonces = new NonceStore(env, options.clock)
-    this.#oldest = new Oldest(env)
-    this.#ids = new IdIndex(env, options.duplicates, options.onWarning)
-    this.#capacity = new Capacity(options, { entries: () => bytesIn(env.entries), spare: () => spareBytes(env) })
-    this.#writer = new Writer(env.root, this.#capacity, options.onWarning)
+    this.#clock = clock
+    this.#nonces = new NonceStore(env, clock)
+    this.#eventIds = new EventIdIndex(env, duplicates, onWarning)
+    this.#capacity = new Capacity(options, { entries: () => usedBytes(env.entries), unused: () => unusedBytes(env) })
+    this.#writer = new Writer(env.root, this.#capacity, onWarning)
     this.watchList = new LmdbWatchList(env, this.#writer)
     this.topicProgress = new LmdbTopicProgress(env, this.#writer)
-    this.recordPublished = rememberInto({
-      env,
-      writer: this.#writer,
-      ids: this.#ids,
-      watchList: this.watchList,
-      clock: options.clock,
-    })
 
     const { meta, entries } = env
-    this.#released = (meta.get('released') as number | undefined) ?? -1
-    const [last = this.#released] = entries.getKeys({ reverse: true, limit: 1 })
-    this.#durable = last
-    this.#next = Math.max(last + 1, options.clock.now() * 1000)
+    this.#releasedUpTo = (meta.get('released') as number | undefined) ?? -1
+    const [lastSeq = this.#releasedUpTo] = entries.getKeys({ reverse: true, limit: 1 })
+    this.#durableUpTo = lastSeq
+    this.#nextSeq = Math.max(lastSeq + 1, clock.now() * MICROSECONDS_PER_MS)
 
+    const changes = new Map<MetaKey, string | number>()
     const id = meta.get('id') as string | undefined
     this.id = id ?? randomBytes(9).toString('hex')
-    // An earlier run that read no position left its mark; it counts unless the clock was set back behind it since.
-    const mark = meta.get('unverifiedFrom') as number | undefined
-    const unverifiedFrom = Math.min(mark ?? Infinity, this.#next)
-    const marks = { ...(id === undefined && { id: this.id }), ...(unverifiedFrom !== mark && { unverifiedFrom }) }
-    writeMarks(env, marks, this.#capacity)
+    if (id === undefined) changes.set('id', this.id)
+    // An earlier run that did not read the position has left its first number. The number of this run is lower if the clock
+    // was set back and that run appended nothing.
+    const earlierFrom = meta.get('unverifiedFrom') as number | undefined
+    const unverifiedFrom = Math.min(earlierFrom ?? Infinity, this.#nextSeq)
+    if (unverifiedFrom !== earlierFrom) changes.set('unverifiedFrom', unverifiedFrom)
+    if (changes.size > 0) this.#writeMetaSync(changes)
   }
 
   get releasedUpTo(): number {
-    return this.#released
+    return this.#releasedUpTo
   }
 
   async append(entry: NewEntry, nonce?: Nonce): Promise<number> {
     const { root, entries } = this.#env
-    // To say "used" of a nonce whose write then fails would burn it: nobody would have the item.
-    for (let first; (first = nonce && this.#nonces.underWay(nonce)) !== undefined;) await first
+    // If the pending write of the same nonce fails, the nonce is still unused. A refusal now would lose both entries.
+    while (nonce !== undefined && this.#nonces.pendingWrite(nonce)) await this.#nonces.pendingWrite(nonce)
     const claim = nonce && this.#nonces.claim(nonce)
-    let size: number | undefined
+    let admittedBytes: number | undefined
+    let isDurable = false
     let seq = -1
-    // A number for each attempt: by the time of a second one the pipeline may have passed the first.
-    const put = (): Promise<boolean> => entries.put((seq = this.#reads.begin(this.#next++, seq)), entry)
-    const putWithNonce = (): Promise<boolean> =>
+    const putEntry = (): Promise<boolean> => {
+      // Each attempt takes a new number, because the pipeline may have read past the number of the failed one.
+      this.#unconfirmedAppends.delete(seq)
+      seq = this.#nextSeq
+      this.#nextSeq++
+      this.#unconfirmedAppends.set(seq, false)
+      return entries.put(seq, entry)
+    }
+    const putEntryAndNonce = (): Promise<boolean> =>
       root.batch(() => {
-        void put()
-        claim?.queue()
+        void putEntry()
+        claim?.queueWrite()
       })
-    let durable = false
     try {
-      size = this.#capacity.take(entry)
-      const written = (): boolean => this.#reads.has(seq) || entries.doesExist(seq) // invariant 1
-      await this.#writer.write(claim ? putWithNonce : put, { once: entry.via !== 'PULL', written })
-      durable = true
-      if (seq > this.#durable) this.#durable = seq
+      admittedBytes = this.#capacity.admit(entry)
+      // Invariant 1: lmdb-js's report alone does not prove that the entry is durable.
+      const isWritten = (): boolean => this.#unconfirmedAppends.get(seq) === true || entries.doesExist(seq)
+      await this.#writer.write(claim ? putEntryAndNonce : putEntry, { retry: entry.via === 'PULL', isWritten })
+      isDurable = true
+      this.#durableUpTo = Math.max(this.#durableUpTo, seq)
       return seq
     } finally {
-      if (size !== undefined) this.#capacity.settle(size, durable)
-      this.#reads.end(seq)
+      if (admittedBytes !== undefined) this.#capacity.settle(admittedBytes, isDurable)
+      this.#unconfirmedAppends.delete(seq)
       claim?.settle()
-      for (const wake of this.#waiting) wake()
+      for (const settleWaiter of this.#settleWaiters) settleWaiter()
     }
   }
 
   refusalReason(): string | null {
-    return this.#writer.broken?.message ?? this.#capacity.refusal()
+    return this.#writer.fatalError?.message ?? this.#capacity.refusalReason()
   }
 
   hasRoomFor(bytes: number): boolean {
-    return !this.#writer.broken && this.#capacity.hasRoomFor(bytes)
+    return !this.#writer.fatalError && this.#capacity.hasRoomFor(bytes)
   }
 
   reserveRoom(bytes: number): () => void {
     return this.#capacity.reserveRoom(bytes)
   }
 
-  read(after: number, bounds: { readonly entries: number; readonly bytes: number }): Entry[] {
-    return this.#reads.saw(readEntries(this.#env, after, bounds))
+  read(after: number, bounds: ReadBounds): Entry[] {
+    const found: Entry[] = []
+    let bytes = 0
+    for (const { key: seq, value } of this.#env.entries.getRange({ start: after + 1, limit: bounds.entries })) {
+      bytes += value.body.byteLength
+      if (found.length > 0 && bytes > bounds.bytes) break
+      found.push({ ...value, seq })
+      if (this.#unconfirmedAppends.has(seq)) this.#unconfirmedAppends.set(seq, true)
+    }
+    return found
   }
 
   waitForEntry(after: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
-      const check = (): void => {
-        const { broken } = this.#writer
-        if (this.#durable <= Math.max(after, this.#released) && !signal.aborted && !broken) return
-        this.#waiting.delete(check)
-        signal.removeEventListener('abort', check)
-        if (broken) reject(broken)
+      const settleIfPossible = (): void => {
+        const { fatalError } = this.#writer
+        const hasEntry = this.#durableUpTo > Math.max(after, this.#releasedUpTo)
+        if (!hasEntry && !signal.aborted && !fatalError) return
+        this.#settleWaiters.delete(settleIfPossible)
+        signal.removeEventListener('abort', settleIfPossible)
+        if (fatalError) reject(fatalError)
         else resolve()
       }
-      this.#waiting.add(check)
-      signal.addEventListener('abort', check)
-      check()
+      this.#settleWaiters.add(settleIfPossible)
+      signal.addEventListener('abort', settleIfPossible)
+      settleIfPossible()
     })
   }
 
   async recover(position: number): Promise<number> {
-    const { root, entries, meta } = this.#env
-    const from = meta.get('unverifiedFrom') as number | undefined
-    if (from !== undefined) {
-      const below = Math.max(this.#next, position + 1)
-      // The numbers behind `below` are for what is renumbered, then for what arrives from now on. This write is queued
-      // behind every append that still has an older number, so all of those can be read after it.
-      this.#next = below + entryCount(entries) + this.#capacity.pending + 1
-      await this.#writer.write(() => meta.put('barrier', below), { written: () => meta.get('barrier') === below })
-      // Durable before anything can be published: else a next run would take committed entries for unverified ones.
-      let last = -1
-      await this.#writer.write(
-        () =>
-          root.batch(() => {
-            last = queueRenumbering(entries, { from, below, position })
-            void meta.remove('unverifiedFrom')
-          }),
-        { written: () => meta.get('unverifiedFrom') === undefined },
-      )
-      if (last > this.#durable) this.#durable = last
-    }
-    // Invariant 2: what the broker does not know of was released by us, so the higher number counts.
-    return Math.max(position, this.#released)
+    const unverifiedFrom = this.#env.meta.get('unverifiedFrom') as number | undefined
+    if (unverifiedFrom !== undefined) await this.#verifyNumbers(unverifiedFrom, position)
+    // Invariant 2: a number above the position was released after a commit that the broker has forgotten since.
+    return Math.max(position, this.#releasedUpTo)
   }
 
-  async release(upTo: number, notes: IndexUpdates): Promise<void> {
+  async release(upTo: number, { occurrences, watchChanges }: IndexUpdates): Promise<void> {
     const { root, entries, meta } = this.#env
     const now = this.#clock.now()
-    await this.#writer.write(
-      () =>
-        root.batch(() => {
-          for (const key of entries.getKeys({ end: upTo + 1 })) void entries.remove(key)
-          void meta.put('released', upTo)
-          this.#ids.queue(notes.occurrences, now)
-          this.watchList.queue(notes.watchChanges)
-          this.#nonces.queueExpiry(now)
-        }),
-      { bytes: notes.occurrences.length * BYTES_PER_ID, written: () => meta.get('released') === upTo },
-    )
-    this.#released = upTo
-    // LMDB gives out the pages that a transaction has freed from the next but one on: on a full disk here is that one.
-    if (this.#capacity.emergency) await this.#writer.write(() => meta.put('released', upTo))
-    this.#capacity.released()
+    const queueRelease = (): void => {
+      for (const seq of entries.getKeys({ end: upTo + 1 })) void entries.remove(seq)
+      void meta.put('released', upTo)
+      this.#eventIds.queueAdditions(occurrences, now)
+      this.watchList.queueChanges(watchChanges)
+      this.#nonces.queueDeletions(now)
+    }
+    await this.#writer.write(() => root.batch(queueRelease), {
+      addedBytes: occurrences.length * WRITE_BYTES_PER_ID,
+      isWritten: () => meta.get('released') === upTo,
+    })
+    this.#releasedUpTo = upTo
+    // LMDB reuses the pages that a transaction frees from the transaction after the next one on. On a full disk these pages
+    // are needed now, so a further transaction is made.
+    if (this.#capacity.isInEmergency) await this.#writer.write(() => meta.put('released', upTo))
+    this.#capacity.entriesReleased()
+  }
+
+  async recordPublished(published: readonly PublishedEvent[], watchChanges: readonly WatchChange[]): Promise<void> {
+    const unknown = published.filter(({ eventId }) => this.findFirstSeen(eventId) === undefined)
+    if (unknown.length === 0 && watchChanges.length === 0) return
+    const occurrences = unknown.map((event) => ({ ...event, ...BEFORE_EVERY_ENTRY }))
+    const queueUpdates = (): void => {
+      this.#eventIds.queueAdditions(occurrences, this.#clock.now())
+      this.watchList.queueChanges(watchChanges)
+    }
+    await this.#writer.write(() => this.#env.root.batch(queueUpdates), {
+      addedBytes: occurrences.length * WRITE_BYTES_PER_ID,
+    })
   }
 
   findFirstSeen(eventId: string): FirstSeen | undefined {
-    return this.#ids.firstArrival(eventId)
+    return this.#eventIds.find(eventId)
   }
 
   stats(): JournalStats {
-    const { entries } = this.#env
     return {
-      entries: entryCount(entries),
+      entries: entryCount(this.#env.entries),
       bytes: this.#capacity.bytes,
-      oldestReceivedAt: this.#oldest.receivedAt,
-      idsForgottenEarly: this.#ids.idsForgottenEarly,
+      oldestReceivedAt: this.#oldestReceivedAt(),
+      idsForgottenEarly: this.#eventIds.forgottenEarly,
     }
   }
 
   async close(): Promise<void> {
-    // What lmdb-js never answers it would wait for here.
-    if (!this.#writer.broken) await this.#env.root.close()
+    // Closing waits for every write, and lmdb-js never settles the writes of an environment that has failed for good.
+    if (!this.#writer.fatalError) await this.#env.root.close()
     await this.#lock.release()
+  }
+
+  #oldestReceivedAt(): number | null {
+    const { entries } = this.#env
+    const [seq] = entries.getKeys({ limit: 1 })
+    if (seq === undefined) return null
+    if (this.#oldest?.seq !== seq) this.#oldest = { seq, receivedAt: entries.get(seq)?.receivedAt ?? null }
+    return this.#oldest.receivedAt
+  }
+
+  /** Writes, before the first entry, what must be durable before it. */
+  #writeMetaSync(changes: ReadonlyMap<MetaKey, string | number>): void {
+    const { root, meta } = this.#env
+    const write = (): void =>
+      root.transactionSync(() => {
+        for (const [key, value] of changes) meta.putSync(key, value)
+      })
+    try {
+      write()
+    } catch {
+      // The emergency gives up the reserve, and the write is tried again with its room.
+      this.#capacity.enterEmergency()
+      write()
+    }
+  }
+
+  /** Settles the numbers that were given out before the position was read; see Recovery above. */
+  async #verifyNumbers(unverifiedFrom: number, position: number): Promise<void> {
+    const { root, entries, meta } = this.#env
+    const newFrom = Math.max(this.#nextSeq, position + 1)
+    // The numbers from `newFrom` on are for the entries that are moved, the ones behind them for entries that arrive from
+    // now on.
+    this.#nextSeq = newFrom + entryCount(entries) + this.#capacity.pendingAppends + 1
+    // The barrier is queued behind every append that still has an older number, so all of these can be read after it.
+    await this.#writer.write(() => meta.put('barrier', newFrom), { isWritten: () => meta.get('barrier') === newFrom })
+    let lastMoved = -1
+    const queueVerification = (): void => {
+      lastMoved = this.#queueRenumbering(unverifiedFrom, newFrom, position)
+      void meta.remove('unverifiedFrom')
+    }
+    // This must be durable before anything is published, or the next run would take committed entries for unverified ones.
+    await this.#writer.write(() => root.batch(queueVerification), {
+      isWritten: () => meta.get('unverifiedFrom') === undefined,
+    })
+    this.#durableUpTo = Math.max(this.#durableUpTo, lastMoved)
+  }
+
+  /**
+   * Queues the writes that move the entries from `oldFrom` up to, not including, `newFrom` to the numbers from `newFrom` on.
+   * The caller has opened the batch that they belong to. Nothing moves if no entry lies at or below the position.
+   * @returns the highest number that was given, or -1 if nothing has to move
+   */
+  #queueRenumbering(oldFrom: number, newFrom: number, position: number): number {
+    const { entries } = this.#env
+    const [first] = entries.getKeys({ start: oldFrom, limit: 1 })
+    if (first === undefined || first > position) return -1
+    let next = newFrom
+    for (const seq of entries.getKeys({ start: oldFrom, end: newFrom })) {
+      // The entry is moved as bytes, so that one that can't be decoded is moved as well.
+      void entries.put(next, asBinary(entries.getBinary(seq)!) as unknown as NewEntry)
+      void entries.remove(seq)
+      next++
+    }
+    return next - 1
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Nonces that were used. One is written in the same LMDB transaction as the entry that came with it, so a refused write
- * or a crash burns none; a second claim waits for what becomes of the first.
+ * The nonces that were used. A nonce is written in the same LMDB transaction as its entry, so that neither a refused write
+ * nor a crash uses it up. A second claim of a nonce waits for the outcome of the first one's write.
  */
 import { createHash } from 'node:crypto'
 import type { Clock } from '../core/clock.js'
@@ -8,60 +8,69 @@ import { ConnectorError } from '../core/errors.js'
 import type { Environment } from './environment.js'
 import type { Nonce } from './journal.js'
 
-export interface Claim {
-  /** Queues the write; the caller has opened the batch that it is to be part of. */
-  queue(): void
-  /** The write is over, well or not. */
+/** The right to use a nonce, from the check until the end of the write. */
+export interface NonceClaim {
+  /** Queues the write. The caller has opened the batch that it belongs to. */
+  queueWrite(): void
+  /** Ends the claim. To be called when the write has ended, whether it succeeded or not. */
   settle(): void
 }
+
+/** Expired nonces that one release deletes, so that no release takes long. */
+const MAX_DELETIONS_PER_RELEASE = 5_000
 
 export class NonceStore {
   readonly #env: Environment
   readonly #clock: Clock
-  readonly #underWay = new Map<string, Promise<void>>()
+  /** Resolves when the write of the nonce ends. */
+  readonly #pendingWrites = new Map<string, Promise<void>>()
 
   constructor(env: Environment, clock: Clock) {
     this.#env = env
     this.#clock = clock
   }
 
-  /** The write under way of this nonce, if there is one: wait for it before claiming. Never rejects. */
-  underWay({ key }: Nonce): Promise<void> | undefined {
-    return this.#underWay.get(keyOf(key))
+  /** The pending write of this nonce. It must be awaited before the nonce can be claimed. It never rejects. */
+  pendingWrite({ key }: Nonce): Promise<void> | undefined {
+    return this.#pendingWrites.get(hashOf(key))
   }
 
   /** @throws ConnectorError NONCE_SEEN */
-  claim({ key: nonce, expiresAt }: Nonce): Claim {
+  claim({ key, expiresAt }: Nonce): NonceClaim {
     const { nonces, noncesByExpiry } = this.#env
-    const key = keyOf(nonce)
-    const used = nonces.get(key)
-    if (used !== undefined && used > this.#clock.now()) {
+    const hash = hashOf(key)
+    const usedUntil = nonces.get(hash)
+    if (usedUntil !== undefined && usedUntil > this.#clock.now()) {
       throw new ConnectorError('NONCE_SEEN', 'this nonce was used before')
     }
-    let over = (): void => undefined
-    this.#underWay.set(key, new Promise((resolve) => (over = resolve)))
+    let onSettled = (): void => undefined
+    const settled = new Promise<void>((resolve) => {
+      onSettled = resolve
+    })
+    this.#pendingWrites.set(hash, settled)
     return {
-      queue: () => {
-        void nonces.put(key, expiresAt)
-        void noncesByExpiry.put([expiresAt, key], null)
+      queueWrite: () => {
+        void nonces.put(hash, expiresAt)
+        void noncesByExpiry.put([expiresAt, hash], null)
       },
       settle: () => {
-        this.#underWay.delete(key)
-        over()
+        this.#pendingWrites.delete(hash)
+        onSettled()
       },
     }
   }
 
-  /** Queues the removal of some that have expired; the caller has opened the batch. */
-  queueExpiry(now: number): void {
+  /** Queues the deletion of nonces that have expired. The caller has opened the batch that it belongs to. */
+  queueDeletions(now: number): void {
     const { nonces, noncesByExpiry } = this.#env
-    for (const [expiresAt, key] of noncesByExpiry.getKeys({ limit: 5000 })) {
+    for (const [expiresAt, hash] of noncesByExpiry.getKeys({ limit: MAX_DELETIONS_PER_RELEASE })) {
       if (expiresAt > now) break
-      void noncesByExpiry.remove([expiresAt, key])
-      if ((nonces.get(key) ?? 0) <= now) void nonces.remove(key)
+      void noncesByExpiry.remove([expiresAt, hash])
+      // A nonce that was used again after it had expired has a later expiry by now.
+      if ((nonces.get(hash) ?? 0) <= now) void nonces.remove(hash)
     }
   }
 }
 
-/** LMDB keys are short, and a sender may write as long a nonce as a header holds. */
-const keyOf = (nonce: string): string => createHash('sha256').update(nonce).digest('base64url')
+/** The length of LMDB keys is limited, and a sender may use a nonce as long as a header allows. */
+const hashOf = (nonce: string): string => createHash('sha256').update(nonce).digest('base64url')

@@ -1,13 +1,13 @@
 /**
- * Messages whose final receipt has not come: what the reconciler asks the provider for.
+ * The messages whose final receipt has not arrived. The reconciler asks the provider for them.
  *
- * The pipeline's changes are written in the transaction that releases the entries they were read from; the reconciler
- * adds what a user hands in, and notes when it has asked. Both may be under way at once, so what depends on a message
- * being there is decided by LMDB when it writes.
+ * The pipeline's changes are written in the transaction that releases the entries that they were read from. The reconciler
+ * adds the messages that a user names, and marks those that it has asked for. Both may write at the same time, so a write
+ * that depends on a message being on the list leaves that decision to LMDB.
  */
 import { IF_EXISTS } from 'lmdb'
 import type { Environment } from './environment.js'
-import type { WatchedMessage, WatchChange, WatchList } from './journal.js'
+import type { WatchChange, WatchedMessage, WatchList } from './journal.js'
 import type { Writer } from './writer.js'
 
 export class LmdbWatchList implements WatchList {
@@ -21,66 +21,80 @@ export class LmdbWatchList implements WatchList {
     this.#writer = writer
   }
 
-  /** Queues the writes; the caller has opened the batch that they are to be part of. */
-  queue(changes: readonly WatchChange[]): void {
+  /** Queues the changes. The caller has opened the batch that they belong to. */
+  queueChanges(changes: readonly WatchChange[]): void {
     for (const { source, messageId, receivedAt, state } of changes) {
-      if (!isKey(messageId)) continue
+      if (!fitsIntoKey(messageId)) continue
       if (state === 'closed') void this.#db.remove([source, messageId])
-      else this.#queueNew([source, messageId], receivedAt)
+      else this.#queueAddition([source, messageId], receivedAt)
     }
   }
 
   add(source: string, messageIds: readonly string[], since: number): Promise<void> {
-    return this.#each(
+    return this.#writeEach(
       messageIds,
-      (id) => this.#queueNew([source, id], since),
-      () => messageIds.filter(isKey).every((id) => this.has(source, id)),
+      (messageId) => this.#queueAddition([source, messageId], since),
+      () => messageIds.filter(fitsIntoKey).every((messageId) => this.has(source, messageId)),
     )
   }
 
-  *list(source: string, behind?: string): Iterable<WatchedMessage> {
-    const range = { start: [source, behind ?? ''], end: [source, '\u{10ffff}'] }
+  *list(source: string, after?: string): Iterable<WatchedMessage> {
+    const range = { start: [source, after ?? ''], end: [source, LAST_CODE_POINT] }
     for (const { key, value } of this.#db.getRange(range)) {
-      if (key[1] === behind) continue
-      yield { messageId: key[1], since: value[0], lastAskedAt: value[1] }
+      const [, messageId] = key
+      if (messageId === after) continue
+      const [since, lastAskedAt] = value
+      yield { messageId, since, lastAskedAt }
     }
   }
 
   has(source: string, messageId: string): boolean {
-    return isKey(messageId) && this.#db.doesExist([source, messageId])
+    return fitsIntoKey(messageId) && this.#db.doesExist([source, messageId])
   }
 
   markAsked(source: string, messageIds: readonly string[], at: number): Promise<void> {
-    return this.#each(messageIds, (id) => {
-      const stored = this.#db.get([source, id])
-      if (stored)
-        unheard(this.#db.ifVersion([source, id], IF_EXISTS, () => this.#db.put([source, id], [stored[0], at])))
+    return this.#writeEach(messageIds, (messageId) => {
+      const stored = this.#db.get([source, messageId])
+      if (stored === undefined) return
+      const [since] = stored
+      const key: [string, string] = [source, messageId]
+      ignoreRejection(this.#db.ifVersion(key, IF_EXISTS, () => this.#db.put(key, [since, at])))
     })
   }
 
   remove(source: string, messageIds: readonly string[]): Promise<void> {
-    return this.#each(messageIds, (id) => void this.#db.remove([source, id]))
+    return this.#writeEach(messageIds, (messageId) => void this.#db.remove([source, messageId]))
   }
 
   lastScanStartedAt(source: string, log: string): number {
     return (this.#meta.get(`walked ${log} ${source}`) as number | undefined) ?? 0
   }
 
-  recordScan(source: string, log: string, began: number): Promise<void> {
-    return this.#writer.write(() => this.#meta.put(`walked ${log} ${source}`, began))
+  recordScan(source: string, log: string, startedAt: number): Promise<void> {
+    return this.#writer.write(() => this.#meta.put(`walked ${log} ${source}`, startedAt))
   }
 
-  #queueNew(key: [string, string], since: number): void {
-    unheard(this.#db.ifNoExists(key, () => this.#db.put(key, [since, 0])))
+  #queueAddition(key: [string, string], since: number): void {
+    ignoreRejection(this.#db.ifNoExists(key, () => this.#db.put(key, [since, 0])))
   }
 
-  #each(messageIds: readonly string[], queue: (id: string) => void, written?: () => boolean): Promise<void> {
-    return this.#writer.write(() => this.#db.batch(() => messageIds.filter(isKey).forEach(queue)), { written })
+  #writeEach(
+    messageIds: readonly string[],
+    queueWrite: (messageId: string) => void,
+    isWritten?: () => boolean,
+  ): Promise<void> {
+    const queueAll = (): void => messageIds.filter(fitsIntoKey).forEach(queueWrite)
+    return this.#writer.write(() => this.#db.batch(queueAll), { isWritten })
   }
 }
 
-/** LMDB keys end at 1,978 bytes; no provider has an id of a tenth of that. */
-const isKey = (messageId: string): boolean => Buffer.byteLength(messageId) <= 1000
+/** Above every message id in the order of LMDB's keys. */
+const LAST_CODE_POINT = '\u{10ffff}'
 
-/** A condition inside a batch has a promise of its own; what fails, the batch reports. */
-const unheard = (part: Promise<boolean>): void => void part.catch(() => undefined)
+/** LMDB limits a key to 1,978 bytes, and it holds the source as well. Message ids of providers have less than 100 bytes. */
+const MAX_MESSAGE_ID_BYTES = 1_000
+
+const fitsIntoKey = (messageId: string): boolean => Buffer.byteLength(messageId) <= MAX_MESSAGE_ID_BYTES
+
+/** A conditional write within a batch returns a promise of its own. The batch reports the same failure. */
+const ignoreRejection = (write: Promise<boolean>): void => void write.catch(() => undefined)

@@ -1,9 +1,10 @@
 /**
- * Every write of the journal goes through here: what a failed one means, and what is tried once more.
+ * Every write of the journal goes through here. This decides what a failed write means, and which write is tried again.
  *
- * A failed commit takes the whole group of writes with it that shared it; LMDB goes on. Only when it could not write its
- * root page it refuses everything until it is opened again, and lmdb-js then never answers: that is looked for after
- * each failure, and ends every write, those under way included.
+ * A failed commit fails all writes that lmdb-js had grouped with it, and LMDB then continues. Only if LMDB could not write
+ * its meta page does it refuse every further write until the environment is opened again, and lmdb-js then never settles
+ * a promise again. So after each failure the writer checks whether the environment is alive. If it is not, every write
+ * fails for good, the pending ones included.
  */
 import type { RootDatabase } from 'lmdb'
 import { ConnectorError, messageOf } from '../core/errors.js'
@@ -12,10 +13,12 @@ import type { Capacity } from './capacity.js'
 export type Write = () => Promise<unknown>
 
 export interface WriteOptions {
-  readonly once?: boolean
-  /** Roughly what is added that `Capacity.take` has not counted. */
-  readonly bytes?: number
-  readonly written?: (() => boolean) | undefined
+  /** Whether a failed write is tried again, with the room that the reserve gives up. The default is true. */
+  readonly retry?: boolean
+  /** Bytes that the write adds, approximately, unless `Capacity.admit` has counted them. */
+  readonly addedBytes?: number
+  /** Reads back, from what LMDB has committed, whether the write took place. */
+  readonly isWritten?: (() => boolean) | undefined
 }
 
 type OnWarning = (message: string, error?: unknown) => void
@@ -24,8 +27,9 @@ export class Writer {
   readonly #root: RootDatabase
   readonly #capacity: Capacity
   readonly #onWarning: OnWarning | undefined
-  readonly #underWay = new Set<(error: ConnectorError) => void>()
-  #broken: ConnectorError | undefined
+  /** Rejects each pending write. */
+  readonly #rejectPending = new Set<(error: ConnectorError) => void>()
+  #fatalError: ConnectorError | undefined
 
   constructor(root: RootDatabase, capacity: Capacity, onWarning: OnWarning | undefined) {
     this.#root = root
@@ -33,68 +37,79 @@ export class Writer {
     this.#onWarning = onWarning
   }
 
-  /** Why nothing will be written any more. */
-  get broken(): ConnectorError | undefined {
-    return this.#broken
+  /** Why nothing can be written any more; undefined while the environment is alive. */
+  get fatalError(): ConnectorError | undefined {
+    return this.#fatalError
   }
 
   /**
-   * Resolves once the write is durable. Unless `once`, it is tried again with the room that the reserve gives.
-   * @param written reads back, from what LMDB has committed, whether the write is there
-   * @throws ConnectorError JOURNAL_WRITE_FAILED; JOURNAL_UNUSABLE: for good
+   * Resolves once the write is durable.
+   * @throws ConnectorError JOURNAL_WRITE_FAILED; JOURNAL_UNUSABLE if nothing can be written any more
    */
-  async write(write: Write, { once = false, bytes = 0, written }: WriteOptions = {}): Promise<void> {
+  async write(write: Write, options: WriteOptions = {}): Promise<void> {
     try {
-      await this.#attempt(write, bytes, written)
+      await this.#attempt(write, options)
     } catch (error) {
-      this.#failed(error)
-      if (once) throw failure(error)
-      await this.#attempt(write, bytes, written).catch((second: unknown) => {
-        this.#failed(second)
-        throw failure(second)
-      })
+      this.#handleFailure(error)
+      if (options.retry === false) throw writeFailed(error)
+      await this.#retry(write, options)
     }
   }
 
-  #attempt(write: Write, bytes: number, written: (() => boolean) | undefined): Promise<void> {
+  async #retry(write: Write, options: WriteOptions): Promise<void> {
+    try {
+      await this.#attempt(write, options)
+    } catch (error) {
+      this.#handleFailure(error)
+      throw writeFailed(error)
+    }
+  }
+
+  #attempt(write: Write, { addedBytes = 0, isWritten }: WriteOptions): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (this.#broken) return reject(this.#broken)
-      if (!this.#capacity.fitsOnDisk(bytes)) return reject(new Error('no space is left on the disk'))
-      this.#underWay.add(reject)
-      void settled(write)
+      if (this.#fatalError) return reject(this.#fatalError)
+      if (!this.#capacity.fitsOnDisk(addedBytes)) return reject(new Error('no space is left on the disk'))
+      this.#rejectPending.add(reject)
+      void commit(write)
         .then(
-          () => this.#assertWritten(written),
-          (error: Error) => this.#assertWritten(written, error),
+          () => this.#verify(isWritten),
+          (error: Error) => this.#verify(isWritten, error),
         )
         .then(resolve, reject)
-        .finally(() => this.#underWay.delete(reject))
+        .finally(() => this.#rejectPending.delete(reject))
     })
   }
 
   /**
-   * lmdb-js answers all writes of a turn by one promise, and around a failed commit (a full disk) that promise can say
-   * done of what was not written, and failed of what was. So its word is not taken: what was committed can be read.
+   * Checks what lmdb-js reported against what was committed. lmdb-js settles all writes of one turn by one promise. Around
+   * a failed commit, for example on a full disk, it can report a write as done that was not written, and a write as failed
+   * that was.
+   * @throws the reported error, or an error if a write that was reported as done is not there
    */
-  #assertWritten(written: (() => boolean) | undefined, error?: Error): void {
-    if (written === undefined && error === undefined) return
-    if (written?.()) return
-    this.#root.resetReadTxn() // the snapshot may be older than the commit
-    if (!written?.()) throw error ?? new Error('the commit was reported as done, but nothing was written')
+  #verify(isWritten: (() => boolean) | undefined, reported?: Error): void {
+    if (isWritten === undefined && reported === undefined) return
+    if (isWritten?.()) return
+    // The snapshot of the read transaction may be older than the commit.
+    this.#root.resetReadTxn()
+    if (isWritten?.()) return
+    throw reported ?? new Error('the commit was reported as done, but nothing was written')
   }
 
-  /** @throws ConnectorError JOURNAL_UNUSABLE */
-  #failed(error: unknown): void {
-    if (!this.#broken && !this.#isAlive()) {
-      const message = `the journal's root page can't be written: ${messageOf(error)}; see to the disk and restart`
-      this.#broken = new ConnectorError('JOURNAL_UNUSABLE', message, { cause: error })
-      this.#onWarning?.(this.#broken.message, error)
-      for (const reject of this.#underWay) reject(this.#broken)
-    }
-    if (this.#broken) throw this.#broken
-    if (this.#capacity.writeFailed()) this.#onWarning?.('a journal write failed', error)
+  /** @throws ConnectorError JOURNAL_UNUSABLE if the environment is not alive */
+  #handleFailure(error: unknown): void {
+    if (!this.#fatalError && !this.#isAlive()) this.#failForGood(error)
+    if (this.#fatalError) throw this.#fatalError
+    if (this.#capacity.enterEmergency()) this.#onWarning?.('a journal write failed', error)
   }
 
-  /** A dead environment refuses to begin a read transaction. */
+  #failForGood(error: unknown): void {
+    const message = `LMDB can't write the journal's meta page: ${messageOf(error)}; check the disk, then restart`
+    this.#fatalError = new ConnectorError('JOURNAL_UNUSABLE', message, { cause: error })
+    this.#onWarning?.(message, error)
+    for (const reject of this.#rejectPending) reject(this.#fatalError)
+  }
+
+  /** An environment that has failed for good refuses to begin a read transaction. */
   #isAlive(): boolean {
     try {
       this.#root.resetReadTxn()
@@ -106,17 +121,19 @@ export class Writer {
   }
 }
 
-/** lmdb-js reports a failed commit twice; the second promise would end the process if nobody took it. */
-async function settled(write: Write): Promise<void> {
+/**
+ * lmdb-js reports a failed commit twice: the write rejects, and so does the promise in `commitError`, with the cause. If
+ * nobody handled the second rejection, it would end the process.
+ */
+async function commit(write: Write): Promise<void> {
   try {
     await write()
   } catch (error) {
     const { commitError } = error as { commitError?: Promise<unknown> }
-    if (commitError === undefined) throw error
-    await commitError // rejects with the cause
+    await commitError
     throw error
   }
 }
 
-const failure = (error: unknown): ConnectorError =>
+const writeFailed = (error: unknown): ConnectorError =>
   new ConnectorError('JOURNAL_WRITE_FAILED', `the journal can't be written: ${messageOf(error)}`, { cause: error })

@@ -72,7 +72,7 @@ describe.skipIf(noFaults !== null)(`a disk that fails${noFaults === null ? '' : 
     mend()
     expect(await child.ask('append', 'CALLBACK', 'refused')).toBe('JOURNAL_UNUSABLE')
     expect(await child.ask('append', 'PULL', 'refused')).toBe('JOURNAL_UNUSABLE')
-    expect(await child.ask('refusal')).toMatch(/root page can't be written: .*; see to the disk and restart/)
+    expect(await child.ask('refusal')).toMatch(/can't write the journal's meta page: .*; check the disk, then restart/)
     expect(await child.ask('release')).toBe('released')
     await child.end()
     expect((await bodiesAfterwards())[0]).toBe('before')

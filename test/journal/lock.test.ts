@@ -3,7 +3,7 @@ import { chmodSync, linkSync, mkdirSync, readdirSync, writeFileSync } from 'node
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { lockDirectory } from '../../src/journal/lock.js'
+import { lockDirectory } from '../../src/journal/directory-lock.js'
 import { Child, killAll } from './support/children.js'
 import { Journals } from './support/journals.js'
 

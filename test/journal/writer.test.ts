@@ -24,7 +24,7 @@ beforeEach(() => {
     },
   }
   let emergency = false
-  const capacity = { writeFailed: () => !emergency && (emergency = true), fitsOnDisk: () => room }
+  const capacity = { enterEmergency: () => !emergency && (emergency = true), fitsOnDisk: () => room }
   writer = new Writer(root as unknown as Root, capacity as unknown as Capacity, (message) => trouble.push(message))
 })
 
@@ -40,26 +40,26 @@ const failed = new Error('Input/output error')
 
 describe('a write', () => {
   it('that is said to be done, and is there, is done', async () => {
-    await writer.write(says(true), { written: () => true })
+    await writer.write(says(true), { isWritten: () => true })
     expect(attempts).toBe(1)
     expect(trouble).toEqual([])
   })
 
   it('that is said to be done, and is not there, has failed', async () => {
-    const write = writer.write(says(true), { once: true, written: () => false })
+    const write = writer.write(says(true), { retry: false, isWritten: () => false })
     await expect(write).rejects.toMatchObject({ code: 'JOURNAL_WRITE_FAILED' })
     expect(trouble).toEqual(['a journal write failed'])
   })
 
   it('that is said to have failed, and is there, is done', async () => {
-    await writer.write(says(failed), { written: () => true })
+    await writer.write(says(failed), { isWritten: () => true })
     expect(attempts).toBe(1)
   })
 
   it('that failed is tried once more, unless it may not be', async () => {
     await writer.write(says(failed, true))
     expect(attempts).toBe(2)
-    await expect(writer.write(says(failed), { once: true })).rejects.toMatchObject({ code: 'JOURNAL_WRITE_FAILED' })
+    await expect(writer.write(says(failed), { retry: false })).rejects.toMatchObject({ code: 'JOURNAL_WRITE_FAILED' })
     attempts = 0
     await expect(writer.write(says(failed, failed, true))).rejects.toThrow('Input/output error')
     expect(attempts).toBe(2)
@@ -70,12 +70,12 @@ describe('a write', () => {
     const cause = new Error('No space left on device')
     const commitError = new Promise((_resolve, reject) => setImmediate(() => reject(cause)))
     const both = Object.assign(new Error('Commit failed'), { commitError })
-    await expect(writer.write(says(both), { once: true })).rejects.toThrow('No space left on device')
+    await expect(writer.write(says(both), { retry: false })).rejects.toThrow('No space left on device')
   })
 
   it('is not begun when the disk has no room for it', async () => {
     room = false
-    await expect(writer.write(says(true), { once: true })).rejects.toThrow(/no space/)
+    await expect(writer.write(says(true), { retry: false })).rejects.toThrow(/no space/)
     expect(attempts).toBe(0)
   })
 })
@@ -89,6 +89,6 @@ describe('a dead environment', () => {
     await expect(never).rejects.toMatchObject({ code: 'JOURNAL_UNUSABLE' })
     await expect(writer.write(says(true))).rejects.toMatchObject({ code: 'JOURNAL_UNUSABLE' })
     expect(attempts).toBe(1)
-    expect(writer.broken?.message).toMatch(/Input\/output error; see to the disk and restart/)
+    expect(writer.fatalError?.message).toMatch(/Input\/output error; check the disk, then restart/)
   })
 })

@@ -8,7 +8,7 @@ import { systemClock } from '../../../src/core/clock.js'
 import { messageOf } from '../../../src/core/errors.js'
 import type { Via } from '../../../src/core/event.js'
 import { LmdbJournal } from '../../../src/journal/lmdb-journal.js'
-import { lockDirectory } from '../../../src/journal/lock.js'
+import { lockDirectory } from '../../../src/journal/directory-lock.js'
 import { entryOf } from '../journal-contract.js'
 
 let journal: LmdbJournal | undefined

@@ -1,0 +1,153 @@
+/**
+ * Keeps a second process out of a journal directory.
+ *
+ * LMDB lets two processes write to one environment without an error, and a file with a process id proves nothing where
+ * each container has process ids of its own. A Unix socket in the directory serves as the lock: the kernel stops listening
+ * on it when its process ends, however it ends, and every container that mounts the directory on the same host can see
+ * that.
+ *
+ * The holder is the process that listens on the socket `lock.<n>` with the highest n. To become the holder, a process
+ * 1. listens on a socket under a name of its own, `lock-<random>`;
+ * 2. connects to the highest `lock.<n>`, and gives up if a process listens there;
+ * 3. links its own socket as `lock.<n+1>`. Only one process succeeds in this, and the link is alive from the first moment;
+ * 4. looks again, and steps back unless its own number is the highest. A process that looked long before it linked may
+ *    have linked a number that was removed in the meantime.
+ * For this the highest `lock.<n>` is never removed, also when no process holds the directory.
+ */
+import { randomBytes } from 'node:crypto'
+import { closeSync, linkSync, openSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { connect, createServer, type Server } from 'node:net'
+import { join } from 'node:path'
+import { ConnectorError } from '../core/errors.js'
+
+export interface DirectoryLock {
+  release(): Promise<void>
+}
+
+/** @throws ConnectorError JOURNAL_HELD if another process holds the directory; JOURNAL_UNUSABLE */
+export async function lockDirectory(directory: string): Promise<DirectoryLock> {
+  const ownName = `lock-${randomBytes(4).toString('hex')}`
+  const server = await listen(directory, ownName)
+  try {
+    const number = await acquireNumber(directory, ownName)
+    removeLeftovers(directory, number)
+    return { release: () => release(server, directory, ownName, lockName(number)) }
+  } catch (error) {
+    await closeServer(server)
+    removeFile(directory, ownName)
+    throw error
+  }
+}
+
+/** @returns the number that this process holds now */
+async function acquireNumber(directory: string, ownName: string): Promise<number> {
+  for (;;) {
+    const last = highestNumber(directory)
+    if (last > 0 && (await isListening(directory, lockName(last)))) throw heldError(directory)
+    const next = last + 1
+    // If another process has linked this number first, the loop checks whether that process is alive.
+    if (!tryLink(directory, ownName, lockName(next))) continue
+    if (highestNumber(directory) === next) return next
+    removeFile(directory, lockName(next))
+  }
+}
+
+/** Removes the sockets that processes before this one left behind. */
+function removeLeftovers(directory: string, number: number): void {
+  for (const name of readdirSync(directory)) {
+    const isTemporary = /^lock-[0-9a-f]{8}$/.test(name)
+    const isOlder = (numberOf(name) ?? number) < number
+    if (isTemporary || isOlder) removeFile(directory, name)
+  }
+}
+
+const lockName = (number: number): string => `lock.${number}`
+
+const numberOf = (name: string): number | undefined => {
+  const digits = /^lock\.(\d+)$/.exec(name)?.[1]
+  return digits === undefined ? undefined : Number(digits)
+}
+
+/** Returns 0 if the directory has never been locked. */
+const highestNumber = (directory: string): number =>
+  Math.max(0, ...readdirSync(directory).map((name) => numberOf(name) ?? 0))
+
+const removeFile = (directory: string, name: string): void => rmSync(join(directory, name), { force: true })
+
+/** @returns false if the name exists already */
+function tryLink(directory: string, from: string, to: string): boolean {
+  try {
+    linkSync(join(directory, from), join(directory, to))
+    return true
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST') return false
+    // Only a new holder removes the sockets of others, so another process has become the holder.
+    if (code === 'ENOENT') throw heldError(directory)
+    throw lockError(directory, error as Error)
+  }
+}
+
+const heldError = (directory: string): ConnectorError =>
+  new ConnectorError(
+    'JOURNAL_HELD',
+    `the journal in ${directory} is held by another process; stop that one, or give this one a journal.directory of its own`,
+  )
+
+const lockError = (directory: string, error: Error): ConnectorError =>
+  new ConnectorError('JOURNAL_UNUSABLE', `can't lock ${directory}: ${error.message}`, { cause: error })
+
+/** The address of a Unix socket holds 108 bytes, its terminating zero included. */
+const MAX_SOCKET_PATH_BYTES = 100
+
+/** Calls `use` with a path of the file that fits into a socket address. Longer ones go by the directory's descriptor. */
+async function withSocketPath<T>(directory: string, name: string, use: (path: string) => Promise<T>): Promise<T> {
+  const path = join(directory, name)
+  if (process.platform !== 'linux' || Buffer.byteLength(path) < MAX_SOCKET_PATH_BYTES) return use(path)
+  const descriptor = openSync(directory, 'r')
+  try {
+    return await use(`/proc/self/fd/${descriptor}/${name}`)
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+const listen = (directory: string, name: string): Promise<Server> =>
+  withSocketPath(
+    directory,
+    name,
+    (path) =>
+      new Promise((resolve, reject) => {
+        const server = createServer((socket) => socket.destroy())
+        server.once('error', (error) => reject(lockError(directory, error)))
+        server.listen(path, () => {
+          server.unref()
+          resolve(server)
+        })
+      }),
+  )
+
+/** Returns false only if it is certain that no process listens. A process that can't be connected to may be alive. */
+const isListening = (directory: string, name: string): Promise<boolean> =>
+  withSocketPath(
+    directory,
+    name,
+    (path) =>
+      new Promise((resolve) => {
+        const socket = connect(path)
+        socket.once('connect', () => {
+          socket.destroy()
+          resolve(true)
+        })
+        socket.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code !== 'ECONNREFUSED' && code !== 'ENOENT'))
+      }),
+  )
+
+const closeServer = (server: Server): Promise<void> => new Promise((resolve) => server.close(() => resolve()))
+
+/** Replaces the socket by an empty file, which keeps the number and, unlike a socket, can be copied by any tool. */
+async function release(server: Server, directory: string, ownName: string, name: string): Promise<void> {
+  await closeServer(server)
+  writeFileSync(join(directory, ownName), '')
+  renameSync(join(directory, ownName), join(directory, name))
+}
