@@ -12,8 +12,8 @@ import { startTrial, type Trial } from '../../dev/trial.js'
 import { until } from '../../dev/wait.js'
 
 const API_KEY = 'api-key-0123456789'
-/** Ms, on a machine that is busy with other tests. */
-const PATIENCE = 120_000
+/** Generous, because the machine may be busy with other tests. */
+const TIMEOUT_MS = 120_000
 const FINAL = ['DELIVERED', 'NOTDELIVERED', 'EXPIRED', 'REJECTED', 'FAILED'] as const
 
 let simulator: SevenSimulator
@@ -43,8 +43,8 @@ const receipts = (count: number): SevenReceipt[] =>
 const dlr = (receipt: SevenReceipt): SevenEvent => ({ kind: 'dlr', data: receipt })
 const mo = (message: SevenInbound): SevenEvent => ({ kind: 'sms_mo', data: message })
 
-/** What the provider has in its own logs, whether or not anybody heard of it. */
-const inLog = (sent: readonly SevenReceipt[], received: readonly SevenInbound[] = []): void => {
+/** Adds rows to the provider's message logs, whether or not the connector received the callbacks. */
+const addToLogs = (sent: readonly SevenReceipt[], received: readonly SevenInbound[] = []): void => {
   const now = berlinTime(Date.now())
   for (const { msg_id, status } of sent) simulator.outbound.push(outboundRow(msg_id, status, now))
   for (const { id, text } of received) simulator.inbound.push(inboundRow(id, now, text))
@@ -58,58 +58,58 @@ const keysOf = (sent: readonly SevenReceipt[], received: readonly SevenInbound[]
 ]
 const sorted = (keys: readonly string[]): string[] => [...keys].sort()
 
-/** Resolves when so many different events are published by the process that runs now and those before it. */
-const published = async (count: number): Promise<void> => {
+/** Resolves when all runs of the connector together have published this number of different events. */
+const untilPublished = async (count: number): Promise<void> => {
   const reader = await trial.follow()
-  await until(() => new Set(reader.records.map(({ headers }) => headers['ce_id'])).size >= count, PATIENCE)
+  await until(() => new Set(reader.records.map(({ headers }) => headers['ce_id'])).size >= count, TIMEOUT_MS)
 }
 
-describe('callbacks that were made to a dead connector', { timeout: 240_000 }, () => {
-  it('are found when it is back, published once with via QUERY, and those that it heard are not doubled', async () => {
+describe('Reconciler after callbacks to a connector that was down', { timeout: 240_000 }, () => {
+  it('publishes missed items once with via QUERY, and none that a callback delivered before a kill -9', async () => {
     await trial.connector.start()
-    const heard = receipts(40)
-    const heardMessages = data.sevenInbound(10)
-    const answers = await trial.seven.send([...heard.map(dlr), ...heardMessages.map(mo)], 'json')
+    const received = receipts(40)
+    const receivedMessages = data.sevenInbound(10)
+    const answers = await trial.seven.send([...received.map(dlr), ...receivedMessages.map(mo)], 'json')
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]))
-    inLog(heard, heardMessages)
+    addToLogs(received, receivedMessages)
     await trial.connector.kill()
 
     const missed = receipts(300)
     const missedMessages = data.sevenInbound(30)
-    inLog(missed, missedMessages)
+    addToLogs(missed, missedMessages)
     const lost = await trial.seven.send([...missed.map(dlr), ...missedMessages.map(mo)], 'json')
     expect(new Set(lost.map(({ status }) => status))).toEqual(new Set([undefined]))
 
     await trial.connector.start()
-    await published(380)
+    await untilPublished(380)
     await trial.connector.kill()
     await trial.connector.start()
-    // Two walks through logs in which nothing is new.
-    const walks = (): number => simulator.requests.filter(({ path }) => path.endsWith('inbound')).length
-    const before = walks()
-    await until(() => walks() >= before + 2, PATIENCE)
+    // The second start scans the logs twice, and nothing in them is new.
+    const scans = (): number => simulator.requests.filter(({ path }) => path.endsWith('inbound')).length
+    const before = scans()
+    await until(() => scans() >= before + 2, TIMEOUT_MS)
     expect(await trial.metric('dlrmo_journal_entries')).toBe(0)
     expect(await trial.connector.terminate()).toBe(0)
 
     const seen = await trial.readAll()
-    const all = keysOf([...heard, ...missed], [...heardMessages, ...missedMessages])
+    const all = keysOf([...received, ...missed], [...receivedMessages, ...missedMessages])
     expect(sorted(seen.map(keyOf))).toEqual(sorted(all))
     const byQuery = seen.filter(({ value }) => value['via'] === 'QUERY').map(keyOf)
-    // What was journaled before the kill is published as it came; a callback is never published a second time.
+    // What was journaled before the kill is published with its own `via`. No callback is published a second time.
     expect(sorted(byQuery)).toEqual(sorted(keysOf(missed, missedMessages)))
   })
 
-  it('are found too when it is killed again and again, callbacks going on', async () => {
+  it('publishes every receipt once while the connector is killed repeatedly during callbacks', async () => {
     const all: SevenReceipt[] = []
     for (let round = 0; round < 6; round++) {
       await trial.connector.start()
       let killed = false
       const calls = (async () => {
         while (!killed) {
-          const some = receipts(30)
-          all.push(...some)
-          inLog(some)
-          await trial.seven.send(some.map(dlr))
+          const sent = receipts(30)
+          all.push(...sent)
+          addToLogs(sent)
+          await trial.seven.send(sent.map(dlr))
         }
       })()
       await new Promise((resolve) => setTimeout(resolve, random.integer(200, 1_500)))
@@ -118,7 +118,7 @@ describe('callbacks that were made to a dead connector', { timeout: 240_000 }, (
       await calls
     }
     await trial.connector.start()
-    await published(all.length)
+    await untilPublished(all.length)
     expect(await trial.connector.terminate()).toBe(0)
     const seen = await trial.readAll()
     expect(all.length).toBeGreaterThanOrEqual(6 * 30)
@@ -128,25 +128,25 @@ describe('callbacks that were made to a dead connector', { timeout: 240_000 }, (
   })
 })
 
-const watch = async (source: string, body: unknown): Promise<number> => {
+const postWatch = async (source: string, body: unknown): Promise<number> => {
   const url = `${trial.adminUrl}/sources/${source}/watch`
   return (await call(url, { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })).status
 }
 
-describe('messages that are asked for', { timeout: 240_000 }, () => {
-  it('are those of POST /watch, and those last seen in an intermediate state; across a kill -9', async () => {
+describe('Reconciler with watched messages', { timeout: 240_000 }, () => {
+  it('queries messages of POST /watch and messages with an intermediate status, across a kill -9', async () => {
     await trial.connector.start()
-    expect(await watch('nowhere', { messageIds: ['1'] })).toBe(404)
-    expect(await watch('mtarget-fr', { messageIds: ['1'] })).toBe(404)
-    expect(await watch('seven-main', { messageIds: [] })).toBe(400)
+    expect(await postWatch('nowhere', { messageIds: ['1'] })).toBe(404)
+    expect(await postWatch('mtarget-fr', { messageIds: ['1'] })).toBe(404)
+    expect(await postWatch('seven-main', { messageIds: [] })).toBe(400)
     const ids = Array.from({ length: 150 }, (_, i) => String(55_000 + i))
-    expect(await watch('seven-main', { messageIds: ids })).toBe(202)
+    expect(await postWatch('seven-main', { messageIds: ids })).toBe(202)
     await trial.seven.send([dlr({ msg_id: '66001', status: 'BUFFERED' })])
     await trial.connector.kill()
 
     for (const id of [...ids, '66001']) simulator.setStatus(id, 'DELIVERED')
     await trial.connector.start()
-    await published(152)
+    await untilPublished(152)
     await until(async () => (await trial.metric('dlrmo_watched_messages{source="seven-main"}')) === 0)
     const answers = 'dlrmo_reconcile_requests_total{source="seven-main",endpoint="status",outcome="answer"}'
     const asked = await trial.metric(answers)
@@ -167,16 +167,16 @@ describe('messages that are asked for', { timeout: 240_000 }, () => {
   })
 })
 
-describe('a provider that refuses', { timeout: 240_000 }, () => {
-  it('is seen in metrics, in the status and once in the log, and stops nothing else', async () => {
+describe('Reconciler with an API key that the provider refuses', { timeout: 240_000 }, () => {
+  it('shows the refusal in metrics, in the status and once in the log, while callbacks are published', async () => {
     ;(simulator as { apiKey: string }).apiKey = 'changed'
     await trial.connector.start()
     const refused = 'dlrmo_reconcile_requests_total{source="seven-main",endpoint="outbound",outcome="refused"}'
     await until(async () => (await trial.metric(refused)) >= 2)
-    const some = receipts(20)
-    const answers = await trial.seven.send(some.map(dlr))
+    const sent = receipts(20)
+    const answers = await trial.seven.send(sent.map(dlr))
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]))
-    await published(20)
+    await untilPublished(20)
     const status = (await (await fetch(`${trial.adminUrl}/status.json`)).json()) as { sources: object[] }
     expect(status.sources[1]).toMatchObject({
       reconciling: { state: 'failing', lastError: expect.stringContaining('900') as string },
