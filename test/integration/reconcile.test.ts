@@ -149,8 +149,8 @@ describe('Reconciler with watched messages', { timeout: 240_000 }, () => {
     await untilPublished(152)
     await until(async () => (await trial.metric('dlrmo_watched_messages{source="seven-main"}')) === 0)
     const answers = 'dlrmo_reconcile_requests_total{source="seven-main",endpoint="status",outcome="answer"}'
-    const asked = await trial.metric(answers)
-    expect(asked).toBeGreaterThanOrEqual(2)
+    const answered = await trial.metric(answers)
+    expect(answered).toBeGreaterThanOrEqual(2)
     const status = (await (await fetch(`${trial.adminUrl}/status.json`)).json()) as { sources: object[] }
     expect(status.sources[1]).toMatchObject({
       source: 'seven-main',

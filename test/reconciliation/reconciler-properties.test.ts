@@ -65,7 +65,7 @@ const play = async ({ after, every, lives, messages, restarts }: Schedule) => {
   const queries = runs.flatMap((each) => each.queries)
   return messages.map((each, i) => ({
     ...each,
-    asked: queries.flatMap(({ at, ids }) => (ids.includes(name(i)) ? [at - began] : [])),
+    queriedAt: queries.flatMap(({ at, ids }) => (ids.includes(name(i)) ? [at - began] : [])),
     published: tested.receipts.filter((receipt) => receipt.startsWith(`${name(i)} `)).length,
     watched: tested.watched.includes(name(i)),
   }))
@@ -82,32 +82,32 @@ describe('Reconciler with any schedule', () => {
       await fc.assert(
         fc.asyncProperty(schedule, async (plan) => {
           const { after, every, lives } = plan
-          for (const { added, settles, called, asked, published, watched } of await play(plan)) {
+          for (const { added, settles, called, queriedAt, published, watched } of await play(plan)) {
             const due = added + after
             const end = due + lives
             const known = settles === undefined ? Infinity : added + settles
             expect(watched).toBe(false)
 
-            const [first] = asked
+            const [first] = queriedAt
             if (first === undefined) expect(called && known <= due + every + SLACK).toBe(true)
             else {
               expect(first).toBeGreaterThanOrEqual(due)
               expect(first).toBeLessThanOrEqual(due + every + SLACK)
             }
-            for (const [i, at] of asked.entries()) {
-              const before = asked[i - 1]
+            for (const [i, at] of queriedAt.entries()) {
+              const before = queriedAt[i - 1]
               if (before === undefined) continue
               expect(at - before).toBeGreaterThanOrEqual(every)
               // A poll begins at most a fifth of `every` after a message becomes due.
               expect(at - before).toBeLessThanOrEqual(every * 1.2 + SLACK)
             }
             // A message that could not be queried in time is queried once more.
-            expect(asked.at(-1) ?? 0).toBeLessThanOrEqual(Math.max(end, due + every) + SLACK)
+            expect(queriedAt.at(-1) ?? 0).toBeLessThanOrEqual(Math.max(end, due + every) + SLACK)
             // The query that finds the receipt is the last one. A callback closes the message before the next query.
-            expect(asked.filter((at) => at > known).length).toBeLessThanOrEqual(called ? 0 : 1)
-            const found = (called && settles !== undefined) || asked.some((at) => at > known)
+            expect(queriedAt.filter((at) => at > known).length).toBeLessThanOrEqual(called ? 0 : 1)
+            const found = (called && settles !== undefined) || queriedAt.some((at) => at > known)
             // A query at the very moment at which the status changes may find either status.
-            if (!asked.includes(known)) expect(published).toBe(found ? 1 : 0)
+            if (!queriedAt.includes(known)) expect(published).toBe(found ? 1 : 0)
             expect(published).toBeLessThanOrEqual(1)
           }
         }),

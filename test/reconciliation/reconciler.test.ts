@@ -12,12 +12,12 @@ afterEach(async () => {
 
 /** Starts a status API with given answers and empty message logs. */
 const startStatusApi = async (answer: (ids: readonly string[]) => { status?: number; type?: string; body: string }) => {
-  const asked: string[][] = []
+  const queries: string[][] = []
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? '/', 'http://localhost')
     if (!url.pathname.endsWith('/status')) return void response.end('[]')
     const ids = (url.searchParams.get('msg_id') ?? '').split(',')
-    asked.push(ids)
+    queries.push(ids)
     const { status = 200, type = 'application/json', body } = answer(ids)
     response.writeHead(status, { 'content-type': type }).end(body)
   })
@@ -26,7 +26,7 @@ const startStatusApi = async (answer: (ids: readonly string[]) => { status?: num
     server.closeAllConnections()
     await new Promise((resolve) => server.close(resolve))
   })
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/api`, asked }
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/api`, queries }
 }
 
 const delivered = (ids: readonly string[]) => JSON.stringify(ids.map((id) => ({ id, status: 'DELIVERED' })))
@@ -179,31 +179,31 @@ describe('Reconciler with status queries', () => {
   it('queries one message at a time if the provider refuses several, and tries several again after an hour', async () => {
     const refuses = (ids: readonly string[]) =>
       ids.length > 1 ? { body: '"600"' } : { type: 'text/plain', body: 'BUFFERED\n1605878104' }
-    const { url, asked } = await startStatusApi(refuses)
+    const { url, queries } = await startStatusApi(refuses)
     const tested = fixtures.reconciler(url, { every: 10 * MINUTE })
     await tested.watch('1', '2', '3')
     tested.reconciler.start()
     await tested.advance(30 * MINUTE)
-    expect(asked).toEqual([['1', '2', '3'], ['1'], ['2'], ['3'], ['1'], ['2'], ['3']])
+    expect(queries).toEqual([['1', '2', '3'], ['1'], ['2'], ['3'], ['1'], ['2'], ['3']])
     expect(tested.receipts).toEqual(['1 BUFFERED QUERY', '2 BUFFERED QUERY', '3 BUFFERED QUERY'])
     await tested.advance(HOUR)
-    expect(asked.filter((ids) => ids.length > 1)).toHaveLength(2)
+    expect(queries.filter((ids) => ids.length > 1)).toHaveLength(2)
     expect(tested.log.linesAt('warn')).toEqual([])
   })
 
   it('repeats the query for each message if the answer does not name the message', async () => {
-    const { url, asked } = await startStatusApi(() => ({ type: 'text/plain', body: 'DELIVERED\n1605878104' }))
+    const { url, queries } = await startStatusApi(() => ({ type: 'text/plain', body: 'DELIVERED\n1605878104' }))
     const tested = fixtures.reconciler(url)
     await tested.watch('1', '2')
     tested.reconciler.start()
     await tested.advance(HOUR)
-    expect(asked).toEqual([['1', '2'], ['1'], ['2']])
+    expect(queries).toEqual([['1', '2'], ['1'], ['2']])
     expect(tested.receipts).toEqual(['1 DELIVERED QUERY', '2 DELIVERED QUERY'])
     expect(tested.events.filter(({ kind }) => kind === 'dead-letter')).toEqual([])
   })
 
   it('queries a refused message alone from then on, and the others together', async () => {
-    const { url, asked } = await startStatusApi((ids) =>
+    const { url, queries } = await startStatusApi((ids) =>
       ids.includes('bad')
         ? { status: 400, body: 'no' }
         : { body: JSON.stringify(ids.map((id) => ({ id, status: null }))) },
@@ -212,17 +212,17 @@ describe('Reconciler with status queries', () => {
     await tested.watch('a', 'bad', 'c')
     tested.reconciler.start()
     await tested.advance(26 * MINUTE)
-    expect(asked).toEqual([['a', 'bad', 'c'], ['a'], ['bad'], ['c'], ['bad'], ['a', 'c'], ['bad'], ['a', 'c']])
+    expect(queries).toEqual([['a', 'bad', 'c'], ['a'], ['bad'], ['c'], ['bad'], ['a', 'c'], ['bad'], ['a', 'c']])
     expect(tested.log.linesAt('warn')).toEqual([])
   })
 
   it('reports an error and retries with growing delay if every query is refused', async () => {
-    const { url, asked } = await startStatusApi(() => ({ status: 404, body: 'gone' }))
+    const { url, queries } = await startStatusApi(() => ({ status: 404, body: 'gone' }))
     const tested = fixtures.reconciler(url)
     await tested.watch('a', 'b', 'c', 'd', 'e', 'f')
     tested.reconciler.start()
     await tested.advance(2 * HOUR)
-    expect(asked.length).toBeLessThan(60)
+    expect(queries.length).toBeLessThan(60)
     expect(tested.observer.last).toMatchObject({
       state: 'failing',
       lastError: expect.stringContaining('404') as string,
@@ -305,7 +305,7 @@ describe('Reconciler with an answer', () => {
 
   it('publishes one dead letter of a 2xx that is no answer, and reports an error until there is an answer', async () => {
     let body = '<html>maintenance</html>'
-    const { url, asked } = await startStatusApi((ids) => ({
+    const { url, queries } = await startStatusApi((ids) => ({
       type: 'text/html',
       body: body === '' ? delivered(ids) : body,
     }))
@@ -313,7 +313,7 @@ describe('Reconciler with an answer', () => {
     await tested.watch('1')
     tested.reconciler.start()
     await tested.advance(HOUR)
-    expect(asked.length).toBeGreaterThan(5)
+    expect(queries.length).toBeGreaterThan(5)
     expect(tested.events).toMatchObject([{ kind: 'dead-letter', reason: 'not-a-report' }])
     expect(tested.observer.last?.state).toBe('failing')
     body = ''
