@@ -105,7 +105,10 @@ export class App {
       reconcile: reconcilerFor(each, config, reconciling),
     }))
     this.#callbacks = sources.some(({ callback }) => callback)
-      ? new CallbackServer(callbackOptions(config), { journal, clock, log, observer: observeCallbacks(observe) })
+      ? new CallbackServer(
+          { ...config.callbacks, sources },
+          { journal, clock, log, observer: observeCallbacks(observe) },
+        )
       : undefined
     const { encoder, gate } = buildEncoder(config, clock, log)
     this.#pipeline = new Pipeline({
@@ -227,13 +230,6 @@ function decodableSources(config: Config): ConstructorParameters<typeof Pipeline
   )
   return (name) => known.get(name)
 }
-
-const callbackOptions = ({ callbacks, sources }: Config): ConstructorParameters<typeof CallbackServer>[0] => ({
-  ...callbacks,
-  sources: [...sources.values()].flatMap(({ name, provider, callback }) =>
-    callback ? [{ source: name, provider, ...callback }] : [],
-  ),
-})
 
 const factsOf = ({ name, provider, pull, callback, reconcile }: SourceConfig) => ({
   source: name,

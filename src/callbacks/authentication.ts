@@ -1,96 +1,64 @@
-/**
- * Who may call a source back. All guards that a source names must hold; which of them failed is for the log only: to
- * the caller a wrong token, a wrong password and a source that does not exist look the same, in time too.
- */
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
-import { ConnectorError } from '../core/errors.js'
-import type { Nonce } from '../journal/journal.js'
+import type { CallbackConfig } from '../config/types.js'
 import { AddressRanges } from './addresses.js'
-import { SignatureCheck, type SignatureRejection, type SignedRequest } from './signature.js'
+import { SignatureVerifier, type SignatureRejection, type SignatureVerdict, type SignedRequest } from './signature.js'
 
-/** `sources.<source>.callback` of the configuration; times in ms. */
-export interface CallbackSourceOptions {
-  readonly source: string
-  readonly provider: string
-  readonly token?: string | undefined
-  readonly basic?: { readonly username: string; readonly password: string } | undefined
-  readonly signingKey?: string | undefined
-  /** Needed with `signingKey`. */
-  readonly publicUrl?: string | undefined
-  readonly signatureMaxAge?: number | undefined
-  readonly allowFrom?: readonly string[] | undefined
-  readonly open?: boolean | undefined
-}
+/** Why a request is answered 401. Only the log says so. */
+export type RejectionReason = 'address' | 'token' | 'credentials' | 'nonce' | SignatureRejection
 
-/** Why a request is refused, for the log. */
-export type RejectionReason = 'source' | 'address' | 'token' | 'credentials' | 'nonce' | SignatureRejection
-
-/** What is known of a request before its body is read. */
+/** What authenticates a caller before the body of its request is read. */
 export interface Caller {
+  /** undefined if it is not known. */
   readonly address: string | undefined
-  /** '' when the path has none. */
+  /** The last part of the path; empty if the path has none. */
   readonly token: string
   readonly authorization: string | undefined
 }
 
+/**
+ * The guards of one source: everything that a caller must satisfy. To the caller a wrong token, a wrong password and an
+ * unknown source look the same, and the answer takes the same time.
+ */
 export class Guards {
   readonly #token: Secret
   readonly #basic: Secret | undefined
   readonly #addresses: AddressRanges | undefined
-  readonly #signature: SignatureCheck | undefined
+  readonly #signature: SignatureVerifier | undefined
 
-  /** @throws ConnectorError CONFIG_INVALID */
-  constructor(options: CallbackSourceOptions) {
-    const { source, basic, allowFrom, signingKey, publicUrl, signatureMaxAge, open } = options
-    const key = `sources.${source}.callback`
-    if (!options.token && !basic && !signingKey && !allowFrom && open !== true) {
-      throw new ConnectorError(
-        'CONFIG_INVALID',
-        `${key}: names no guard; set one of token, basic, signingKey, allowFrom, or open: true to let anybody in`,
-      )
-    }
-    if (signingKey && !publicUrl) {
-      throw new ConnectorError(
-        'CONFIG_INVALID',
-        `${key}.publicUrl: needed with signingKey; the signature covers the URL`,
-      )
-    }
-    this.#token = new Secret(options.token ?? '')
+  /**
+   * @param source the key under `sources`
+   * @param callback the source's section `callback`; the configuration has checked that it has a guard or is open
+   */
+  constructor(source: string, callback: CallbackConfig) {
+    const { token, basic, allowFrom } = callback
+    this.#token = new Secret(token ?? '')
     this.#basic = basic && new Secret(`${basic.username}:${basic.password}`)
-    this.#addresses = allowFrom && new AddressRanges(allowFrom, `${key}.allowFrom`)
-    this.#signature =
-      signingKey && publicUrl
-        ? new SignatureCheck(source, { key: signingKey, publicUrl, maxAge: signatureMaxAge ?? DEFAULT_MAX_AGE })
-        : undefined
+    this.#addresses = allowFrom && new AddressRanges(allowFrom)
+    this.#signature = callback.signingKey === undefined ? undefined : new SignatureVerifier(source, callback)
   }
 
-  /** Everything but the signature. */
+  /** Checks every guard except the signature, which covers the body. Returns null if all of them hold. */
   rejectionReason(caller: Caller): RejectionReason | null {
-    // No guard is skipped because another failed: the time taken says nothing.
-    const token = this.#token.is(caller.token)
-    const basic = this.#basic === undefined || this.#basic.is(credentialsOf(caller.authorization))
-    const address = this.#addresses === undefined || this.#addresses.has(caller.address)
-    if (!address) return 'address'
-    if (!token) return 'token'
-    return basic ? null : 'credentials'
+    // Every guard is evaluated even if one before it failed, so that the time taken does not depend on the result.
+    const hasToken = this.#token.matches(caller.token)
+    const hasCredentials = this.#basic === undefined || this.#basic.matches(credentialsOf(caller.authorization))
+    const hasAddress = this.#addresses === undefined || this.#addresses.has(caller.address)
+    if (!hasAddress) return 'address'
+    if (!hasToken) return 'token'
+    return hasCredentials ? null : 'credentials'
   }
 
-  /** @returns the nonce to be written with the entry, undefined where nothing is signed, or the flaw */
-  signed(request: SignedRequest, now: number): { readonly nonce?: Nonce; readonly flaw?: SignatureRejection } {
-    if (this.#signature === undefined) return {}
-    const verdict = this.#signature.verify(request, now)
-    return verdict.holds ? { nonce: verdict.nonce } : { flaw: verdict.flaw }
+  /** @returns a valid verdict without a nonce if the source has no signing key */
+  verifySignature(request: SignedRequest, now: number): SignatureVerdict {
+    return this.#signature?.verify(request, now) ?? { isValid: true }
   }
 }
 
-/** 96 h: seven retries for three and a half days. */
-const DEFAULT_MAX_AGE = 96 * 3_600_000
-
-/** What a request to a source that does not exist is measured by: takes the same time, and never holds. */
+/** Returns guards that reject every request, in the time that the guards of an existing source take. */
 export const unknownSourceGuards = (): Guards =>
-  new Guards({ source: '', provider: '', token: randomBytes(32).toString('hex') })
+  new Guards('', { token: randomBytes(32).toString('hex'), open: false, signatureMaxAge: 0 })
 
-/** Compared by digest: in constant time, and without telling its length. */
+/** Compares digests, so that neither the content nor the length of the secret can be measured by time. */
 class Secret {
   readonly #digest: Buffer
 
@@ -98,13 +66,13 @@ class Secret {
     this.#digest = hash('sha256', value, 'buffer')
   }
 
-  is(value: string): boolean {
+  matches(value: string): boolean {
     return timingSafeEqual(hash('sha256', value, 'buffer'), this.#digest)
   }
 }
 
-/** Name and password of a Basic Authorization header (RFC 7617); '' for none, which no configured pair equals. */
+/** Returns `user-id:password` of a Basic Authorization header (RFC 7617), or an empty string, which matches no secret. */
 const credentialsOf = (authorization: string | undefined): string => {
   if (authorization === undefined || !/^basic /i.test(authorization)) return ''
-  return Buffer.from(authorization.slice(6).trim(), 'base64').toString('utf8')
+  return Buffer.from(authorization.slice('basic '.length).trim(), 'base64').toString('utf8')
 }

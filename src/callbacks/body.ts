@@ -1,57 +1,58 @@
-/** A request's body, as bytes, whatever they are, and how much of such bytes may be in memory at once. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
-/** Bytes of bodies that are here and not answered yet, of all requests together. */
-export class BodyRoom {
-  readonly #limit: number
-  #used = 0
+/** Limits the memory that the bodies of all requests which are not answered yet may take together. */
+export class BodyBudget {
+  readonly #maxBytes: number
+  #usedBytes = 0
 
-  constructor(limit: number) {
-    this.#limit = limit
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
   }
 
-  /** Whether there was room; what was taken is to be given back. */
+  /** Counts the bytes and returns whether all that are counted fit. Bytes that don't fit must be given back as well. */
   take(bytes: number): boolean {
-    this.#used += bytes
-    return this.#used <= this.#limit
+    this.#usedBytes += bytes
+    return this.#usedBytes <= this.#maxBytes
   }
 
   giveBack(bytes: number): void {
-    this.#used -= bytes
+    this.#usedBytes -= bytes
   }
 }
 
-/** Longer than the limit, or no memory for it now. */
-export type BodyProblem = 'too-long' | 'no-room'
+/** Why a body is not read: it exceeds the limit of one body, or the budget of all of them. */
+export type BodyProblem = 'too-large' | 'no-memory'
 
 /**
- * Calls back once: with the body when all of it is here, or as soon as something is wrong with it. A caller that goes
- * away before is not called back for: nothing was received.
- * @param res whose end gives the room back
+ * Reads the body of a request as bytes. Calls `onEnd` once, with the whole body or as soon as a limit is exceeded. It is
+ * never called if the caller goes away before that, because then nothing was received.
+ * @param res when it closes, the bytes are given back to the budget
  */
 export const readBody = (
   req: IncomingMessage,
   res: ServerResponse,
-  limit: number,
-  room: BodyRoom,
-  done: (body: Uint8Array | BodyProblem) => void,
+  maxBytes: number,
+  budget: BodyBudget,
+  onEnd: (body: Uint8Array | BodyProblem) => void,
 ): void => {
-  let first: Buffer | undefined
-  let more: Buffer[] | undefined
+  let chunks: Buffer[] = []
   let bytes = 0
-  const take = (chunk: Buffer): void => {
+  const onData = (chunk: Buffer): void => {
     bytes += chunk.length
-    const fits = room.take(chunk.length)
-    if (bytes > limit || !fits) {
-      req.off('data', take).off('end', end)
-      first = more = undefined
-      done(bytes > limit ? 'too-long' : 'no-room')
-    } else if (first === undefined) first = chunk
-    else (more ??= [first]).push(chunk)
+    const fits = budget.take(chunk.length)
+    if (bytes <= maxBytes && fits) {
+      chunks.push(chunk)
+      return
+    }
+    req.off('data', onData).off('end', onEndOfStream)
+    chunks = []
+    onEnd(bytes > maxBytes ? 'too-large' : 'no-memory')
   }
-  const end = (): void => {
-    if (req.complete) done(more === undefined ? (first ?? new Uint8Array(0)) : Buffer.concat(more, bytes))
+  const onEndOfStream = (): void => {
+    if (!req.complete) return
+    const [first] = chunks
+    onEnd(chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks, bytes))
   }
-  req.on('data', take).on('end', end)
-  res.once('close', () => room.giveBack(bytes))
+  req.on('data', onData).on('end', onEndOfStream)
+  res.once('close', () => budget.giveBack(bytes))
 }

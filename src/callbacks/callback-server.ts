@@ -1,37 +1,35 @@
 /**
- * Takes callbacks into custody. A provider calls once, or gives up after a few days, so a 200 means exactly one thing:
- * the request is on disk (invariant 1). Kafka and the registry play no part in it.
+ * Takes callbacks into custody. A provider calls once, or repeats a call for a few days, so a 200 means exactly one thing:
+ * the request is on disk (invariant 1). Kafka and the schema registry have no part in it.
  *
- * Plain node:http: which answer is given when, and that it reaches a caller who is still sending, is the product here.
+ * The server is plain node:http, because which answer is given when, and that it reaches a caller that is still sending, is
+ * what this product promises.
  *
- *     401 <- guards of the source <- headers -> body -> signature -> journal.append -> 200
- *                                                                        `-> 503, and 401 for a nonce that was used
+ *     headers -> guards of the source -> body -> signature -> journal.append -> 200
+ *                      `-> 401             `-> 413    `-> 401        `-> 503, or 401 for a nonce that was used before
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
+import type { CallbacksConfig, SourceConfig } from '../config/types.js'
+import { orTimeout } from '../core/abort.js'
 import type { Clock } from '../core/clock.js'
 import { hasCode } from '../core/errors.js'
-import type { Journal, NewEntry, Nonce } from '../journal/journal.js'
-import { listen } from '../http-server/listen.js'
-import type { RequestFacts } from '../core/received.js'
-import { clientAddress } from './addresses.js'
-import { type CallbackSourceOptions, type RejectionReason, Guards, unknownSourceGuards } from './authentication.js'
-import { BodyRoom, readBody } from './body.js'
-import { ThrottledLog } from './throttled-log.js'
-import { httpServer, type ServerTls } from './http-server.js'
 import type { Log } from '../core/log.js'
 import type { CallbackObserver } from '../core/observers.js'
-import { refuseUnparsed, refuseWhileSending } from './refusal.js'
+import type { RequestFacts } from '../core/received.js'
+import { listen } from '../http-server/listen.js'
+import type { Journal, NewEntry, Nonce } from '../journal/journal.js'
+import { clientAddress } from './addresses.js'
+import { Guards, type RejectionReason, unknownSourceGuards } from './authentication.js'
+import { BodyBudget, readBody } from './body.js'
+import { createHttpServer } from './http-server.js'
+import { refuseWhileSending, UnparsableRequests } from './refusal.js'
 import { parseTarget, type Target } from './request-target.js'
+import { ThrottledLog } from './throttled-log.js'
 
-/** `callbacks` of the configuration; sizes in bytes. */
-export interface CallbackServerOptions {
-  readonly host: string
-  readonly port: number
-  readonly bodyLimit: number
-  readonly trustProxy: boolean
-  readonly tls?: ServerTls | undefined
-  readonly sources: readonly CallbackSourceOptions[]
+/** `callbacks` of the configuration, and its sources. Those without a section `callback` are ignored. */
+export interface CallbackServerOptions extends Omit<CallbacksConfig, 'drainDelay'> {
+  readonly sources: Iterable<Pick<SourceConfig, 'name' | 'provider' | 'callback'>>
 }
 
 export interface CallbackServerDeps {
@@ -44,119 +42,116 @@ export interface CallbackServerDeps {
 interface Source {
   readonly name: string
   readonly provider: string
+  /** The path of its callbacks without the token, as journaled. */
   readonly path: string
   readonly guards: Guards
 }
 
-/** A request between its headers and its answer. */
+/** A request to a source, from the end of its headers to its answer. */
 interface Call {
   readonly req: IncomingMessage
   readonly res: ServerResponse
   readonly source: Source
   readonly target: Target
-  /** Monotonic ms. */
-  readonly began: number
+  /** By the monotonic clock. */
+  readonly startedAt: number
 }
 
-/** Bytes of bodies in memory: a thousand callers with a megabyte each must not end the process that holds a page. */
-const BODIES_AT_ONCE = 256 * 1024 * 1024
+/** A thousand callers with a megabyte each must not end the process, which may hold a page that exists nowhere else. */
+const MIN_BODY_BUDGET_BYTES = 256 * 1024 * 1024
 
-const OK = { 'content-length': '0' }
-const OK_AND_CLOSE = { 'content-length': '0', connection: 'close' }
-// RFC 9110, 15.5.2 wants a challenge with every 401; always the same one says nothing about the source.
-const UNAUTHORISED = { 'www-authenticate': 'Basic realm="callbacks"' }
-const METHODS = { allow: 'GET, POST' }
-const LATER = { 'retry-after': '10' }
-const NONE = {}
-const EMPTY = new Uint8Array(0)
+type Headers = Readonly<Record<string, string>>
+const NO_HEADERS: Headers = {}
+const KEEP_ALIVE: Headers = { 'content-length': '0' }
+const CLOSE: Headers = { 'content-length': '0', connection: 'close' }
+/** RFC 9110, section 15.5.2, requires a challenge with every 401. It is always the same, so it reveals nothing. */
+const CHALLENGE: Headers = { 'www-authenticate': 'Basic realm="callbacks"' }
+const ALLOWED_METHODS: Headers = { allow: 'GET, POST' }
+const RETRY_LATER: Headers = { 'retry-after': '10' }
+const EMPTY_BODY = new Uint8Array(0)
 
 export class CallbackServer {
   readonly #options: CallbackServerOptions
   readonly #deps: CallbackServerDeps
   readonly #sources = new Map<string, Source>()
-  readonly #nobody: Source
-  readonly #complaints: ThrottledLog
+  readonly #unknownSource: Source = { name: '', provider: '', path: '', guards: unknownSourceGuards() }
+  readonly #log: ThrottledLog
   readonly #server: Server
-  readonly #room: BodyRoom
-  #leaving = false
+  readonly #bodyBudget: BodyBudget
+  readonly #unparsable = new UnparsableRequests()
+  #isDraining = false
 
-  /** @throws ConnectorError CONFIG_INVALID */
   constructor(options: CallbackServerOptions, deps: CallbackServerDeps) {
     this.#options = options
     this.#deps = deps
-    this.#complaints = new ThrottledLog(deps.log, deps.clock)
-    this.#room = new BodyRoom(Math.max(BODIES_AT_ONCE, 2 * options.bodyLimit))
-    for (const each of options.sources) {
-      const { source: name, provider } = each
-      this.#sources.set(name, { name, provider, path: `/callbacks/${name}`, guards: new Guards(each) })
+    this.#log = new ThrottledLog(deps.log, deps.clock)
+    this.#bodyBudget = new BodyBudget(Math.max(MIN_BODY_BUDGET_BYTES, 2 * options.bodyLimit))
+    for (const { name, provider, callback } of options.sources) {
+      if (callback === undefined) continue
+      this.#sources.set(name, { name, provider, path: `/callbacks/${name}`, guards: new Guards(name, callback) })
     }
-    this.#nobody = { name: '', provider: '', path: '', guards: unknownSourceGuards() }
-    this.#server = httpServer(options.tls, (req, res) => this.#handle(req, res, false))
+    this.#server = createHttpServer(options.tls, (req, res) => this.#handle(req, res, false))
     this.#server.on('checkContinue', (req: IncomingMessage, res: ServerResponse) => this.#handle(req, res, true))
     this.#server.on('checkExpectation', (req: IncomingMessage, res: ServerResponse) => this.#handle(req, res, false))
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-      const code = refuseUnparsed(error, socket as Socket)
+      const code = this.#unparsable.refuse(error, socket as Socket)
       if (code !== undefined) deps.observer.answered('', code)
     })
   }
 
-  /** @throws ConnectorError CONFIG_INVALID: the port can't be opened */
+  /** @throws ConnectorError CONFIG_INVALID if the port can't be opened */
   listen(): Promise<AddressInfo> {
     return listen(this.#server, this.#options.host, this.#options.port, 'callbacks')
   }
 
-  /** Goes on taking callbacks, but asks callers that keep connections open to come back on another one. */
+  /** Still accepts callbacks, and closes each connection after its next answer, so that callers connect elsewhere. */
   drain(): void {
-    this.#leaving = true
+    this.#isDraining = true
   }
 
   /**
-   * Takes no more. Requests that are here are still answered.
-   * @param grace ms after which connections that are left are cut; what was not answered is not in custody for them
+   * Accepts no further connections, and answers the requests that have arrived.
+   * @param graceMs after it the remaining connections are closed; callers whose request is not answered repeat it
    */
-  async close(grace: number): Promise<void> {
-    this.#leaving = true
+  async close(graceMs: number): Promise<void> {
+    this.#isDraining = true
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
     this.#server.closeIdleConnections()
-    const cut = new AbortController()
-    const late = this.#deps.clock.sleep(grace, cut.signal).then(() => this.#server.closeAllConnections())
+    if ((await orTimeout(closed, graceMs, this.#deps.clock)) === 'timeout') this.#server.closeAllConnections()
     await closed
-    cut.abort()
-    await late
   }
 
   #handle(req: IncomingMessage, res: ServerResponse, expectsContinue: boolean): void {
-    const began = this.#deps.clock.monotonic()
+    const startedAt = this.#deps.clock.monotonic()
+    this.#unparsable.track(req.socket, res)
     const target = parseTarget(req.url ?? '')
-    if (target === undefined) return this.#refuse(req, res, 404, NONE, '')
-    const source = this.#sources.get(target.source) ?? this.#nobody
-    if (req.method !== 'GET' && req.method !== 'POST') return this.#refuse(req, res, 405, METHODS, source.name)
-    const call = { req, res, source, target, began }
-    const { headers, socket } = req
-    const flaw = source.guards.rejectionReason({
+    if (target === undefined) return this.#refuse(req, res, 404, NO_HEADERS, '')
+    const source = this.#sources.get(target.source) ?? this.#unknownSource
+    const { method, headers, socket } = req
+    if (method !== 'GET' && method !== 'POST') return this.#refuse(req, res, 405, ALLOWED_METHODS, source.name)
+    const call: Call = { req, res, source, target, startedAt }
+    const rejection = source.guards.rejectionReason({
       address: clientAddress(socket.remoteAddress, headers['x-forwarded-for'], this.#options.trustProxy),
       token: target.token,
       authorization: headers.authorization,
     })
-    if (flaw !== null) return this.#unauthorised(call, flaw)
+    if (rejection !== null) return this.#reject(call, rejection)
     const length = headers['content-length']
-    if (length !== undefined ? length === '0' : headers['transfer-encoding'] === undefined) {
-      return this.#verify(call, EMPTY)
-    }
-    if (Number(length ?? 0) > this.#options.bodyLimit) return this.#refuse(req, res, 413, NONE, source.name)
+    const hasNoBody = length === undefined ? headers['transfer-encoding'] === undefined : length === '0'
+    if (hasNoBody) return this.#verifyAndStore(call, EMPTY_BODY)
+    if (Number(length ?? 0) > this.#options.bodyLimit) return this.#refuse(req, res, 413, NO_HEADERS, source.name)
     if (expectsContinue) res.writeContinue()
-    readBody(req, res, this.#options.bodyLimit, this.#room, (body) => {
-      if (body === 'too-long') this.#refuse(req, res, 413, NONE, source.name)
-      else if (body === 'no-room') this.#refuse(req, res, 503, LATER, source.name)
-      else this.#verify(call, body)
+    readBody(req, res, this.#options.bodyLimit, this.#bodyBudget, (body) => {
+      if (body === 'too-large') this.#refuse(req, res, 413, NO_HEADERS, source.name)
+      else if (body === 'no-memory') this.#refuse(req, res, 503, RETRY_LATER, source.name)
+      else this.#verifyAndStore(call, body)
     })
   }
 
-  /** The signature covers the body, so it is the last guard. */
-  #verify(call: Call, body: Uint8Array): void {
+  #verifyAndStore(call: Call, body: Uint8Array): void {
     const { headers, method = '' } = call.req
     const now = this.#deps.clock.now()
-    const { nonce, flaw } = call.source.guards.signed(
+    const verdict = call.source.guards.verifySignature(
       {
         method,
         target: call.target.asSent,
@@ -167,57 +162,55 @@ export class CallbackServer {
       },
       now,
     )
-    if (flaw !== undefined) return this.#unauthorised(call, flaw)
+    if (!verdict.isValid) return this.#reject(call, verdict.reason)
     const { name: source, provider } = call.source
-    this.#take(call, { source, provider, via: 'CALLBACK', receivedAt: now, facts: factsOf(call), body }, nonce)
+    this.#store(call, { source, provider, via: 'CALLBACK', receivedAt: now, facts: factsOf(call), body }, verdict.nonce)
   }
 
-  #take(call: Call, entry: NewEntry, nonce: Nonce | undefined): void {
+  #store(call: Call, entry: NewEntry, nonce: Nonce | undefined): void {
     this.#deps.journal.append(entry, nonce).then(
-      () => this.#thank(call), // invariant 1: not before it is durable
+      () => this.#confirm(call), // Invariant 1: the caller gets its 200 only when the entry is durable.
       (error: unknown) => {
-        if (hasCode(error, 'NONCE_SEEN')) return this.#unauthorised(call, 'nonce')
-        this.#complaints.refused(error)
-        this.#refuse(call.req, call.res, 503, LATER, call.source.name)
+        if (hasCode(error, 'NONCE_SEEN')) return this.#reject(call, 'nonce')
+        this.#log.journalRefused(error)
+        this.#refuse(call.req, call.res, 503, RETRY_LATER, call.source.name)
       },
     )
   }
 
-  #thank({ res, source, began }: Call): void {
+  #confirm({ res, source, startedAt }: Call): void {
     const { observer, clock } = this.#deps
-    res.writeHead(200, this.#leaving ? OK_AND_CLOSE : OK).end()
-    observer.custodyTaken((clock.monotonic() - began) / 1_000)
+    res.writeHead(200, this.#connectionHeaders).end()
+    observer.custodyTaken((clock.monotonic() - startedAt) / 1_000)
     observer.answered(source.name, 200)
-    this.#complaints.taken()
+    this.#log.journalAccepted()
   }
 
-  #unauthorised({ req, res, source }: Call, flaw: RejectionReason): void {
-    if (source !== this.#nobody) this.#complaints.unauthorised(source.name, flaw)
-    this.#refuse(req, res, 401, UNAUTHORISED, source.name)
+  #reject({ req, res, source }: Call, reason: RejectionReason): void {
+    if (source !== this.#unknownSource) this.#log.callbackRejected(source.name, reason)
+    this.#refuse(req, res, 401, CHALLENGE, source.name)
   }
 
-  #refuse(
-    req: IncomingMessage,
-    res: ServerResponse,
-    code: number,
-    headers: Readonly<Record<string, string>>,
-    source: string,
-  ): void {
+  #refuse(req: IncomingMessage, res: ServerResponse, code: number, headers: Headers, source: string): void {
     this.#deps.observer.answered(source, code)
-    const bodyIsHere = req.complete || (req.headers['content-length'] ?? req.headers['transfer-encoding']) === undefined
-    if (!bodyIsHere) return refuseWhileSending(req, res, code, headers)
-    res.writeHead(code, { ...headers, ...(this.#leaving ? OK_AND_CLOSE : OK) }).end()
+    const hasBody = (req.headers['content-length'] ?? req.headers['transfer-encoding']) !== undefined
+    if (hasBody && !req.complete) return refuseWhileSending(req, res, code, headers)
+    res.writeHead(code, { ...headers, ...this.#connectionHeaders }).end()
+  }
+
+  get #connectionHeaders(): Headers {
+    return this.#isDraining ? CLOSE : KEEP_ALIVE
   }
 }
 
-/** Nothing that lets anybody in: no token, no Authorization, no signature. */
+/** The facts leave out everything that would let others in: the token, the Authorization header and the signature. */
 const factsOf = ({ req, source, target }: Call): RequestFacts => {
   const { 'content-type': type, 'content-encoding': encoding } = req.headers
   return {
     method: req.method ?? '',
     path: source.path,
     query: target.query,
-    ...(type === undefined ? NONE : { 'content-type': type }),
-    ...(encoding === undefined ? NONE : { 'content-encoding': encoding }),
+    ...(type === undefined ? {} : { 'content-type': type }),
+    ...(encoding === undefined ? {} : { 'content-encoding': encoding }),
   }
 }

@@ -1,17 +1,18 @@
 /**
- * Saying no so that it is heard. A caller that is still sending when the connection closes gets a reset, and with it
- * loses an answer that it has not read yet: so the answer goes out first, then what is still coming is read and dropped,
- * within bounds, and only then is the connection closed.
+ * Refuses requests in a way that reaches the caller. A caller that is still sending when the connection is closed gets a
+ * reset, which discards an answer that it has not read yet. The answer is therefore sent first, then the rest of the
+ * request is read and dropped, within limits, and only then is the connection closed.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
-/** How much longer a refused caller is listened to. */
-const DRAIN = { bytes: 64 * 1024 * 1024, ms: 30_000 }
-/** The same for one whose request could not even be parsed, in ms. */
-const UNPARSED_DRAIN = 5_000
+/** How much of a refused request is read at most, and for how long. */
+const MAX_DRAINED_BYTES = 64 * 1024 * 1024
+const MAX_DRAIN_MS = 30_000
+/** How long a connection stays open after a request that can't be parsed was answered. */
+const MAX_UNPARSED_DRAIN_MS = 5_000
 
-/** Answers without a body, and ends the connection once the rest of the request has gone by. */
+/** Answers without a body, and closes the connection once the rest of the request has been dropped. */
 export const refuseWhileSending = (
   req: IncomingMessage,
   res: ServerResponse,
@@ -23,51 +24,75 @@ export const refuseWhileSending = (
   let bytes = 0
   const end = (): void => {
     clearTimeout(timer)
-    req.off('data', count).off('end', end).off('close', end)
+    req.off('data', onData).off('end', end).off('close', end)
     res.end()
   }
-  const count = (chunk: Buffer): void => {
+  const onData = (chunk: Buffer): void => {
     bytes += chunk.length
-    if (bytes > DRAIN.bytes) end()
+    if (bytes > MAX_DRAINED_BYTES) end()
   }
-  const timer = setTimeout(end, DRAIN.ms)
-  req.on('data', count).on('end', end).on('close', end)
+  const timer = setTimeout(end, MAX_DRAIN_MS)
+  req.on('data', onData).on('end', end).on('close', end)
 }
-
-/** Sockets that were told so already; the parser reports the same error for every further chunk. */
-const told = new WeakSet<Socket>()
 
 /**
- * For `clientError`: what the parser gave up on. 413 over 64 KiB of headers, 408 for too slow, else 400.
- * @returns the status, if this is the first that is heard of it and there is somebody to tell
+ * Answers requests that Node's parser gives up: with 413 if request line and headers exceed 64 KiB, with 408 if they come
+ * too slowly, and else with 400.
  */
-export const refuseUnparsed = (error: NodeJS.ErrnoException, socket: Socket): number | undefined => {
-  if (told.has(socket)) return undefined
-  told.add(socket)
-  if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy()
-  const current = (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage
-  const [code, line] = statusOf(error)
-  if (current?.req.complete === true && !current.writableFinished) {
-    // An earlier request on this connection is still waiting for its own answer; ours must not be taken for that.
-    current.once('close', () => tell(line, socket))
-  } else if (current?.headersSent === true) {
-    return void socket.destroySoon()
-  } else {
-    tell(line, socket)
+export class UnparsableRequests {
+  /** The responses of each socket that are not closed yet, in the order of their requests. */
+  readonly #responses = new WeakMap<Socket, Set<ServerResponse>>()
+  /** The sockets that were refused. The parser reports the same error again for every further chunk. */
+  readonly #refused = new WeakSet<Socket>()
+
+  /** Notes a request that was parsed, because a later refusal on its connection must not overtake its answer. */
+  track(socket: Socket, res: ServerResponse): void {
+    const responses = this.#responses.get(socket) ?? new Set()
+    this.#responses.set(socket, responses)
+    responses.add(res)
+    res.once('close', () => responses.delete(res))
   }
-  return code
+
+  /**
+   * Handles `clientError` of the server.
+   * @returns the status of the answer; undefined if the socket was refused before, or nobody is left to answer
+   */
+  refuse(error: NodeJS.ErrnoException, socket: Socket): number | undefined {
+    if (this.#refused.has(socket)) return undefined
+    this.#refused.add(socket)
+    if (!socket.writable || error.code === 'ECONNRESET') {
+      socket.destroy()
+      return undefined
+    }
+    const { code, statusLine } = statusOf(error)
+    const unfinished = [...(this.#responses.get(socket) ?? [])].filter((res) => !res.writableFinished)
+    const lastComplete = unfinished.findLast((res) => res.req.complete)
+    if (lastComplete !== undefined) {
+      // The caller would take the refusal for the answer to an earlier request that is still being processed.
+      lastComplete.once('close', () => refuseSocket(socket, statusLine))
+    } else if (unfinished.some((res) => res.headersSent)) {
+      // The broken request was answered while it was being sent.
+      socket.destroySoon()
+    } else {
+      refuseSocket(socket, statusLine)
+    }
+    return code
+  }
 }
 
-const tell = (line: string, socket: Socket): void => {
-  if (!socket.writable) return void socket.destroy()
-  const timer = setTimeout(() => socket.destroy(), UNPARSED_DRAIN)
+const refuseSocket = (socket: Socket, statusLine: string): void => {
+  if (!socket.writable) {
+    socket.destroy()
+    return
+  }
+  const timer = setTimeout(() => socket.destroy(), MAX_UNPARSED_DRAIN_MS)
   socket.once('close', () => clearTimeout(timer))
   socket.once('end', () => socket.destroy())
-  socket.end(`HTTP/1.1 ${line}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
+  socket.end(`HTTP/1.1 ${statusLine}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
 }
 
-const statusOf = ({ code }: NodeJS.ErrnoException): [code: number, line: string] => {
-  if (code === 'HPE_HEADER_OVERFLOW') return [413, '413 Payload Too Large']
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return [408, '408 Request Timeout']
-  return [400, '400 Bad Request']
+const statusOf = ({ code }: NodeJS.ErrnoException): { readonly code: number; readonly statusLine: string } => {
+  if (code === 'HPE_HEADER_OVERFLOW') return { code: 413, statusLine: '413 Payload Too Large' }
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return { code: 408, statusLine: '408 Request Timeout' }
+  return { code: 400, statusLine: '400 Bad Request' }
 }

@@ -1,29 +1,25 @@
 /**
- * The signature that seven puts on its webhooks, by https://docs.seven.io/en/rest-api/signing and
+ * Verifies the signature of seven's webhooks, as documented at https://docs.seven.io/en/rest-api/signing and
  * https://docs.seven.io/en/rest-api/webhooks:
  *
  *     X-Signature = hex(HMAC-SHA256(key, X-Timestamp \n X-Nonce \n METHOD \n URL \n hex(MD5(raw body))))
  *
- * X-Timestamp is in Unix seconds. The URL is the complete one that was called, with its query; what reaches us behind a
- * proxy is only path and query, so origin and path prefix come from the configuration (`publicUrl`). For a GET the body
- * is empty. The document says nothing on whether a retry, which may come after days, is signed anew: hence a long
- * `signatureMaxAge` and a nonce that is remembered for as long.
+ * X-Timestamp is in Unix seconds. URL is the complete URL that was called, query included. Behind a proxy the connector
+ * sees only path and query, so origin and path prefix come from the configuration (`publicUrl`). The body of a GET is
+ * empty. The documents don't say whether a retry, which may come days later, is signed again. `signatureMaxAge` is
+ * therefore long, and each nonce is remembered for as long.
  */
 import { createHmac, hash, timingSafeEqual } from 'node:crypto'
+import type { CallbackConfig } from '../config/types.js'
 import type { Nonce } from '../journal/journal.js'
 
-export interface SignatureOptions {
-  readonly key: string
-  /** Origin and path prefix. */
-  readonly publicUrl: string
-  /** Milliseconds. */
-  readonly maxAge: number
-}
+/** `sources.<source>.callback` of a source with a signing key. */
+export type SigningConfig = Extract<CallbackConfig, { readonly signingKey: string }>
 
-/** Headers are undefined where the request has none. */
+/** A request as it was received. A header that the request does not have is undefined. */
 export interface SignedRequest {
   readonly method: string
-  /** Path and query as received. */
+  /** Path and query as sent. */
   readonly target: string
   readonly body: Uint8Array
   readonly signature: string | undefined
@@ -31,46 +27,45 @@ export interface SignedRequest {
   readonly nonce: string | undefined
 }
 
-/** Why a signature does not hold, for the log. */
 export type SignatureRejection =
   'signature-missing' | 'signature-wrong' | 'signature-too-old' | 'signature-from-the-future'
 
+/** The nonce of a valid request is to be stored with it, so that it is accepted once. */
 export type SignatureVerdict =
-  { readonly holds: true; readonly nonce: Nonce } | { readonly holds: false; readonly flaw: SignatureRejection }
+  { readonly isValid: true; readonly nonce?: Nonce } | { readonly isValid: false; readonly reason: SignatureRejection }
 
-/** How far ahead the caller's clock may be, in ms. */
-const SKEW = 5 * 60_000
-const LONGEST_NONCE = 256
+/** How far the caller's clock may be ahead. */
+const MAX_CLOCK_SKEW_MS = 5 * 60_000
+const MAX_NONCE_LENGTH = 256
 
-export class SignatureCheck {
+export class SignatureVerifier {
   readonly #source: string
-  readonly #options: SignatureOptions
-  readonly #base: string
+  readonly #config: SigningConfig
 
-  constructor(source: string, options: SignatureOptions) {
+  constructor(source: string, config: SigningConfig) {
     this.#source = source
-    this.#options = options
-    this.#base = options.publicUrl.replace(/\/+$/, '')
+    this.#config = config
   }
 
   /** @param now milliseconds since the epoch */
   verify(request: SignedRequest, now: number): SignatureVerdict {
+    const { signingKey, publicUrl, signatureMaxAge } = this.#config
     const { signature, timestamp, nonce } = request
-    if (!signature || !timestamp || !/^\d{1,12}$/.test(timestamp) || !nonce || nonce.length > LONGEST_NONCE) {
-      return { holds: false, flaw: 'signature-missing' }
+    if (!signature || !timestamp || !/^\d{1,12}$/.test(timestamp) || !nonce || nonce.length > MAX_NONCE_LENGTH) {
+      return { isValid: false, reason: 'signature-missing' }
     }
-    const expected = sign(this.#options.key, { ...request, timestamp, nonce, url: this.#base + request.target })
-    if (!sameHex(signature, expected)) return { holds: false, flaw: 'signature-wrong' }
+    const expected = sign(signingKey, { ...request, timestamp, nonce, url: publicUrl + request.target })
+    if (!isHexOf(signature, expected)) return { isValid: false, reason: 'signature-wrong' }
     const signedAt = Number(timestamp) * 1_000
-    if (now - signedAt > this.#options.maxAge) return { holds: false, flaw: 'signature-too-old' }
-    if (signedAt - now > SKEW) return { holds: false, flaw: 'signature-from-the-future' }
-    // As long as the timestamp would be accepted, and a little more should our clock be set back.
-    const expiresAt = signedAt + this.#options.maxAge + SKEW
-    return { holds: true, nonce: { key: `${this.#source}\n${nonce}`, expiresAt } }
+    if (now - signedAt > signatureMaxAge) return { isValid: false, reason: 'signature-too-old' }
+    if (signedAt - now > MAX_CLOCK_SKEW_MS) return { isValid: false, reason: 'signature-from-the-future' }
+    // The nonce outlives the timestamp by the skew, in case the connector's clock is set back.
+    const expiresAt = signedAt + signatureMaxAge + MAX_CLOCK_SKEW_MS
+    return { isValid: true, nonce: { key: `${this.#source}\n${nonce}`, expiresAt } }
   }
 }
 
-/** @param request `url`: complete */
+/** @param request its `url` is complete, from the scheme to the query */
 export const sign = (
   key: string,
   request: { timestamp: string; nonce: string; method: string; url: string; body: Uint8Array },
@@ -80,7 +75,5 @@ export const sign = (
     .update(`${request.url}\n${hash('md5', request.body)}`, 'latin1')
     .digest()
 
-const sameHex = (hex: string, expected: Buffer): boolean => {
-  const given = /^[0-9a-f]{64}$/i.test(hex) ? Buffer.from(hex, 'hex') : undefined
-  return given !== undefined && timingSafeEqual(given, expected)
-}
+const isHexOf = (hex: string, expected: Buffer): boolean =>
+  /^[0-9a-f]{64}$/i.test(hex) && timingSafeEqual(Buffer.from(hex, 'hex'), expected)

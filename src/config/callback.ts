@@ -41,7 +41,13 @@ const GUARDS = ['token', 'basic', 'signingKey', 'allowFrom']
 const isGuarded = (callback: CallbackKeys): boolean => GUARDS.some((key) => key in callback)
 const mayBeOpen = ({ open }: CallbackKeys): boolean => open !== false && open !== undefined
 
-export const callback = () =>
+/** The rules of the section guarantee that a signing key comes with a public URL. */
+type WithSigning<T> = Omit<T, 'signingKey' | 'publicUrl'> &
+  ({ signingKey: string; publicUrl: string } | { signingKey?: undefined; publicUrl?: string })
+
+export const callback = () => callbackSection().transform((keys) => keys as WithSigning<typeof keys>)
+
+const callbackSection = () =>
   section({
     token: token()
       .exactOptional()

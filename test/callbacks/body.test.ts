@@ -1,22 +1,24 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, expect, describe, it } from 'vitest'
-import { type BodyProblem, BodyRoom, readBody } from '../../src/callbacks/body.js'
+import { type BodyProblem, BodyBudget, readBody } from '../../src/callbacks/body.js'
+import { turnUntil } from '../support/event-loop.js'
 import { RawConnection } from '../support/raw-http.js'
 
 let server: Server
-let read: (Uint8Array | BodyProblem)[]
+let results: (Uint8Array | BodyProblem)[]
+/** Each answers one request. */
 let answers: (() => void)[]
 const connections: RawConnection[] = []
 
-/** Reads bodies of up to 100 bytes, 150 in all; answers when told to. */
+/** Reads bodies of up to 100 bytes, and 150 bytes of all bodies together. */
 beforeEach(async () => {
-  read = []
+  results = []
   answers = []
-  const room = new BodyRoom(150)
+  const budget = new BodyBudget(150)
   server = createServer((req, res) => {
-    readBody(req, res, 100, room, (body) => {
-      read.push(body)
+    readBody(req, res, 100, budget, (body) => {
+      results.push(body)
       answers.push(() => res.writeHead(200, { 'content-length': '0' }).end())
     })
   })
@@ -29,48 +31,44 @@ afterEach(async () => {
 })
 
 const post = async (length: number): Promise<RawConnection> => {
-  const connection = await RawConnection.to((server.address() as AddressInfo).port)
+  const connection = await RawConnection.open((server.address() as AddressInfo).port)
   connections.push(connection)
   connection.send(`POST / HTTP/1.1\r\nhost: x\r\ncontent-length: ${length}\r\n\r\n${'x'.repeat(length)}`)
   return connection
 }
 
-const until = async (holds: () => boolean): Promise<void> => {
-  while (!holds()) await new Promise((resolve) => setImmediate(resolve))
-}
-
-describe('bodies that are here at once', () => {
-  it('are taken while there is room for them, and again when earlier ones were answered', async () => {
+describe('readBody', () => {
+  it('reads bodies while the budget lasts, and again once earlier requests are answered', async () => {
     const first = await post(100)
-    await until(() => read.length === 1)
+    await turnUntil(() => results.length === 1)
     await post(51)
-    await until(() => read.length === 2)
-    expect(read[1]).toBe('no-room')
+    await turnUntil(() => results.length === 2)
+    expect(results[1]).toBe('no-memory')
     answers[0]?.()
-    expect((await first.answer()).status).toBe(200)
+    expect((await first.readAnswer()).status).toBe(200)
     answers[1]?.()
     first.send(`POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n${'y'.repeat(100)}`)
-    await until(() => read.length === 3)
-    expect(Buffer.from(read[2] as Uint8Array).toString()).toBe('y'.repeat(100))
+    await turnUntil(() => results.length === 3)
+    expect(Buffer.from(results[2] as Uint8Array).toString()).toBe('y'.repeat(100))
   })
 
-  it('give their room back when their caller goes away before the answer', async () => {
+  it('gives the bytes of a body back to the budget when its caller goes away before the answer', async () => {
     const gone = await post(100)
-    await until(() => read.length === 1)
+    await turnUntil(() => results.length === 1)
     gone.close()
-    let taken: unknown
-    for (let tries = 0; tries < 1_000 && !(taken instanceof Uint8Array); tries++) {
+    let last: unknown
+    for (let attempt = 0; attempt < 1_000 && !(last instanceof Uint8Array); attempt++) {
       await post(100)
-      await until(() => read.length === tries + 2)
-      taken = read.at(-1)
+      await turnUntil(() => results.length === attempt + 2)
+      last = results.at(-1)
       answers.at(-1)?.()
     }
-    expect(taken).toBeInstanceOf(Uint8Array)
+    expect(last).toBeInstanceOf(Uint8Array)
   })
 
-  it('and are too long are told apart from those for which there is no room now', async () => {
+  it('tells a body over its limit from a body for which the budget has no bytes left', async () => {
     await post(101)
-    await until(() => read.length === 1)
-    expect(read[0]).toBe('too-long')
+    await turnUntil(() => results.length === 1)
+    expect(results[0]).toBe('too-large')
   })
 })

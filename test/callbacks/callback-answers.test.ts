@@ -1,43 +1,42 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { request } from 'undici'
+import { turnUntil } from '../support/event-loop.js'
 import { RawConnection } from '../support/raw-http.js'
-import { startCallbacks, type TestedCallbacks } from '../support/callback-server.js'
+import { callbackSource, closeNow, startCallbackServer, type TestedCallbackServer } from '../support/callback-server.js'
 
-let tested: TestedCallbacks
+let tested: TestedCallbackServer
 const connections: RawConnection[] = []
 
 const connected = async (): Promise<RawConnection> => {
-  const connection = await RawConnection.to(tested.port)
+  const connection = await RawConnection.open(tested.port)
   connections.push(connection)
   return connection
 }
 
 beforeEach(async () => {
-  tested = await startCallbacks([
-    { source: 'open', provider: 'seven', open: true },
-    { source: 'guarded', provider: 'mtarget', token: 's3cret' },
+  tested = await startCallbackServer([
+    callbackSource('open', { open: true }),
+    callbackSource('guarded', { token: 's3cret' }, 'mtarget'),
   ])
 })
 
 afterEach(async () => {
   for (const connection of connections.splice(0)) connection.close()
-  const closed = tested.server.close(0)
-  await tested.clock.advance(0)
-  await closed
+  await closeNow(tested)
 })
 
-describe('a callback is answered', () => {
-  it('with 200 and content-length 0 once it is durable, and not before', async () => {
+describe('CallbackServer answers', () => {
+  it('200 with content-length 0 once the request is durable, and not before', async () => {
     const letGo = tested.journal.hold()
-    let answered = false
+    let isAnswered = false
     const answer = request(`${tested.origin}/callbacks/open?msg_id=1&status=DELIVERED`).then((got) => {
-      answered = true
+      isAnswered = true
       return got
     })
-    while (tested.journal.attempts === 0) await new Promise((resolve) => setImmediate(resolve))
+    await turnUntil(() => tested.journal.attempts > 0)
     const onAnotherConnection = await request(`${tested.origin}/callbacks/nobody`)
     expect(onAnotherConnection.statusCode).toBe(401)
-    expect(answered).toBe(false)
+    expect(isAnswered).toBe(false)
     letGo()
     const { statusCode, headers } = await answer
     expect(statusCode).toBe(200)
@@ -45,7 +44,7 @@ describe('a callback is answered', () => {
     expect(tested.journal.entries).toHaveLength(1)
   })
 
-  it('with 200 whatever its content is', async () => {
+  it('200 for any body and any content type', async () => {
     for (const [body, type] of [
       ['', 'text/plain'],
       ['{"half":', 'application/json'],
@@ -62,16 +61,16 @@ describe('a callback is answered', () => {
     }
   })
 
-  it('with 503 and Retry-After when the journal can not take it, and is taken again afterwards', async () => {
+  it('503 with Retry-After while the journal refuses entries, and 200 afterwards', async () => {
     for (const code of ['JOURNAL_FULL', 'JOURNAL_WRITE_FAILED'] as const) {
       tested.journal.refuses = code
       const { statusCode, headers } = await request(`${tested.origin}/callbacks/open?a=b`)
       expect(statusCode).toBe(503)
       expect(Number(headers['retry-after'])).toBeGreaterThan(0)
     }
-    // Near its limit a journal takes what is small and refuses what is large: one line, not one for each.
-    for (const refuses of [undefined, 'JOURNAL_FULL', undefined] as const) {
-      tested.journal.refuses = refuses
+    // Near its limit a journal accepts small entries and refuses large ones. The log gets one line, not one for each.
+    for (const refusal of [undefined, 'JOURNAL_FULL', undefined] as const) {
+      tested.journal.refuses = refusal
       await request(`${tested.origin}/callbacks/open?a=b`)
     }
     expect(tested.log.linesAt('info')).toEqual([])
@@ -79,7 +78,7 @@ describe('a callback is answered', () => {
     expect((await request(`${tested.origin}/callbacks/open?a=b`)).statusCode).toBe(200)
     expect(tested.journal.entries).toHaveLength(3)
     expect(tested.log.linesAt('error')).toHaveLength(1)
-    expect(tested.log.linesAt('info').map((line) => line.message)).toEqual(['callbacks are taken again'])
+    expect(tested.log.linesAt('info').map((line) => line.message)).toEqual(['the journal accepts callbacks again'])
   })
 
   it.each([
@@ -106,16 +105,16 @@ describe('a callback is answered', () => {
     ['/callbacks/%67uarded/s3cret', 200],
     ['/callbacks/open', 200],
     ['/callbacks/open/', 200],
-  ])('%s with %i', async (path, code) => {
+  ])('GET %s with %i', async (path, code) => {
     const connection = await connected()
     connection.send(`GET ${path}${path.includes('?') ? '' : '?a=b'} HTTP/1.1\r\nhost: x\r\n\r\n`)
-    const answer = await connection.answer()
+    const answer = await connection.readAnswer()
     expect(answer.status).toBe(code)
     expect(answer.headers['content-length']).toBe('0')
     expect(tested.journal.entries).toHaveLength(code === 200 ? 1 : 0)
   })
 
-  it('with 405 and Allow for another method, on callback paths only', async () => {
+  it('405 with Allow for another method, on the paths of callbacks only', async () => {
     for (const method of ['HEAD', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'] as const) {
       const { statusCode, headers } = await request(`${tested.origin}/callbacks/open`, { method })
       expect(statusCode).toBe(405)
@@ -125,7 +124,7 @@ describe('a callback is answered', () => {
     expect(tested.journal.entries).toHaveLength(0)
   })
 
-  it('the same for a source that does not exist as for a wrong token', async () => {
+  it('a request to an unknown source exactly like one with a wrong token', async () => {
     const answerTo = async (path: string): Promise<string> => {
       const { statusCode, headers } = await request(`${tested.origin}${path}`)
       return JSON.stringify([statusCode, { ...headers, date: '' }])
@@ -134,21 +133,21 @@ describe('a callback is answered', () => {
     expect(tested.observer.answers).toEqual([' 401', 'guarded 401'])
   })
 
-  it('in order when requests are pipelined', async () => {
+  it('pipelined requests in their order', async () => {
     const connection = await connected()
     connection.send(
       'GET /callbacks/open?n=1 HTTP/1.1\r\nhost: x\r\n\r\n' +
         'GET /callbacks/nobody HTTP/1.1\r\nhost: x\r\n\r\n' +
         'POST /callbacks/open HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nab',
     )
-    expect([(await connection.answer()).status, (await connection.answer()).status]).toEqual([200, 401])
-    expect((await connection.answer()).status).toBe(200)
+    expect([(await connection.readAnswer()).status, (await connection.readAnswer()).status]).toEqual([200, 401])
+    expect((await connection.readAnswer()).status).toBe(200)
     expect(tested.journal.entries).toHaveLength(2)
   })
 })
 
-describe('what goes into the journal', () => {
-  it('is the request as sent, with the facts and none of the credentials', async () => {
+describe('CallbackServer stores', () => {
+  it('the request as sent with its facts, and none of its credentials', async () => {
     await request(`${tested.origin}/callbacks/guarded/s3cret?b=%C3%A9&a=1&&a=+2%`, {
       method: 'POST',
       body: 'Status=3',
@@ -173,54 +172,56 @@ describe('what goes into the journal', () => {
     expect(JSON.stringify(entry)).not.toContain('s3cret')
   })
 
-  it('holds the body of a GET, a chunked body, and one that follows 100-continue', async () => {
+  it('the body of a GET, a chunked body, and a body that follows 100-continue', async () => {
     const connection = await connected()
     connection.send('GET /callbacks/open HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\nget')
-    expect((await connection.answer()).status).toBe(200)
+    expect((await connection.readAnswer()).status).toBe(200)
     connection.send(
       'POST /callbacks/open HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n2\r\nch\r\n4\r\nunks\r\n0\r\n\r\n',
     )
-    expect((await connection.answer()).status).toBe(200)
+    expect((await connection.readAnswer()).status).toBe(200)
     connection.send('POST /callbacks/open HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\nexpect: 100-continue\r\n\r\n')
-    expect((await connection.answer()).status).toBe(100)
+    expect((await connection.readAnswer()).status).toBe(100)
     connection.send('yes')
-    expect((await connection.answer()).status).toBe(200)
+    expect((await connection.readAnswer()).status).toBe(200)
     expect(tested.journal.entries.map((entry) => Buffer.from(entry.body).toString())).toEqual(['get', 'chunks', 'yes'])
   })
 
-  it('accepts the absolute form of a target and HTTP/1.0', async () => {
+  it('a request with an absolute target, and a request of HTTP/1.0', async () => {
     const connection = await connected()
     connection.send('GET http://sms.example.com/callbacks/open?a=1 HTTP/1.0\r\n\r\n')
-    expect((await connection.answer()).status).toBe(200)
+    expect((await connection.readAnswer()).status).toBe(200)
     expect(tested.journal.entries[0]?.facts.query).toBe('a=1')
   })
 
-  it('is the request of a client that offers another protocol in passing, as some do with every request', async () => {
+  it('the request of a client that offers an upgrade to HTTP/2', async () => {
     const connection = await connected()
     connection.send(
       'POST /callbacks/open HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\nconnection: Upgrade, HTTP2-Settings\r\n' +
         'upgrade: h2c\r\nhttp2-settings: AAEAAEAAAAIAAAAA\r\nexpect: nothing-known\r\n\r\nab',
     )
-    expect((await connection.answer()).status).toBe(200)
+    expect((await connection.readAnswer()).status).toBe(200)
     expect(tested.journal.entries[0]?.body).toEqual(Uint8Array.from(Buffer.from('ab')))
   })
 
-  it('is nothing when the caller goes away before its body is here', async () => {
+  it('nothing if the caller goes away before the whole body has arrived', async () => {
     const connection = await connected()
-    await connection.sent('POST /callbacks/open HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhalf')
+    await connection.sendAndFlush('POST /callbacks/open HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhalf')
     connection.close()
     const chunked = await connected()
-    await chunked.sent('POST /callbacks/open HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n')
+    await chunked.sendAndFlush(
+      'POST /callbacks/open HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n',
+    )
     chunked.socket.end()
-    await chunked.ended()
+    await chunked.untilEnded()
     expect((await request(`${tested.origin}/callbacks/open`)).statusCode).toBe(200)
     expect(tested.journal.attempts).toBe(1)
   })
 
-  it('is all of a request whose caller closed its side after sending it', async () => {
+  it('the request of a caller that closes its side of the connection after sending it', async () => {
     const connection = await connected()
     connection.socket.end('POST /callbacks/open HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nab')
-    expect((await connection.answer()).status).toBe(200)
+    expect((await connection.readAnswer()).status).toBe(200)
     expect(tested.journal.entries).toHaveLength(1)
   })
 })

@@ -4,95 +4,92 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { Agent, request } from 'undici'
+import { turnUntil } from '../support/event-loop.js'
 import { RawConnection } from '../support/raw-http.js'
-import { OPEN, startCallbacks, type TestedCallbacks } from '../support/callback-server.js'
+import { closeNow, OPEN_SOURCE, startCallbackServer, type TestedCallbackServer } from '../support/callback-server.js'
 
-const running: TestedCallbacks[] = []
-const start = async (...given: Parameters<typeof startCallbacks>): Promise<TestedCallbacks> => {
-  const tested = await startCallbacks(...given)
+const running: TestedCallbackServer[] = []
+const start = async (...given: Parameters<typeof startCallbackServer>): Promise<TestedCallbackServer> => {
+  const tested = await startCallbackServer(...given)
   running.push(tested)
   return tested
 }
 
 afterEach(async () => {
-  for (const { server, clock } of running.splice(0)) {
-    const closed = server.close(0).catch(() => {})
-    await clock.advance(0)
-    await closed
-  }
+  for (const tested of running.splice(0)) await closeNow(tested)
 })
 
 const GET = 'GET /callbacks/seven-main?a=1 HTTP/1.1\r\nhost: x\r\n\r\n'
 
-describe('closing', () => {
-  it('answers the request that is here, then closes its connection, and takes no new ones', async () => {
+describe('CallbackServer.close', () => {
+  it('answers the request that has arrived, closes its connection, and accepts no new one', async () => {
     const tested = await start()
     const letGo = tested.journal.hold()
-    const connection = await RawConnection.to(tested.port)
+    const connection = await RawConnection.open(tested.port)
     connection.send(GET)
-    while (tested.journal.attempts === 0) await new Promise((resolve) => setImmediate(resolve))
+    await turnUntil(() => tested.journal.attempts > 0)
     const closed = tested.server.close(10_000)
-    await expect(RawConnection.to(tested.port)).rejects.toThrow('ECONNREFUSED')
+    await expect(RawConnection.open(tested.port)).rejects.toThrow('ECONNREFUSED')
     letGo()
-    const answer = await connection.answer()
+    const answer = await connection.readAnswer()
     expect(answer.status).toBe(200)
     expect(answer.headers['connection']).toBe('close')
-    await connection.ended()
+    await connection.untilEnded()
     await closed
     expect(tested.journal.entries).toHaveLength(1)
   })
 
   it('closes idle connections at once', async () => {
     const tested = await start()
-    const connection = await RawConnection.to(tested.port)
+    const connection = await RawConnection.open(tested.port)
     connection.send(GET)
-    await connection.answer()
+    await connection.readAnswer()
     const closed = tested.server.close(10_000)
-    await connection.ended()
+    await connection.untilEnded()
     await closed
   })
 
-  it('cuts what is not done after the grace', async () => {
+  it('closes connections with unfinished requests after the grace period', async () => {
     const tested = await start()
-    const connection = await RawConnection.to(tested.port)
-    await connection.sent('POST /callbacks/seven-main HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhalf')
-    // The server has the connection once it has answered another one made after it.
+    const connection = await RawConnection.open(tested.port)
+    await connection.sendAndFlush('POST /callbacks/seven-main HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhalf')
+    // The server has accepted the connection once it has answered on one that was opened after it.
     await request(`${tested.origin}/callbacks/seven-main`, { reset: true })
     const closed = tested.server.close(10_000)
     await tested.clock.advance(10_000)
     await closed
-    await connection.ended()
+    await connection.untilEnded()
     expect(tested.journal.attempts).toBe(1)
   })
 
-  it('begins with sending callers to another connection while all is still taken', async () => {
+  it('still accepts callbacks after drain(), and closes each connection after its next answer', async () => {
     const tested = await start()
-    const connection = await RawConnection.to(tested.port)
+    const connection = await RawConnection.open(tested.port)
     connection.send(GET)
-    expect((await connection.answer()).headers['connection']).toBe('keep-alive')
+    expect((await connection.readAnswer()).headers['connection']).toBe('keep-alive')
     tested.server.drain()
     connection.send(GET)
-    const answer = await connection.answer()
+    const answer = await connection.readAnswer()
     expect([answer.status, answer.headers['connection']]).toEqual([200, 'close'])
-    await connection.ended()
+    await connection.untilEnded()
     expect((await request(`${tested.origin}/callbacks/seven-main`)).statusCode).toBe(200)
   })
 })
 
-describe('a port that can not be opened', () => {
-  it('is an error that names it and its key', async () => {
+describe('CallbackServer.listen', () => {
+  it('rejects with the port, the cause and the configuration key if the port can not be opened', async () => {
     const { port } = await start()
-    await expect(start([OPEN], { port })).rejects.toMatchObject({
+    await expect(start([OPEN_SOURCE], { port })).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
       message: expect.stringContaining(`callbacks.port: can't listen on 127.0.0.1:${port}: it is in use`) as string,
     })
-    await expect(start([OPEN], { host: '192.0.2.1' })).rejects.toThrow('callbacks.host')
+    await expect(start([OPEN_SOURCE], { host: '192.0.2.1' })).rejects.toThrow('callbacks.host')
   })
 })
 
-describe('TLS', () => {
+describe('CallbackServer with TLS', () => {
   let folder: string
-  const pem = (name: string): Buffer => readFileSync(join(folder, name))
+  const pem = (name: string): string => readFileSync(join(folder, name), 'utf8')
   const openssl = (...args: string[]): void => void execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' })
   const ec = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2']
 
@@ -120,10 +117,10 @@ describe('TLS', () => {
   })
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-  it('serves, and with clientCa lets in only callers whose certificate it signed', async () => {
+  it('serves HTTPS, and with clientCa accepts only callers with a certificate of that authority', async () => {
     const server = { cert: pem('server.pem'), key: pem('server.key') }
-    const plain = await start([OPEN], { tls: server })
-    const mutual = await start([OPEN], { tls: { ...server, clientCa: pem('ca.pem') } })
+    const plain = await start([OPEN_SOURCE], { tls: server })
+    const mutual = await start([OPEN_SOURCE], { tls: { ...server, clientCa: pem('ca.pem') } })
     const agent = (connect: object): Agent =>
       new Agent({ connect: { ca: pem('ca.pem'), checkServerIdentity: () => undefined, ...connect } })
     const stranger = agent({})

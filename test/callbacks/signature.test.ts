@@ -1,17 +1,18 @@
 import { createHash, createHmac } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { SignatureCheck, type SignedRequest } from '../../src/callbacks/signature.js'
+import { SignatureVerifier, type SignedRequest } from '../../src/callbacks/signature.js'
 
 const NOW = Date.UTC(2026, 0, 15, 12)
-const HOUR = 3_600_000
-const check = new SignatureCheck('seven-main', {
-  key: 'key',
-  publicUrl: 'https://sms.example.com/in/',
-  maxAge: 96 * HOUR,
+const HOUR_MS = 3_600_000
+const verifier = new SignatureVerifier('seven-main', {
+  signingKey: 'key',
+  publicUrl: 'https://sms.example.com/in',
+  signatureMaxAge: 96 * HOUR_MS,
+  open: false,
 })
 
-/** The document's formula once more, written another way. */
+/** Signs a request by the documented formula, written in another way than the implementation. */
 const signed = (
   request: { method: string; target: string; body: Uint8Array; nonce?: string; at?: number },
   key = 'key',
@@ -37,11 +38,11 @@ const request = fc.record({
   nonce: fc.stringMatching(/^[\x21-\x7e]{1,64}$/),
 })
 
-describe('a signature', () => {
-  it('agrees with a value computed by openssl from the document', () => {
+describe('SignatureVerifier', () => {
+  it('accepts a signature that openssl computed by the documented formula', () => {
     // printf '1768478400\nabc\nPOST\nhttps://sms.example.com/in/callbacks/s\n'"$(printf hello | md5sum | cut -c1-32)" |
     //   openssl dgst -sha256 -hmac key
-    const verdict = check.verify(
+    const verdict = verifier.verify(
       {
         method: 'POST',
         target: '/callbacks/s',
@@ -53,16 +54,16 @@ describe('a signature', () => {
       NOW,
     )
     expect(verdict).toEqual({
-      holds: true,
-      nonce: { key: 'seven-main\nabc', expiresAt: 1_768_478_400_000 + 96 * HOUR + 300_000 },
+      isValid: true,
+      nonce: { key: 'seven-main\nabc', expiresAt: 1_768_478_400_000 + 96 * HOUR_MS + 300_000 },
     })
   })
 
-  it('holds for any request that is signed as the document says', () => {
-    fc.assert(fc.property(request, (each) => check.verify(signed(each), NOW).holds))
+  it('accepts any request that is signed by the documented formula', () => {
+    fc.assert(fc.property(request, (each) => verifier.verify(signed(each), NOW).isValid))
   })
 
-  it('does not hold when anything that it covers is another', () => {
+  it('rejects a signature if anything that it covers was changed', () => {
     fc.assert(
       fc.property(request, fc.nat(4), (each, which) => {
         const good = signed(each)
@@ -73,69 +74,75 @@ describe('a signature', () => {
           { ...good, timestamp: String(Number(good.timestamp) + 1) },
           { ...good, nonce: `${good.nonce ?? ''}x` },
         ]
-        const verdict = check.verify(changed[which] ?? good, NOW)
-        expect(verdict).toEqual({ holds: false, flaw: 'signature-wrong' })
+        const verdict = verifier.verify(changed[which] ?? good, NOW)
+        expect(verdict).toEqual({ isValid: false, reason: 'signature-wrong' })
       }),
     )
   })
 
-  it('does not hold when one digit of it is another, or the key', () => {
+  it('rejects a signature with one changed digit, and one made with another key', () => {
     fc.assert(
       fc.property(request, fc.nat(63), (each, place) => {
         const good = signed(each)
         const hex = good.signature ?? ''
         const digit = hex[place] === '0' ? '1' : '0'
         const flipped = { ...good, signature: hex.slice(0, place) + digit + hex.slice(place + 1) }
-        expect(check.verify(flipped, NOW).holds).toBe(false)
-        expect(check.verify(signed(each, 'Key'), NOW).holds).toBe(false)
+        expect(verifier.verify(flipped, NOW).isValid).toBe(false)
+        expect(verifier.verify(signed(each, 'Key'), NOW).isValid).toBe(false)
       }),
     )
   })
 
-  it('never throws, and holds for nobody who does not know the key, whatever the headers are', () => {
+  it('never throws and rejects any headers of a caller without the key', () => {
     const text = fc.option(fc.string(), { nil: undefined })
     fc.assert(
       fc.property(text, text, text, (signature, timestamp, nonce) => {
-        const verdict = check.verify(
+        const verdict = verifier.verify(
           { method: 'GET', target: '/', body: new Uint8Array(), signature, timestamp, nonce },
           NOW,
         )
-        expect(verdict.holds).toBe(false)
+        expect(verdict.isValid).toBe(false)
       }),
     )
   })
 
-  it('in capitals is the same', () => {
+  it('accepts a signature in capital letters', () => {
     const good = signed({ method: 'GET', target: '/a?b', body: new Uint8Array() })
-    expect(check.verify({ ...good, signature: good.signature?.toUpperCase() }, NOW).holds).toBe(true)
+    expect(verifier.verify({ ...good, signature: good.signature?.toUpperCase() }, NOW).isValid).toBe(true)
   })
 
   it.each([
-    [-96 * HOUR, null],
-    [-96 * HOUR - 1_000, 'signature-too-old'],
+    [-96 * HOUR_MS, null],
+    [-96 * HOUR_MS - 1_000, 'signature-too-old'],
     [300_000, null],
     [301_000, 'signature-from-the-future'],
-  ])('made %i ms from now: %s', (offset, flaw) => {
-    const verdict = check.verify(signed({ method: 'GET', target: '/', body: new Uint8Array(), at: NOW + offset }), NOW)
-    expect(verdict.holds ? null : verdict.flaw).toBe(flaw)
+  ])('judges a signature made %i ms from now: rejection %s', (offset, reason) => {
+    const verdict = verifier.verify(
+      signed({ method: 'GET', target: '/', body: new Uint8Array(), at: NOW + offset }),
+      NOW,
+    )
+    expect(verdict.isValid ? null : verdict.reason).toBe(reason)
   })
 
-  it('keeps its nonce for as long as its timestamp would be accepted', () => {
+  it('makes a nonce expire only when its timestamp is no longer accepted', () => {
     fc.assert(
-      fc.property(fc.integer({ min: -96 * HOUR, max: 300_000 }), fc.nat(200 * HOUR), (offset, later) => {
+      fc.property(fc.integer({ min: -96 * HOUR_MS, max: 300_000 }), fc.nat(200 * HOUR_MS), (offset, later) => {
         const one = signed({ method: 'GET', target: '/', body: new Uint8Array(), at: NOW + offset })
-        const verdict = check.verify(one, NOW)
-        if (!verdict.holds) return
-        const again = check.verify(one, NOW + later)
-        if (again.holds) expect(verdict.nonce.expiresAt).toBeGreaterThan(NOW + later)
+        const verdict = verifier.verify(one, NOW)
+        if (!verdict.isValid) return
+        const again = verifier.verify(one, NOW + later)
+        if (again.isValid) expect(verdict.nonce?.expiresAt).toBeGreaterThan(NOW + later)
       }),
     )
   })
 
-  it.each(['signature', 'timestamp', 'nonce'] as const)('without %s is missing', (header) => {
+  it.each(['signature', 'timestamp', 'nonce'] as const)('rejects a request without %s as unsigned', (header) => {
     const good = signed({ method: 'GET', target: '/', body: new Uint8Array() })
     for (const value of [undefined, '']) {
-      expect(check.verify({ ...good, [header]: value }, NOW)).toEqual({ holds: false, flaw: 'signature-missing' })
+      expect(verifier.verify({ ...good, [header]: value }, NOW)).toEqual({
+        isValid: false,
+        reason: 'signature-missing',
+      })
     }
   })
 })

@@ -178,7 +178,7 @@ describe('at the limits', () => {
 
   it('callers that begin a request and say no more keep nobody else out', async () => {
     const port = trial.connector.addresses.callbacksPort
-    const idlers = await Promise.all(Array.from({ length: 200 }, () => RawConnection.to(port)))
+    const idlers = await Promise.all(Array.from({ length: 200 }, () => RawConnection.open(port)))
     try {
       for (const idler of idlers)
         idler.send('POST /callbacks/seven-main/secret-token HTTP/1.1\r\ncontent-length: 9\r\n\r\n')

@@ -97,7 +97,7 @@ describe('after SIGTERM', () => {
 
   it('a callback that is being received is taken and answered', async () => {
     await begin()
-    const slow = await RawConnection.to(trial.connector.addresses.callbacksPort)
+    const slow = await RawConnection.open(trial.connector.addresses.callbacksPort)
     const body = 'msg_id=slow&status=DELIVERED'
     const path = new URL(trial.callbackUrl).pathname
     slow.send(`POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${body.length}\r\n\r\n${body.slice(0, 10)}`)
@@ -105,7 +105,7 @@ describe('after SIGTERM', () => {
     sigterm()
     await untilClosed()
     slow.send(body.slice(10))
-    expect(await slow.answer()).toMatchObject({ status: 200, headers: { connection: 'close' } })
+    expect(await slow.readAnswer()).toMatchObject({ status: 200, headers: { connection: 'close' } })
     slow.close()
     expect(await ended()).toBe(0)
     expect((await trial.readAll()).map(({ key }) => key)).toContain('slow')

@@ -1,11 +1,11 @@
-/** A callback server on a free port of 127.0.0.1 with a journal in memory, closed by the caller. */
-import type { CallbackSourceOptions } from '../../src/callbacks/authentication.js'
+/** A callback server on a free port of 127.0.0.1 with a journal in memory. The test closes it. */
 import { CallbackServer, type CallbackServerOptions } from '../../src/callbacks/callback-server.js'
-import { RecordingCallbackObserver, RecordingLog } from './recording-observers.js'
+import type { CallbackConfig, SourceConfig } from '../../src/config/types.js'
 import { ManualClock } from './manual-clock.js'
 import { MemoryJournal } from './memory-journal.js'
+import { RecordingCallbackObserver, RecordingLog } from './recording-observers.js'
 
-export interface TestedCallbacks {
+export interface TestedCallbackServer {
   readonly server: CallbackServer
   readonly port: number
   readonly origin: string
@@ -15,12 +15,25 @@ export interface TestedCallbacks {
   readonly observer: RecordingCallbackObserver
 }
 
-export const OPEN: CallbackSourceOptions = { source: 'seven-main', provider: 'seven', open: true }
+type CallbackSource = Pick<SourceConfig, 'name' | 'provider' | 'callback'>
 
-export const startCallbacks = async (
-  sources: readonly CallbackSourceOptions[] = [OPEN],
+/** Returns a source whose section `callback` has these keys. Those that are left out have the configuration's defaults. */
+export const callbackSource = (
+  name: string,
+  keys: Partial<CallbackConfig>,
+  provider: SourceConfig['provider'] = 'seven',
+): CallbackSource => ({
+  name,
+  provider,
+  callback: { open: false, signatureMaxAge: 96 * 3_600_000, ...keys } as CallbackConfig,
+})
+
+export const OPEN_SOURCE = callbackSource('seven-main', { open: true })
+
+export const startCallbackServer = async (
+  sources: readonly CallbackSource[] = [OPEN_SOURCE],
   options: Partial<CallbackServerOptions> = {},
-): Promise<TestedCallbacks> => {
+): Promise<TestedCallbackServer> => {
   const clock = new ManualClock()
   const journal = new MemoryJournal(clock)
   const log = new RecordingLog()
@@ -32,4 +45,11 @@ export const startCallbacks = async (
   const { port } = await server.listen()
   const scheme = options.tls === undefined ? 'http' : 'https'
   return { server, port, origin: `${scheme}://127.0.0.1:${port}`, journal, clock, log, observer }
+}
+
+/** Closes a server, and the connections that are still open, without waiting. */
+export const closeNow = async ({ server, clock }: TestedCallbackServer): Promise<void> => {
+  const closed = server.close(0)
+  await clock.advance(0)
+  await closed
 }

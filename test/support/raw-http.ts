@@ -1,4 +1,4 @@
-/** HTTP as bytes on a socket, for what no client library would send, or would hide. */
+/** HTTP as bytes on a socket, for requests that no client library would send and answers that it would hide. */
 import { connect, type Socket } from 'node:net'
 import { once } from 'node:events'
 
@@ -10,69 +10,70 @@ export interface RawAnswer {
 
 export class RawConnection {
   readonly socket: Socket
-  /** What has come and was not read with `answer`. */
+  /** What has arrived and was not read by `readAnswer`. */
   #received = ''
-  #ended = false
-  #failed: Error | undefined
+  #hasEnded = false
+  #error: Error | undefined
 
   private constructor(socket: Socket) {
     this.socket = socket
     socket.setEncoding('latin1')
     socket.on('data', (chunk: string) => (this.#received += chunk))
-    socket.on('end', () => (this.#ended = true))
-    socket.on('close', () => (this.#ended = true))
-    socket.on('error', (error) => (this.#failed = error))
+    socket.on('end', () => (this.#hasEnded = true))
+    socket.on('close', () => (this.#hasEnded = true))
+    socket.on('error', (error) => (this.#error = error))
   }
 
-  static async to(port: number): Promise<RawConnection> {
+  static async open(port: number): Promise<RawConnection> {
     const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
     await once(socket, 'connect')
     return new RawConnection(socket)
   }
 
-  /** The error that the connection broke with, a reset for instance. */
-  get failed(): Error | undefined {
-    return this.#failed
+  /** The error that broke the connection, for example a reset. */
+  get error(): Error | undefined {
+    return this.#error
   }
 
   send(bytes: string | Uint8Array): void {
     this.socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes)
   }
 
-  /** Resolves once the operating system has taken the bytes, or the connection is gone. */
-  sent(bytes: string | Uint8Array): Promise<void> {
+  /** Resolves once the operating system has taken the bytes, or the connection is broken. */
+  sendAndFlush(bytes: string | Uint8Array): Promise<void> {
     return new Promise((resolve) => this.socket.write(bytes, () => resolve()))
   }
 
-  /** The next answer; one with `content-length`. */
-  async answer(): Promise<RawAnswer> {
+  /** Resolves with the next answer, whose body has the length that `content-length` says. */
+  async readAnswer(): Promise<RawAnswer> {
     for (;;) {
-      const head = this.#received.indexOf('\r\n\r\n')
-      if (head !== -1) {
-        const [line = '', ...lines] = this.#received.slice(0, head).split('\r\n')
+      const headEnd = this.#received.indexOf('\r\n\r\n')
+      if (headEnd !== -1) {
+        const [statusLine = '', ...headerLines] = this.#received.slice(0, headEnd).split('\r\n')
         const headers = Object.fromEntries(
-          lines.map((each) => {
-            const colon = each.indexOf(':')
-            return [each.slice(0, colon).toLowerCase(), each.slice(colon + 1).trim()]
+          headerLines.map((line) => {
+            const colon = line.indexOf(':')
+            return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()]
           }),
         )
-        const end = head + 4 + Number(headers['content-length'] ?? 0)
-        if (this.#received.length >= end) {
-          const body = this.#received.slice(head + 4, end)
-          this.#received = this.#received.slice(end)
-          return { status: Number(line.split(' ')[1]), headers, body }
+        const bodyStart = headEnd + '\r\n\r\n'.length
+        const bodyEnd = bodyStart + Number(headers['content-length'] ?? 0)
+        if (this.#received.length >= bodyEnd) {
+          const body = this.#received.slice(bodyStart, bodyEnd)
+          this.#received = this.#received.slice(bodyEnd)
+          return { status: Number(statusLine.split(' ')[1]), headers, body }
         }
       }
-      if (this.#ended || this.#failed) {
-        throw new Error(`the connection ended with '${this.#received}' (${this.#failed?.message ?? 'no error'})`)
+      if (this.#hasEnded || this.#error) {
+        throw new Error(`the connection ended with '${this.#received}' (${this.#error?.message ?? 'no error'})`)
       }
       await Promise.race([once(this.socket, 'data'), once(this.socket, 'close'), once(this.socket, 'end')])
     }
   }
 
-  /** Resolves when the other side has closed, with what it had still sent. */
-  async ended(): Promise<string> {
-    while (!this.#ended) await Promise.race([once(this.socket, 'end'), once(this.socket, 'close')]).catch(() => {})
+  /** Resolves when the other side has closed the connection, with what it sent before and was not read. */
+  async untilEnded(): Promise<string> {
+    while (!this.#hasEnded) await Promise.race([once(this.socket, 'end'), once(this.socket, 'close')]).catch(() => {})
     return this.#received
   }
 
