@@ -127,10 +127,12 @@ describe('The callback of a source', () => {
     '10.0.0.0/33',
     '::/129',
     '10.0.0.0/',
+    '10.0.0.0/-1',
     '10.0.0/8',
     '1.2.3.4/8/8',
     'fe80::1%lo',
     '::ffff:10.0.0.0/8',
+    '::ffff:10.0.0.0/95',
     '',
   ])('with allowFrom %j is refused', (written) => {
     expect(problemOf(callback(`allowFrom: ["${written}"]`))).toContain('allowFrom.0: found ')
