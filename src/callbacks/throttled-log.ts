@@ -54,6 +54,6 @@ export class ThrottledLog {
   journalAccepted(): void {
     if (this.#refusedAt === undefined || this.#clock.monotonic() - this.#refusedAt < RECOVERED_AFTER_MS) return
     this.#refusedAt = undefined
-    this.#log.info({}, 'the journal accepts callbacks again')
+    this.#log.info({}, 'callbacks get 200 again because the journal accepts entries')
   }
 }

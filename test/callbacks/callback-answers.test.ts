@@ -78,7 +78,9 @@ describe('CallbackServer answers', () => {
     expect((await request(`${tested.origin}/callbacks/open?a=b`)).statusCode).toBe(200)
     expect(tested.journal.entries).toHaveLength(3)
     expect(tested.log.linesAt('error')).toHaveLength(1)
-    expect(tested.log.linesAt('info').map((line) => line.message)).toEqual(['the journal accepts callbacks again'])
+    expect(tested.log.linesAt('info').map((line) => line.message)).toEqual([
+      'callbacks get 200 again because the journal accepts entries',
+    ])
   })
 
   it.each([

@@ -152,15 +152,15 @@ describe('a broker and a registry that die and come back', () => {
       (await trial.log()).map(({ msg }) => msg).filter((msg) => msg.includes(about))
     await until(async () => {
       await sendReceipts(trial, data, 1)
-      return (await said('callbacks are')).length > 1
+      return (await said('callbacks get')).length > 1
     })
     await settle()
-    expect(await said('callbacks are')).toEqual([
-      'callbacks are refused with 503: the journal takes nothing',
-      'callbacks are taken again',
+    expect(await said('callbacks get')).toEqual([
+      'callbacks get 503 because the journal refuses entries',
+      'callbacks get 200 again because the journal accepts entries',
     ])
     expect(await said('room')).toEqual([
-      'pulling waits: the journal has no room for an answer of maxAnswer bytes',
+      'pulling waits because the journal has no room for an answer of maxAnswer bytes',
       'the journal has room again, pulling goes on',
     ])
   })
