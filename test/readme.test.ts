@@ -7,7 +7,8 @@ const read = (path: string): string => readFileSync(new URL(`../${path}`, import
 describe('the README', () => {
   it('prints the flow as it stands in pipeline.ts', () => {
     const flow =
-      /^ {2}\/\*\* From the journal to the broker[^]*?^ {2}\}\n/m.exec(read('src/pipeline/pipeline.ts'))?.[0] ?? ''
+      /^ {2}\/\*\*[^\n]*\*\/\n {2}async #flow\([^]*?^ {2}\}\n/m.exec(read('src/pipeline/pipeline.ts'))?.[0] ??
+      'no #flow'
     const printed = /<!-- flow -->\n```ts\n([^]*?)```/.exec(read('README.md'))?.[1]
     expect(printed).toBe(flow.replace(/^ {2}/gm, ''))
   })

@@ -22,7 +22,7 @@ import {
 import { AdminServer } from '../admin/admin-server.js'
 import { Metrics } from '../admin/metrics.js'
 import { Status } from '../admin/status.js'
-import { Pipeline } from '../pipeline/pipeline.js'
+import { Pipeline, type PipelineDeps } from '../pipeline/pipeline.js'
 import { providers } from '../providers/index.js'
 import type { Provider } from '../providers/provider.js'
 import { buildEncoder, buildPublisher } from './publishing.js'
@@ -115,7 +115,7 @@ export class App {
       journal,
       encoder,
       publisher: buildPublisher(config, clock, log),
-      source,
+      findSource: source,
       clock,
       syncPublished: replica && ((entries, signal) => replica.syncPublished(entries, signal)),
       observer: observePipeline(observe, {
@@ -216,7 +216,7 @@ function openJournal({ config, clock, log }: AppOptions): Promise<LmdbJournal> {
 }
 
 /** Also of sources that are not taken from any more: their entries may still be in the journal. */
-function decodableSources(config: Config): ConstructorParameters<typeof Pipeline>[0]['source'] {
+function decodableSources(config: Config): PipelineDeps['findSource'] {
   const known = new Map(
     [...config.sources.values()].map(({ name, provider, textFields, ignoreEvents, reconcile }) => [
       name,
@@ -224,7 +224,7 @@ function decodableSources(config: Config): ConstructorParameters<typeof Pipeline
       {
         provider: providerOf(provider),
         settings: { textFields, ignoreEvents },
-        watch: reconcile !== undefined && config.sharing === undefined,
+        updatesWatchList: reconcile !== undefined && config.sharing === undefined,
       },
     ]),
   )

@@ -1,32 +1,38 @@
 /**
- * From bytes in custody to events: what the provider's decoder says, in an envelope.
+ * Turns bytes in custody into events: each item that the provider's decoder finds, in an envelope.
  *
- * Pure: the same entry gives the same events with the same ids, also after a crash and on replay.
+ * Decoding is pure. The same entry gives the same events with the same ids, also after a crash and on replay.
  */
 import { hash } from 'node:crypto'
 import { messageOf } from '../core/errors.js'
-import type { Event } from '../core/event.js'
-import { isFinal } from '../core/event.js'
+import { type Event, isFinal } from '../core/event.js'
 import type { Entry } from '../journal/journal.js'
-import type { DecodeSettings, Identity, Item, Provider } from '../providers/provider.js'
+import type { DeadLetterItem, DecodeSettings, Identity, Item, Provider } from '../providers/provider.js'
 
-/** An event, where in its entry it stood, and what it was read from. */
+/** An event, its place in its entry, and the bytes that it was read from. */
 export interface DecodedItem {
   readonly event: Event
-  /** Counts the items of one entry from 0. */
+  /** The place of the item in its entry, counted from 0. */
   readonly place: number
-  /** Whether the provider says which item it is; only then can it be a duplicate. */
-  readonly identified: boolean
+  /** Whether the event id follows from the item itself. Only then can the item be a duplicate. */
+  readonly isIdentified: boolean
   /** The bytes of the row or report. */
   readonly body: Uint8Array
 }
 
-/** A source as the decoder needs it. */
+/** What the decoder needs to know of a source. */
 export interface DecodableSource {
   readonly provider: Provider
   readonly settings: DecodeSettings
 }
 
+/**
+ * An entry becomes at most this many dead letters. Otherwise a body of nothing but `{},{},…` would become more of them than
+ * it has bytes for.
+ */
+const MAX_DEAD_LETTERS_PER_ENTRY = 1_000
+
+/** @param source the source that the entry came from; undefined if the configuration has it no more */
 export function* decode(
   entry: Entry,
   source: DecodableSource | undefined,
@@ -35,64 +41,68 @@ export function* decode(
   let place = 0
   for (const item of itemsOf(entry, source)) {
     const identity = identityOf(item, entry)
-    const eventId = identity ? idOf(entry.source, item.kind, identity) : `${journalId}-${entry.seq}-${place}`
-    yield { event: toEvent(item, entry, eventId), place, identified: identity !== null, body: item.body }
+    // An item without an identity gets another event id with each arrival, and the same one each time it is decoded.
+    const eventId = identity ? hashIdentity(entry.source, item.kind, identity) : `${journalId}-${entry.seq}-${place}`
+    yield { event: toEvent(item, entry, eventId), place, isIdentified: identity !== null, body: item.body }
     place++
   }
 }
 
+/** Never throws: whatever an entry holds, each of its items ends on exactly one topic (invariant 3). */
 function* itemsOf(entry: Entry, source: DecodableSource | undefined): Generator<Item, void, undefined> {
-  if (source?.provider.name !== entry.provider) return yield homeless(entry)
+  if (source?.provider.name !== entry.provider) {
+    yield unknownSource(entry)
+    return
+  }
   let unreadable = 0
   try {
     for (const item of source.provider.decode(entry, source.settings)) {
-      if (item.kind !== 'dead-letter' || ++unreadable < MAX_UNREADABLE) yield item
+      if (item.kind === 'dead-letter') unreadable++
+      if (item.kind !== 'dead-letter' || unreadable < MAX_DEAD_LETTERS_PER_ENTRY) yield item
     }
-    if (unreadable >= MAX_UNREADABLE) yield tooMany(entry, unreadable)
+    if (unreadable >= MAX_DEAD_LETTERS_PER_ENTRY) yield tooManyUnreadable(entry, unreadable)
   } catch (error) {
-    // A provider never throws. If one does, one entry must not hold up all that lie behind it.
-    yield broken(entry, error)
+    // Providers must not throw. If one does, the entry must not block the entries behind it.
+    yield decoderFailed(entry, error)
   }
 }
 
-/** Of one entry: a body of nothing but `{},{},…` would become more dead letters than it has bytes for. */
-const MAX_UNREADABLE = 1_000
-
-const tooMany = (entry: Entry, unreadable: number): Item => ({
+const tooManyUnreadable = (entry: Entry, unreadable: number): DeadLetterItem => ({
   kind: 'dead-letter',
   reason: 'too-many-unreadable',
-  detail: `${unreadable} items in one request or page could not be read; the first ${MAX_UNREADABLE - 1} have dead letters of their own, all are in this one`,
+  detail: `${unreadable} items of one request or page could not be read; the first ${MAX_DEAD_LETTERS_PER_ENTRY - 1} have dead letters of their own, and this one holds all of them`,
   body: entry.body,
 })
 
-/** An entry whose source was renamed or taken out of the configuration: kept, replayable, never guessed at. */
-const homeless = (entry: Entry): Item => ({
+/** Invariant 6: what the configuration no longer names is not decoded by a guess. The entry can be replayed later. */
+const unknownSource = (entry: Entry): DeadLetterItem => ({
   kind: 'dead-letter',
   reason: 'unknown-source',
   detail: `the configuration has no source "${entry.source}" of provider ${entry.provider} any more; put it back and replay this`,
   body: entry.body,
 })
 
-const broken = (entry: Entry, error: unknown): Item => ({
+const decoderFailed = (entry: Entry, error: unknown): DeadLetterItem => ({
   kind: 'dead-letter',
   reason: 'decoder-failed',
-  detail: `the decoder of provider ${entry.provider} failed: ${messageOf(error)}; report it with this body, and replay this once it is mended`,
+  detail: `the decoder of provider ${entry.provider} failed: ${messageOf(error)}; report it with this body, and replay this when it is fixed`,
   body: entry.body,
 })
 
 /**
- * A log that can be asked again gives the same row each time it is read. What the provider does not identify in it is
- * known by its bytes; anywhere else the same bytes may well be another item.
+ * A message log returns the same row each time it is read. If the provider does not identify a row, its bytes do. Anywhere
+ * else two items with the same bytes can be different items.
  */
 const identityOf = (item: Item, entry: Entry): Identity => {
   const identity = item.kind === 'dead-letter' ? null : item.identity
-  return identity ?? (entry.via === 'QUERY' ? ['row', hash('sha256', item.body, 'hex')] : null)
+  if (identity !== null || entry.via !== 'QUERY') return identity
+  return ['row', hash('sha256', item.body, 'hex')]
 }
 
-const idOf = (source: string, kind: string, identity: NonNullable<Identity>): string =>
+const hashIdentity = (source: string, kind: string, identity: NonNullable<Identity>): string =>
   hash('sha256', JSON.stringify([source, kind, ...identity]), 'hex').slice(0, 32)
 
-/** Field by field: this runs for every item, and taking an object apart with `...rest` costs more than all else here. */
+/** Copies field by field. This runs for every item, and object spread costs more than everything else in this file. */
 function toEvent(item: Item, entry: Entry, eventId: string): Event {
   const { source, provider, via, receivedAt, facts } = entry
   switch (item.kind) {

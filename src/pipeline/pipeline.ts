@@ -1,80 +1,100 @@
 /**
  * The flow on one screen: journal -> decode -> encode -> publish and commit -> release.
  *
- * It knows ports only. One batch is in a transaction while the next is prepared; everything else happens one after the
- * other. Any failure while publishing means doubt: everything prepared is forgotten and the flow starts again from the
- * position that the broker holds.
+ * The pipeline knows ports only. While one batch is in a transaction, the next one is prepared; everything else happens one
+ * step after the other. Any failure while publishing leaves the outcome in doubt. The pipeline then discards what it has
+ * prepared and starts again from the position that the broker holds.
  */
 import type { Clock } from '../core/clock.js'
-import { type DecodableSource, decode } from './decode.js'
-import type { EncodedEvent, Encoder } from '../encode/encoder.js'
 import { hasCode } from '../core/errors.js'
 import type { Event } from '../core/event.js'
 import type { ItemOutcome, PipelineObserver } from '../core/observers.js'
-import type { Entry, Journal, IndexUpdates, EventOccurrence, WatchChange } from '../journal/journal.js'
+import { Backoff } from '../core/retry.js'
+import type { EncodedEvent, Encoder } from '../encode/encoder.js'
+import type {
+  Entry,
+  EventOccurrence,
+  FirstSeen,
+  IndexUpdates,
+  Journal,
+  ReadBounds,
+  WatchChange,
+} from '../journal/journal.js'
 import type { OutgoingRecord, Publisher } from '../kafka/publisher.js'
+import { type DecodableSource, decode } from './decode.js'
+
+export interface PipelineSource extends DecodableSource {
+  /** Whether receipts of the source put messages on the watch list and take them off. */
+  readonly updatesWatchList: boolean
+}
 
 export interface PipelineDeps {
   readonly journal: Journal
   readonly encoder: Encoder
   readonly publisher: Publisher
-  readonly source: (name: string) => (DecodableSource & { readonly watch: boolean }) | undefined
+  readonly findSource: (name: string) => PipelineSource | undefined
   readonly clock: Clock
   readonly observer: PipelineObserver
   /**
-   * Where replicas share, before decoding: resolves when the journal knows what others published of these, or on abort.
+   * Called before entries are decoded where replicas share the sources. Resolves when the journal knows what other replicas
+   * have published of these entries, or when the signal aborts.
    */
   readonly syncPublished?: ((entries: readonly Entry[], signal: AbortSignal) => Promise<void>) | undefined
 }
 
-/** What one transaction takes at most, unless a single entry is larger. */
-const BATCH = { entries: 5000, bytes: 4 * 1024 * 1024 }
-/** After a failure half of that, down to this share: what a broker took too long for, it would again. */
-const LEAST_SHARE = 1 / 16
-const share = (of: number): typeof BATCH => ({ entries: Math.ceil(BATCH.entries * of), bytes: BATCH.bytes * of })
-/** Items after which no further entry is added: small bytes can be many items. */
-const ENOUGH_ITEMS = 20_000
-/** Milliseconds between attempts while Kafka or the registry is away. */
-const RETRY = { first: 100, longest: 5000 }
-/** Milliseconds after which a batch is prepared anew, once: the one before took long, or the process has slept. */
-const STALE = 10_000
-/** Events decoded and encoded before callbacks get a turn. */
-const SLICE = 500
+/** The largest batch that one transaction takes, unless a single entry is larger. */
+const MAX_BATCH: ReadBounds = { entries: 5_000, bytes: 4 * 1024 * 1024 }
+/** Each failure to publish halves the next batch, down to this share: a broker that was too slow for it would be so again. */
+const MIN_BATCH_SHARE = 1 / 16
+/** No further entry is added to a batch with this many items, because few bytes can hold many items. */
+const ENOUGH_ITEMS_PER_BATCH = 20_000
+/**
+ * A batch that was prepared longer ago is prepared anew where replicas share the sources, because other replicas may have
+ * published some of it meanwhile.
+ */
+const STALE_AFTER_MS = 10_000
+/** Items that are decoded and encoded before callbacks are served again. */
+const ITEMS_PER_TURN = 500
+/** While Kafka or the registry is away. */
+const BACKOFF = { firstMs: 100, longestMs: 5_000 }
 
-interface Batch {
+const NO_RECORDS: EncodedEvent = { records: [], deadLetter: null }
+
+interface PreparedBatch {
+  /** The sequence number of the last entry. */
   readonly upTo: number
   readonly records: readonly OutgoingRecord[]
   readonly outcomes: readonly ItemOutcome[]
-  readonly notes: IndexUpdates
+  readonly updates: IndexUpdates
+  /** Milliseconds since the epoch. */
   readonly preparedAt: number
 }
 
 export class Pipeline {
   readonly #deps: PipelineDeps
-  #delay = RETRY.first
-  #share = 1
-  #told: 'waits' | 'goes on' | undefined
+  readonly #backoff = new Backoff(BACKOFF)
+  /** The part of the largest batch that the next one takes. */
+  #batchShare = 1
+  #lastReported: 'waiting' | 'healthy' | undefined
 
-  constructor(parts: PipelineDeps) {
-    this.#deps = parts
+  constructor(deps: PipelineDeps) {
+    this.#deps = deps
   }
 
   /**
    * Runs until the signal aborts.
-   * @throws ConnectorError PRODUCER_REPLACED, JOURNAL_UNUSABLE; everything else is waited out
+   * @throws ConnectorError PRODUCER_REPLACED, JOURNAL_UNUSABLE. After every other error the flow starts again.
    */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, observer, publisher } = this.#deps
+    const { clock, publisher } = this.#deps
     try {
       while (!signal.aborted) {
         try {
           await this.#flow(signal)
         } catch (error) {
           if (hasCode(error, 'PRODUCER_REPLACED') || hasCode(error, 'JOURNAL_UNUSABLE')) throw error
-          this.#told = 'waits'
-          observer.waiting(error)
-          await clock.sleep(this.#delay, signal)
-          this.#delay = Math.min(this.#delay * 2, RETRY.longest)
+          this.#reportWaiting(error)
+          await clock.sleep(this.#backoff.next(), signal)
         }
       }
     } finally {
@@ -82,151 +102,180 @@ export class Pipeline {
     }
   }
 
-  /** From the journal to the broker. Ends only by the signal or by a failure. */
+  /** Moves entries from the journal to the broker. Returns when the signal aborts, and throws the first error. */
   async #flow(signal: AbortSignal): Promise<void> {
     const { journal, encoder, observer } = this.#deps
     await encoder.ready()
     let upTo = await this.#resume(signal)
-    if (journal.read(upTo, { entries: 1, bytes: 0 }).length === 0) this.#goesOn()
-    const ended = new AbortController()
-    const either = AbortSignal.any([signal, ended.signal])
-    let next = this.#prepare(upTo, [], either)
+    if (!this.#hasEntryAfter(upTo)) this.#reportHealthy()
+    const flowEnd = new AbortController()
+    const stop = AbortSignal.any([signal, flowEnd.signal])
+    let next = this.#prepare(upTo, [], stop)
     try {
       for (;;) {
         const prepared = await next
         if (prepared === null || signal.aborted) return
         await encoder.ready()
-        const batch = this.#isStale(prepared) ? await this.#prepare(upTo, [], either) : prepared
+        const batch = this.#isStale(prepared) ? await this.#prepare(upTo, [], stop) : prepared
         if (batch === null) return
-        // Invariant 7: one producer operation at a time; what runs beside it touches no producer.
-        const committing = this.#publish(batch)
-        next = this.#prepare((upTo = batch.upTo), batch.notes.occurrences, either)
-        next.catch(() => undefined) // looked at when it is awaited, or forgotten with this flow
-        await committing
-        this.#goesOn()
-        await journal.release(upTo, batch.notes) // invariant 2
+        upTo = batch.upTo
+        // Invariant 7: one producer operation at a time. What runs beside it uses no producer.
+        const committed = this.#publish(batch)
+        next = this.#prepare(upTo, batch.updates.occurrences, stop)
+        // An error of the preparation is thrown when it is awaited. If the flow ends before, nobody awaits it.
+        next.catch(() => undefined)
+        await committed
+        this.#reportHealthy()
+        // Invariant 2: the entries are released only now that the broker has committed them.
+        await journal.release(upTo, batch.updates)
         observer.released(batch.outcomes)
       }
     } finally {
-      // What was being prepared is forgotten, and has ended before another flow calls the encoder.
-      ended.abort()
+      // The preparation has ended before the next flow calls the encoder.
+      flowEnd.abort()
       await next.catch(() => undefined)
     }
   }
 
-  /** Told once something was committed, or nothing is there to be: an open producer alone proves little. */
-  #goesOn(): void {
-    this.#delay = RETRY.first
-    if (this.#told !== 'goes on') this.#deps.observer.waiting(null)
-    this.#told = 'goes on'
-  }
-
-  /** A new producer; then everything that the broker already has is released, with what is to be remembered of it. */
+  /** Opens a new producer, then releases everything that the broker has committed, and stores what is remembered of it. */
   async #resume(signal: AbortSignal): Promise<number> {
     const { journal, publisher, observer } = this.#deps
     const position = await publisher.open(journal.id)
-    if (publisher.keepsPosition && position < 0 && journal.releasedUpTo >= 0)
-      observer.positionLost(journal.releasedUpTo)
-    const committed = await journal.recover(position)
+    const isLost = publisher.keepsPosition && position < 0 && journal.releasedUpTo >= 0
+    if (isLost) observer.positionLost(journal.releasedUpTo)
+    const committedUpTo = await journal.recover(position)
     for (;;) {
-      const entries = journal.read(-1, BATCH).filter((entry) => entry.seq <= committed)
-      // Encoded as well: what turned out as a dead letter was not published as the event that it is.
-      const batch = await this.#decodeAll(entries, [], signal)
-      if (batch === null) return committed
-      await journal.release(batch.upTo, batch.notes)
+      const entries = journal.read(-1, MAX_BATCH).filter(({ seq }) => seq <= committedUpTo)
+      // The events are encoded as well: one that became a dead letter was not published under its identity.
+      const batch = await this.#decodeAndEncode(entries, [], signal)
+      if (batch === null) return committedUpTo
+      await journal.release(batch.upTo, batch.updates)
       observer.released(batch.outcomes)
     }
   }
 
-  /** The next batch behind `after`, or null when the signal aborts. `earlier`: ids in the batch being committed. */
-  async #prepare(after: number, earlier: readonly EventOccurrence[], signal: AbortSignal): Promise<Batch | null> {
-    const { journal, syncPublished: upToDate } = this.#deps
-    for (;;) {
-      if (signal.aborted) return null
-      const entries = journal.read(after, share(this.#share))
+  /**
+   * Waits for entries above `after` and prepares a batch of them.
+   * @param earlier the occurrences in the batch that is being committed
+   * @returns null if the signal aborts
+   */
+  async #prepare(
+    after: number,
+    earlier: readonly EventOccurrence[],
+    signal: AbortSignal,
+  ): Promise<PreparedBatch | null> {
+    const { journal, syncPublished } = this.#deps
+    while (!signal.aborted) {
+      const entries = journal.read(after, shareOf(MAX_BATCH, this.#batchShare))
       if (entries.length > 0) {
-        await upToDate?.(entries, signal)
-        return this.#decodeAll(entries, earlier, signal)
+        await syncPublished?.(entries, signal)
+        return this.#decodeAndEncode(entries, earlier, signal)
       }
       await journal.waitForEntry(after, signal)
     }
+    return null
   }
 
-  /** @returns null when there is nothing to decode, or nobody to decode it for any more */
-  async #decodeAll(
+  /** @returns null if there are no entries, or if the signal aborts */
+  async #decodeAndEncode(
     entries: readonly Entry[],
     earlier: readonly EventOccurrence[],
     signal: AbortSignal,
-  ): Promise<Batch | null> {
+  ): Promise<PreparedBatch | null> {
     if (entries.length === 0) return null
-    const { journal, encoder, source, observer, clock } = this.#deps
+    const { journal, encoder, findSource, observer, clock } = this.#deps
     const preparedAt = clock.now()
-    const known = new Map(earlier.map((seen) => [seen.eventId, seen]))
+    const inBatches = new Map(earlier.map((occurrence) => [occurrence.eventId, occurrence]))
     const records: OutgoingRecord[] = []
     const outcomes: ItemOutcome[] = []
-    const seen: EventOccurrence[] = []
-    const watch: WatchChange[] = []
-    let count = 0
+    const occurrences: EventOccurrence[] = []
+    const watchChanges: WatchChange[] = []
+    let items = 0
     let upTo = -1
     for (const entry of entries) {
-      if (count >= ENOUGH_ITEMS) break
+      if (items >= ENOUGH_ITEMS_PER_BATCH) break
       upTo = entry.seq
-      const from = source(entry.source)
-      for (const decoded of decode(entry, from, journal.id)) {
-        const { event, place, identified, body } = decoded
-        if (++count % SLICE === 0) await new Promise(setImmediate)
+      const source = findSource(entry.source)
+      for (const { event, place, isIdentified, body } of decode(entry, source, journal.id)) {
+        items++
+        if (items % ITEMS_PER_TURN === 0) await new Promise(setImmediate)
         if (signal.aborted) return null
-        const arrival: EventOccurrence = { eventId: event.eventId, seq: entry.seq, place, receivedAt: entry.receivedAt }
-        const duplicate =
-          identified && isEarlier(known.get(event.eventId) ?? journal.findFirstSeen(event.eventId), arrival)
-        observer.decoded?.(event, duplicate)
-        const made = duplicate ? NOTHING : await encoder.encode(event, { body, facts: entry.facts })
-        for (const record of made.records) records.push(record)
-        outcomes.push(outcomeOf(event, duplicate, made.deadLetter))
-        // What no record can hold is not published: the next one with its identity may be, and a replay of it.
-        if (made.deadLetter !== null && event.kind !== 'dead-letter') continue
-        if (from?.watch && event.kind === 'dlr' && (event.final || !duplicate)) watch.push(watchChange(event))
-        if (duplicate || !identified) continue
-        known.set(event.eventId, arrival)
-        seen.push(arrival)
+        const { eventId } = event
+        const occurrence: EventOccurrence = { eventId, seq: entry.seq, place, receivedAt: entry.receivedAt }
+        const firstSeen = isIdentified ? (inBatches.get(eventId) ?? journal.findFirstSeen(eventId)) : undefined
+        const isDuplicate = firstSeen !== undefined && isEarlier(firstSeen, occurrence)
+        observer.decoded?.(event, isDuplicate)
+        const encoded = isDuplicate ? NO_RECORDS : await encoder.encode(event, { body, facts: entry.facts })
+        for (const record of encoded.records) records.push(record)
+        outcomes.push(outcomeOf(event, isDuplicate, encoded.deadLetter))
+        // An event that no record can hold was not published under its identity. A later item with the same identity, for
+        // example a replay of this one, may be published.
+        if (encoded.deadLetter !== null && event.kind !== 'dead-letter') continue
+        if (source?.updatesWatchList && event.kind === 'dlr' && (event.final || !isDuplicate)) {
+          watchChanges.push(watchChangeOf(event))
+        }
+        if (isDuplicate || !isIdentified) continue
+        inBatches.set(eventId, occurrence)
+        occurrences.push(occurrence)
       }
     }
-    return { upTo, records, outcomes, notes: { occurrences: seen, watchChanges: watch }, preparedAt }
+    return { upTo, records, outcomes, updates: { occurrences, watchChanges }, preparedAt }
   }
 
-  /** Whether other replicas may have published some of it meanwhile. */
-  #isStale({ preparedAt }: Batch): boolean {
-    return this.#deps.syncPublished !== undefined && this.#deps.clock.now() - preparedAt > STALE
-  }
-
-  async #publish({ records, upTo }: Batch): Promise<void> {
+  async #publish({ records, upTo }: PreparedBatch): Promise<void> {
     const { clock, publisher, observer } = this.#deps
-    const start = clock.monotonic()
+    const startedAt = clock.monotonic()
     try {
       await publisher.publish(records, upTo)
     } catch (error) {
-      this.#share = Math.max(LEAST_SHARE, this.#share / 2)
+      this.#batchShare = Math.max(MIN_BATCH_SHARE, this.#batchShare / 2)
       throw error
     }
-    this.#share = Math.min(1, this.#share * 2)
-    observer.committed(records.length, (clock.monotonic() - start) / 1000)
+    this.#batchShare = Math.min(1, this.#batchShare * 2)
+    observer.committed(records.length, (clock.monotonic() - startedAt) / 1000)
+  }
+
+  #hasEntryAfter(seq: number): boolean {
+    return this.#deps.journal.read(seq, { entries: 1, bytes: 0 }).length > 0
+  }
+
+  #isStale({ preparedAt }: PreparedBatch): boolean {
+    return this.#deps.syncPublished !== undefined && this.#deps.clock.now() - preparedAt > STALE_AFTER_MS
+  }
+
+  #reportWaiting(error: unknown): void {
+    this.#lastReported = 'waiting'
+    this.#deps.observer.waiting(error)
+  }
+
+  /** Called after a commit, or if there is nothing to commit. That a producer was opened does not show that it can publish. */
+  #reportHealthy(): void {
+    this.#backoff.reset()
+    if (this.#lastReported !== 'healthy') this.#deps.observer.waiting(null)
+    this.#lastReported = 'healthy'
   }
 }
 
-/** Only an arrival before this one makes it a duplicate: so a decision made twice comes out the same. */
-const isEarlier = (first: { seq: number; place: number } | undefined, arrival: EventOccurrence): boolean =>
-  first !== undefined && (first.seq < arrival.seq || (first.seq === arrival.seq && first.place < arrival.place))
+const shareOf = ({ entries, bytes }: ReadBounds, share: number): ReadBounds => ({
+  entries: Math.ceil(entries * share),
+  bytes: bytes * share,
+})
 
-const NOTHING: EncodedEvent = { records: [], deadLetter: null }
+/** Only an earlier occurrence makes an item a duplicate, so the decision comes out the same when it is made again. */
+const isEarlier = (first: FirstSeen, { seq, place }: EventOccurrence): boolean =>
+  first.seq < seq || (first.seq === seq && first.place < place)
 
-const outcomeOf = (event: Event, duplicate: boolean, deadLetter: string | null): ItemOutcome => ({
+const outcomeOf = (event: Event, isDuplicate: boolean, deadLetter: string | null): ItemOutcome => ({
   source: event.source,
   via: event.via,
-  kind: duplicate ? 'duplicate' : deadLetter === null ? event.kind : 'dead-letter',
+  kind: isDuplicate ? 'duplicate' : deadLetter === null ? event.kind : 'dead-letter',
   reason: deadLetter,
   receivedAt: event.receivedAt,
 })
 
-const watchChange = ({ source, messageId, receivedAt, final }: Event & { kind: 'dlr' }): WatchChange => {
-  return { source, messageId, receivedAt, state: final ? 'closed' : 'open' }
-}
+const watchChangeOf = ({ source, messageId, receivedAt, final }: Event & { kind: 'dlr' }): WatchChange => ({
+  source,
+  messageId,
+  receivedAt,
+  state: final ? 'closed' : 'open',
+})

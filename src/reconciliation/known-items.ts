@@ -1,7 +1,7 @@
 /**
  * Knows which items of an answer are published or in the journal already.
  *
- * An item counts as known only if it is identified (pipeline/decode.ts identifies a row without an id by its bytes) and
+ * An item counts as known only if it is isIdentified (pipeline/decode.ts identifies a row without an id by its bytes) and
  * its event id is found. Everything else counts as new. An item that is wrongly taken for new costs a duplicate, which
  * the pipeline suppresses; an item that is wrongly taken for known would be lost.
  */
@@ -42,12 +42,12 @@ export class KnownItems {
     const finalMessageIds: string[] = []
     let items = 0
     let hasNewItems = false
-    for (const { event, identified } of decode({ ...entry, seq: 0 }, source(entry.source), journal.id)) {
+    for (const { event, isIdentified } of decode({ ...entry, seq: 0 }, source(entry.source), journal.id)) {
       items++
       if (event.kind === 'dlr' && event.final) finalMessageIds.push(event.messageId)
-      if (identified && this.#isKnown(event.eventId)) continue
+      if (isIdentified && this.#isKnown(event.eventId)) continue
       hasNewItems = true
-      if (identified) newEventIds.push(event.eventId)
+      if (isIdentified) newEventIds.push(event.eventId)
     }
     return { items, hasNewItems, finalMessageIds, markStored: (seq) => this.#remember(newEventIds, seq) }
   }

@@ -65,13 +65,13 @@ const idsOf = (items: readonly Item[], more: Partial<Entry> = {}): string[] =>
 
 describe('an event', () => {
   it('has the fields of its item, and says where it comes from', () => {
-    const [{ event, place, identified, body } = never()] = decoded([receipt()])
+    const [{ event, place, isIdentified, body } = never()] = decoded([receipt()])
     const fields = Object.fromEntries(
       Object.entries(receipt()).filter(([name]) => !['identity', 'body'].includes(name)),
     )
     const envelope = { source: 'mtarget-fr', provider: 'mtarget', via: 'PULL', receivedAt: entry.receivedAt }
     expect(event).toEqual({ ...fields, ...envelope, eventId: event.eventId, final: true })
-    expect({ place, identified, body }).toEqual({ place: 0, identified: true, body: row })
+    expect({ place, isIdentified, body }).toEqual({ place: 0, isIdentified: true, body: row })
   })
 
   it('of a message has its fields', () => {
@@ -87,10 +87,10 @@ describe('an event', () => {
   })
 
   it('that is a dead letter carries the bytes, and the facts of the request', () => {
-    const [{ event, identified } = never()] = decoded([dead])
+    const [{ event, isIdentified } = never()] = decoded([dead])
     expect(event).toMatchObject({ kind: 'dead-letter', reason: 'not-a-page', detail: 'found HTML', body: row })
     expect(event).toMatchObject({ request: { method: 'POST', path: '/notification', query: '', status: '200' } })
-    expect(identified).toBe(false)
+    expect(isIdentified).toBe(false)
   })
 })
 
@@ -134,7 +134,7 @@ describe('an event id', () => {
     const first = idsOf([message()], { via: 'QUERY' })
     expect(idsOf([message()], { via: 'QUERY', seq: 43 })).toEqual(first)
     expect(idsOf([message({ body: Buffer.from('another row') })], { via: 'QUERY' })).not.toEqual(first)
-    expect(decoded([message()], { via: 'QUERY' })[0]?.identified).toBe(true)
+    expect(decoded([message()], { via: 'QUERY' })[0]?.isIdentified).toBe(true)
     expect(idsOf([receipt()], { via: 'QUERY' })).toEqual(idsOf([receipt()]))
   })
 

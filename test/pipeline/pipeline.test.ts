@@ -170,7 +170,7 @@ describe('the flow', () => {
       journal: world.journal,
       encoder,
       publisher: process.publisher,
-      source: () => ({ provider: lazy, settings: { textFields: [], ignoreEvents: [] }, watch: false }),
+      findSource: () => ({ provider: lazy, settings: { textFields: [], ignoreEvents: [] }, updatesWatchList: false }),
       clock: world.clock,
       observer,
     })

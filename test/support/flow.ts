@@ -211,8 +211,10 @@ export class Process {
       journal: keepsPosition ? releasedBelow(journal, world) : journal,
       encoder: this.#fated('encoder', this.encoder, fate),
       publisher: this.#fated('publisher', publisher, fate),
-      source: (name) =>
-        name === 'gone' ? undefined : { provider: testProvider, settings: SETTINGS, watch: name === 'watched' },
+      findSource: (name) =>
+        name === 'gone'
+          ? undefined
+          : { provider: testProvider, settings: SETTINGS, updatesWatchList: name === 'watched' },
       clock: world.clock,
       observer: this.observer,
       syncPublished: upToDate,

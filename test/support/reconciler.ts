@@ -107,7 +107,7 @@ export class TestedReconciler {
     this.journal = shared.journal ?? new MemoryJournal(this.clock)
     this.broker = shared.broker ?? new MemoryBroker()
     this.#publisher = new MemoryPublisher(this.broker)
-    const source = () => ({ provider: seven, settings: { textFields: [], ignoreEvents: [] }, watch: true })
+    const source = () => ({ provider: seven, settings: { textFields: [], ignoreEvents: [] }, updatesWatchList: true })
     this.reconciler = new Reconciler(
       {
         source: SOURCE,
@@ -135,7 +135,7 @@ export class TestedReconciler {
       journal: this.journal,
       encoder: jsonEncoder,
       publisher: this.#publisher,
-      source,
+      findSource: source,
       clock: this.clock,
       observer: {
         released: (outcomes) => void this.outcomes.push(...outcomes),
