@@ -2,78 +2,77 @@ import { describe, expect, it } from 'vitest'
 import { RateLimiter } from '../../src/http-client/rate-limiter.js'
 import { ManualClock } from '../support/manual-clock.js'
 
-const setup = (perSecond: number) => {
+const setUp = (perSecond: number) => {
   const clock = new ManualClock()
   const stop = new AbortController()
-  const limit = new RateLimiter(perSecond, clock, stop.signal)
-  const turns: [name: string, at: number][] = []
-  const turn = (name: string, then: () => Promise<unknown> = () => Promise.resolve()) =>
-    limit.run(async () => {
-      turns.push([name, clock.monotonic()])
-      await then()
+  const limiter = new RateLimiter(perSecond, clock, stop.signal)
+  const starts: [name: string, at: number][] = []
+  const run = (name: string, request: () => Promise<unknown> = () => Promise.resolve()) =>
+    limiter.run(async () => {
+      starts.push([name, clock.monotonic()])
+      await request()
       return name
     })
-  /** Lets so much time pass once everybody waits who will. */
-  const pass = async (ms: number): Promise<void> => {
+  /** Advances the clock once every request that has to wait is asleep. */
+  const advance = async (ms: number): Promise<void> => {
     await new Promise((resolve) => setImmediate(resolve))
     await clock.advance(ms)
   }
-  return { clock, stop, limit, turns, turn, pass }
+  return { clock, stop, limiter, starts, run, advance }
 }
 
-describe('a rate limit', () => {
-  it('gives turns in the order in which they were asked for, so many a second', async () => {
-    const { pass, turns, turn } = setup(4)
-    const all = Promise.all(['a', 'b', 'c'].map((name) => turn(name)))
-    await pass(1_000)
-    await turn('d')
-    expect(turns).toEqual([
+describe('RateLimiter', () => {
+  it('runs requests in the order of the calls, at most so many a second', async () => {
+    const { advance, starts, run } = setUp(4)
+    const firstThree = Promise.all(['a', 'b', 'c'].map((name) => run(name)))
+    await advance(1_000)
+    await run('d')
+    expect(starts).toEqual([
       ['a', 0],
       ['b', 250],
       ['c', 500],
       ['d', 1_000],
     ])
-    expect(await all).toEqual(['a', 'b', 'c'])
+    expect(await firstThree).toEqual(['a', 'b', 'c'])
   })
 
-  it('has one request at a time, however long that takes', async () => {
-    const { clock, pass, turns, turn } = setup(4)
-    const slow = turn('slow', () => clock.sleep(900))
-    const next = turn('next')
-    await pass(2_000)
+  it('runs one request at a time, however long it takes', async () => {
+    const { clock, advance, starts, run } = setUp(4)
+    const slow = run('slow', () => clock.sleep(900))
+    const next = run('next')
+    await advance(2_000)
     await Promise.all([slow, next])
-    expect(turns).toEqual([
+    expect(starts).toEqual([
       ['slow', 0],
       ['next', 900],
     ])
   })
 
-  it('goes on after a request that fails, and tells who made it', async () => {
-    const { turn } = setup(1_000)
-    await expect(turn('bad', () => Promise.reject(new Error('no')))).rejects.toThrow('no')
-    const { pass, turn: other } = setup(1_000)
-    const next = other('next')
-    await pass(10)
+  it('rejects a failed request to its caller and goes on with the next one', async () => {
+    const { advance, run } = setUp(1_000)
+    await expect(run('failing', () => Promise.reject(new Error('refused')))).rejects.toThrow('refused')
+    const next = run('next')
+    await advance(10)
     expect(await next).toBe('next')
   })
 
-  it('pauses for as long as it is told, and no less for being told again', async () => {
-    const { pass, limit, turns, turn } = setup(10)
-    limit.pause(5_000)
-    limit.pause(1_000)
-    const waits = turn('a')
-    await pass(10_000)
-    await waits
-    expect(turns).toEqual([['a', 5_000]])
+  it('starts no request during a pause, which a second, shorter pause does not shorten', async () => {
+    const { advance, limiter, starts, run } = setUp(10)
+    limiter.pause(5_000)
+    limiter.pause(1_000)
+    const delayed = run('a')
+    await advance(10_000)
+    await delayed
+    expect(starts).toEqual([['a', 5_000]])
   })
 
-  it('gives nobody a turn once it is stopped', async () => {
-    const { stop, limit, turns, turn } = setup(10)
-    limit.pause(5_000)
-    const waits = turn('a')
+  it('runs no further request once it is stopped', async () => {
+    const { stop, limiter, starts, run } = setUp(10)
+    limiter.pause(5_000)
+    const waiting = run('a')
     stop.abort()
-    expect(await waits).toBeUndefined()
-    expect(await turn('b')).toBeUndefined()
-    expect(turns).toEqual([])
+    expect(await waiting).toBeUndefined()
+    expect(await run('b')).toBeUndefined()
+    expect(starts).toEqual([])
   })
 })

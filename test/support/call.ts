@@ -1,4 +1,4 @@
-/** One HTTP request on a connection of its own, as any program would make it. */
+/** One HTTP request on a connection of its own, as an ordinary program makes it. */
 import { request, type IncomingHttpHeaders } from 'node:http'
 
 export interface Answer {
@@ -8,12 +8,13 @@ export interface Answer {
 }
 
 export interface Call {
+  /** The default is POST for a request with a body, else GET. */
   readonly method?: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: Uint8Array | string
 }
 
-/** Resolves with the answer also where the connection breaks while the body is still being sent. */
+/** Resolves with the answer, even if the connection breaks while the body is still being sent. */
 export function call(url: string, { method, headers = {}, body }: Call = {}): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const outgoing = request(

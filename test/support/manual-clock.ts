@@ -1,8 +1,9 @@
-/** A clock that stands still until a test moves it. Nothing that takes a `Clock` has to be waited for. */
+/** A clock that stands still until a test advances it, so that no test waits for real time. */
 import type { Clock } from '../../src/core/clock.js'
 
 interface Sleeper {
-  readonly at: number
+  /** By the monotonic clock. */
+  readonly wakesAt: number
   readonly ms: number
   readonly wake: () => void
 }
@@ -34,51 +35,53 @@ export class ManualClock implements Clock {
         signal?.removeEventListener('abort', wake)
         resolve()
       }
-      const sleeper = { at: this.#monotonic + ms, ms, wake }
+      const sleeper = { wakesAt: this.#monotonic + ms, ms, wake }
       this.#sleepers.add(sleeper)
       signal?.addEventListener('abort', wake)
       for (const watcher of this.#watchers) watcher()
     })
   }
 
-  /** Lengths of the sleeps under way, in ms, shortest remainder first. */
+  /** The lengths of the present sleeps in milliseconds, in the order in which they end. */
   get sleeps(): number[] {
     return this.#inOrder().map((sleeper) => sleeper.ms)
   }
 
-  /** Ms until the next sleeper wakes; undefined while nobody sleeps. */
+  /** The milliseconds until the next sleep ends; undefined if there is no sleep. */
   get next(): number | undefined {
     const sleeper = this.#inOrder()[0]
-    return sleeper && Math.max(0, sleeper.at - this.#monotonic)
+    return sleeper && Math.max(0, sleeper.wakesAt - this.#monotonic)
   }
 
-  /** Resolves, with its length, once a sleep is under way that `matches` (any, if left out). */
+  /** Resolves with the length of a sleep, in milliseconds, once there is one that `matches`. */
   untilSleeping(matches: (ms: number) => boolean = () => true): Promise<number> {
     return new Promise((resolve) => {
-      const look = (): void => {
+      const check = (): void => {
         const found = this.sleeps.find(matches)
         if (found === undefined) return
-        this.#watchers.delete(look)
+        this.#watchers.delete(check)
         resolve(found)
       }
-      this.#watchers.add(look)
-      look()
+      this.#watchers.add(check)
+      check()
     })
   }
 
-  /** Moves time on, waking sleepers in order; what each does until it next waits happens before the next one wakes. */
+  /** Advances the time and ends the sleeps in order. Promise reactions to each of them run before the next one ends. */
   async advance(ms: number): Promise<void> {
     const end = this.#monotonic + ms
-    for (let next = this.#inOrder()[0]; next !== undefined && next.at <= end; next = this.#inOrder()[0]) {
-      this.#move(Math.max(0, next.at - this.#monotonic))
+    for (;;) {
+      const next = this.#inOrder()[0]
+      if (next === undefined || next.wakesAt > end) break
+      this.#move(Math.max(0, next.wakesAt - this.#monotonic))
       next.wake()
-      await settle()
+      await runReactions()
     }
     this.#move(end - this.#monotonic)
-    await settle()
+    await runReactions()
   }
 
-  /** Sets the wall clock, as an operator or NTP would. Sleeps and `monotonic` don't notice. */
+  /** Sets the wall clock, as an operator or NTP does. Sleeps and `monotonic` are not affected. */
   jumpTo(now: number): void {
     this.#now = now
   }
@@ -89,9 +92,8 @@ export class ManualClock implements Clock {
   }
 
   #inOrder(): Sleeper[] {
-    return [...this.#sleepers].sort((a, b) => a.at - b.at)
+    return [...this.#sleepers].sort((a, b) => a.wakesAt - b.wakesAt)
   }
 }
 
-/** Lets pending promise reactions run. */
-const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+const runReactions = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
