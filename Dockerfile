@@ -25,7 +25,7 @@ FROM dependencies AS build
 RUN npm ci --ignore-scripts
 COPY tsconfig.json tsconfig.build.json ./
 COPY src src
-RUN npm run build && find dist -name '*.d.ts' -delete -o -name '*.map' -delete
+RUN npm run build && find dist -name '*.d.ts' -delete
 
 # All files of the image get the same time stamp, so that the same sources give the same layers.
 FROM ${NODE_IMAGE} AS files

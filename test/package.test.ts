@@ -1,0 +1,148 @@
+/** The npm package, packed as for a release. */
+import { execFile } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
+
+const run = promisify(execFile)
+const ROOT = join(import.meta.dirname, '..')
+
+interface Manifest {
+  readonly version: string
+  readonly private?: boolean
+  readonly exports: Readonly<Record<string, string | { readonly types: string }>>
+  readonly dependencies: Readonly<Record<string, string>>
+}
+const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as Manifest
+
+describe('package.json', () => {
+  it('may be published', () => {
+    expect(manifest.private).toBeUndefined()
+  })
+
+  it('has the version of the chart', () => {
+    const chart = parse(readFileSync(join(ROOT, 'helm/Chart.yaml'), 'utf8')) as { version: string; appVersion: string }
+    expect([chart.version, chart.appVersion]).toEqual([manifest.version, manifest.version])
+  })
+
+  it('names no repository, which is set when it is published', () => {
+    expect(manifest).not.toHaveProperty('repository')
+  })
+})
+
+describe('The npm package', () => {
+  /** An empty folder that has the package among its `node_modules`, and nothing but the package's dependencies beside it. */
+  let folder: string
+  let files: string[]
+  let installed: string
+
+  beforeAll(async () => {
+    // Below the repository, so that the copy finds the compiler, and what is built there is of this source.
+    folder = mkdtempSync(join(ROOT, 'node_modules', '.dlrmo-package-'))
+    const source = join(folder, 'source')
+    for (const path of ['src', 'schemas', 'config', 'README.md', 'LICENSE', 'CHANGELOG.md', '.npmrc']) {
+      cpSync(join(ROOT, path), join(source, path), { recursive: true })
+    }
+    for (const path of ['package.json', 'tsconfig.json', 'tsconfig.build.json']) {
+      cpSync(join(ROOT, path), join(source, path))
+    }
+    mkdirSync(join(source, 'dist'))
+    writeFileSync(join(source, 'dist', 'left-over.js'), '')
+
+    const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', folder], { cwd: source })
+    const [packed] = JSON.parse(stdout) as [{ filename: string; files: { path: string }[] }]
+    files = packed.files.map(({ path }) => path)
+
+    const modules = join(folder, 'user', 'node_modules')
+    installed = join(modules, 'dlr-mo-connector')
+    mkdirSync(installed, { recursive: true })
+    await run('tar', ['-xzf', join(folder, packed.filename), '--strip-components', '1', '-C', installed])
+    for (const name of Object.keys(manifest.dependencies)) {
+      mkdirSync(dirname(join(modules, name)), { recursive: true })
+      symlinkSync(join(ROOT, 'node_modules', name), join(modules, name))
+    }
+  }, 120_000)
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+  const command = (...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> =>
+    run(process.execPath, [join(installed, 'dist', 'main.js'), ...args], { cwd: join(folder, 'user') }).then(
+      (ended) => ({ code: 0, ...ended }),
+      (error: unknown) => error as { code: number; stdout: string; stderr: string },
+    )
+
+  it('holds the program, the schemas, the example configuration and what explains them', () => {
+    const outside = files.filter((path) => !path.startsWith('dist/'))
+    const SCHEMAS = readdirSync(join(ROOT, 'schemas'), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name).slice(ROOT.length + 1))
+    const DOCUMENTS = ['CHANGELOG.md', 'LICENSE', 'README.md']
+    const CONFIGURATION = ['config/connector.schema.json', 'config/connector.yaml']
+    expect(outside.toSorted()).toEqual([...DOCUMENTS, ...CONFIGURATION, 'package.json', ...SCHEMAS].toSorted())
+  })
+
+  it('holds of the program what was built of this source, each file with its types', () => {
+    const sources = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
+    const expected = sources
+      .filter((path) => path.endsWith('.ts'))
+      .flatMap((path) => ['.js', '.d.ts'].map((ending) => `dist/${path.replace(/\.ts$/, ending)}`))
+    expect(files.filter((path) => path.startsWith('dist/')).toSorted()).toEqual(expected.toSorted())
+  })
+
+  it('refers to no source map', () => {
+    expect(readFileSync(join(installed, 'dist', 'main.js'), 'utf8')).not.toContain('sourceMappingURL')
+  })
+
+  it('has a command that prints its version', async () => {
+    expect(await command('--version')).toEqual({ code: 0, stdout: `${manifest.version}\n`, stderr: '' })
+  })
+
+  it('has a command that prints its help', async () => {
+    const { code, stdout } = await command('--help')
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^Usage: dlr-mo-connector /)
+  })
+
+  it('has a command that loads every module, and names a configuration that is missing', async () => {
+    const { code, stderr } = await command('check', '--config', 'missing.yaml')
+    expect(code).toBe(2)
+    expect(stderr).toContain('missing.yaml')
+  })
+
+  it('exports schemas and configuration under the names of its documentation', async () => {
+    const script = `
+      for (const path of ['schemas/delivery-receipt.avsc', 'schemas/inbound-message.avsc', 'schemas/dead-letter.avsc',
+        'config/connector.schema.json', 'package.json']) require('fs').readFileSync(require.resolve('dlr-mo-connector/' + path))
+      for (const path of ['', '/dist/main.js', '/provider'])
+        try { require.resolve('dlr-mo-connector' + path); console.log(path) } catch {}`
+    const { stdout } = await run(process.execPath, ['--eval', script], { cwd: join(folder, 'user') })
+    expect(stdout).toBe('')
+  })
+
+  it('has files for all of its exports', () => {
+    const targets = Object.values(manifest.exports).map((target) =>
+      typeof target === 'string' ? target : target.types,
+    )
+    const missing = targets.filter((target) => !target.includes('*') && !files.includes(target.replace('./', '')))
+    expect(missing).toEqual([])
+  })
+
+  it('exports the types of the provider port', async () => {
+    const user = join(folder, 'user')
+    writeFileSync(
+      join(user, 'provider.ts'),
+      `import type { Provider } from 'dlr-mo-connector/provider'
+       export const silent: Pick<Provider, 'name' | 'decode'> = { name: 'silent', decode: () => [] }
+       // @ts-expect-error A provider's name is text.
+       export const wrong: Pick<Provider, 'name'> = { name: 1 }\n`,
+    )
+    const compilerOptions = { noEmit: true, strict: true, module: 'nodenext', target: 'es2023', types: [] }
+    writeFileSync(join(user, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['provider.ts'] }))
+    const compiler = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc')
+    const { stdout } = await run(process.execPath, [compiler], { cwd: user }).catch(
+      (error: unknown) => error as { stdout: string },
+    )
+    expect(stdout).toBe('')
+  })
+})
