@@ -10,7 +10,7 @@ import { type EventKind, EVENT_KINDS, loadSchemas, subjectOf } from '../registry
 import { AtLeastOncePublisher } from '../kafka/at-least-once-publisher.js'
 import { ExactlyOncePublisher } from '../kafka/exactly-once-publisher.js'
 import type { Publisher } from '../kafka/publisher.js'
-import { maxRecordBytes, recordBytes } from '../kafka/record-size.js'
+import { maxRecordBytes, maxEncodedBytes } from '../kafka/send-batches.js'
 import type { KafkaSettings } from '../kafka/settings.js'
 
 /** Which topic a kind of record goes to. */
@@ -46,7 +46,7 @@ export function buildEncoder(config: Config, clock: Clock, log: Logger): { encod
     gate,
     topics: topicsOf(config),
     maxRecordBytes: maxRecordBytes(config.kafka.maxBatchBytes),
-    recordBytes,
+    recordBytes: maxEncodedBytes,
   })
   return { encoder, gate }
 }

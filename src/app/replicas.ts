@@ -6,8 +6,8 @@ import { RegistryClient } from '../registry/registry-client.js'
 import { createFinalityReader } from '../replicas/receipt-finality.js'
 import type { Journal } from '../journal/journal.js'
 import { registerAllCompressions } from '../kafka/compression.js'
-import { kafkaClient } from '../kafka/kafka-client.js'
-import { formatKafkaError, isRefusal } from '../kafka/kafka-errors.js'
+import { createKafkaClient } from '../kafka/kafka-client.js'
+import { formatKafkaError, isRefusedByBroker } from '../kafka/kafka-errors.js'
 import { ensureTopics } from '../kafka/topics.js'
 import { kafkaSettings } from './publishing.js'
 import { lookBackOf } from './reconciliation.js'
@@ -50,7 +50,7 @@ export function buildReplica(config: Config, parts: ReplicaSetup): Replica | und
     },
     {
       ...parts,
-      client: () => kafkaClient(kafkaSettings(config), clock, log),
+      client: () => createKafkaClient(kafkaSettings(config), clock, log),
       openTopic: async (admin) => {
         const topics = { sharing: sharing.topic }
         const creation = createTopics && { createTopics: { ...createTopics, partitions: PARTITIONS } }
@@ -58,7 +58,7 @@ export function buildReplica(config: Config, parts: ReplicaSetup): Replica | und
       },
       isFinal: createFinalityReader(new RegistryClient(config.registry), clock),
       lookBackOf: (name) => lookBackOf(config.sources.get(name)!, config, journal.watchList, clock.now()),
-      isRefusal,
+      isRefusal: isRefusedByBroker,
       explain: formatKafkaError,
     },
   )

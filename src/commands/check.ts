@@ -14,7 +14,7 @@ import { EVENT_KINDS } from '../registry/schemas.js'
 import { inspectWriterSchema } from '../registry/writer-schema.js'
 import { ConnectorError, hasCode, messageOf } from '../core/errors.js'
 import { createLog } from '../admin/log.js'
-import { fetchTopicPartitions } from '../kafka/topic-partitions.js'
+import { fetchTopicPartitions } from '../kafka/topics.js'
 import { kafkaSettings, subjectsOf } from '../app/publishing.js'
 
 export interface CheckOptions {

@@ -1,56 +1,57 @@
 /**
- * At least once: no transaction and no position in Kafka. An entry may be released once all in-sync replicas have its
- * records; after a failure records are published again, with the same event ids.
+ * Publishes at least once: without transactions, and without a position in Kafka. An entry may be released as soon as all
+ * in-sync replicas have its records. After a failure records are published again, with the same event ids.
  *
- * A plain producer rather than kafkajs's idempotent one. Idempotence only helps a producer that repeats sends, which
- * this one never does (see `kafka-session.ts`), and kafkajs's must repeat them.
+ * It uses a plain producer instead of kafkajs's idempotent one. Idempotence only helps a producer that repeats its sends, which
+ * this one never does (see `producer-session.ts`), and kafkajs's idempotent producer must repeat them.
  */
 import { ConnectorError } from '../core/errors.js'
-import { wrappedCompression } from './compression.js'
-import { connectionError } from './kafka-errors.js'
-import { ProducerSession, type SessionDeps } from './producer-session.js'
+import { registerWrappedCompression } from './compression.js'
+import { toConnectionError } from './kafka-errors.js'
+import { sendAndVerify } from './kafkajs-workarounds/send-and-verify.js'
+import { ProducerSession, type ProducerSessionDeps } from './producer-session.js'
 import type { OutgoingRecord, Publisher } from './publisher.js'
-import { sendAndVerify } from './kafkajs-workarounds/send-all.js'
 import { splitIntoSends } from './send-batches.js'
 
 export class AtLeastOncePublisher implements Publisher {
   readonly keepsPosition = false
-  readonly #deps: SessionDeps
+  readonly #deps: ProducerSessionDeps
   readonly #compression: number
   #session: ProducerSession | undefined
 
-  /** @throws ConnectorError CONFIG_INVALID: the compression can't be used here */
-  constructor(deps: SessionDeps) {
+  /** @throws ConnectorError CONFIG_INVALID: this runtime does not support the compression */
+  constructor(deps: ProducerSessionDeps) {
     this.#deps = deps
-    this.#compression = wrappedCompression(deps.settings.compression)
+    this.#compression = registerWrappedCompression(deps.settings.compression)
   }
 
-  /** @returns -1: the broker knows of no position, what the journal has released counts */
+  /** @returns -1, because Kafka stores no position; what the journal has released counts */
   async open(_journalId: string): Promise<number> {
-    this.#discard()
+    this.#destroySession()
     const { settings } = this.#deps
-    const session = (this.#session = new ProducerSession(this.#deps))
+    const session = new ProducerSession(this.#deps)
+    this.#session = session
     try {
-      await session.step(session.connect(), 'opening a producer')
-      session.leaveAdmin()
+      await session.runStep(session.connect(), 'opening a producer')
+      session.disconnectAdmin()
       return -1
     } catch (error) {
-      this.#discard()
-      throw connectionError(error, settings.brokers, session.formatError(error))
+      this.#destroySession()
+      throw toConnectionError(error, settings.brokers, session.formatError(error))
     }
   }
 
   async publish(records: readonly OutgoingRecord[], _position: number): Promise<void> {
     const { settings } = this.#deps
     const session = this.#session
-    if (!session) throw new ConnectorError('PUBLISH_IN_DOUBT', 'there is no producer; open one')
+    if (!session) throw new ConnectorError('PUBLISH_IN_DOUBT', 'there is no producer; call open first')
     try {
       for (const topicMessages of splitIntoSends(records, settings.maxBatchBytes, session.partitionOf)) {
-        const options = { topicMessages, compression: this.#compression, timeout: settings.requestTimeout }
-        await session.step(sendAndVerify(session.producer, options), 'a send')
+        const batch = { topicMessages, compression: this.#compression, timeout: settings.requestTimeout }
+        await session.runStep(sendAndVerify(session.producer, batch), 'a send')
       }
     } catch (error) {
-      this.#discard()
+      this.#destroySession()
       throw new ConnectorError('PUBLISH_IN_DOUBT', `Kafka did not confirm all records: ${session.formatError(error)}`, {
         cause: error,
       })
@@ -63,7 +64,7 @@ export class AtLeastOncePublisher implements Publisher {
     await session?.close()
   }
 
-  #discard(): void {
+  #destroySession(): void {
     this.#session?.destroy()
     this.#session = undefined
   }

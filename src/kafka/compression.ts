@@ -1,42 +1,45 @@
 /**
- * Compression codecs for kafkajs, which brings gzip alone. The others are packages of their own, loaded only where they
- * are asked for.
+ * Compression codecs for kafkajs, which contains only gzip. The other codecs come from packages that are loaded when they are
+ * needed.
  */
 import { createRequire } from 'node:module'
 import * as zlib from 'node:zlib'
 import kafkajs from 'kafkajs'
 import { ConnectorError } from '../core/errors.js'
-import { unwrap, WRAPPED } from './kafkajs-workarounds/record-codec.js'
+import { unwrapRecords, WRAPPED_FLAG } from './kafkajs-workarounds/record-codec.js'
 import type { Compression } from './settings.js'
 
-/** What kafkajs calls with its encoder of a batch's records, and with the compressed bytes of one. */
+/** The codec interface of kafkajs. `compress` receives the encoder that holds the records of a batch. */
 interface Codec {
   compress(encoder: { readonly buffer: Buffer }): Promise<Buffer>
   decompress(buffer: Buffer): Promise<Buffer>
 }
 
-/** Not among the names that Node.js finds in this CommonJS package. */
+// Node.js does not detect this name among the exports of the CommonJS package.
 const { CompressionTypes } = kafkajs
 const codecs = kafkajs.CompressionCodecs as Record<number, () => Codec>
 
 /**
- * The number to give kafkajs with records wrapped as in `record-codec.ts`.
- * @throws ConnectorError CONFIG_INVALID: this runtime can't do it
+ * Registers a codec for records that are wrapped by `record-codec.ts`.
+ *
+ * @returns the number to pass to kafkajs
+ * @throws ConnectorError CONFIG_INVALID: this runtime does not support the compression
  */
-export function wrappedCompression(name: Compression): number {
+export function registerWrappedCompression(name: Compression): number {
   const type = registerCompression(name)
   const codec = name === 'none' ? plain : codecs[type]!()
-  codecs[type | WRAPPED] = () => ({
-    compress: ({ buffer }) => codec.compress({ buffer: unwrap(buffer) }),
-    decompress: () => Promise.reject(new Error('only for writing')),
+  codecs[type | WRAPPED_FLAG] = () => ({
+    compress: ({ buffer }) => codec.compress({ buffer: unwrapRecords(buffer) }),
+    decompress: () => Promise.reject(new Error('this codec only compresses')),
   })
-  return type | WRAPPED
+  return type | WRAPPED_FLAG
 }
 
 /**
- * Makes the codec known to kafkajs, for consumers too.
- * @returns kafkajs's number for it
- * @throws ConnectorError CONFIG_INVALID: this runtime can't do it
+ * Registers a codec with kafkajs, for producers and consumers.
+ *
+ * @returns the number to pass to kafkajs
+ * @throws ConnectorError CONFIG_INVALID: this runtime does not support the compression
  */
 export function registerCompression(name: Compression): number {
   switch (name) {
@@ -53,13 +56,13 @@ export function registerCompression(name: Compression): number {
   }
 }
 
-/** Whatever can be done here, for reading what others have written. */
+/** Registers every codec that this runtime supports, for reading what other producers have written. */
 export function registerAllCompressions(): void {
   for (const name of ['snappy', 'lz4', 'zstd'] as const) {
     try {
       registerCompression(name)
     } catch {
-      // Met in a topic, it is a failure to read it that says so.
+      // A consumer that finds such a batch reports that it cannot read it.
     }
   }
 }
@@ -74,29 +77,32 @@ const plain: Codec = {
   decompress: (buffer) => Promise.resolve(buffer),
 }
 
-type Whole = (input: Buffer) => Promise<Buffer>
+type TransformBuffer = (input: Buffer) => Promise<Buffer>
 
-/** Java's client frames its blocks (xerial); a bare block is understood by it, by librdkafka and by us. */
+/** Java's client writes framed blocks (xerial) and reads a bare block too, as do librdkafka and kafkajs. */
 function snappy(): Codec {
-  const { compress, uncompress } = load<{ compress: Whole; uncompress: Whole }>('snappy', 'snappy')
+  const { compress, uncompress } = load<{ compress: TransformBuffer; uncompress: TransformBuffer }>('snappy', 'snappy')
   return { compress: ({ buffer }) => compress(buffer), decompress: (buffer) => uncompress(buffer) }
 }
 
-/** Kafka wants LZ4 frames, not blocks. */
+/** Kafka demands LZ4 frames, not blocks. */
 function lz4(): Codec {
-  const { compressFrame, decompressFrame } = load<{ compressFrame: Whole; decompressFrame: Whole }>('lz4', 'lz4-napi')
+  const { compressFrame, decompressFrame } = load<{ compressFrame: TransformBuffer; decompressFrame: TransformBuffer }>(
+    'lz4',
+    'lz4-napi',
+  )
   return { compress: ({ buffer }) => compressFrame(buffer), decompress: (buffer) => decompressFrame(buffer) }
 }
 
 type Callback = (error: Error | null, result: Buffer) => void
 
-/** In Node.js from 22.15 and 23.8 on. */
+/** Present in Node.js since 22.15 and 23.8. */
 interface Zlib {
   readonly zstdCompress?: (input: Buffer, done: Callback) => void
   readonly zstdDecompress?: (input: Buffer, done: Callback) => void
 }
 
-/** WebAssembly, for older ones. */
+/** The WebAssembly package for earlier versions of Node.js. */
 interface ZstdWasm {
   init(): Promise<void>
   compress(input: Uint8Array): Uint8Array
@@ -107,8 +113,8 @@ function zstd(): Codec {
   const { zstdCompress, zstdDecompress } = zlib as Zlib
   if (zstdCompress && zstdDecompress) {
     return {
-      compress: ({ buffer }) => whole(zstdCompress, buffer),
-      decompress: (buffer) => whole(zstdDecompress, buffer),
+      compress: ({ buffer }) => promisify(zstdCompress, buffer),
+      decompress: (buffer) => promisify(zstdDecompress, buffer),
     }
   }
   const wasm = load<ZstdWasm>('zstd', '@bokuweb/zstd-wasm')
@@ -119,7 +125,7 @@ function zstd(): Codec {
   }
 }
 
-const whole = (run: NonNullable<Zlib['zstdCompress']>, input: Buffer): Promise<Buffer> =>
+const promisify = (run: NonNullable<Zlib['zstdCompress']>, input: Buffer): Promise<Buffer> =>
   new Promise((resolve, reject) => run(input, (error, result) => (error ? reject(error) : resolve(result))))
 
 const load = <T>(compression: Compression, name: string): T => {
@@ -133,6 +139,6 @@ const load = <T>(compression: Compression, name: string): T => {
 const unavailable = (compression: Compression, why: string, cause?: unknown): ConnectorError =>
   new ConnectorError(
     'CONFIG_INVALID',
-    `kafka.compression: ${compression} can't be used here (${why}); none and gzip always work`,
+    `kafka.compression: ${compression} is not available (${why}); none and gzip always are`,
     { cause },
   )

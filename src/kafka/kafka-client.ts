@@ -1,57 +1,63 @@
 /**
- * One kafkajs client from the configuration: made for one producer, and thrown away with it.
+ * One kafkajs client with the settings of the configuration. It is made for one producer or consumer and destroyed with it.
  *
- * kafkajs itself can't be stopped at once: `disconnect()` waits for answers that may never come, a connection that the
- * other side closes while it is being set up never settles, and whatever is under way may connect again. So the sockets
- * are ours: `destroy` cuts them all and refuses new ones. What is left of a thrown-away producer can then send nothing,
- * its waiting calls reject at once, and its timers end.
+ * kafkajs 2.2.4 cannot be stopped at once. `disconnect()` waits for responses that may never come, a connection that the other
+ * side closes while it is being established never settles, and an operation under way may connect again. This client therefore
+ * owns the sockets: `destroy` cuts all of them and refuses new ones. A destroyed producer can then send nothing, its pending
+ * calls reject at once, and its timers end.
  */
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { Kafka, type KafkaConfig, type ISocketFactory } from 'kafkajs'
 import type { Logger } from 'pino'
 import type { Clock } from '../core/clock.js'
-import { levelFor, logInto } from './kafka-log.js'
-import { tokenProvider } from './oauth-token.js'
+import { kafkajsLogLevel, kafkajsLogCreator } from './kafkajs-workarounds/kafkajs-log.js'
+import { createTokenProvider } from './oauth-token.js'
 import type { KafkaSettings, TlsSettings } from './settings.js'
-import { deliverWholeResponses } from './kafkajs-workarounds/whole-answers.js'
+import { deliverWholeResponses } from './kafkajs-workarounds/whole-responses.js'
 
 export interface KafkaClient {
   readonly kafka: Kafka
-  /** When a byte last came from any broker, in monotonic ms; -Infinity before. */
-  readonly heardAt: () => number
-  /** Closes every connection; what is called next opens them again. Only while no call is under way. */
-  rest(): void
-  /** Cuts every connection and refuses new ones. */
+  /** Returns when a byte last arrived from any broker, in monotonic milliseconds; -Infinity if none has. */
+  readonly lastReceivedAt: () => number
+  /**
+   * Closes every connection; the next call opens them again. Call it only while no operation is under way. kafkajs runs a timer
+   * every millisecond for each connection that has ever been used, so idle connections cost CPU time.
+   */
+  disconnectIdle(): void
+  /** Cuts every connection and refuses new ones. Every pending call rejects. */
   destroy(): void
 }
 
-/** Milliseconds until a TCP or TLS connection must stand. */
-const CONNECTION_TIMEOUT = 3_000
-const KEEP_ALIVE = 10_000
+/** The time limit for establishing a TCP or TLS connection. */
+const CONNECTION_TIMEOUT_MS = 3_000
+const KEEP_ALIVE_MS = 10_000
 
 /**
- * Only for calls that may be repeated without harm (connecting, looking up a coordinator, metadata): begins small,
- * since a transaction begun right after another is told to wait a moment. Sends are never retried; see `producer`.
+ * kafkajs's retries of calls that may be repeated without harm: connecting, finding a coordinator, metadata. The first delay is
+ * short, because a transaction that begins right after another one has to wait only a moment. Sends are never repeated; see
+ * `producer-session.ts`.
  */
-const RETRY = { initialRetryTime: 5, multiplier: 2, maxRetryTime: 500, retries: 10 }
+const METADATA_RETRY = { initialRetryTime: 5, multiplier: 2, maxRetryTime: 500, retries: 10 }
 
-export function kafkaClient(
+export function createKafkaClient(
   settings: Pick<KafkaSettings, 'instance' | 'brokers' | 'tls' | 'sasl' | 'requestTimeout'>,
   clock: Clock,
   log: Logger,
 ): KafkaClient {
   const sockets = new Set<Socket>()
   let destroyed = false
-  let heardAt = -Infinity
+  let lastReceivedAt = -Infinity
   const socketFactory: ISocketFactory = ({ host, port, ssl, onConnect }) => {
-    if (destroyed) throw new Error('this client was thrown away')
+    if (destroyed) throw new Error('this client is destroyed')
     const socket = ssl
       ? connectTls({ host, port, ...(isIP(host) ? {} : { servername: host }), ...ssl }, onConnect)
       : connectTcp({ host, port, noDelay: true }, onConnect)
-    socket.on('data', () => (heardAt = clock.monotonic()))
+    socket.on('data', () => {
+      lastReceivedAt = clock.monotonic()
+    })
     deliverWholeResponses(socket)
-    socket.setKeepAlive(true, KEEP_ALIVE)
+    socket.setKeepAlive(true, KEEP_ALIVE_MS)
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
     return socket
@@ -61,22 +67,24 @@ export function kafkaClient(
     brokers: [...settings.brokers],
     ...(settings.tls && { ssl: tlsOptions(settings.tls) }),
     ...saslOptions(settings.sasl, clock),
-    connectionTimeout: Math.min(CONNECTION_TIMEOUT, settings.requestTimeout),
+    connectionTimeout: Math.min(CONNECTION_TIMEOUT_MS, settings.requestTimeout),
     requestTimeout: settings.requestTimeout,
-    retry: RETRY,
+    retry: METADATA_RETRY,
     socketFactory,
-    logLevel: levelFor(log),
-    logCreator: logInto(log),
+    logLevel: kafkajsLogLevel(log),
+    logCreator: kafkajsLogCreator(log),
   })
-  // With an error, since only that makes kafkajs reject what it still waits for, and clear its timers.
-  const cut = (reason: string): void => sockets.forEach((socket) => socket.destroy(new Error(reason)))
+  // Only a socket error makes kafkajs reject its pending calls and clear its timers.
+  const closeSockets = (reason: string): void => {
+    for (const socket of sockets) socket.destroy(new Error(reason))
+  }
   return {
     kafka,
-    heardAt: () => heardAt,
-    rest: () => cut('nothing to do'),
+    lastReceivedAt: () => lastReceivedAt,
+    disconnectIdle: () => closeSockets('the connection is idle'),
     destroy: () => {
       destroyed = true
-      cut('this client was thrown away')
+      closeSockets('this client is destroyed')
     },
   }
 }
@@ -91,7 +99,7 @@ const tlsOptions = ({ ca, cert, key, serverName }: TlsSettings): Exclude<KafkaCo
 const saslOptions = (sasl: KafkaSettings['sasl'], clock: Clock): Pick<KafkaConfig, 'sasl'> => {
   if (!sasl) return {}
   if (sasl.mechanism === 'oauthbearer') {
-    return { sasl: { mechanism: 'oauthbearer', oauthBearerProvider: tokenProvider(sasl, clock) } }
+    return { sasl: { mechanism: 'oauthbearer', oauthBearerProvider: createTokenProvider(sasl, clock) } }
   }
   return {
     sasl: { mechanism: sasl.mechanism, username: sasl.username, password: sasl.password } as NonNullable<

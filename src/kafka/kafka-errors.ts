@@ -1,6 +1,7 @@
-/** What kafkajs throws, read: it wraps errors in each other, and the one that tells something lies at the bottom. */
+/** Interprets the errors of kafkajs, which wraps them in each other: the innermost one names the cause. */
 import { ConnectorError, messageOf } from '../core/errors.js'
 
+/** The fields of kafkajs's errors that this file reads. */
 interface KafkaFailure {
   readonly name?: unknown
   readonly type?: unknown
@@ -10,32 +11,36 @@ interface KafkaFailure {
   readonly errors?: unknown
 }
 
-/** The error and what caused it, outermost first. */
+/** The longest chain of causes that is followed. */
+const MAX_CAUSES = 10
+
+/** Yields the error and its causes, the outermost first. */
 export function* causesOf(error: unknown): Generator<KafkaFailure> {
-  let at: unknown = error
-  for (let depth = 0; typeof at === 'object' && at !== null && depth < 10; depth++) {
-    const failure = at as KafkaFailure
+  let current: unknown = error
+  for (let depth = 0; typeof current === 'object' && current !== null && depth < MAX_CAUSES; depth++) {
+    const failure = current as KafkaFailure
     yield failure
     if (Array.isArray(failure.errors)) yield* causesOf(failure.errors[0])
-    at = failure.cause
+    current = failure.cause
   }
 }
 
-/** Whether the broker said this by name (`TOPIC_AUTHORIZATION_FAILED`). */
+/** Whether a broker answered with one of these protocol errors, such as `TOPIC_AUTHORIZATION_FAILED`. */
 export const hasErrorType = (error: unknown, types: ReadonlySet<string>): boolean => {
   for (const { type } of causesOf(error)) if (typeof type === 'string' && types.has(type)) return true
   return false
 }
 
-/** Whether a broker answered at all: then what it said is certain, and nothing is under way any more. */
+/** Whether a broker has answered. The outcome is then certain, and no request is under way any more. */
 export const isBrokerResponse = (error: unknown): boolean => {
   for (const { name } of causesOf(error)) if (name === 'KafkaJSProtocolError') return true
   return false
 }
 
 /**
- * A younger producer of the same transactional id took over, or the broker aborted our transaction by its time-out:
- * the same answer for both. Newer versions of the protocol say PRODUCER_FENCED (90), which kafkajs has no name for.
+ * Whether the broker has fenced this producer. It gives the same error if a younger producer with the same transactional id took
+ * over and if it aborted the transaction at its timeout. Newer protocol versions answer PRODUCER_FENCED (90), for which kafkajs
+ * has no name.
  */
 export const isFenced = (error: unknown): boolean => {
   for (const { type, message } of causesOf(error)) {
@@ -46,12 +51,12 @@ export const isFenced = (error: unknown): boolean => {
 }
 
 export const CONCURRENT_TRANSACTIONS: ReadonlySet<string> = new Set(['CONCURRENT_TRANSACTIONS'])
-export const COORDINATOR_MOVES: ReadonlySet<string> = new Set([
+export const COORDINATOR_UNAVAILABLE: ReadonlySet<string> = new Set([
   'GROUP_LOAD_IN_PROGRESS',
   'GROUP_COORDINATOR_NOT_AVAILABLE',
   'NOT_COORDINATOR_FOR_GROUP',
 ])
-export const NO_SUCH_TOPIC: ReadonlySet<string> = new Set(['UNKNOWN_TOPIC_OR_PARTITION'])
+export const UNKNOWN_TOPIC: ReadonlySet<string> = new Set(['UNKNOWN_TOPIC_OR_PARTITION'])
 
 const REFUSALS: ReadonlySet<string> = new Set([
   'SASL_AUTHENTICATION_FAILED',
@@ -68,8 +73,8 @@ const REFUSALS: ReadonlySet<string> = new Set([
 ])
 const TLS_REFUSALS = /certificate|CERT_|ERR_TLS|ERR_SSL|alert|self[- ]signed|altnames/i
 
-/** The broker is there and will not have us: credentials, rights, certificates, or a value that it does not allow. */
-export const isRefusal = (error: unknown): boolean => {
+/** Whether a broker refuses this client because of credentials, rights, certificates, or a value that it does not allow. */
+export const isRefusedByBroker = (error: unknown): boolean => {
   if (hasErrorType(error, REFUSALS)) return true
   for (const { name, code, message } of causesOf(error)) {
     if (name === 'KafkaJSSASLAuthenticationError') return true
@@ -78,36 +83,36 @@ export const isRefusal = (error: unknown): boolean => {
   return false
 }
 
-/** kafkajs keeps to itself why: also where a right is missing. */
-const NO_COORDINATOR =
-  'no coordinator can be found for our transactional id or group: it is not up yet, or this user may not see it ' +
-  '(Describe on the transactional id, Read on the group)'
+/** kafkajs does not report why it found no coordinator; a missing right is one of the causes. */
+const COORDINATOR_NOT_FOUND =
+  'no coordinator was found for the transactional id or the group: the broker is not up yet, or this user lacks the right ' +
+  'Describe on the transactional id or Read on the group'
 
-/** For people: the innermost message, which names the cause, with the broker's own name for it. */
+/** Returns the innermost message, which names the cause, with the broker's name of the error. */
 export const formatKafkaError = (error: unknown): string => {
   let last: KafkaFailure | undefined
   let type = ''
   for (const failure of causesOf(error)) {
     last = failure
-    if (failure.name === 'KafkaJSGroupCoordinatorNotFound') return NO_COORDINATOR
+    if (failure.name === 'KafkaJSGroupCoordinatorNotFound') return COORDINATOR_NOT_FOUND
     if (typeof failure.type === 'string') type = failure.type
   }
   const message = last === undefined ? messageOf(error) : String(last.message)
   return type === '' || message.includes(type) ? message : `${message} (${type})`
 }
 
-/** What stood in the way of a producer, by our own names: KAFKA_REFUSED, KAFKA_UNREACHABLE, or as it was thrown. */
-export const connectionError = (
+/** Converts a failure to open a client into KAFKA_REFUSED or KAFKA_UNREACHABLE; a ConnectorError is returned unchanged. */
+export const toConnectionError = (
   error: unknown,
   brokers: readonly string[],
   description = formatKafkaError(error),
 ): ConnectorError => {
   if (error instanceof ConnectorError) return error
-  const [code, message] = isRefusal(error)
+  const [code, message] = isRefusedByBroker(error)
     ? ([
         'KAFKA_REFUSED',
-        `Kafka refuses us: ${description}; check kafka.sasl, kafka.tls and the rights of this user`,
+        `Kafka refuses this client: ${description}; check kafka.sasl, kafka.tls and the rights of this user`,
       ] as const)
-    : (['KAFKA_UNREACHABLE', `Kafka at ${brokers.join(', ')} can't be used: ${description}`] as const)
+    : (['KAFKA_UNREACHABLE', `Kafka at ${brokers.join(', ')} cannot be used: ${description}`] as const)
   return new ConnectorError(code, message, { cause: error })
 }

@@ -1,23 +1,24 @@
-/** Tokens for SASL OAUTHBEARER by OAuth 2.0 client credentials (RFC 6749, 4.4). */
+/** Fetches tokens for SASL OAUTHBEARER with OAuth 2.0 client credentials (RFC 6749, 4.4). */
 import { request } from 'undici'
 import type { Clock } from '../core/clock.js'
 import type { SaslSettings } from './settings.js'
 
 type ClientCredentials = Extract<SaslSettings, { mechanism: 'oauthbearer' }>
 
-/** A token is fetched anew when less than this is left of its life, in ms. */
-const MARGIN = 30_000
-const TIMEOUT = 5_000
+/** A token is replaced when its remaining lifetime is shorter than this. */
+const REFRESH_MARGIN_MS = 30_000
+const TOKEN_REQUEST_TIMEOUT_MS = 5_000
 
-/** Fetches a token, and gives the same one out until it is nearly over. */
-export function tokenProvider(credentials: ClientCredentials, clock: Clock): () => Promise<{ value: string }> {
+/** Returns a function that fetches a token and returns the same one until it is about to expire. */
+export function createTokenProvider(credentials: ClientCredentials, clock: Clock): () => Promise<{ value: string }> {
   let token: { value: string } | undefined
-  let goodUntil = 0
+  let refreshAt = 0
   return async () => {
-    if (token && clock.monotonic() < goodUntil) return token
+    if (token && clock.monotonic() < refreshAt) return token
     const { value, lifetime } = await fetchToken(credentials)
-    goodUntil = clock.monotonic() + lifetime - MARGIN
-    return (token = { value })
+    refreshAt = clock.monotonic() + lifetime - REFRESH_MARGIN_MS
+    token = { value }
+    return token
   }
 }
 
@@ -28,7 +29,7 @@ async function fetchToken({
   scope,
 }: ClientCredentials): Promise<{ value: string; lifetime: number }> {
   const form = new URLSearchParams({ grant_type: 'client_credentials', ...(scope !== undefined && { scope }) })
-  const answer = await request(tokenEndpoint, {
+  const response = await request(tokenEndpoint, {
     method: 'POST',
     headers: {
       authorization: `Basic ${Buffer.from(`${encodeURIComponent(clientId)}:${encodeURIComponent(clientSecret)}`).toString('base64')}`,
@@ -36,23 +37,23 @@ async function fetchToken({
       accept: 'application/json',
     },
     body: form.toString(),
-    headersTimeout: TIMEOUT,
-    bodyTimeout: TIMEOUT,
-    signal: AbortSignal.timeout(TIMEOUT),
+    headersTimeout: TOKEN_REQUEST_TIMEOUT_MS,
+    bodyTimeout: TOKEN_REQUEST_TIMEOUT_MS,
+    signal: AbortSignal.timeout(TOKEN_REQUEST_TIMEOUT_MS),
   })
-  const text = await answer.body.text()
-  const found = parse(text)
-  if (answer.statusCode !== 200 || typeof found['access_token'] !== 'string') {
-    const reason = typeof found['error'] === 'string' ? ` (${found['error']})` : ''
+  const text = await response.body.text()
+  const fields = parseJsonObject(text)
+  if (response.statusCode !== 200 || typeof fields['access_token'] !== 'string') {
+    const reason = typeof fields['error'] === 'string' ? ` (${fields['error']})` : ''
     throw new Error(
-      `the token endpoint ${tokenEndpoint} answers ${answer.statusCode}${reason} and no access_token; check kafka.sasl`,
+      `the token endpoint ${tokenEndpoint} answered ${response.statusCode}${reason} without an access_token; check kafka.sasl`,
     )
   }
-  const seconds = Number(found['expires_in'])
-  return { value: found['access_token'], lifetime: Number.isFinite(seconds) ? seconds * 1000 : 0 }
+  const seconds = Number(fields['expires_in'])
+  return { value: fields['access_token'], lifetime: Number.isFinite(seconds) ? seconds * 1000 : 0 }
 }
 
-const parse = (text: string): Record<string, unknown> => {
+const parseJsonObject = (text: string): Record<string, unknown> => {
   try {
     return (JSON.parse(text) ?? {}) as Record<string, unknown>
   } catch {

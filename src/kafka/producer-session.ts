@@ -1,36 +1,44 @@
 /**
- * One producer from its making to its end: a client of its own, a fencing transaction, the position read behind it.
- * After any failure it is destroyed, never mended (invariant 7).
+ * One producer from its creation to its end, with its own Kafka client. After any failure it is destroyed and never repaired
+ * (invariant 7).
  */
 import type { Admin, Producer, RequestTimeoutEvent } from 'kafkajs'
 import type { Logger } from 'pino'
+import { orTimeout } from '../core/abort.js'
 import type { Clock } from '../core/clock.js'
-import { withDeadline } from './kafkajs-workarounds/deadline.js'
-import { COORDINATOR_MOVES, formatKafkaError, isBrokerResponse, isRefusal, hasErrorType } from './kafka-errors.js'
-import { kafkaClient, type KafkaClient } from './kafka-client.js'
-import { javaPartitioner } from './partitioner.js'
+import { Backoff, retry } from '../core/retry.js'
+import {
+  COORDINATOR_UNAVAILABLE,
+  formatKafkaError,
+  hasErrorType,
+  isBrokerResponse,
+  isRefusedByBroker,
+} from './kafka-errors.js'
+import { createKafkaClient, type KafkaClient } from './kafka-client.js'
+import { withDeadline } from './kafkajs-workarounds/operation-deadline.js'
+import { createJavaPartitioner } from './partitioner.js'
 import type { Partitioner } from './send-batches.js'
 import type { KafkaSettings } from './settings.js'
 import { ensureTopics } from './topics.js'
 
-export interface SessionDeps {
+export interface ProducerSessionDeps {
   readonly settings: KafkaSettings
   readonly clock: Clock
   readonly log: Logger
 }
 
 /**
- * Requests that each step may take one after the other, those for connecting to brokers that were not met before
- * included. One broker that has been met answers 14 for opening, 4, 3 for each send, and 2.
+ * The most requests that each step sends one after the other, including those that connect to brokers for the first time. With
+ * one known broker it is 14 for opening, 4 for the position, 3 for each send and 2 for the commit.
  */
-const REQUESTS = { 'opening a producer': 40, 'storing the position': 12, 'a send': 12, 'a commit': 10 }
-/** Request time-outs without a byte: kafkajs itself gives each request one, and one to connect. */
-const SILENCE = 3
+const MAX_REQUESTS_OF_STEP = { 'opening a producer': 40, 'storing the position': 12, 'a send': 12, 'a commit': 10 }
+/** A step is given up after this many request timeouts without a byte; kafkajs needs one to connect and one to send. */
+const MAX_SILENT_TIMEOUTS = 3
 
-/** Milliseconds that a clean goodbye may take before the connections are cut. */
-const GOODBYE = 1_000
-/** Between looks at a group whose coordinator is not there yet. */
-const COORDINATOR_PAUSE = 50
+/** How long a clean disconnect may take before the connections are cut. */
+const DISCONNECT_TIMEOUT_MS = 1_000
+/** The delay between requests to a group coordinator that is not available yet. */
+const COORDINATOR_RETRY_MS = 50
 
 export class ProducerSession {
   readonly #client: KafkaClient
@@ -38,70 +46,78 @@ export class ProducerSession {
   readonly #settings: KafkaSettings
   readonly admin: Admin
   readonly producer: Producer
-  /** How many each topic has. */
+  /** The number of partitions of each topic. */
   readonly #partitions = new Map<string, number>()
-  /** The last request of this step that was not answered in time. */
-  #unanswered: string | undefined
-  readonly partitionOf: Partitioner = javaPartitioner(this.#partitions)
+  /** The last request of the current step that was not answered in time. */
+  #unansweredRequest: string | undefined
+  readonly partitionOf: Partitioner = createJavaPartitioner(this.#partitions)
 
   /** @param transaction absent for a producer without transactions */
-  constructor({ settings, clock, log }: SessionDeps, transaction?: { readonly id: string; readonly timeout: number }) {
+  constructor(
+    { settings, clock, log }: ProducerSessionDeps,
+    transaction?: { readonly id: string; readonly timeoutMs: number },
+  ) {
     this.#clock = clock
     this.#settings = settings
-    this.#client = kafkaClient(settings, clock, log)
+    this.#client = createKafkaClient(settings, clock, log)
     this.admin = this.#client.kafka.admin()
     this.producer = this.#client.kafka.producer({
-      ...(transaction && { transactionalId: transaction.id, transactionTimeout: transaction.timeout }),
+      ...(transaction && { transactionalId: transaction.id, transactionTimeout: transaction.timeoutMs }),
       maxInFlightRequests: 1,
       allowAutoTopicCreation: false,
-      // Chosen before; see `sends.ts`. kafkajs looks at topics every few minutes: partitions that were added are used
-      // from the next transaction on.
+      // The partition was chosen in `send-batches.ts`. kafkajs refreshes its metadata every few minutes, so that new
+      // partitions are used from the next transaction on.
       createPartitioner:
         () =>
         ({ topic, partitionMetadata, message }) => {
-          if (this.#partitions.get(topic) !== partitionMetadata.length)
-            this.#partitions.set(topic, partitionMetadata.length)
+          this.#partitions.set(topic, partitionMetadata.length)
           return message.partition!
         },
-      // No send is ever repeated by kafkajs. It takes sequence numbers back on an error, and where a send went to
-      // several brokers it does not wait for the others before it repeats, nor does it send to a broker again that has
-      // already answered, whichever partitions it leads by then: what is repeated can be dropped as a duplicate,
-      // doubled under new numbers, or left out.
+      // kafkajs repeats no send. It takes sequence numbers back on an error. If a send went to several brokers, it does not
+      // wait for the others before it repeats, and it does not send again to a broker that has answered, whichever
+      // partitions that broker leads by then. A repeated send could be dropped as a duplicate, be doubled under new
+      // numbers, or leave records out.
       retry: { retries: 0 },
     })
-    const note = ({ payload }: RequestTimeoutEvent): void => void (this.#unanswered = payload.apiName)
-    this.admin.on(this.admin.events.REQUEST_TIMEOUT, note)
-    this.producer.on(this.producer.events.REQUEST_TIMEOUT, note)
+    const onTimeout = ({ payload }: RequestTimeoutEvent): void => {
+      this.#unansweredRequest = payload.apiName
+    }
+    this.admin.on(this.admin.events.REQUEST_TIMEOUT, onTimeout)
+    this.producer.on(this.producer.events.REQUEST_TIMEOUT, onTimeout)
   }
 
-  /** Milliseconds for what a broker has to finish before it can go on, asked again and again. */
-  get patience(): number {
-    return SILENCE * this.#settings.requestTimeout
+  /** Milliseconds without a byte from Kafka after which a step is given up. */
+  get maxSilenceMs(): number {
+    return MAX_SILENT_TIMEOUTS * this.#settings.requestTimeout
   }
 
   /**
-   * One step of what a producer does, given up only when nothing is heard any more, or when it takes as long as all its
-   * requests together may.
+   * Settles like `operation`. It is given up only if no broker sends anything any more, or if it takes longer than all its
+   * requests together may take.
    */
-  step<T>(operation: Promise<T>, what: keyof typeof REQUESTS): Promise<T> {
-    this.#unanswered = undefined
-    const { requestTimeout } = this.#settings
-    const { heardAt } = this.#client
-    const patience = { silence: this.patience, longest: REQUESTS[what] * requestTimeout, heardAt }
-    return withDeadline(operation, patience, what, this.#clock)
+  runStep<T>(operation: Promise<T>, step: keyof typeof MAX_REQUESTS_OF_STEP): Promise<T> {
+    this.#unansweredRequest = undefined
+    const deadline = {
+      maxSilenceMs: this.maxSilenceMs,
+      maxTotalMs: MAX_REQUESTS_OF_STEP[step] * this.#settings.requestTimeout,
+      lastReceivedAt: this.#client.lastReceivedAt,
+    }
+    return withDeadline(operation, deadline, step, this.#clock)
   }
 
-  /** For people: what went wrong here. */
+  /** Returns a sentence on what went wrong in this session. */
   formatError(error: unknown): string {
-    // kafkajs hides a time-out: behind a coordinator that it could not find, a broker that is not connected.
-    if (this.#unanswered === undefined || isBrokerResponse(error) || isRefusal(error)) return formatKafkaError(error)
+    // kafkajs hides a timeout behind later errors, such as a coordinator that it could not find.
+    if (this.#unansweredRequest === undefined || isBrokerResponse(error) || isRefusedByBroker(error)) {
+      return formatKafkaError(error)
+    }
     return (
-      `no answer to ${this.#unanswered} within ${this.#settings.requestTimeout} ms (kafka.requestTimeout); ` +
-      'where brokers are only slow, raise that'
+      `no response to ${this.#unansweredRequest} within ${this.#settings.requestTimeout} ms; ` +
+      'if the brokers are only slow, raise kafka.requestTimeout'
     )
   }
 
-  /** Connects and looks at the topics. Fences nobody. */
+  /** Connects and reads the metadata of the topics. It fences no other producer. */
   async connect(): Promise<void> {
     await this.admin.connect()
     const partitions = await ensureTopics(this.admin, this.#settings, this.#clock)
@@ -109,46 +125,49 @@ export class ProducerSession {
     await this.producer.connect()
   }
 
-  /** The offset that a group has stored for partition 0 of a topic; -1 for none. */
-  async storedOffset(groupId: string, topic: string): Promise<number> {
-    const giveUpAt = this.#clock.monotonic() + this.patience
-    for (;;) {
-      try {
-        const answer = await this.admin.fetchOffsets({ groupId, topics: [topic] })
-        const stored = answer.find((each) => each.topic === topic)?.partitions.find(({ partition }) => partition === 0)
-        return stored === undefined ? -1 : Number(stored.offset)
-      } catch (error) {
-        // kafkajs looks the group's coordinator up, but does not wait until it has moved or has read its partition.
-        if (!hasErrorType(error, COORDINATOR_MOVES) || this.#clock.monotonic() > giveUpAt) throw error
-        await this.#clock.sleep(COORDINATOR_PAUSE)
-      }
+  /**
+   * Returns the offset that a group has stored for partition 0 of a topic; -1 if there is none. kafkajs finds the group's
+   * coordinator, but does not wait until the coordinator has moved or has loaded its partition, so the request is repeated.
+   */
+  fetchStoredOffset(groupId: string, topic: string): Promise<number> {
+    const clock = this.#clock
+    const giveUpAt = clock.monotonic() + this.maxSilenceMs
+    const fetchOffset = async (): Promise<number> => {
+      const topics = await this.admin.fetchOffsets({ groupId, topics: [topic] })
+      const partitions = topics.find((each) => each.topic === topic)?.partitions
+      const stored = partitions?.find(({ partition }) => partition === 0)
+      return stored === undefined ? -1 : Number(stored.offset)
     }
+    return retry(fetchOffset, {
+      clock,
+      backoff: new Backoff({ firstMs: COORDINATOR_RETRY_MS, longestMs: COORDINATOR_RETRY_MS }),
+      shouldRetry: (error) => hasErrorType(error, COORDINATOR_UNAVAILABLE) && clock.monotonic() <= giveUpAt,
+    })
   }
 
-  /** The administrative connection is needed for opening only. */
-  leaveAdmin(): void {
+  /** Closes the administrative connection, which only opening needs. */
+  disconnectAdmin(): void {
     this.admin.disconnect().catch(() => undefined)
   }
 
-  /**
-   * Lets go of the connections while there is nothing to publish, and nothing else: the producer stays the one that it
-   * is. kafkajs runs a timer every millisecond for each connection that has ever been used.
-   */
-  rest(): void {
-    this.#client.rest()
+  /** Closes the connections while there is nothing to publish. The producer keeps its identity and reconnects by itself. */
+  disconnectIdle(): void {
+    this.#client.disconnectIdle()
   }
 
-  /** Ends at once: nothing of this producer is sent any more. */
+  /** Ends at once: this producer sends nothing any more. */
   destroy(): void {
     this.#client.destroy()
   }
 
-  /** Ends politely, for a moment. */
+  /** Disconnects cleanly within a short time, then cuts the connections. */
   async close(): Promise<void> {
-    const goodbye = Promise.all([this.producer.disconnect(), this.admin.disconnect()]).catch(() => undefined)
-    const patience = new AbortController()
-    await Promise.race([goodbye, this.#clock.sleep(GOODBYE, patience.signal)])
-    patience.abort()
+    const disconnected = Promise.all([this.producer.disconnect(), this.admin.disconnect()])
+    await orTimeout(
+      disconnected.catch(() => undefined),
+      DISCONNECT_TIMEOUT_MS,
+      this.#clock,
+    )
     this.destroy()
   }
 }

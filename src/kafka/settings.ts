@@ -1,17 +1,17 @@
-/** What publishing needs of the configuration; durations in milliseconds, sizes in bytes. */
+/** The settings of the Kafka client. Durations are in milliseconds, sizes in bytes. */
 export interface KafkaSettings {
-  /** Name of this instance: stable across restarts, unique on the cluster. */
+  /** The name of this process: stable across restarts, unique on the cluster. */
   readonly instance: string
-  /** host:port each; the others are found through them. */
+  /** Bootstrap brokers as host:port. */
   readonly brokers: readonly string[]
-  /** PEM texts. Present where TLS is on. */
+  /** Present if TLS is on. The values are PEM texts. */
   readonly tls?: TlsSettings | undefined
   readonly sasl?: SaslSettings | undefined
   readonly topics: Topics
-  /** Left out: the topics must exist. */
+  /** If absent, the topics must exist. */
   readonly createTopics?: { readonly partitions: number; readonly replicationFactor: number } | undefined
   readonly compression: Compression
-  /** Per partition and send, headers and overhead counted. */
+  /** The limit of a record batch, per partition and send, with all headers and framing. */
   readonly maxBatchBytes: number
   readonly requestTimeout: number
 }
@@ -26,7 +26,7 @@ export interface TlsSettings {
   readonly ca?: string
   readonly cert?: string
   readonly key?: string
-  /** Name to ask for and to check the certificate against. */
+  /** The host name for SNI and for the verification of the certificate. */
   readonly serverName?: string
 }
 
@@ -47,7 +47,7 @@ export type SaslSettings =
 export type Compression = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
 
 /**
- * How long the broker keeps an unfinished transaction before it aborts it, in ms. Must stay below the broker's
- * `transaction.max.timeout.ms` (15 minutes by default).
+ * The transactional producer's `transaction.timeout.ms`: how long the broker keeps an unfinished transaction before it
+ * aborts it. It must stay below the broker's `transaction.max.timeout.ms` (15 minutes by default).
  */
-export const TRANSACTION_TIMEOUT = 60_000
+export const TRANSACTION_TIMEOUT_MS = 60_000

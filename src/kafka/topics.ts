@@ -1,14 +1,21 @@
-/** The topics as they are found, or made, before anything is published. */
+/** Finds the topics, and creates missing ones if the configuration allows that, before anything is published. */
 import type { Admin } from 'kafkajs'
+import type { Logger } from 'pino'
 import type { Clock } from '../core/clock.js'
 import { ConnectorError } from '../core/errors.js'
-import { NO_SUCH_TOPIC, hasErrorType } from './kafka-errors.js'
+import { createKafkaClient } from './kafka-client.js'
+import { UNKNOWN_TOPIC, hasErrorType, toConnectionError } from './kafka-errors.js'
+import { withDeadline } from './kafkajs-workarounds/operation-deadline.js'
 import type { KafkaSettings } from './settings.js'
 
-/** What a broker says about a topic of which it has not heard everything yet. */
-const NOT_YET: ReadonlySet<string> = new Set([...NO_SUCH_TOPIC, 'LEADER_NOT_AVAILABLE', 'NOT_LEADER_FOR_PARTITION'])
-/** Milliseconds between looks at topics that were just made, and for how long. */
-const LOOK = { every: 50, longest: 5_000 }
+/** The errors of a broker that does not have all metadata of a new topic yet. */
+const NOT_YET_PROPAGATED: ReadonlySet<string> = new Set([
+  ...UNKNOWN_TOPIC,
+  'LEADER_NOT_AVAILABLE',
+  'NOT_LEADER_FOR_PARTITION',
+])
+/** How often, and for how long, the leaders of new topics are awaited, in milliseconds. */
+const PROPAGATION = { intervalMs: 50, timeoutMs: 5_000 }
 
 /** TOPIC_MISSING: topics that do not exist on the cluster, or that this user has no right to see. */
 export class MissingTopicsError extends ConnectorError {
@@ -17,15 +24,16 @@ export class MissingTopicsError extends ConnectorError {
   constructor(topics: readonly string[]) {
     super(
       'TOPIC_MISSING',
-      `no topic ${topics.join(', ')} on the cluster (or no right to see it); create it, or let kafka.createTopics do so`,
+      `topic ${topics.join(', ')} does not exist, or this user has no right to see it; create it, or set kafka.createTopics`,
     )
     this.topics = topics
   }
 }
 
 /**
- * How many partitions each topic has.
- * @throws ConnectorError TOPIC_MISSING names all that are missing; kafkajs errors as they come
+ * Returns the number of partitions of each topic, after creating missing topics if `createTopics` is set.
+ *
+ * @throws the error TOPIC_MISSING, which lists all missing topics; errors of kafkajs unchanged
  */
 export async function ensureTopics(
   admin: Admin,
@@ -48,34 +56,65 @@ export async function ensureTopics(
   throw new MissingTopicsError(missing)
 }
 
-/** Made, and heard of by the brokers that lead its partitions: to send before is to be refused. */
+/**
+ * Connects and returns the number of partitions of each topic, for `check`. It creates no topic and fences no producer.
+ *
+ * @throws ConnectorError KAFKA_UNREACHABLE, KAFKA_REFUSED, TOPIC_MISSING
+ */
+export async function fetchTopicPartitions(
+  settings: Omit<KafkaSettings, 'topics'> & { readonly topics: object },
+  clock: Clock,
+  log: Logger,
+): Promise<Map<string, number>> {
+  const client = createKafkaClient(settings, clock, log)
+  const admin = client.kafka.admin()
+  try {
+    await admin.connect()
+    return await withDeadline(
+      ensureTopics(admin, { topics: settings.topics }, clock),
+      {
+        maxSilenceMs: settings.requestTimeout * 3,
+        maxTotalMs: settings.requestTimeout * 20,
+        lastReceivedAt: client.lastReceivedAt,
+      },
+      'reading the metadata of the topics',
+      clock,
+    )
+  } catch (error) {
+    throw toConnectionError(error, settings.brokers)
+  } finally {
+    client.destroy()
+  }
+}
+
+/** Creates topics and waits until the leaders of their partitions know them, because a send before that is refused. */
 async function create(
   admin: Admin,
   names: readonly string[],
   { partitions: numPartitions, replicationFactor }: NonNullable<KafkaSettings['createTopics']>,
   clock: Clock,
 ): Promise<void> {
-  // Not waited for by kafkajs, which gives up on a broker that has not heard of a topic at all.
+  // kafkajs must not wait for leaders, because it gives up on a broker that does not know the topic yet.
   const topics = names.map((topic) => ({ topic, numPartitions, replicationFactor }))
   await admin.createTopics({ topics, waitForLeaders: false })
-  const giveUpAt = clock.monotonic() + LOOK.longest
+  const giveUpAt = clock.monotonic() + PROPAGATION.timeoutMs
   for (const name of names) {
-    while (!(await isLed(admin, name)) && clock.monotonic() < giveUpAt) await clock.sleep(LOOK.every)
+    while (!(await haveLeaders(admin, name)) && clock.monotonic() < giveUpAt) await clock.sleep(PROPAGATION.intervalMs)
   }
 }
 
-/** Whether the leader of every partition knows that it is. */
-async function isLed(admin: Admin, topic: string): Promise<boolean> {
+/** Whether every partition has a leader that answers for it. */
+async function haveLeaders(admin: Admin, topic: string): Promise<boolean> {
   try {
     await admin.fetchTopicOffsets(topic)
     return true
   } catch (error) {
-    if (hasErrorType(error, NOT_YET)) return false
+    if (hasErrorType(error, NOT_YET_PROPAGATED)) return false
     throw error
   }
 }
 
-/** One topic at a time: asked for several, kafkajs fails as a whole for the first that is missing. */
+/** Asks for one topic at a time, because kafkajs rejects a request for several if one of them is missing. */
 async function countPartitions(admin: Admin, names: readonly string[]): Promise<Map<string, number>> {
   const found = new Map<string, number>()
   for (const name of names) {
@@ -84,7 +123,7 @@ async function countPartitions(admin: Admin, names: readonly string[]): Promise<
       const count = topics.find((topic) => topic.name === name)?.partitions.length ?? 0
       if (count > 0) found.set(name, count)
     } catch (error) {
-      if (!hasErrorType(error, NO_SUCH_TOPIC)) throw error
+      if (!hasErrorType(error, UNKNOWN_TOPIC)) throw error
     }
   }
   return found

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { maxRecordBytes, recordBytes } from '../../src/kafka/record-size.js'
+import { maxRecordBytes, maxEncodedBytes } from '../../src/kafka/send-batches.js'
 import type { Event } from '../../src/core/event.js'
 import type { AvroEncoder } from '../../src/encode/avro-encoder.js'
 import type { Origin } from '../../src/encode/encoder.js'
@@ -126,7 +126,7 @@ describe('AvroEncoder with an event that is too large for the broker', () => {
 
   it('encodes the event itself up to the exact limit', async () => {
     const encoder = await createEncoder()
-    const overhead = recordBytes((await encodeWith(encoder, message({ text: '', raw: {} }), origin))[0]!)
+    const overhead = maxEncodedBytes((await encodeWith(encoder, message({ text: '', raw: {} }), origin))[0]!)
     const largest = maxRecordBytes(MAX_BATCH) - overhead - 2 // the length prefix of the text takes three bytes then, not one
     expect((await encodeWith(encoder, message({ text: 'x'.repeat(largest), raw: {} }), origin))[0]).toMatchObject({
       topic: TOPICS.mo,
@@ -178,7 +178,7 @@ describe('AvroEncoder with a long dead letter', () => {
           const encoder = await createEncoder(maxBatch)
           const body = Buffer.alloc(size, 'abcdefg')
           const records = await encodeWith(encoder, deadLetter({ body, request: { method: 'GET', query } }), origin)
-          for (const record of records) expect(recordBytes(record)).toBeLessThanOrEqual(maxRecordBytes(maxBatch))
+          for (const record of records) expect(maxEncodedBytes(record)).toBeLessThanOrEqual(maxRecordBytes(maxBatch))
           expect(joined(records).equals(body)).toBe(true)
         },
       ),

@@ -2,7 +2,7 @@ import avro from 'avsc'
 import { AvroEncoder } from '../../src/encode/avro-encoder.js'
 import type { WriterSchemas } from '../../src/registry/schema-gate.js'
 import { type EventKind, EVENT_KINDS, loadSchemas } from '../../src/registry/schemas.js'
-import { maxRecordBytes, recordBytes } from '../../src/kafka/record-size.js'
+import { maxRecordBytes, maxEncodedBytes } from '../../src/kafka/send-batches.js'
 import type { OutgoingRecord } from '../../src/kafka/publisher.js'
 
 export const TOPICS: Readonly<Record<EventKind, string>> = {
@@ -27,7 +27,7 @@ export async function createEncoder(maxBatchBytes = MAX_BATCH): Promise<AvroEnco
     gate: { ready: () => Promise.resolve(), writerSchemas: writers },
     topics: TOPICS,
     maxRecordBytes: maxRecordBytes(maxBatchBytes),
-    recordBytes,
+    recordBytes: maxEncodedBytes,
   })
   await encoder.ready()
   return encoder

@@ -1,4 +1,4 @@
-/** What is lost on the way to and from the broker, and what exactly once makes of it. */
+/** Requests and responses that are lost between publisher and broker, and how exactly once survives that. */
 import { randomUUID } from 'node:crypto'
 import pino from 'pino'
 import { afterEach, beforeEach, describe, expect, inject, it, onTestFinished } from 'vitest'
@@ -14,7 +14,7 @@ import { API, type Handling, KafkaProxy } from '../../dev/fault-injection/kafka-
 const JOURNAL = 'a-journal'
 const log = pino({ level: 'silent' })
 
-describe('exactly once, when answers are lost', () => {
+describe('The exactly-once publisher, when responses are lost', () => {
   let proxy: KafkaProxy
   let settings: KafkaSettings
   let publisher: ExactlyOncePublisher
@@ -23,7 +23,7 @@ describe('exactly once, when answers are lost', () => {
     proxy = await KafkaProxy.startInFrontOf(inject('brokers')[0]!)
     const name = randomUUID()
     settings = publisherSettings([proxy.address], name, { requestTimeout: 1_000 })
-    // Topics are made without the proxy: tests count what goes through it.
+    // The topics are created without the proxy, because the tests count what passes through it.
     const maker = new ExactlyOncePublisher({
       settings: publisherSettings(inject('brokers'), name, { requestTimeout: 10_000 }),
       clock: systemClock,
@@ -49,7 +49,7 @@ describe('exactly once, when answers are lost', () => {
   const committed = async (): Promise<number[]> =>
     (await readCommitted(inject('brokers'), settings.topics.dlr)).map(({ value }) => Number(value.toString()))
 
-  /** As the pipeline does: after any doubt the broker's position tells where to go on. */
+  /** Publishes as the pipeline does: after any doubt the broker's position tells where to continue. */
   const publishAll = async (count: number, size: number): Promise<{ doubts: number }> => {
     let doubts = 0
     let next: number | undefined
@@ -68,7 +68,7 @@ describe('exactly once, when answers are lost', () => {
     return { doubts }
   }
 
-  it('finds a commit whose answer was lost, and does not repeat it', async () => {
+  it('finds a commit whose response was lost, and does not repeat it', async () => {
     await publisher.open(JOURNAL)
     const lost = proxy.handleNext(API.endTxn, 'lose-answer')
     await expect(publisher.publish(batch(0, 10), 9)).rejects.toMatchObject({ code: 'PUBLISH_IN_DOUBT' })
@@ -77,7 +77,7 @@ describe('exactly once, when answers are lost', () => {
     expect((await committed()).sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
   })
 
-  it('finds a commit that never reached the broker undone, and repeats it', async () => {
+  it('repeats a commit that never reached the broker', async () => {
     await publisher.open(JOURNAL)
     await publisher.publish(batch(0, 5), 4)
     const lost = proxy.handleNext(API.endTxn, 'lose-request')
@@ -104,7 +104,7 @@ describe('exactly once, when answers are lost', () => {
     },
   )
 
-  it('gets on where each answer comes late, but in time, however many an operation takes', async () => {
+  it('succeeds when every response is late but within the request timeout, however many an operation needs', async () => {
     const slow = new ExactlyOncePublisher({ settings: { ...settings, requestTimeout: 800 }, clock: systemClock, log })
     onTestFinished(() => slow.close())
     publisher = slow
@@ -115,7 +115,7 @@ describe('exactly once, when answers are lost', () => {
     expect(await committed()).toEqual([0])
   }, 60_000)
 
-  it('says which request is too slow, and what to do, where none is answered in time', async () => {
+  it('names the request that was not answered in time, and the setting to raise', async () => {
     await publisher.open(JOURNAL)
     for (const [key, name] of [
       [API.findCoordinator, 'GroupCoordinator'],
@@ -124,16 +124,16 @@ describe('exactly once, when answers are lost', () => {
       await publisher.open(JOURNAL)
       const happened = proxy.handleNext(key, 'lose-answer')
       await expect(publisher.publish(batch(0, 1), 0)).rejects.toThrow(
-        new RegExp(`no answer to ${name} within 1000 ms \\(kafka.requestTimeout\\); .*raise that`),
+        new RegExp(`no response to ${name} within 1000 ms; .*raise kafka\\.requestTimeout`),
       )
       await happened
     }
     proxy.setRule(() => 'lose-answer')
-    await expect(publisher.open(JOURNAL)).rejects.toThrow(/no answer to \w+ within 1000 ms/)
+    await expect(publisher.open(JOURNAL)).rejects.toThrow(/no response to \w+ within 1000 ms/)
     proxy.setRule(() => 'pass')
   })
 
-  it('does not let a commit that arrives late count once a new producer stands', async () => {
+  it('does not let a late commit take effect after a new producer was opened', async () => {
     await publisher.open(JOURNAL)
     proxy.setRule((key) => (key === API.endTxn ? 'hold' : 'pass'))
     await expect(publisher.publish(batch(0, 4), 3)).rejects.toMatchObject({ code: 'PUBLISH_IN_DOUBT' })
@@ -145,7 +145,7 @@ describe('exactly once, when answers are lost', () => {
     expect(await publisher.open(JOURNAL)).toBe(3)
   })
 
-  it('loses and doubles nothing while 2 % of all answers are lost and 1 % of connections cut', async () => {
+  it('loses and doubles nothing while 2 % of all responses are lost and 1 % of the connections are cut', async () => {
     const seed = Date.now() % 100_000
     onTestFinished(({ task }) => void (task.result?.state === 'fail' && console.error(`seed ${seed}`)))
     const chance = random(seed)
@@ -166,8 +166,8 @@ describe('exactly once, when answers are lost', () => {
     }
   }, 120_000)
 
-  it('lets go of its connections while there is nothing to publish, and stays the same producer', async () => {
-    publisher = new ExactlyOncePublisher({ settings, clock: systemClock, log, restAfter: 50 })
+  it('closes its connections while there is nothing to publish, and stays the same producer', async () => {
+    publisher = new ExactlyOncePublisher({ settings, clock: systemClock, log, disconnectIdleAfterMs: 50 })
     await publisher.open(JOURNAL)
     await publisher.publish(batch(0, 3), 2)
     await expect.poll(() => proxy.sockets).toBe(0)
@@ -176,7 +176,7 @@ describe('exactly once, when answers are lost', () => {
     expect((await committed()).sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5])
   })
 
-  it('goes on with a topic that was made again with fewer partitions', async () => {
+  it('continues with a topic that was recreated with fewer partitions', async () => {
     await publisher.open(JOURNAL)
     await publisher.publish(batch(0, 7), 6)
     await withAdmin(inject('brokers'), (admin) => admin.deleteTopics({ topics: [settings.topics.dlr] }))
@@ -195,7 +195,7 @@ describe('exactly once, when answers are lost', () => {
   })
 })
 
-/** Park and Miller's: small, and the same for the same seed. */
+/** The generator of Park and Miller, which returns the same numbers for the same seed. */
 const random = (seed: number): (() => number) => {
   let state = (seed % 2_147_483_646) + 1
   return () => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647

@@ -1,4 +1,4 @@
-/** Who may publish: the youngest producer of an instance, and how the older one learns of it. */
+/** Only the youngest producer of an instance may publish, and the older one finds out. */
 import { randomUUID } from 'node:crypto'
 import pino from 'pino'
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest'
@@ -12,7 +12,7 @@ import { API, KafkaProxy } from '../../dev/fault-injection/kafka-proxy.js'
 
 const JOURNAL = 'a-journal'
 
-/** Real time that can be moved on. */
+/** Real time that a test can move forward. */
 class Shifted implements Clock {
   by = 0
   now = (): number => systemClock.now() + this.by
@@ -20,7 +20,7 @@ class Shifted implements Clock {
   sleep = (ms: number, signal?: AbortSignal): Promise<void> => systemClock.sleep(ms, signal)
 }
 
-describe('two producers of one instance', () => {
+describe('Two producers of one instance', () => {
   let proxy: KafkaProxy
   let settings: KafkaSettings
   let made: ExactlyOncePublisher[]
@@ -49,7 +49,7 @@ describe('two producers of one instance', () => {
   const committed = async (): Promise<string[]> =>
     (await readCommitted(inject('brokers'), settings.topics.dlr)).map(({ value }) => value.toString())
 
-  it('leaves publishing to the younger, and tells the older', async () => {
+  it('let only the younger one publish, and report the takeover to the older one', async () => {
     const [older, younger] = [publisher(), publisher()]
     await older.open(JOURNAL)
     await older.publish([record('older')], 1)
@@ -59,7 +59,7 @@ describe('two producers of one instance', () => {
     expect(await committed()).toEqual(['older', 'younger'])
   })
 
-  it('reads the position only when the older can commit no more', async () => {
+  it('read the position only after the older one can no longer commit', async () => {
     const [older, younger] = [publisher({ settings: { ...settings, brokers: inject('brokers') } }), publisher()]
     await older.open(JOURNAL)
     proxy.setRule((key) => (key === API.initProducerId ? 'hold' : 'pass'))
@@ -71,7 +71,7 @@ describe('two producers of one instance', () => {
     expect(await opening).toBe(1)
   })
 
-  it('undoes what the older had begun, before the younger reads the position', async () => {
+  it('abort the open transaction of the older one before the younger one reads the position', async () => {
     const [older, younger] = [publisher(), publisher({ settings: { ...settings, brokers: inject('brokers') } })]
     await older.open(JOURNAL)
     proxy.setRule((key) => (key === API.endTxn ? 'hold' : 'pass'))
@@ -86,7 +86,7 @@ describe('two producers of one instance', () => {
     expect(await committed()).toEqual(['younger'])
   })
 
-  it('calls it doubt, not a replacement, when the broker may have aborted the transaction by its time-out', async () => {
+  it('report doubt instead of a takeover when the broker may have aborted the transaction at its timeout', async () => {
     const clock = new Shifted()
     const [older, younger] = [
       publisher({ clock }),
@@ -104,14 +104,14 @@ describe('two producers of one instance', () => {
     await expect(late).rejects.toMatchObject({ code: 'PUBLISH_IN_DOUBT' })
   })
 
-  it('goes on after the broker has aborted a transaction by its time-out', async () => {
-    const slow = publisher({ settings: { ...settings, requestTimeout: 30_000 }, transactionTimeout: 1_000 })
+  it('continue after the broker has aborted a transaction at its timeout', async () => {
+    const slow = publisher({ settings: { ...settings, requestTimeout: 30_000 }, transactionTimeoutMs: 1_000 })
     await slow.open(JOURNAL)
     proxy.setRule((key) => (key === API.endTxn ? 'hold' : 'pass'))
     const publishing = slow.publish([record('once')], 1)
     publishing.catch(() => undefined)
     await expect.poll(() => proxy.counts.hold).toBe(1)
-    // The broker looks for such transactions every ten seconds; when it has aborted this one, readers get past it.
+    // The broker looks for expired transactions every ten seconds. Readers get past this one once it is aborted.
     expect(await committed()).toEqual([])
     proxy.setRule(() => 'pass')
     proxy.releaseHeld()
@@ -121,7 +121,7 @@ describe('two producers of one instance', () => {
     expect(await committed()).toEqual(['once'])
   })
 
-  it('is not taken for another process when its own request arrives late', async () => {
+  it('do not take their own late request for another process', async () => {
     const only = publisher()
     await only.open(JOURNAL)
     await only.publish([record('1')], 1)
@@ -130,7 +130,7 @@ describe('two producers of one instance', () => {
     proxy.setRule(() => 'pass')
     await only.open(JOURNAL)
     proxy.releaseHeld()
-    // The broker handles what comes on two connections in any order; at some point the late request fences us.
+    // The broker handles requests of two connections in any order, so the late request may fence the new producer.
     let position = 1
     await expect
       .poll(

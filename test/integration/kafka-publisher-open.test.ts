@@ -1,4 +1,4 @@
-/** What stands in the way of publishing, and what it is called. */
+/** What can prevent publishing, and the errors that report it. */
 import { randomUUID } from 'node:crypto'
 import { createServer, type AddressInfo } from 'node:net'
 import pino from 'pino'
@@ -6,7 +6,7 @@ import { describe, expect, inject, it, onTestFinished } from 'vitest'
 import { systemClock } from '../../src/core/clock.js'
 import { AtLeastOncePublisher } from '../../src/kafka/at-least-once-publisher.js'
 import { ExactlyOncePublisher } from '../../src/kafka/exactly-once-publisher.js'
-import { fetchTopicPartitions } from '../../src/kafka/topic-partitions.js'
+import { fetchTopicPartitions } from '../../src/kafka/topics.js'
 import type { Publisher } from '../../src/kafka/publisher.js'
 import type { KafkaSettings } from '../../src/kafka/settings.js'
 import { createTopic, partitionsOf } from '../../dev/kafka/topics.js'
@@ -18,7 +18,7 @@ const kinds: readonly [string, (settings: KafkaSettings) => Publisher][] = [
   ['at least once', (settings) => new AtLeastOncePublisher({ settings, clock: systemClock, log })],
 ]
 
-describe.each(kinds)('opening, %s', (_name, make) => {
+describe.each(kinds)('Opening a publisher, %s,', (_name, make) => {
   const publisher = (settings: KafkaSettings): Publisher => {
     const made = make(settings)
     onTestFinished(() => made.close())
@@ -31,10 +31,10 @@ describe.each(kinds)('opening, %s', (_name, make) => {
     await createTopic(inject('brokers'), settings.topics.mo, 1)
     const refused = publisher(settings).open('a-journal')
     await expect(refused).rejects.toMatchObject({ code: 'TOPIC_MISSING' })
-    await expect(refused).rejects.toThrow(`no topic ${name}.dlr, ${name}.dead-letter on the cluster`)
+    await expect(refused).rejects.toThrow(`topic ${name}.dlr, ${name}.dead-letter does not exist`)
   })
 
-  it('makes missing topics with the partitions asked for', async () => {
+  it('creates missing topics with the configured partitions', async () => {
     const settings = publisherSettings(inject('brokers'), randomUUID(), {
       createTopics: { partitions: 4, replicationFactor: 1 },
     })
@@ -44,19 +44,19 @@ describe.each(kinds)('opening, %s', (_name, make) => {
     }
   })
 
-  it('says when a topic can not be made as asked', async () => {
+  it('reports a topic that cannot be created as configured', async () => {
     const settings = publisherSettings(inject('brokers'), randomUUID(), {
       createTopics: { partitions: 1, replicationFactor: 9 },
     })
     await expect(publisher(settings).open('a-journal')).rejects.toMatchObject({ code: 'KAFKA_REFUSED' })
   })
 
-  it('says when nobody listens', async () => {
+  it('reports brokers that refuse connections', async () => {
     const settings = publisherSettings([await unusedAddress()], randomUUID())
     await expect(publisher(settings).open('a-journal')).rejects.toMatchObject({ code: 'KAFKA_UNREACHABLE' })
   })
 
-  it('does not wait for ever for a broker that never answers', async () => {
+  it('gives up on a broker that never answers', async () => {
     const deaf = createServer()
     await new Promise<void>((resolve) => deaf.listen(0, '127.0.0.1', resolve))
     onTestFinished(() => void deaf.close())
@@ -66,7 +66,7 @@ describe.each(kinds)('opening, %s', (_name, make) => {
     await expect(publisher(settings).open('a-journal')).rejects.toMatchObject({ code: 'KAFKA_UNREACHABLE' })
   })
 
-  it('is looked at without making or fencing anything', async () => {
+  it('can be checked without creating a topic or fencing a producer', async () => {
     const settings = publisherSettings(inject('brokers'), randomUUID())
     await expect(fetchTopicPartitions(settings, systemClock, log)).rejects.toMatchObject({ code: 'TOPIC_MISSING' })
     const open = publisher(settings)

@@ -4,13 +4,13 @@ import { inject } from 'vitest'
 import { systemClock } from '../../src/core/clock.js'
 import { AtLeastOncePublisher } from '../../src/kafka/at-least-once-publisher.js'
 import { ExactlyOncePublisher } from '../../src/kafka/exactly-once-publisher.js'
-import type { SessionDeps } from '../../src/kafka/producer-session.js'
+import type { ProducerSessionDeps } from '../../src/kafka/producer-session.js'
 import { publisherContract, type PublisherHarness } from '../kafka/publisher-contract.js'
 import { publisherSettings } from '../support/publisher-settings.js'
 import { readCommitted } from '../../dev/kafka/topics.js'
 import type { Publisher } from '../../src/kafka/publisher.js'
 
-const harness = (make: (deps: SessionDeps) => Publisher) => async (): Promise<PublisherHarness> => {
+const harness = (make: (deps: ProducerSessionDeps) => Publisher) => async (): Promise<PublisherHarness> => {
   const settings = publisherSettings(inject('brokers'), randomUUID())
   const made: Publisher[] = []
   return {

@@ -263,7 +263,7 @@ describe('what refuses us stops publishing, never intake:', () => {
   it('missing topics, until somebody makes them', async () => {
     trial = await startTrial(shared, ({ kafka }) => delete kafka['createTopics'])
     const { dlr, mo, deadLetter } = trial.topics
-    const missing = new RegExp(`no topic ${dlr}, ${mo}, ${deadLetter} on the cluster.*create`)
+    const missing = new RegExp(`topic ${dlr}, ${mo}, ${deadLetter} does not exist.*create`)
     expect(await check()).toMatchObject({ code: 3, stdout: expect.stringMatching(missing) as string })
 
     await takeIn()

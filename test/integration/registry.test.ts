@@ -13,7 +13,7 @@ import { RegistryClient } from '../../src/registry/registry-client.js'
 import { SchemaGate, type Subject } from '../../src/registry/schema-gate.js'
 import { RememberedSchemaIds } from '../../src/registry/remembered-schema-ids.js'
 import { type EventKind, EVENT_KINDS, loadSchemas, subjectOf } from '../../src/registry/schemas.js'
-import { maxRecordBytes, recordBytes } from '../../src/kafka/record-size.js'
+import { maxRecordBytes, maxEncodedBytes } from '../../src/kafka/send-batches.js'
 import { receipt } from '../support/events.js'
 
 interface Answer {
@@ -74,7 +74,7 @@ const setUp = (register = true) => {
 describe('SchemaGate with a real registry', () => {
   it('registers schemas by whose ids another client decodes records', async () => {
     const { gate, topics } = setUp()
-    const encoder = new AvroEncoder({ gate, topics, maxRecordBytes: maxRecordBytes(900 * 1024), recordBytes })
+    const encoder = new AvroEncoder({ gate, topics, maxRecordBytes: maxRecordBytes(900 * 1024), recordBytes: maxEncodedBytes })
     await encoder.ready()
     const event = receipt()
     const facts = { method: 'GET', path: '/', query: '' }

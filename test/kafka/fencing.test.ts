@@ -16,55 +16,55 @@ const succeeding = (): Promise<string> => Promise.resolve('done')
 const fresh = async (): Promise<{ clock: ManualClock; fencing: Fencing }> => {
   const clock = new ManualClock()
   const fencing = new Fencing(clock, TIMEOUT)
-  await fencing.initialise(succeeding)
-  fencing.transactionBegins()
+  await fencing.duringInitProducerId(succeeding)
+  fencing.markTransactionStart()
   return { clock, fencing }
 }
 
-describe('being fenced', () => {
-  it('means another process when nothing of ours can be the cause', async () => {
+describe('Fencing', () => {
+  it('reports a takeover when neither a timeout nor a late request can be the cause', async () => {
     const { fencing } = await fresh()
-    expect(fencing.replaced(fenced)).toBe(true)
-    expect(fencing.replaced({ message: 'Unknown error code 90' })).toBe(true)
+    expect(fencing.isReplaced(fenced)).toBe(true)
+    expect(fencing.isReplaced({ message: 'Unknown error code 90' })).toBe(true)
   })
 
-  it('is not what other errors mean', async () => {
+  it('reports no takeover for other errors', async () => {
     const { fencing } = await fresh()
-    expect(fencing.replaced(answered)).toBe(false)
-    expect(fencing.replaced(lost)).toBe(false)
-    expect(fencing.replaced(undefined)).toBe(false)
+    expect(fencing.isReplaced(answered)).toBe(false)
+    expect(fencing.isReplaced(lost)).toBe(false)
+    expect(fencing.isReplaced(undefined)).toBe(false)
   })
 
-  it('may be a time-out of the broker once half of that has passed by the monotonic clock', async () => {
+  it('reports no takeover once half of the transaction timeout has passed by the monotonic clock', async () => {
     const { clock, fencing } = await fresh()
     await clock.advance(TIMEOUT / 2 - 1)
-    expect(fencing.replaced(fenced)).toBe(true)
+    expect(fencing.isReplaced(fenced)).toBe(true)
     await clock.advance(1)
-    expect(fencing.replaced(fenced)).toBe(false)
+    expect(fencing.isReplaced(fenced)).toBe(false)
   })
 
-  it('may be a time-out of the broker when only the wall clock moved on, as after a suspended machine', async () => {
+  it('reports no takeover when only the wall clock has moved on, as after a suspension of the machine', async () => {
     const { clock, fencing } = await fresh()
     clock.jumpTo(clock.now() + TIMEOUT)
-    expect(fencing.replaced(fenced)).toBe(false)
+    expect(fencing.isReplaced(fenced)).toBe(false)
   })
 
-  it('may come from a request of our own that was never answered, for as long as that can be under way', async () => {
+  it('reports no takeover while an unanswered InitProducerId may still be handled', async () => {
     const { clock, fencing } = await fresh()
-    await fencing.initialise(failing(lost)).catch(() => undefined)
-    await fencing.initialise(succeeding)
-    fencing.transactionBegins()
-    expect(fencing.replaced(fenced)).toBe(false)
+    await fencing.duringInitProducerId(failing(lost)).catch(() => undefined)
+    await fencing.duringInitProducerId(succeeding)
+    fencing.markTransactionStart()
+    expect(fencing.isReplaced(fenced)).toBe(false)
     await clock.advance(30_001)
-    fencing.transactionBegins()
-    expect(fencing.replaced(fenced)).toBe(true)
+    fencing.markTransactionStart()
+    expect(fencing.isReplaced(fenced)).toBe(true)
   })
 
-  it('does not come from a request of ours that was answered with an error', async () => {
+  it('reports a takeover after an InitProducerId that was answered with an error', async () => {
     const { fencing } = await fresh()
-    await fencing.initialise(failing(answered)).catch(() => undefined)
-    await fencing.initialise(succeeding)
-    fencing.transactionBegins()
-    expect(fencing.replaced(fenced)).toBe(true)
+    await fencing.duringInitProducerId(failing(answered)).catch(() => undefined)
+    await fencing.duringInitProducerId(succeeding)
+    fencing.markTransactionStart()
+    expect(fencing.isReplaced(fenced)).toBe(true)
   })
 })

@@ -3,8 +3,8 @@ import {
   formatKafkaError as describeError,
   isBrokerResponse,
   isFenced,
-  isRefusal,
-  connectionError,
+  isRefusedByBroker,
+  toConnectionError,
   hasErrorType,
 } from '../../src/kafka/kafka-errors.js'
 
@@ -13,8 +13,8 @@ const protocolError = (type: string, message = 'what Kafka says'): Error =>
 const wrapped = (error: unknown): Error =>
   new Error('Retries exceeded', { cause: new Error('kafkajs wraps', { cause: error }) })
 
-describe('what kafkajs throws', () => {
-  it('is read at the bottom of the chain', () => {
+describe('The interpretation of errors of kafkajs', () => {
+  it('uses the innermost error of the chain of causes', () => {
     expect(describeError(wrapped(protocolError('NOT_ENOUGH_REPLICAS')))).toBe('what Kafka says (NOT_ENOUGH_REPLICAS)')
     expect(isFenced(wrapped(protocolError('INVALID_PRODUCER_EPOCH')))).toBe(true)
     expect(isBrokerResponse(wrapped(protocolError('UNKNOWN')))).toBe(true)
@@ -22,12 +22,12 @@ describe('what kafkajs throws', () => {
     expect(hasErrorType(wrapped(protocolError('A')), new Set(['B']))).toBe(false)
   })
 
-  it('is read where kafkajs gathers several', () => {
+  it('uses the first error of an aggregate', () => {
     const several = Object.assign(new Error('Topic creation errors'), { errors: [protocolError('POLICY_VIOLATION')] })
-    expect(isRefusal(several)).toBe(true)
+    expect(isRefusedByBroker(several)).toBe(true)
   })
 
-  it('does not have to be an error at all', () => {
+  it('accepts values that are not errors', () => {
     expect(describeError(undefined)).toBe('undefined')
     expect(describeError('text')).toBe('text')
     const endless: { cause?: unknown } = {}
@@ -41,12 +41,12 @@ describe('what kafkajs throws', () => {
     Object.assign(new Error('SASL PLAIN authentication failed'), { name: 'KafkaJSSASLAuthenticationError' }),
     Object.assign(new Error('Connection error: self-signed certificate'), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' }),
   ])('is a refusal: $message', (error) => {
-    expect(connectionError(wrapped(error), ['a:1']).code).toBe('KAFKA_REFUSED')
+    expect(toConnectionError(wrapped(error), ['a:1']).code).toBe('KAFKA_REFUSED')
   })
 
-  it('is otherwise called unreachable, with the brokers and the cause', () => {
-    const error = connectionError(wrapped(new Error('connect ECONNREFUSED')), ['a:1', 'b:2'])
+  it('calls any other failure unreachable, with the brokers and the cause', () => {
+    const error = toConnectionError(wrapped(new Error('connect ECONNREFUSED')), ['a:1', 'b:2'])
     expect(error.code).toBe('KAFKA_UNREACHABLE')
-    expect(error.message).toBe("Kafka at a:1, b:2 can't be used: connect ECONNREFUSED")
+    expect(error.message).toBe('Kafka at a:1, b:2 cannot be used: connect ECONNREFUSED')
   })
 })

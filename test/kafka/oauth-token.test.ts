@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { tokenProvider } from '../../src/kafka/oauth-token.js'
+import { createTokenProvider } from '../../src/kafka/oauth-token.js'
 import { ManualClock } from '../support/manual-clock.js'
 
 interface Asked {
@@ -37,13 +37,13 @@ const bodyOf = async (request: IncomingMessage): Promise<string> => {
 }
 
 const provider = (url: string, clock = new ManualClock()) =>
-  tokenProvider(
+  createTokenProvider(
     { mechanism: 'oauthbearer', tokenEndpoint: url, clientId: 'me:1', clientSecret: 's ö', scope: 'kafka' },
     clock,
   )
 
-describe('tokens for oauthbearer', () => {
-  it('are asked for by client credentials', async () => {
+describe('The token provider for OAUTHBEARER', () => {
+  it('requests a token with client credentials', async () => {
     const { url, asked } = await endpoint(() => ({ body: '{"access_token":"abc","expires_in":3600}' }))
     expect(await provider(url)()).toEqual({ value: 'abc' })
     const credentials = Buffer.from('me%3A1:s%20%C3%B6').toString('base64')
@@ -52,7 +52,7 @@ describe('tokens for oauthbearer', () => {
     ])
   })
 
-  it('are used until shortly before they end', async () => {
+  it('returns the same token until shortly before it expires', async () => {
     const clock = new ManualClock()
     const { url, asked } = await endpoint((n) => ({ body: `{"access_token":"token ${n}","expires_in":300}` }))
     const token = provider(url, clock)
@@ -62,18 +62,18 @@ describe('tokens for oauthbearer', () => {
     expect(asked).toHaveLength(2)
   })
 
-  it('are not kept where the endpoint names no end', async () => {
+  it('requests a new token each time if the endpoint states no lifetime', async () => {
     const { url } = await endpoint((n) => ({ body: `{"access_token":"token ${n}"}` }))
     const token = provider(url)
     expect([await token(), await token()]).toEqual([{ value: 'token 1' }, { value: 'token 2' }])
   })
 
-  it('are refused in words that help', async () => {
+  it('reports status and error code of a refused request', async () => {
     const { url } = await endpoint(() => ({ status: 401, body: '{"error":"invalid_client"}' }))
     await expect(provider(url)()).rejects.toThrow(
-      `${url} answers 401 (invalid_client) and no access_token; check kafka.sasl`,
+      `${url} answered 401 (invalid_client) without an access_token; check kafka.sasl`,
     )
     const { url: page } = await endpoint(() => ({ body: '<html>' }))
-    await expect(provider(page)()).rejects.toThrow('answers 200 and no access_token')
+    await expect(provider(page)()).rejects.toThrow('answered 200 without an access_token')
   })
 })

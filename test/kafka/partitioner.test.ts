@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { Partitioners } from 'kafkajs'
 import { describe, expect, it } from 'vitest'
-import { javaPartitioner } from '../../src/kafka/partitioner.js'
+import { createJavaPartitioner } from '../../src/kafka/partitioner.js'
 
-describe('the partitioner', () => {
+describe('The partitioner', () => {
   // Hashes from org.apache.kafka.common.utils.UtilsTest.testMurmur2.
   it.each([
     ['21', -973932308],
@@ -13,26 +13,26 @@ describe('the partitioner', () => {
     ['lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8', -58897971],
   ])('sends "%s" where Java sends it', (key, hash) => {
     for (const count of [1, 3, 6, 50]) {
-      const partitionOf = javaPartitioner(new Map([['topic', count]]))
+      const partitionOf = createJavaPartitioner(new Map([['topic', count]]))
       expect(partitionOf('topic', key)).toBe((hash & 0x7fffffff) % count)
     }
   })
 
-  it('uses partitions that were added', () => {
+  it('uses added partitions', () => {
     const partitions = new Map([['topic', 1]])
-    const partitionOf = javaPartitioner(partitions)
+    const partitionOf = createJavaPartitioner(partitions)
     expect(partitionOf('topic', 'foobar')).toBe(0)
     partitions.set('topic', 50)
     expect(partitionOf('topic', 'foobar')).toBe((-790332482 & 0x7fffffff) % 50)
   })
 
-  it('has a partition for an empty key', () => {
-    expect(javaPartitioner(new Map([['topic', 6]]))('topic', '')).toBeGreaterThanOrEqual(0)
+  it('returns a partition for an empty key', () => {
+    expect(createJavaPartitioner(new Map([['topic', 6]]))('topic', '')).toBeGreaterThanOrEqual(0)
   })
 
-  it('agrees with the one of kafkajs on any key', () => {
+  it('agrees with the partitioner of kafkajs for any key', () => {
     const theirs = Partitioners.DefaultPartitioner()
-    const ours = javaPartitioner(new Map([['topic', 1009]]))
+    const ours = createJavaPartitioner(new Map([['topic', 1009]]))
     const partitionMetadata = new Array<never>(1009)
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 40 }), (key) => {
@@ -43,14 +43,14 @@ describe('the partitioner', () => {
     )
   })
 
-  it('is done with a key of a megabyte at once', () => {
+  it('takes linear time for a key of a megabyte', () => {
     const key = 'k'.repeat(1024 * 1024)
-    const partitionOf = javaPartitioner(new Map([['topic', 6]]))
-    // With time in proportion to the square of the length this would not end before the test's time does.
+    const partitionOf = createJavaPartitioner(new Map([['topic', 6]]))
+    // With quadratic time this would exceed the time limit of the test.
     expect(partitionOf('topic', key)).toBeLessThan(6)
   })
 
-  it('does not guess the partitions of a topic that was not opened', () => {
-    expect(() => javaPartitioner(new Map())('other', 'k')).toThrow('topic other')
+  it('throws for a topic whose number of partitions is unknown', () => {
+    expect(() => createJavaPartitioner(new Map())('other', 'k')).toThrow('topic other')
   })
 })

@@ -1,4 +1,4 @@
-/** What every publisher promises, whatever stands behind it. */
+/** The contract that every implementation of the publisher port fulfils. */
 import { randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ConnectorError } from '../../src/core/errors.js'
@@ -11,18 +11,18 @@ export interface SeenByConsumer {
 }
 
 export interface PublisherHarness {
-  /** Topics of its own, empty. */
+  /** Empty topics that only this test uses. */
   readonly topics: { readonly dlr: string; readonly mo: string; readonly deadLetter: string }
-  /** Another publisher of the same name on the same broker. */
+  /** Makes another publisher of the same instance on the same broker. */
   publisher(): Publisher
-  /** What a `read_committed` consumer sees; records of one key in order. */
+  /** Returns what a `read_committed` consumer reads; the records of one key are in order. */
   committed(topic: string): Promise<readonly SeenByConsumer[]>
-  /** Ends what the publishers left open. */
+  /** Closes everything that the publishers have left open. */
   close(): Promise<void>
 }
 
 export function publisherContract(name: string, harness: () => Promise<PublisherHarness>): void {
-  describe(`${name}, as a publisher`, () => {
+  describe(`${name} as a publisher`, () => {
     let at: PublisherHarness
     let publisher: Publisher
     const journal = 'a-journal'
@@ -50,7 +50,7 @@ export function publisherContract(name: string, harness: () => Promise<Publisher
     const textsOf = (records: readonly SeenByConsumer[], key: string): string[] =>
       records.filter((each) => each.key === key).map(({ value }) => value.toString())
 
-    it('knows of no position before anything was published', async () => {
+    it('finds no position before anything was published', async () => {
       expect(await publisher.open(journal)).toBe(-1)
     })
 
@@ -66,7 +66,7 @@ export function publisherContract(name: string, harness: () => Promise<Publisher
       expect(seen.find(({ key }) => key === '')).toMatchObject({ value: Buffer.alloc(0), headers: {} })
     })
 
-    it('keeps the order of each key, within one call and from call to call', async () => {
+    it('keeps the order of each key within one call and across calls', async () => {
       await publisher.open(journal)
       const keys = ['a', 'b', 'c', 'd', 'e']
       for (let call = 0; call < 4; call++) {
@@ -95,7 +95,7 @@ export function publisherContract(name: string, harness: () => Promise<Publisher
       }
     })
 
-    it('publishes more than a batch of the broker holds', async () => {
+    it('publishes more than fits into one record batch of the broker', async () => {
       await publisher.open(journal)
       const value = Buffer.alloc(300 * 1024, 1)
       const records = Array.from({ length: 12 }, (_, i) => ({
@@ -109,7 +109,7 @@ export function publisherContract(name: string, harness: () => Promise<Publisher
       expect(seen.map(({ headers }) => headers['n'])).toEqual(records.map(({ headers }) => headers.n))
     })
 
-    it('tells the last position to whoever opens next, if it keeps positions', async () => {
+    it('returns the last position when it is opened again, if it keeps positions', async () => {
       await publisher.open(journal)
       const position = 1_795_328_036_471_103 // microseconds since the epoch
       await publisher.publish([record(at.topics.dlr, 'k', '1')], position - 1)
@@ -119,19 +119,19 @@ export function publisherContract(name: string, harness: () => Promise<Publisher
       expect(await publisher.open(journal)).toBe(publisher.keepsPosition ? position : -1)
     })
 
-    it('takes 0 for a position, and a position without records', async () => {
+    it('accepts position 0, and a position without records', async () => {
       await publisher.open(journal)
       await publisher.publish([], 0)
       expect(await publisher.open(journal)).toBe(publisher.keepsPosition ? 0 : -1)
     })
 
-    it('keeps the positions of two journals apart', async () => {
+    it('keeps the positions of two journals separate', async () => {
       await publisher.open(journal)
       await publisher.publish([], 5)
       expect(await publisher.open(randomUUID())).toBe(-1)
     })
 
-    it('publishes on after it was opened again', async () => {
+    it('continues to publish after it was opened again', async () => {
       await publisher.open(journal)
       await publisher.publish([record(at.topics.dlr, 'k', '1')], 1)
       await publisher.open(journal)
@@ -139,7 +139,7 @@ export function publisherContract(name: string, harness: () => Promise<Publisher
       expect(textsOf(await at.committed(at.topics.dlr), 'k')).toEqual(['1', '2'])
     })
 
-    it('does not publish unless it was opened', async () => {
+    it('refuses to publish before it was opened', async () => {
       const refused = publisher.publish([record(at.topics.dlr, 'k', '1')], 1)
       await expect(refused).rejects.toBeInstanceOf(ConnectorError)
       await expect(refused).rejects.toMatchObject({ code: 'PUBLISH_IN_DOUBT' })

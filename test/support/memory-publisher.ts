@@ -28,7 +28,7 @@ export class MemoryPublisher implements Publisher {
 
   async publish(records: readonly OutgoingRecord[], position: number): Promise<void> {
     const journalId = this.#journalId
-    if (journalId === undefined) throw new ConnectorError('PUBLISH_IN_DOUBT', 'there is no producer; open one')
+    if (journalId === undefined) throw new ConnectorError('PUBLISH_IN_DOUBT', 'there is no producer; call open first')
     try {
       await this.beforeCommit()
       this.#broker.records.push(...records)

@@ -1,26 +1,30 @@
 /**
- * Encodes what is in a record ourselves, and lets kafkajs number and frame it.
+ * Encodes the content of records outside of kafkajs, which only numbers and frames them.
  *
- * kafkajs allocates and clears 512 bytes for each header of each record; with our six that is most of the time that
- * publishing takes. It has no hook for records, but one for compression, which gets the encoded records of a batch as
- * one run of bytes. So:
- *  - kafkajs is handed messages without key and headers, whose *value* is the encoded key, value and headers of the
- *    real record (`encodeContent`)
- *  - the codec turns each of these into the real record, with the timestamp and offset deltas that kafkajs gave it
- *    (`unwrap`), and only then compresses
- * The codec is registered under the number of the real compression plus `WRAPPED`: kafkajs looks it up by the whole
- * number and writes the lowest three bits of it into the batch, so that on the wire nothing shows.
+ * Defect: kafkajs 2.2.4 allocates and clears 512 bytes for each header of each record. Effect: with the six headers of our
+ * records that is most of the time that publishing takes. kafkajs has no hook for the encoding of records, but one for
+ * compression, which receives the encoded records of a batch as one buffer. Remedy:
  *
- * Record (magic 2): length varint · attributes int8 · timestampDelta varlong · offsetDelta varint · key · value · headers;
- * key and value are a varint length (-1 for null) and bytes; headers a varint count, each two such pairs.
+ *  - kafkajs receives messages without key and headers, whose *value* is the encoded key, value and headers of the real record
+ *    (`wrapRecord`).
+ *  - The compression codec turns each of them into the real record, with the timestamp and offset deltas that kafkajs has
+ *    assigned (`unwrapRecords`), and only then compresses.
+ *
+ * The codec is registered under the number of the real compression plus `WRAPPED_FLAG`. kafkajs looks the codec up by the whole
+ * number and writes the lowest three bits of it into the batch, so that the batch on the wire is an ordinary one.
+ *
+ * A record (magic 2) is: length varint, attributes int8, timestampDelta varlong, offsetDelta varint, key, value, headers. Key and
+ * value are a varint length (-1 for null) and bytes; headers are a varint count and pairs of such name and value.
+ *
+ * This file can go when kafkajs encodes headers without that cost, or when the producer no longer is kafkajs's.
  */
 import type { OutgoingRecord } from '../publisher.js'
 
-/** The bit above those that mean a compression. */
-export const WRAPPED = 8
+/** The bit above the three bits that select the compression. */
+export const WRAPPED_FLAG = 8
 
-/** Key, value and headers as they stand in a record. */
-export function encodeContent({ key, value, headers }: OutgoingRecord): Buffer {
+/** Returns key, value and headers as a record encodes them. */
+export function wrapRecord({ key, value, headers }: OutgoingRecord): Buffer {
   const keyBytes = Buffer.byteLength(key)
   let size = sizeOfLength(keyBytes) + keyBytes + sizeOfLength(value.length) + value.length
   let count = 0
@@ -43,11 +47,12 @@ export function encodeContent({ key, value, headers }: OutgoingRecord): Buffer {
 }
 
 /**
- * The real records from those that kafkajs made of wrapped messages.
- * @throws Error where they don't look as kafkajs 2.2 makes them
+ * Returns the real records from those that kafkajs has made of wrapped messages.
+ * @throws Error if the records are not encoded as kafkajs 2.2 encodes them
  */
-export function unwrap(wrapped: Buffer): Buffer {
-  const out = Buffer.allocUnsafe(wrapped.length) // never longer: a null key, a count of headers and a length go
+export function unwrapRecords(wrapped: Buffer): Buffer {
+  // The result is never longer, because the null key, the empty headers and one length are dropped.
+  const out = Buffer.allocUnsafe(wrapped.length)
   let from = 0
   let to = 0
   while (from < wrapped.length) {
@@ -58,7 +63,7 @@ export function unwrap(wrapped: Buffer): Buffer {
     const key = readVarint(wrapped, deltas)
     const content = readVarint(wrapped, key.next)
     if (key.value !== -1 || content.next + content.value + 1 !== end || wrapped[end - 1] !== 0) {
-      throw new Error('kafkajs encodes records in another way than this codec knows')
+      throw new Error('kafkajs encodes records in an unexpected way; this program needs kafkajs 2.2')
     }
     to = writeLength(out, deltas - start + content.value, to)
     to += wrapped.copy(out, to, start, deltas)
@@ -68,7 +73,7 @@ export function unwrap(wrapped: Buffer): Buffer {
   return out.subarray(0, to)
 }
 
-/** Bytes of a length or count as a zigzag varint; never negative here. */
+/** Returns the size of a length or count as a zigzag varint. Lengths are never negative here. */
 const sizeOfLength = (length: number): number => {
   if (length < 1 << 6) return 1
   if (length < 1 << 13) return 2

@@ -1,12 +1,17 @@
 import { createRequire } from 'node:module'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { wrappedCompression } from '../../../src/kafka/compression.js'
+import { registerWrappedCompression } from '../../../src/kafka/compression.js'
 import type { OutgoingRecord } from '../../../src/kafka/publisher.js'
-import { encodeContent, unwrap } from '../../../src/kafka/kafkajs-workarounds/record-codec.js'
-import { BATCH_OVERHEAD, FRAME, maxRecordBytes, recordBytes } from '../../../src/kafka/record-size.js'
+import { wrapRecord, unwrapRecords } from '../../../src/kafka/kafkajs-workarounds/record-codec.js'
+import {
+  BATCH_HEADER_BYTES,
+  RECORD_FRAME_BYTES,
+  maxRecordBytes,
+  maxEncodedBytes,
+} from '../../../src/kafka/send-batches.js'
 
-/** kafkajs's own encoder: what ours must agree with, byte for byte. */
+// kafkajs's own encoder, with which the codec must agree byte for byte.
 interface Encoded {
   readonly buffer: Buffer
 }
@@ -32,7 +37,7 @@ const record: fc.Arbitrary<OutgoingRecord> = fc.record({
 const frame = (records: readonly object[]): object[] =>
   records.map((each, offsetDelta) => encodeRecord({ ...each, offsetDelta, timestampDelta: 0 }))
 const wrapped = (records: readonly OutgoingRecord[]): object[] =>
-  frame(records.map((each) => ({ key: null, value: encodeContent(each) })))
+  frame(records.map((each) => ({ key: null, value: wrapRecord(each) })))
 const constants = {
   firstTimestamp: 1_700_000_000_000,
   maxTimestamp: 1_700_000_000_000,
@@ -40,9 +45,9 @@ const constants = {
   transactional: true,
 }
 
-describe('the record codec', () => {
-  it('makes the very batch that kafkajs makes of keys, values and headers', async () => {
-    const compression = wrappedCompression('none')
+describe('The record codec', () => {
+  it('produces the same batch as kafkajs does for keys, values and headers', async () => {
+    const compression = registerWrappedCompression('none')
     await fc.assert(
       fc.asyncProperty(fc.array(record, { minLength: 1, maxLength: 20 }), async (records) => {
         const ours = await RecordBatch({ ...constants, records: wrapped(records), compression })
@@ -53,14 +58,18 @@ describe('the record codec', () => {
     )
   })
 
-  it('leaves the compression to kafkajs, and its mark in the batch too', async () => {
+  it('leaves the compression and its attribute in the batch to kafkajs', async () => {
     const records = [{ topic: 't', key: 'k', value: Buffer.from('v'), headers: { a: 'b' } }]
-    const ours = await RecordBatch({ ...constants, records: wrapped(records), compression: wrappedCompression('gzip') })
+    const ours = await RecordBatch({
+      ...constants,
+      records: wrapped(records),
+      compression: registerWrappedCompression('gzip'),
+    })
     const theirs = await RecordBatch({ ...constants, records: frame(records), compression: 1 })
     expect(ours.buffer.equals(theirs.buffer)).toBe(true)
   })
 
-  it('refuses records that are not wrapped, rather than write nonsense', () => {
+  it('throws for records that are not wrapped', () => {
     const { buffer } = encodeRecord({
       key: 'k',
       value: Buffer.from('v'),
@@ -68,27 +77,27 @@ describe('the record codec', () => {
       offsetDelta: 0,
       timestampDelta: 0,
     })
-    expect(() => unwrap(buffer)).toThrow('kafkajs encodes records in another way')
+    expect(() => unwrapRecords(buffer)).toThrow('kafkajs encodes records in an unexpected way')
   })
 
-  it('never takes more bytes than it is reckoned with', () => {
+  it('never takes more bytes than maxEncodedBytes returns', () => {
     fc.assert(
       fc.property(record, (each) => {
         const { buffer } = encodeRecord({ ...each, offsetDelta: 500_000, timestampDelta: 900_000 })
-        expect(recordBytes(each)).toBeGreaterThanOrEqual(buffer.length)
-        expect(FRAME + encodeContent(each).length).toBeGreaterThanOrEqual(buffer.length)
-        expect(recordBytes(each)).toBeGreaterThanOrEqual(FRAME + encodeContent(each).length)
+        expect(maxEncodedBytes(each)).toBeGreaterThanOrEqual(buffer.length)
+        expect(RECORD_FRAME_BYTES + wrapRecord(each).length).toBeGreaterThanOrEqual(buffer.length)
+        expect(maxEncodedBytes(each)).toBeGreaterThanOrEqual(RECORD_FRAME_BYTES + wrapRecord(each).length)
       }),
     )
   })
 
-  it('lets a record of the largest size into a batch of the largest size', async () => {
+  it('fits a record of the largest size into a batch of the largest size', async () => {
     const maxBatchBytes = 900 * 1024
     const rest = { topic: 't', key: 'k', headers: { ce_id: 'x' } }
-    const overhead = recordBytes({ ...rest, value: Buffer.alloc(0) })
+    const overhead = maxEncodedBytes({ ...rest, value: Buffer.alloc(0) })
     const largest = { ...rest, value: Buffer.alloc(maxRecordBytes(maxBatchBytes) - overhead) }
     const { buffer } = await RecordBatch({ ...constants, records: frame([largest]), compression: 0 })
     expect(buffer.length).toBeLessThanOrEqual(maxBatchBytes)
-    expect(BATCH_OVERHEAD).toBe((await RecordBatch({ ...constants, records: [], compression: 0 })).buffer.length)
+    expect(BATCH_HEADER_BYTES).toBe((await RecordBatch({ ...constants, records: [], compression: 0 })).buffer.length)
   })
 })

@@ -3,11 +3,11 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import fc from 'fast-check'
 import { Kafka, logLevel } from 'kafkajs'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { deliverWholeResponses } from '../../../src/kafka/kafkajs-workarounds/whole-answers.js'
+import { deliverWholeResponses } from '../../../src/kafka/kafkajs-workarounds/whole-responses.js'
 
 vi.setConfig({ testTimeout: 30_000 })
 
-/** A server that answers each connection by `serve`, the first being number 0. */
+/** Starts a server that handles each connection with `serve`; the first connection has number 0. */
 const serverThat = async (serve: (socket: Socket, number: number) => void): Promise<number> => {
   let number = 0
   const sockets = new Set<Socket>()
@@ -52,8 +52,8 @@ const received = async (bytes: readonly Uint8Array[]): Promise<{ given: Buffer[]
   return { given, error }
 }
 
-describe('a socket that gives whole answers', () => {
-  it('gives them in order and unchanged however they were cut on the way, and never a part of one', async () => {
+describe('A socket that delivers whole responses', () => {
+  it('delivers responses in order and unchanged, however they were split, and never a part of one', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.uint8Array({ maxLength: 30 }), { minLength: 1, maxLength: 6 }),
@@ -71,21 +71,21 @@ describe('a socket that gives whole answers', () => {
     )
   })
 
-  it('is closed with an error by a length that there can not be', async () => {
+  it('is closed with an error by a negative length', async () => {
     const { given, error } = await received([Buffer.from([0xff, 0xff, 0xff, 0xff, 1])])
     expect(given).toEqual([])
-    expect(error?.message).toContain('no Kafka broker')
+    expect(error?.message).toContain('not a Kafka broker')
   })
 
-  it('lets kafkajs connect again after a connection that died within an answer', async () => {
-    // ApiVersions v0 with one api (18, versions 0 to 2): what kafkajs asks first on each connection.
+  it('lets kafkajs reconnect after a connection that died within a response', async () => {
+    // ApiVersions v0 with one API (18, versions 0 to 2): the first request of kafkajs on each connection.
     const versions = Buffer.from([0, 0, 0, 0, 0, 1, 0, 18, 0, 0, 0, 2])
     const served: number[] = []
     const port = await serverThat((socket, number) => {
       socket.on('data', (request: Buffer) => {
         served.push(number)
         const bytes = answer(Buffer.concat([request.subarray(8, 12), versions]))
-        // Ten bytes: what follows on the next connection then has a length of 1 where kafkajs reads an id of 4.
+        // After these ten bytes kafkajs, without the workaround, reads the next response out of step: a length of 1 for an id of 4 bytes.
         if (number === 0) socket.write(bytes.subarray(0, 10), () => socket.destroy())
         else socket.write(bytes)
       })

@@ -1,0 +1,39 @@
+/**
+ * Writes the log lines of kafkajs into the log of this program.
+ *
+ * Defect: kafkajs 2.2.4 logs retriable failures of connections and requests at level ERROR, and builds every debug line before
+ * it checks the level. Effect: one lost connection fills the log with errors, and debug lines cost time although nobody reads
+ * them. Every failure that matters also reaches the caller as a rejection, which is logged once with its meaning.
+ *
+ * This file can go when the client no longer is kafkajs.
+ */
+import { type logCreator, logLevel } from 'kafkajs'
+import type { Logger } from 'pino'
+
+/** The parts of kafkajs whose failures reach their callers, so that their log lines are demoted to debug. */
+const DEMOTED_NAMESPACES = new Set([
+  'Connection',
+  'RequestQueue',
+  'ConnectionPool',
+  'Broker',
+  'BrokerPool',
+  'Cluster',
+  'Producer',
+  'Admin',
+  'Consumer',
+  'ConsumerGroup',
+  'Runner',
+])
+
+export const kafkajsLogCreator =
+  (log: Logger): logCreator =>
+  () =>
+  ({ namespace, level, log: { message, timestamp: _timestamp, logger: _logger, ...facts } }) => {
+    const line = { kafka: namespace, ...facts }
+    if (level === logLevel.DEBUG || DEMOTED_NAMESPACES.has(namespace)) log.debug(line, message)
+    else if (level === logLevel.INFO) log.info(line, message)
+    else log.warn(line, message)
+  }
+
+/** Returns the level to give kafkajs: debug lines are requested only if they are logged. */
+export const kafkajsLogLevel = (log: Logger): logLevel => (log.isLevelEnabled('debug') ? logLevel.DEBUG : logLevel.WARN)
