@@ -18,7 +18,7 @@ afterEach(async () => {
 const basic = (name: string, password: string): string =>
   `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`
 
-describe('A callback with basic credentials', () => {
+describe('A source with Basic credentials', () => {
   it.each([
     [undefined, 401],
     ['', 401],
@@ -31,7 +31,7 @@ describe('A callback with basic credentials', () => {
     [basic('name:secret', '1'), 200],
     [basic('name', 'secret:1'), 200],
     [basic('name', 'secret:1').replace('Basic', 'BASIC'), 200],
-  ])('and Authorization "%s" gets %i', async (authorization, code) => {
+  ])('answers Authorization "%s" with %i', async (authorization, code) => {
     const { origin, journal } = await start({ basic: { username: 'name', password: 'secret:1' } })
     const headers = authorization === undefined ? {} : { authorization }
     const answer = await request(`${origin}/callbacks/s?a=1`, { headers })
@@ -41,20 +41,20 @@ describe('A callback with basic credentials', () => {
   })
 })
 
-describe('A callback with allowFrom', () => {
-  it('is accepted from an address in one of the ranges', async () => {
+describe('A source with allowFrom', () => {
+  it('accepts a callback from an address in one of the ranges', async () => {
     const { origin } = await start({ allowFrom: ['127.0.0.0/8'] })
     expect((await request(`${origin}/callbacks/s`)).statusCode).toBe(200)
   })
 
-  it('is rejected from any other address, whatever X-Forwarded-For contains', async () => {
+  it('rejects a callback from any other address, whatever X-Forwarded-For contains', async () => {
     const { origin, journal } = await start({ allowFrom: ['203.0.113.9/32'] })
     const headers = { 'x-forwarded-for': '203.0.113.9' }
     expect((await request(`${origin}/callbacks/s`, { headers })).statusCode).toBe(401)
     expect(journal.attempts).toBe(0)
   })
 
-  it('is judged by the last address that a trusted proxy sends', async () => {
+  it('compares the last address that a trusted proxy sends', async () => {
     const { origin } = await start({ allowFrom: ['203.0.113.9/32'] }, true)
     const answerTo = async (value: string): Promise<number> =>
       (await request(`${origin}/callbacks/s`, { headers: { 'x-forwarded-for': value } })).statusCode
@@ -64,7 +64,7 @@ describe('A callback with allowFrom', () => {
   })
 })
 
-describe('A callback with a signing key', () => {
+describe('A source with a signing key', () => {
   const options = { signingKey: 'key', publicUrl: 'https://sms.example.com', signatureMaxAge: 3_600_000 }
   const headersFor = (
     tested: TestedCallbackServer,
@@ -79,7 +79,7 @@ describe('A callback with a signing key', () => {
     return { 'x-signature': signature, 'x-timestamp': timestamp, 'x-nonce': nonce }
   }
 
-  it('is accepted with a valid signature, of which only the nonce is stored', async () => {
+  it('accepts a callback with a valid signature and stores only its nonce', async () => {
     const tested = await start(options)
     const get = '/callbacks/s?msg_id=1&status=DELIVERED&text=%C3%A9+%2B'
     expect((await request(tested.origin + get, { headers: headersFor(tested, 'GET', get, '') })).statusCode).toBe(200)
@@ -90,7 +90,7 @@ describe('A callback with a signing key', () => {
     expect(JSON.stringify(tested.journal.entries)).not.toMatch(/n[12]"|signature/)
   })
 
-  it('is rejected with another signature or a late one, and nothing is stored', async () => {
+  it('rejects a callback with a wrong, missing or late signature and stores nothing', async () => {
     const tested = await start(options)
     const headers = headersFor(tested, 'POST', '/callbacks/s', 'body')
     for (const [body, given] of [
@@ -108,7 +108,7 @@ describe('A callback with a signing key', () => {
     expect(tested.journal.attempts).toBe(0)
   })
 
-  it('is accepted once per nonce, where a refused write does not use the nonce up', async () => {
+  it('accepts a nonce once, and a refused write does not use it up', async () => {
     const tested = await start(options)
     const headers = headersFor(tested, 'GET', '/callbacks/s', '')
     const send = async (): Promise<number> => (await request(`${tested.origin}/callbacks/s`, { headers })).statusCode
@@ -121,7 +121,7 @@ describe('A callback with a signing key', () => {
   })
 })
 
-describe('A callback with several guards', () => {
+describe('A source with several guards', () => {
   const all = {
     token: 't',
     basic: { username: 'u', password: 'p' },
@@ -130,7 +130,7 @@ describe('A callback with several guards', () => {
     publicUrl: 'http://x',
   }
 
-  it('is accepted only if all of them hold', async () => {
+  it('accepts a callback only if all of them hold', async () => {
     const tested = await start(all)
     const timestamp = String(Math.floor(tested.clock.now() / 1_000))
     const url = 'http://x/callbacks/s/t'
@@ -149,7 +149,7 @@ describe('A callback with several guards', () => {
     expect((await request(`${tested.origin}/callbacks/s/t`, { headers: good })).statusCode).toBe(200)
   })
 
-  it('is logged with the guard that failed, once a minute, and without what the caller sent', async () => {
+  it('logs which guard failed, once a minute and without what the caller sent', async () => {
     const tested = await start(all)
     for (let i = 0; i < 5; i++) await request(`${tested.origin}/callbacks/s/wr0ng`)
     await tested.clock.advance(60_000)

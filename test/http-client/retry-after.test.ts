@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { parseRetryAfter } from '../../src/http-client/retry-after.js'
 
-describe('retryAfter', () => {
+describe('parseRetryAfter', () => {
   const now = Date.UTC(2026, 0, 15, 12)
   it.each([
     ['120', 120_000],
@@ -19,7 +19,7 @@ describe('retryAfter', () => {
     expect(parseRetryAfter(value, now)).toBe(ms)
   })
 
-  it('never returns a negative number or NaN', () => {
+  it('returns neither a negative number nor NaN for any text', () => {
     fc.assert(fc.property(fc.string(), (value) => parseRetryAfter(value, now) >= 0))
   })
 })
