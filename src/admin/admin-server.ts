@@ -1,32 +1,27 @@
 /**
- * The port for those who run it: probes, metrics, status, and the watch list.
+ * The HTTP server for operators: probes, metrics, status, and additions to the watch list.
  *
- * With `admin.token` everything but `/livez` and `/readyz` asks for it, as a Bearer token or, for browsers, as the
- * password of a Basic login with any name. The probes stay open: an orchestrator's probe can't hold a secret, and they
- * tell nothing but yes or no.
+ * With `admin.token` every path but `/livez` and `/readyz` requires it, as a Bearer token or, for browsers, as the
+ * password of a Basic login with any user name. The probes stay open, because the probe of an orchestrator can't keep a
+ * secret, and they reveal nothing but readiness.
  */
 import { hash, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { AdminConfig } from '../config/types.js'
 import { messageOf } from '../core/errors.js'
+import type { Log } from '../core/log.js'
 import { listen } from '../http-server/listen.js'
 import type { Metrics } from './metrics.js'
 import type { Status } from './status.js'
-import { PAGE_HEADERS, statusPage } from './status-page.js'
+import { PAGE_HEADERS, renderStatusPage } from './status-page.js'
 import { readWatchRequest, type WatchHandler } from './watch-request.js'
 
-/** `admin` of the configuration. */
-export interface AdminServerOptions {
-  readonly host: string
-  readonly port: number
-  readonly token?: string | undefined
-}
-
 export interface AdminServerDeps {
-  readonly status: Pick<Status, 'snapshot' | 'unready'>
+  readonly status: Pick<Status, 'snapshot' | 'unreadyReason'>
   readonly metrics: Pick<Metrics, 'text' | 'registry'>
-  readonly watch: WatchHandler
-  readonly log: { error(facts: object, message: string): void }
+  readonly addToWatchList: WatchHandler
+  readonly log: Pick<Log, 'error'>
 }
 
 interface Answer {
@@ -35,19 +30,21 @@ interface Answer {
   readonly headers?: Readonly<Record<string, string>>
 }
 
+const REQUEST_TIMEOUT_MS = 30_000
 const TEXT = { 'content-type': 'text/plain; charset=utf-8' }
 const JSON_TYPE = { 'content-type': 'application/json; charset=utf-8' }
-const WATCH = /^\/sources\/(?<source>[^/]+)\/watch$/
+const PROBES = ['/livez', '/readyz']
+const WATCH_PATH = /^\/sources\/(?<source>[^/]+)\/watch$/
 
 export class AdminServer {
-  readonly #options: AdminServerOptions
+  readonly #options: AdminConfig
   readonly #deps: AdminServerDeps
   readonly #server: Server
 
-  constructor(options: AdminServerOptions, deps: AdminServerDeps) {
+  constructor(options: AdminConfig, deps: AdminServerDeps) {
     this.#options = options
     this.#deps = deps
-    this.#server = createServer({ requestTimeout: 30_000 }, (req, res) => void this.#serve(req, res))
+    this.#server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS }, (req, res) => void this.#handle(req, res))
   }
 
   /** @throws ConnectorError CONFIG_INVALID: the port can't be opened */
@@ -61,12 +58,12 @@ export class AdminServer {
     await closed
   }
 
-  async #serve(req: IncomingMessage, res: ServerResponse): Promise<void> {
+  async #handle(req: IncomingMessage, res: ServerResponse): Promise<void> {
     let answer: Answer
     try {
       answer = await this.#answer(req)
     } catch (error) {
-      this.#deps.log.error({ err: error }, 'unexpected error on the admin port')
+      this.#deps.log.error({ err: error }, 'the admin server failed to handle a request and answered it with 500')
       answer = { code: 500, body: `${messageOf(error)}\n` }
     }
     const { code, body, headers = TEXT } = answer
@@ -76,29 +73,29 @@ export class AdminServer {
 
   #answer(req: IncomingMessage): Answer | Promise<Answer> {
     const path = (req.url ?? '').replace(/\?.*$/s, '')
-    const watch = WATCH.exec(path)?.groups?.['source']
-    const page = this.#page(path)
-    if (page === undefined && watch === undefined) return { code: 404, body: 'there is nothing here\n' }
-    const open = path === '/livez' || path === '/readyz'
-    if (!open && !this.#admits(req.headers.authorization)) {
+    const watchedSource = WATCH_PATH.exec(path)?.groups?.['source']
+    const answer = watchedSource === undefined ? this.#pageAt(path) : () => this.#watch(req, watchedSource)
+    if (answer === undefined) return { code: 404, body: 'there is nothing here\n' }
+    if (!PROBES.includes(path) && !this.#isAuthorised(req.headers.authorization)) {
       const challenge = 'Bearer realm="admin", Basic realm="admin"'
       return { code: 401, body: 'admin.token is asked for\n', headers: { ...TEXT, 'www-authenticate': challenge } }
     }
-    const allow = watch === undefined ? 'GET, HEAD' : 'POST'
-    if (!allow.split(', ').includes(req.method ?? '')) {
+    const methods = watchedSource === undefined ? ['GET', 'HEAD'] : ['POST']
+    if (!methods.includes(req.method ?? '')) {
+      const allow = methods.join(', ')
       return { code: 405, body: `only ${allow}\n`, headers: { ...TEXT, allow } }
     }
-    return watch === undefined ? (page?.() ?? { code: 404, body: '' }) : this.#watch(req, watch)
+    return answer()
   }
 
-  #page(path: string): (() => Answer | Promise<Answer>) | undefined {
+  #pageAt(path: string): (() => Answer | Promise<Answer>) | undefined {
     const { status, metrics } = this.#deps
     switch (path) {
       case '/livez':
         return () => ({ code: 200, body: 'ok\n' })
       case '/readyz':
         return () => {
-          const reason = status.unready()
+          const reason = status.unreadyReason()
           return reason === null ? { code: 200, body: 'ok\n' } : { code: 503, body: `${reason}\n` }
         }
       case '/metrics':
@@ -110,46 +107,51 @@ export class AdminServer {
       case '/status.json':
         return () => ({ code: 200, body: `${JSON.stringify(status.snapshot(), null, 2)}\n`, headers: JSON_TYPE })
       case '/':
-        return () => ({ code: 200, body: statusPage(status.snapshot()), headers: PAGE_HEADERS })
+        return () => ({ code: 200, body: renderStatusPage(status.snapshot()), headers: PAGE_HEADERS })
       default:
         return undefined
     }
   }
 
-  async #watch(req: IncomingMessage, segment: string): Promise<Answer> {
+  async #watch(req: IncomingMessage, encodedSource: string): Promise<Answer> {
     const json = (code: number, value: object): Answer => ({
       code,
       body: `${JSON.stringify(value)}\n`,
       headers: code === 503 ? { ...JSON_TYPE, 'retry-after': '10' } : JSON_TYPE,
     })
-    const asked = await readWatchRequest(req)
-    if ('problem' in asked) return json(400, { error: asked.problem })
+    const request = await readWatchRequest(req)
+    if ('problem' in request) return json(400, { error: request.problem })
+    const { messageIds } = request
     let source: string
     try {
-      source = decodeURIComponent(segment)
+      source = decodeURIComponent(encodedSource)
     } catch {
       return json(404, { error: 'no such source' })
     }
     try {
-      const result = await this.#deps.watch(source, asked.messageIds)
-      if (result === 'accepted') return json(202, { accepted: asked.messageIds.length })
+      const result = await this.#deps.addToWatchList(source, messageIds)
+      if (result === 'accepted') return json(202, { accepted: messageIds.length })
       return json(404, { error: `no source '${source}' that is reconciled` })
     } catch (error) {
-      this.#deps.log.error({ err: error, source }, 'the watch list could not be written')
+      this.#deps.log.error(
+        { err: error, source },
+        'the watch list could not be written, and the request was answered with 503; the journal or its disk refuses writes',
+      )
       return json(503, { error: messageOf(error) })
     }
   }
 
-  #admits(authorization: string | undefined): boolean {
+  #isAuthorised(authorization = ''): boolean {
     const { token } = this.#options
     if (!token) return true
-    const [scheme = '', value = ''] = (authorization ?? '').split(/ +/, 2)
-    if (scheme.toLowerCase() === 'bearer') return same(value, token)
+    const [scheme = '', credentials = ''] = authorization.split(/ +/, 2)
+    if (scheme.toLowerCase() === 'bearer') return isEqual(credentials, token)
     if (scheme.toLowerCase() !== 'basic') return false
-    const pair = Buffer.from(value, 'base64').toString('utf8')
-    return pair.includes(':') && same(pair.slice(pair.indexOf(':') + 1), token)
+    const pair = Buffer.from(credentials, 'base64').toString('utf8')
+    return pair.includes(':') && isEqual(pair.slice(pair.indexOf(':') + 1), token)
   }
 }
 
-const same = (a: string, b: string): boolean =>
+/** Compares in constant time, so that the time of an answer reveals nothing about the token. */
+const isEqual = (a: string, b: string): boolean =>
   timingSafeEqual(hash('sha256', a, 'buffer'), hash('sha256', b, 'buffer'))

@@ -1,20 +1,20 @@
 /**
- * The log: one JSON line an event, on standard output.
+ * The log: JSON lines on standard output.
  *
- * Configuration is logged with its secrets replaced only, headers never at all; should an object with a credential slip
- * in anyway, the fields below are cut out. Phone numbers and texts go through `personal`; `detail` may quote a provider.
+ * The configuration is logged only with its secrets redacted, and headers are never logged. As a second line of defence
+ * the fields in `CREDENTIAL_FIELDS` are removed from every line. `detail` may quote a provider, so phone numbers in it are
+ * masked.
  */
 import { type DestinationStream, type Logger, pino } from 'pino'
+import type { LogConfig } from '../config/types.js'
 import { ConnectorError } from '../core/errors.js'
-import { personalDataMask, type PersonalData } from '../masking/personal-data.js'
+import { personalDataMask } from '../masking/personal-data.js'
 
-export interface LogOptions {
-  readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
+export interface LogOptions extends LogConfig {
   readonly instance: string
-  readonly personalData: PersonalData
 }
 
-const CREDENTIALS = [
+const CREDENTIAL_FIELDS = [
   'password',
   'token',
   'apiKey',
@@ -27,7 +27,7 @@ const CREDENTIALS = [
   'x-signature',
 ]
 
-/** @param destination standard output if left out */
+/** @param destination replaces standard output */
 export const createLog = (options: LogOptions, destination?: DestinationStream): Logger => {
   const { sentence } = personalDataMask(options.personalData)
   return pino(
@@ -37,12 +37,12 @@ export const createLog = (options: LogOptions, destination?: DestinationStream):
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (level) => ({ level }) },
       serializers: {
-        err: serialise,
-        error: (value: unknown) => (value instanceof Error ? serialise(value) : value),
+        err: serialiseError,
+        error: serialiseError,
         detail: (value: unknown) => (typeof value === 'string' ? sentence(value) : value),
       },
       redact: {
-        paths: CREDENTIALS.flatMap((name) => ['', '*.', '*.*.'].map((depth) => pathOf(depth, name))),
+        paths: CREDENTIAL_FIELDS.flatMap((name) => ['', '*.', '*.*.'].map((parents) => pathOf(parents, name))),
         censor: '(not shown)',
       },
     },
@@ -50,14 +50,15 @@ export const createLog = (options: LogOptions, destination?: DestinationStream):
   )
 }
 
-const pathOf = (depth: string, name: string): string =>
-  /^\w+$/.test(name) ? depth + name : `${depth.replace(/\.$/, '')}["${name}"]`
+/** A path in the syntax of pino's redaction, which requires brackets around a name with a hyphen. */
+const pathOf = (parents: string, name: string): string =>
+  /^\w+$/.test(name) ? parents + name : `${parents.replace(/\.$/, '')}["${name}"]`
 
 /**
- * Kind, code, message, stack and causes. Other fields of errors stay out: libraries hang requests, sockets and the
- * configuration of connections on them.
+ * Type, code, message, stack and causes of an error. Other fields are left out, because libraries attach requests,
+ * sockets and connection settings to their errors.
  */
-const serialise = (error: unknown): unknown => {
+const serialiseError = (error: unknown): unknown => {
   if (!(error instanceof Error)) return error
   const code = error instanceof ConnectorError ? error.code : 'code' in error ? error.code : undefined
   return {
@@ -65,6 +66,6 @@ const serialise = (error: unknown): unknown => {
     ...(typeof code === 'string' ? { code } : {}),
     message: error.message,
     stack: error.stack,
-    ...(error.cause instanceof Error ? { cause: serialise(error.cause) } : {}),
+    ...(error.cause instanceof Error ? { cause: serialiseError(error.cause) } : {}),
   }
 }

@@ -1,6 +1,6 @@
-/** The status page for people: one document, nothing loaded from anywhere, nothing that runs. */
+/** The status page: one HTML document that loads no other resource and runs no script. */
 import { hash } from 'node:crypto'
-import type { PartSnapshot, StatusSnapshot } from './status.js'
+import type { ComponentSnapshot, SourceSnapshot, StatusSnapshot } from './status.js'
 
 const STYLE = `
 :root { color-scheme: light dark; --line: #8884; --soft: #888; --good: #1a7f37; --bad: #cf222e; --wait: #9a6700 }
@@ -25,80 +25,83 @@ export const PAGE_HEADERS = {
   'referrer-policy': 'no-referrer',
 }
 
-/** Seconds between two looks. */
-const REFRESH = 5
+/** How often a browser reloads the page. */
+const REFRESH_SECONDS = 5
 
-export const statusPage = (status: StatusSnapshot): string => `<!doctype html>
+export const renderStatusPage = (status: StatusSnapshot): string => `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="refresh" content="${REFRESH}">
+<meta http-equiv="refresh" content="${REFRESH_SECONDS}">
 <title>${escape(status.instance)} · dlr-mo-connector</title>
 <style>${STYLE}</style>
 </head>
 <body>
 <h1>${escape(status.instance)}</h1>
-<p>dlr-mo-connector ${escape(status.version)} · up ${duration(status.uptimeSeconds)} · ${escape(status.time)} · <a href="status.json">as data</a> · <a href="metrics">metrics</a></p>
+<p>dlr-mo-connector ${escape(status.version)} · up ${formatDuration(status.uptimeSeconds)} · ${escape(status.time)} · <a href="status.json">as data</a> · <a href="metrics">metrics</a></p>
 <dl>
 ${card('Custody of callbacks', status.ready ? 'taken' : 'refused', status.ready ? 'good' : 'bad', status.reason)}
-${part('Publishing', status.publishing)}
-${part('Schema registry', status.registry)}
-${sharing(status)}
-${card('Journal', `${status.journal.entries} waiting`, status.journal.refusal === null ? '' : 'bad', journalLine(status.journal))}
+${componentCard('Publishing', status.publishing)}
+${componentCard('Schema registry', status.registry)}
+${sharingCard(status)}
+${card('Journal', `${status.journal.entries} waiting`, status.journal.refusal === null ? '' : 'bad', formatJournal(status.journal))}
 </dl>
 <table>
 <thead><tr><th>Source</th><th>Provider</th><th>Callbacks</th><th>Pulling</th><th>Page size</th><th>Next request</th><th>Last page</th><th>Reconciling</th><th>What is wrong</th></tr></thead>
 <tbody>
-${status.sources.map((source) => row(source, status.time)).join('\n')}
+${status.sources.map((source) => sourceRow(source, status.time)).join('\n')}
 </tbody>
 </table>
 </body>
 </html>
 `
 
-const part = (title: string, { state, reason, since }: PartSnapshot): string =>
-  card(title, state, state === 'ok' ? 'good' : state === 'stopped' ? 'bad' : 'wait', reason ?? `since ${since}`)
+const componentCard = (title: string, { state, reason, since }: ComponentSnapshot): string =>
+  card(title, state, state === 'ok' ? 'good' : 'wait', reason ?? `since ${since}`)
 
-const sharing = ({ sharing: shared, sources }: StatusSnapshot): string => {
-  if (shared === null) return ''
-  const { membership, reason, group, partitions } = shared
+const sharingCard = ({ sharing, sources }: StatusSnapshot): string => {
+  if (sharing === null) return ''
+  const { membership, reason, group, partitions } = sharing
   const owned = sources.filter((source) => source.owned).length
-  const more =
+  const detail =
     reason ?? `${owned} of ${sources.length} sources, partitions ${partitions.join(', ') || 'none'} of ${group}`
-  return card('Shared with other replicas', membership, membership === 'assigned' ? 'good' : 'wait', more)
+  return card('Shared with other replicas', membership, membership === 'assigned' ? 'good' : 'wait', detail)
 }
 
-const card = (title: string, value: string, look: string, more: string | null): string =>
-  `<div><dt>${title}</dt><dd><b class="${look}">${escape(value)}</b></dd><dd>${escape(more ?? '')}</dd></div>`
+const card = (title: string, value: string, cssClass: string, detail: string | null): string =>
+  `<div><dt>${title}</dt><dd><b class="${cssClass}">${escape(value)}</b></dd><dd>${escape(detail ?? '')}</dd></div>`
 
-const journalLine = ({ bytes, maxBytes, oldestAgeSeconds }: StatusSnapshot['journal']): string =>
-  `${size(bytes)} of ${size(maxBytes)}, oldest ${duration(Math.round(oldestAgeSeconds))}`
+const formatJournal = ({ bytes, maxBytes, oldestAgeSeconds }: StatusSnapshot['journal']): string =>
+  `${formatSize(bytes)} of ${formatSize(maxBytes)}, oldest ${formatDuration(Math.round(oldestAgeSeconds))}`
 
-const row = (of: StatusSnapshot['sources'][number], now: string): string => {
-  const { source, provider, callback, pull, reconciling } = of
-  const look = pull === null || pull.state === 'stopped' ? '' : pull.lastError === null ? 'good' : 'bad'
+const sourceRow = ({ source, provider, callback, pull, reconciling }: SourceSnapshot, now: string): string => {
   const cells = [
     escape(source),
     escape(provider),
     callback ? 'yes' : '–',
-    pull === null ? '–' : `<span class="${look}">${escape(pull.state)}</span>`,
+    pull === null ? '–' : `<span class="${activityClass(pull)}">${escape(pull.state)}</span>`,
     pull?.limit == null ? '–' : String(pull.limit),
-    pull?.nextAt == null ? '–' : `in ${duration(secondsBetween(now, pull.nextAt))}`,
-    pull?.lastPageAt == null ? '–' : `${duration(secondsBetween(pull.lastPageAt, now))} ago`,
+    pull?.nextAt == null ? '–' : `in ${formatDuration(secondsBetween(now, pull.nextAt))}`,
+    pull?.lastPageAt == null ? '–' : `${formatDuration(secondsBetween(pull.lastPageAt, now))} ago`,
     reconciling === null
       ? '–'
-      : `<span class="${reconciling.state === 'stopped' ? '' : reconciling.lastError === null ? 'good' : 'bad'}">${escape(reconciling.state)}</span>, ${reconciling.watched} watched`,
+      : `<span class="${activityClass(reconciling)}">${escape(reconciling.state)}</span>, ${reconciling.watched} watched`,
     escape([pull?.lastError, reconciling?.lastError].filter((error) => error != null).join('; ')),
   ]
   return `<tr>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`
 }
 
+const activityClass = ({ state, lastError }: { readonly state: string; readonly lastError: string | null }): string => {
+  if (state === 'stopped') return ''
+  return lastError === null ? 'good' : 'bad'
+}
+
 const secondsBetween = (from: string, to: string): number =>
   Math.max(0, Math.round((Date.parse(to) - Date.parse(from)) / 1_000))
 
-/** `3 d 4 h`, `5 min 6 s` */
-const duration = (seconds: number): string => {
+/** The two largest units of a duration: `3 d 4 h`, `5 min 6 s`. */
+const formatDuration = (seconds: number): string => {
   const units: [string, number][] = [
     ['d', 86_400],
     ['h', 3_600],
@@ -119,7 +122,7 @@ const duration = (seconds: number): string => {
     .join(' ')
 }
 
-const size = (bytes: number): string => {
+const formatSize = (bytes: number): string => {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
   const power = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10))
   return `${(bytes / 1024 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`

@@ -1,37 +1,18 @@
 /**
- * How the process is doing, as its live parts report it: what `/readyz`, `/status.json` and the status page show.
+ * The state of the process as its parts report it, for `/readyz`, `/status.json` and the status page.
  *
- * Ready means that a callback would be taken into custody now. Kafka and the registry have no say in it: without them
- * intake goes on until the journal is full.
+ * Ready means that a callback would be taken into custody now. Kafka and the registry do not affect readiness: while they
+ * are away, intake continues until the journal is full.
  */
 import type { Clock } from '../core/clock.js'
+import type { FollowingState, Membership, PullState, ReconcileState } from '../core/observers.js'
 import type { Journal } from '../journal/journal.js'
-import { type SharingSnapshot, SharingStatus } from './sharing-status.js'
 
-/** `waiting`: a dependency is away or refuses; `stopped`: over for good. */
-export type PartState = 'starting' | 'ok' | 'waiting' | 'stopped'
+/** Publishing, or the registry. `waiting`: a dependency is unavailable or refuses; the reason says which and why. */
+export type ComponentState = 'starting' | 'ok' | 'waiting'
 
-/** What a poller reports; times are milliseconds since the epoch. */
-export interface PullReport {
-  readonly state: string
-  readonly since: number
-  readonly limit: number
-  readonly nextAt: number | null
-  readonly lastError: string | null
-  readonly lastPageAt: number | null
-}
-
-/** What a reconciler reports; times are milliseconds since the epoch. */
-export interface ReconcileReport {
-  readonly state: string
-  readonly since: number
-  readonly watched: number
-  readonly lastAnswerAt: number | null
-  readonly lastWalkAt: Readonly<Record<'outbound' | 'inbound', number | null>>
-  readonly lastError: string | null
-}
-
-export interface SourceFacts {
+/** A source of the configuration, and the ways in which the connector receives from it. */
+export interface SourceInfo {
   readonly source: string
   readonly provider: string
   readonly pull: boolean
@@ -42,21 +23,46 @@ export interface SourceFacts {
 export interface StatusDeps {
   readonly instance: string
   readonly version: string
-  readonly sources: readonly SourceFacts[]
-  readonly journal: Pick<Journal, 'stats' | 'refusalReason'> & { readonly id: string }
+  readonly sources: readonly SourceInfo[]
+  readonly journal: Pick<Journal, 'id' | 'stats' | 'refusalReason'>
   readonly journalMaxBytes: number
-  /** The group that replicas share the work through; left out where nothing is shared. */
+  /** The consumer group that the replicas form; undefined where this process works alone. */
   readonly group?: string | undefined
   readonly clock: Clock
 }
 
-/** Times are ISO 8601. */
-export interface PartSnapshot {
-  readonly state: PartState
+/** The same fields, with times as ISO 8601 in place of milliseconds since the epoch. */
+type WithIsoTimes<T> = {
+  readonly [K in keyof T]: K extends 'since' | 'nextAt' | 'lastPageAt' | 'lastAnswerAt' | 'lastWalkAt'
+    ? Iso<T[K]>
+    : T[K]
+}
+type Iso<T> = T extends number ? string : T extends object ? { readonly [K in keyof T]: Iso<T[K]> } : T
+
+interface Component {
+  readonly state: ComponentState
   readonly reason: string | null
-  readonly since: string
+  readonly since: number
 }
 
+interface MembershipReport {
+  readonly membership: Membership
+  readonly since: number
+  /** Why the replica is not assigned by the group; null while it is. */
+  readonly reason: string | null
+  /** The partitions of the sharing topic that are assigned to this replica. */
+  readonly partitions: readonly number[]
+}
+
+/** Whether this replica has read what all replicas published. Reconciling waits until it has. */
+interface FollowingReport {
+  readonly state: FollowingState
+  readonly reason: string | null
+}
+
+export type ComponentSnapshot = WithIsoTimes<Component>
+
+/** What `/status.json` answers. */
 export interface StatusSnapshot {
   readonly instance: string
   readonly version: string
@@ -64,10 +70,10 @@ export interface StatusSnapshot {
   readonly startedAt: string
   readonly uptimeSeconds: number
   readonly ready: boolean
-  /** Why not, when not. */
+  /** Why callbacks can't be taken into custody; null while they can. */
   readonly reason: string | null
-  readonly publishing: PartSnapshot
-  readonly registry: PartSnapshot
+  readonly publishing: ComponentSnapshot
+  readonly registry: ComponentSnapshot
   readonly journal: {
     readonly id: string
     readonly entries: number
@@ -76,54 +82,47 @@ export interface StatusSnapshot {
     readonly oldestAgeSeconds: number
     readonly refusal: string | null
   }
-  /** null where nothing is shared. */
-  readonly sharing: SharingSnapshot | null
-  readonly sources: readonly (SourceSnapshot & { readonly source: string; readonly provider: string })[]
+  /** null where this process works alone. */
+  readonly sharing:
+    (WithIsoTimes<MembershipReport> & { readonly group: string; readonly following: FollowingReport }) | null
+  readonly sources: readonly SourceSnapshot[]
 }
 
 export interface SourceSnapshot {
-  /** Whether it is polled and reconciled here. */
+  readonly source: string
+  readonly provider: string
+  /** Whether this replica pulls and reconciles the source. */
   readonly owned: boolean
   readonly callback: boolean
   readonly reconcile: boolean
-  /** null for a source that is not pulled. */
-  readonly pull: {
-    readonly state: string
-    readonly since: string
-    readonly limit: number | null
-    readonly nextAt: string | null
-    readonly lastError: string | null
-    readonly lastPageAt: string | null
-  } | null
-  /** null for a source that is not reconciled, or not here. */
-  readonly reconciling: {
-    readonly state: string
-    readonly since: string
-    /** Messages that are asked for, as of the last round. */
-    readonly watched: number
-    readonly lastAnswerAt: string | null
-    /** When a complete walk of each of the provider's logs last ended. */
-    readonly lastWalkAt: Readonly<Record<'outbound' | 'inbound', string | null>>
-    readonly lastError: string | null
-  } | null
-}
-
-interface Part {
-  state: PartState
-  reason: string | null
-  since: number
+  /** null for a source without `pull`. `not-here`: no poller of this process has reported yet. */
+  readonly pull:
+    | WithIsoTimes<PullState>
+    | {
+        readonly state: 'not-here'
+        readonly since: string
+        readonly limit: null
+        readonly nextAt: null
+        readonly lastError: null
+        readonly lastPageAt: null
+      }
+    | null
+  /** null for a source without `reconcile`, and for one that another replica reconciles. */
+  readonly reconciling: WithIsoTimes<ReconcileState> | null
 }
 
 export class Status {
-  readonly sharing: SharingStatus
   readonly #deps: StatusDeps
   readonly #startedAt: number
   readonly #startedMonotonic: number
-  readonly #publishing: Part
-  readonly #registry: Part
-  readonly #pulls = new Map<string, PullReport>()
-  readonly #reconciling = new Map<string, ReconcileReport>()
+  readonly #pulls = new Map<string, PullState>()
+  readonly #reconciling = new Map<string, ReconcileState>()
+  readonly #owned = new Set<string>()
   #phase: 'starting' | 'running' | 'stopping' = 'starting'
+  #publishing: Component
+  #registry: Component
+  #membership: MembershipReport
+  #following: FollowingReport = { state: 'idle', reason: null }
 
   constructor(deps: StatusDeps) {
     this.#deps = deps
@@ -131,47 +130,61 @@ export class Status {
     this.#startedMonotonic = deps.clock.monotonic()
     this.#publishing = { state: 'starting', reason: null, since: this.#startedAt }
     this.#registry = { state: 'starting', reason: null, since: this.#startedAt }
-    this.sharing = new SharingStatus(deps.group, deps.clock)
+    this.#membership = { membership: 'waiting', since: this.#startedAt, reason: null, partitions: [] }
   }
 
-  /** `running` once callbacks are listened for; `stopping` from SIGTERM on. */
-  phase(phase: 'running' | 'stopping'): void {
+  /** `running`: the callbacks server listens. `stopping`: SIGTERM or SIGINT was received. */
+  setPhase(phase: 'running' | 'stopping'): void {
     this.#phase = phase
   }
 
-  /** @param reason of any state but `ok`, in a sentence */
-  publishing(state: PartState, reason: string | null = null): void {
-    this.#change(this.#publishing, state, reason)
+  /** @param reason a sentence, for every state but `ok` */
+  setPublishing(state: ComponentState, reason: string | null = null): void {
+    this.#publishing = this.#changed(this.#publishing, state, reason)
   }
 
-  registry(state: PartState, reason: string | null = null): void {
-    this.#change(this.#registry, state, reason)
+  /** @param reason a sentence, for every state but `ok` */
+  setRegistry(state: ComponentState, reason: string | null = null): void {
+    this.#registry = this.#changed(this.#registry, state, reason)
   }
 
-  pull(source: string, report: PullReport): void {
-    this.#pulls.set(source, report)
+  setPull(source: string, state: PullState): void {
+    this.#pulls.set(source, state)
   }
 
-  reconciling(source: string, report: ReconcileReport): void {
-    this.#reconciling.set(source, report)
-  }
-
-  /** It is polled elsewhere. */
-  left(source: string): void {
+  /** Another replica pulls the source from now on. */
+  removePull(source: string): void {
     this.#pulls.delete(source)
   }
 
+  setReconciling(source: string, state: ReconcileState): void {
+    this.#reconciling.set(source, state)
+  }
+
+  setMembership(report: MembershipReport): void {
+    this.#membership = report
+  }
+
+  setFollowing(report: FollowingReport): void {
+    this.#following = report
+  }
+
+  setOwned(source: string, owned: boolean): void {
+    if (owned) this.#owned.add(source)
+    else this.#owned.delete(source)
+  }
+
   /** Why callbacks can't be taken into custody now; null while they can. */
-  unready(): string | null {
-    if (this.#phase === 'starting') return 'starting: callbacks are not listened for yet'
-    if (this.#phase === 'stopping') return 'stopping: callbacks go elsewhere from now on'
+  unreadyReason(): string | null {
+    if (this.#phase === 'starting') return 'starting: the callbacks server does not listen yet'
+    if (this.#phase === 'stopping') return 'stopping: send callbacks to another instance'
     return this.#deps.journal.refusalReason()
   }
 
   snapshot(): StatusSnapshot {
-    const { instance, version, journal, journalMaxBytes, clock, sources } = this.#deps
+    const { instance, version, journal, journalMaxBytes, clock, sources, group } = this.#deps
     const { entries, bytes, oldestReceivedAt } = journal.stats()
-    const reason = this.unready()
+    const reason = this.unreadyReason()
     return {
       instance,
       version,
@@ -180,8 +193,8 @@ export class Status {
       uptimeSeconds: Math.floor((clock.monotonic() - this.#startedMonotonic) / 1_000),
       ready: reason === null,
       reason,
-      publishing: shown(this.#publishing),
-      registry: shown(this.#registry),
+      publishing: { ...this.#publishing, since: iso(this.#publishing.since) },
+      registry: { ...this.#registry, since: iso(this.#registry.since) },
       journal: {
         id: journal.id,
         entries,
@@ -190,58 +203,48 @@ export class Status {
         oldestAgeSeconds: oldestReceivedAt === null ? 0 : Math.max(0, (clock.now() - oldestReceivedAt) / 1_000),
         refusal: journal.refusalReason(),
       },
-      sharing: this.sharing.snapshot(),
-      sources: sources.map((facts) => ({
-        source: facts.source,
-        provider: facts.provider,
-        owned: this.sharing.owns(facts.source),
-        callback: facts.callback,
-        reconcile: facts.reconcile,
-        pull: facts.pull ? this.#pullOf(facts.source) : null,
-        reconciling: this.#reconcilingOf(facts.source),
+      sharing:
+        group === undefined
+          ? null
+          : { group, ...this.#membership, since: iso(this.#membership.since), following: this.#following },
+      sources: sources.map(({ source, provider, callback, reconcile, pull }) => ({
+        source,
+        provider,
+        owned: group === undefined || this.#owned.has(source),
+        callback,
+        reconcile,
+        pull: pull ? this.#pullOf(source) : null,
+        reconciling: this.#reconcilingOf(source),
       })),
     }
   }
 
   #pullOf(source: string): SourceSnapshot['pull'] {
-    const report = this.#pulls.get(source)
-    // With `sharing`, another replica pulls what this one does not.
-    if (report === undefined) {
-      return {
-        state: 'not-here',
-        since: iso(this.#startedAt),
-        limit: null,
-        nextAt: null,
-        lastError: null,
-        lastPageAt: null,
-      }
+    const state = this.#pulls.get(source)
+    if (state === undefined) {
+      const since = iso(this.#startedAt)
+      return { state: 'not-here', since, limit: null, nextAt: null, lastError: null, lastPageAt: null }
     }
-    const { state, since, limit, nextAt, lastError, lastPageAt } = report
-    return { state, since: iso(since), limit, nextAt: isoOrNull(nextAt), lastError, lastPageAt: isoOrNull(lastPageAt) }
+    const { since, nextAt, lastPageAt } = state
+    return { ...state, since: iso(since), nextAt: isoOrNull(nextAt), lastPageAt: isoOrNull(lastPageAt) }
   }
 
   #reconcilingOf(source: string): SourceSnapshot['reconciling'] {
-    const report = this.#reconciling.get(source)
-    if (report === undefined) return null
-    const { state, since, watched, lastAnswerAt, lastWalkAt, lastError } = report
-    const { outbound, inbound } = lastWalkAt
+    const state = this.#reconciling.get(source)
+    if (state === undefined) return null
+    const { outbound, inbound } = state.lastWalkAt
     return {
-      state,
-      since: iso(since),
-      watched,
-      lastAnswerAt: isoOrNull(lastAnswerAt),
+      ...state,
+      since: iso(state.since),
+      lastAnswerAt: isoOrNull(state.lastAnswerAt),
       lastWalkAt: { outbound: isoOrNull(outbound), inbound: isoOrNull(inbound) },
-      lastError,
     }
   }
 
-  #change(part: Part, state: PartState, reason: string | null): void {
-    if (part.state !== state) part.since = this.#deps.clock.now()
-    part.state = state
-    part.reason = reason
+  #changed(component: Component, state: ComponentState, reason: string | null): Component {
+    return { state, reason, since: component.state === state ? component.since : this.#deps.clock.now() }
   }
 }
 
-const shown = ({ state, reason, since }: Part): PartSnapshot => ({ state, reason, since: iso(since) })
 const iso = (time: number): string => new Date(time).toISOString()
 const isoOrNull = (time: number | null): string | null => (time === null ? null : iso(time))

@@ -1,237 +1,259 @@
 /**
- * The composition root: builds the parts, starts them, stops them in reverse.
+ * The composition root: builds the parts from the configuration, starts them, and stops them in reverse order.
  *
- * Start: journal, then everything that operators look at, then publishing, then intake. Kafka and the registry are not
- * waited for. Stop: intake, then publishing until the journal is empty or `shutdownGrace` is over, then the journal.
+ * Start: the journal, the admin server, publishing, the callbacks server, pulling and reconciling. Nothing waits for
+ * Kafka or the registry. Stop: callbacks, pulling and reconciling; publishing, when the journal is empty or
+ * `shutdownGrace` has passed; the admin server and the journal.
  */
 import type { AddressInfo } from 'node:net'
 import { resolve } from 'node:path'
 import type { Logger } from 'pino'
-import type { Clock } from '../core/clock.js'
-import type { Config, SourceConfig } from '../config/types.js'
-import { CallbackServer } from '../callbacks/callback-server.js'
-import { LmdbJournal } from '../journal/lmdb-journal.js'
-import {
-  observeCallbacks,
-  observePipeline,
-  observePulls,
-  observeReconciling,
-  observeSharing,
-  type TelemetryDeps,
-} from './telemetry.js'
 import { AdminServer } from '../admin/admin-server.js'
 import { Metrics } from '../admin/metrics.js'
-import { Status } from '../admin/status.js'
+import { Status, type SourceInfo } from '../admin/status.js'
+import { CallbackServer } from '../callbacks/callback-server.js'
+import type { Config, SourceConfig } from '../config/types.js'
+import { orAborted, orTimeout } from '../core/abort.js'
+import type { Clock } from '../core/clock.js'
+import { LmdbJournal } from '../journal/lmdb-journal.js'
 import { Pipeline, type PipelineDeps } from '../pipeline/pipeline.js'
 import { providers } from '../providers/index.js'
 import type { Provider } from '../providers/provider.js'
-import { buildEncoder, buildPublisher } from './publishing.js'
-import { pollerFor } from './polling.js'
-import { reconcilerFor, watchHandler } from './reconciliation.js'
-import { standaloneScheduler, buildReplica, type WorkScheduler } from './replicas.js'
 import type { Replica, SourceWork } from '../replicas/replica.js'
+import { pollerFactory } from './polling.js'
+import { buildEncoder, buildPublisher } from './publishing.js'
+import { reconcilerFor, watchHandler } from './reconciliation.js'
+import { buildReplica, standaloneScheduler, type WorkScheduler } from './replicas.js'
+import { observeCallbacks, observePipeline, observePulls, observeReconciling, observeSharing } from './telemetry.js'
 
 export interface AppOptions {
   readonly config: Config
   readonly clock: Clock
   readonly log: Logger
   readonly version: string
-  /** False for `run --drain`: nothing is taken in. */
-  readonly intake: boolean
+  /** True for `run --drain`: the journal is published, and nothing is received. */
+  readonly drainOnly: boolean
 }
 
-/** Bytes kept free for releases where no page has to find room: LMDB needs some pages to forget others. */
-const LEAST_RESERVE = 16 * 1024 * 1024
-/** Milliseconds that what is under way at the broker may take once nobody waits for it any more. */
-const LAST_COMMIT = 2_000
-/** Milliseconds for callbacks that are being received when the listener closes. */
-const LAST_CALLBACKS = 5_000
+/** Room that stays free on the disk even without pulls, because LMDB needs some pages in order to release others. */
+const MIN_RESERVE_BYTES = 16 * 1024 * 1024
+/** How long requests that are under way to the broker may take after publishing was told to stop. */
+const LAST_COMMIT_TIMEOUT_MS = 2_000
+/** How long callbacks that are being received may take after the listener has closed. */
+const OPEN_CALLBACKS_TIMEOUT_MS = 5_000
 
 export class App {
   readonly #options: AppOptions
   readonly #journal: LmdbJournal
-  readonly #observe: TelemetryDeps
+  readonly #status: Status
   readonly #admin: AdminServer
   readonly #callbacks: CallbackServer | undefined
   readonly #replica: Replica | undefined
-  readonly #labour: WorkScheduler
+  readonly #scheduler: WorkScheduler
   readonly #works: readonly SourceWork[]
   readonly #pipeline: Pipeline
   readonly #stopPublishing = new AbortController()
-  readonly #whenEmpty = new Set<() => void>()
+  /** Called when the journal becomes empty. */
+  readonly #onEmpty = new Set<() => void>()
   #publishing: Promise<void> = Promise.resolve()
 
   /** @throws ConnectorError JOURNAL_HELD, JOURNAL_UNUSABLE; CONFIG_INVALID: a port can't be opened */
   static async start(options: AppOptions): Promise<App> {
-    const journal = await openJournal(options)
-    const app = new App(options, journal)
+    const app = new App(options, await openJournal(options))
     try {
       await app.#start()
       return app
     } catch (error) {
-      await app.stop()
+      await app.stop(AbortSignal.abort())
       throw error
     }
   }
 
   private constructor(options: AppOptions, journal: LmdbJournal) {
-    const { config, clock, log, version, intake } = options
-    const sources = intake ? [...config.sources.values()] : []
-    this.#options = options
-    this.#journal = journal
+    const { config, clock, log, version, drainOnly } = options
+    const sources = drainOnly ? [] : [...config.sources.values()]
+    const sourceInfos = sources.map(sourceInfo)
     const metrics = new Metrics(journal, clock)
+    for (const each of sourceInfos) metrics.createSeries(each)
     const status = new Status({
       instance: config.instance,
       version,
-      sources: sources.map(factsOf),
+      sources: sourceInfos,
       journal,
       journalMaxBytes: config.journal.maxBytes,
       group: config.sharing?.group,
       clock,
     })
-    const observe = (this.#observe = { metrics, status, log, clock })
-    const sharing = observeSharing(observe)
-    const replica = (this.#replica = buildReplica(config, { journal, clock, log, observer: sharing }))
-    const watch = watchHandler(config, { journal, clock, added: () => replica?.watchAdded() })
-    this.#admin = new AdminServer(config.admin, { status, metrics, log, watch })
-    const source = decodableSources(config)
-    const pulling = { journal, clock, log, observer: observePulls(observe) }
-    const queryGateFor = replica && ((name: string) => replica.queryGate(name))
-    const reconciling = { journal, source, clock, log, observer: observeReconciling(observe), queryGateFor }
-    this.#labour = replica ?? standaloneScheduler(sharing)
+    const telemetry = { metrics, status, log, clock }
+    this.#options = options
+    this.#journal = journal
+    this.#status = status
+
+    const sharingObserver = observeSharing(telemetry)
+    const replica = buildReplica(config, { journal, clock, log, observer: sharingObserver })
+    this.#replica = replica
+    this.#scheduler = replica ?? standaloneScheduler(sharingObserver)
+    const addToWatchList = watchHandler(config, { journal, clock, added: () => replica?.watchAdded() })
+    this.#admin = new AdminServer(config.admin, { status, metrics, log, addToWatchList })
+
+    const findSource = sourceFinder(config)
+    const pollerDeps = { journal, clock, log, observer: observePulls(telemetry) }
+    const reconcilerDeps = {
+      journal,
+      source: findSource,
+      clock,
+      log,
+      observer: observeReconciling(telemetry),
+      queryGateFor: replica && ((name: string) => replica.queryGate(name)),
+    }
     this.#works = sources.map((each) => ({
       source: each.name,
-      poll: pollerFor(each, pulling),
-      reconcile: reconcilerFor(each, config, reconciling),
+      poll: pollerFactory(each, pollerDeps),
+      reconcile: reconcilerFor(each, config, reconcilerDeps),
     }))
     this.#callbacks = sources.some(({ callback }) => callback)
       ? new CallbackServer(
           { ...config.callbacks, sources },
-          { journal, clock, log, observer: observeCallbacks(observe) },
+          { journal, clock, log, observer: observeCallbacks(telemetry) },
         )
       : undefined
+
     const { encoder, gate } = buildEncoder(config, clock, log)
     this.#pipeline = new Pipeline({
       journal,
       encoder,
       publisher: buildPublisher(config, clock, log),
-      findSource: source,
+      findSource,
       clock,
       syncPublished: replica && ((entries, signal) => replica.syncPublished(entries, signal)),
-      observer: observePipeline(observe, {
-        onRelease: () => this.#released(),
-        registryConfirms: () => gate.isConfirmed,
+      observer: observePipeline(telemetry, {
+        onRelease: () => this.#notifyIfEmpty(),
+        isRegistryConfirmed: () => gate.isConfirmed,
         personalData: config.log.personalData,
       }),
     })
-    for (const { source: name, ...ways } of sources.map(factsOf)) metrics.begin(name, ways)
   }
 
-  /** Settles when publishing has ended: rejects with PRODUCER_REPLACED, else after `stop`. */
-  get published(): Promise<void> {
+  /** Rejects with PRODUCER_REPLACED if another process took over publishing. Resolves after `stop`. */
+  get publishing(): Promise<void> {
     return this.#publishing
   }
 
-  /** Resolves when nothing is left in the journal, or when the signal aborts. */
-  async empty(signal: AbortSignal): Promise<void> {
-    if (this.#journal.stats().entries === 0 || signal.aborted) return
-    await new Promise<void>((resolve) => {
-      const done = (): void => {
-        this.#whenEmpty.delete(done)
-        signal.removeEventListener('abort', done)
-        resolve()
-      }
-      this.#whenEmpty.add(done)
-      signal.addEventListener('abort', done)
+  /** Resolves when the journal is empty, or when the signal aborts. */
+  async untilEmpty(signal: AbortSignal): Promise<void> {
+    if (this.#journal.stats().entries === 0) return
+    let onEmpty = (): void => undefined
+    const emptied = new Promise<void>((resolve) => {
+      onEmpty = resolve
     })
+    this.#onEmpty.add(onEmpty)
+    await orAborted(emptied, signal)
+    this.#onEmpty.delete(onEmpty)
   }
 
-  /** @param hurry aborts every wait that only serves to get more published */
-  async stop(hurry: AbortSignal = AbortSignal.abort()): Promise<void> {
-    const { config, clock, log } = this.#options
-    this.#observe.status.phase('stopping')
+  /** @param forceSignal ends every wait that only serves to publish more; what is in the journal is safe without it */
+  async stop(forceSignal: AbortSignal): Promise<void> {
+    const { config, clock } = this.#options
+    this.#status.setPhase('stopping')
     this.#callbacks?.drain()
-    const pulled = this.#labour.stop(hurry)
-    await clock.sleep(config.callbacks.drainDelay, hurry)
-    await this.#callbacks?.close(LAST_CALLBACKS)
-    await pulled
-    await this.#finishPublishing(hurry)
+    const workStopped = this.#scheduler.stop(forceSignal)
+    await clock.sleep(config.callbacks.drainDelay, forceSignal)
+    await this.#callbacks?.close(OPEN_CALLBACKS_TIMEOUT_MS)
+    await workStopped
+    await this.#finishPublishing(forceSignal)
     await this.#replica?.close()
-    const { entries } = this.#journal.stats()
-    if (entries > 0) log.info({ entries }, 'entries stay in the journal for the next start')
+    this.#logRemainingEntries()
     await this.#admin.close()
     await this.#journal.close()
   }
 
   async #start(): Promise<void> {
-    const { config, log, version, intake } = this.#options
     const admin = await this.#admin.listen()
-    this.#publishing = this.#pipeline.run(this.#stopPublishing.signal)
-    this.#publishing.catch(() => undefined) // whoever asks for `published` gets it
+    this.#startPublishing()
     const callbacks = await this.#callbacks?.listen()
-    if (intake) this.#labour.start(this.#works)
-    if (intake) this.#observe.status.phase('running')
-    const listening = { admin: addressOf(admin), ...(callbacks && { callbacks: addressOf(callbacks) }) }
-    const journal = {
-      journal: this.#journal.id,
-      directory: resolve(config.journal.directory),
-      ...this.#journal.stats(),
+    if (!this.#options.drainOnly) {
+      this.#scheduler.start(this.#works)
+      this.#status.setPhase('running')
     }
-    log.info({ version, ...listening, ...journal }, 'running')
+    this.#logStart(admin, callbacks)
   }
 
-  async #finishPublishing(hurry: AbortSignal): Promise<void> {
+  #startPublishing(): void {
+    this.#publishing = this.#pipeline.run(this.#stopPublishing.signal)
+    // A rejection reaches whoever awaits `publishing`; without this line it would end the process before that.
+    this.#publishing.catch(() => undefined)
+  }
+
+  /** Publishes until the journal is empty, `shutdownGrace` has passed, or the force signal aborts. */
+  async #finishPublishing(forceSignal: AbortSignal): Promise<void> {
     const { config, clock } = this.#options
-    const enough = new AbortController()
-    const grace = clock.sleep(config.shutdownGrace, AbortSignal.any([hurry, enough.signal]))
     const ended = this.#publishing.catch(() => undefined)
-    await Promise.race([this.empty(AbortSignal.any([hurry, enough.signal])), grace, ended])
-    enough.abort()
+    const emptyOrEnded = Promise.race([this.untilEmpty(forceSignal), ended])
+    await orTimeout(emptyOrEnded, config.shutdownGrace, clock)
     this.#stopPublishing.abort()
-    // What the broker still has not answered then is found out by the position at the next start.
-    const patience = new AbortController()
-    await Promise.race([ended, clock.sleep(LAST_COMMIT, patience.signal)])
-    patience.abort()
+    // Whether the broker committed what it has not acknowledged by then is found out at the next start, by the position.
+    await orTimeout(ended, LAST_COMMIT_TIMEOUT_MS, clock)
   }
 
-  #released(): void {
-    if (this.#whenEmpty.size > 0 && this.#journal.stats().entries === 0) for (const done of this.#whenEmpty) done()
+  #notifyIfEmpty(): void {
+    if (this.#onEmpty.size === 0 || this.#journal.stats().entries > 0) return
+    for (const onEmpty of this.#onEmpty) onEmpty()
+  }
+
+  #logStart(admin: AddressInfo, callbacks: AddressInfo | undefined): void {
+    const { config, log, version } = this.#options
+    log.info(
+      {
+        version,
+        admin: formatAddress(admin),
+        ...(callbacks && { callbacks: formatAddress(callbacks) }),
+        journal: this.#journal.id,
+        directory: resolve(config.journal.directory),
+        ...this.#journal.stats(),
+      },
+      'the connector is running',
+    )
+  }
+
+  #logRemainingEntries(): void {
+    const { entries } = this.#journal.stats()
+    if (entries > 0) this.#options.log.info({ entries }, 'entries stay in the journal for the next start')
   }
 }
 
-const addressOf = ({ address, port }: AddressInfo): string =>
+const formatAddress = ({ address, port }: AddressInfo): string =>
   address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
 
 function openJournal({ config, clock, log }: AppOptions): Promise<LmdbJournal> {
   const { directory, maxBytes } = config.journal
-  const largest = Math.max(0, ...[...config.sources.values()].map(({ pull }) => pull?.maxAnswer ?? 0))
+  const largestAnswer = Math.max(0, ...[...config.sources.values()].map(({ pull }) => pull?.maxAnswer ?? 0))
   return LmdbJournal.open({
     directory,
     maxBytes,
-    reserveBytes: Math.max(largest, LEAST_RESERVE),
+    reserveBytes: Math.max(largestAnswer, MIN_RESERVE_BYTES),
     duplicates: { rememberFor: config.duplicates.remember, maxIds: config.duplicates.maxIds },
     clock,
     onWarning: (message, error) => log.error({ err: error }, message),
   })
 }
 
-/** Also of sources that are not taken from any more: their entries may still be in the journal. */
-function decodableSources(config: Config): PipelineDeps['findSource'] {
-  const known = new Map(
+/** Finds what decodes a source. Sources without `pull` and `callback` count too: the journal may still hold entries. */
+function sourceFinder(config: Config): PipelineDeps['findSource'] {
+  const decoders = new Map(
     [...config.sources.values()].map(({ name, provider, textFields, ignoreEvents, reconcile }) => [
       name,
-      // Where replicas share the work, the one that reconciles learns what to watch from the topic (replicas/topic-follower.ts).
       {
         provider: providerOf(provider),
         settings: { textFields, ignoreEvents },
+        // With sharing, the replica that reconciles a source learns from the topics what to watch (topic-follower.ts).
         updatesWatchList: reconcile !== undefined && config.sharing === undefined,
       },
     ]),
   )
-  return (name) => known.get(name)
+  return (name) => decoders.get(name)
 }
 
-const factsOf = ({ name, provider, pull, callback, reconcile }: SourceConfig) => ({
+const sourceInfo = ({ name, provider, pull, callback, reconcile }: SourceConfig): SourceInfo => ({
   source: name,
   provider,
   pull: pull !== undefined,
@@ -239,8 +261,9 @@ const factsOf = ({ name, provider, pull, callback, reconcile }: SourceConfig) =>
   reconcile: reconcile !== undefined,
 })
 
+/** @throws Error for an unknown provider, which the validation of the configuration excludes */
 const providerOf = (name: string): Provider => {
   const provider = providers.get(name)
-  if (!provider) throw new Error(`no provider ${name}`) // the configuration has been checked
+  if (!provider) throw new Error(`there is no provider named ${name}`)
   return provider
 }

@@ -1,4 +1,4 @@
-/** What stands between the journal and Kafka, built from the configuration. */
+/** Builds the encoder and the publisher from the configuration. */
 import type { Logger } from 'pino'
 import type { Clock } from '../core/clock.js'
 import type { Config } from '../config/types.js'
@@ -13,14 +13,14 @@ import type { Publisher } from '../kafka/publisher.js'
 import { maxRecordBytes, maxEncodedBytes } from '../kafka/send-batches.js'
 import type { KafkaSettings } from '../kafka/settings.js'
 
-/** Which topic a kind of record goes to. */
+/** The topic of each kind of record. */
 export const topicsOf = ({ kafka: { topics } }: Config): Readonly<Record<EventKind, string>> => ({
   dlr: topics.dlr,
   mo: topics.mo,
   'dead-letter': topics.deadLetter,
 })
 
-/** Which subject of the registry governs a kind of record. */
+/** The registry subject of each kind of record. */
 export function subjectsOf(config: Config): Readonly<Record<EventKind, Subject>> {
   const schemas = loadSchemas()
   const topics = topicsOf(config)
@@ -52,6 +52,6 @@ export function buildEncoder(config: Config, clock: Clock, log: Logger): { encod
 }
 
 export function buildPublisher(config: Config, clock: Clock, log: Logger): Publisher {
-  const parts = { settings: kafkaSettings(config), clock, log }
-  return config.kafka.delivery === 'exactly-once' ? new ExactlyOncePublisher(parts) : new AtLeastOncePublisher(parts)
+  const deps = { settings: kafkaSettings(config), clock, log }
+  return config.kafka.delivery === 'exactly-once' ? new ExactlyOncePublisher(deps) : new AtLeastOncePublisher(deps)
 }

@@ -1,14 +1,18 @@
-/** What the parts tell, made into metrics, status and log: the one place where they meet. */
+/** Connects the observers of the parts with metrics, status and log. */
 import type { Logger } from 'pino'
-import type { Clock } from '../core/clock.js'
-import { ConnectorError, messageOf } from '../core/errors.js'
-import type { CallbackObserver, PullObserver, ReconcileObserver } from '../core/observers.js'
-import { personalDataMask, type PersonalDataMask, type PersonalData } from '../masking/personal-data.js'
 import type { Metrics } from '../admin/metrics.js'
 import type { Status } from '../admin/status.js'
-import type { ItemOutcome } from '../core/observers.js'
-import type { PipelineObserver } from '../core/observers.js'
-import type { SharingObserver } from '../core/observers.js'
+import type { Clock } from '../core/clock.js'
+import { ConnectorError, messageOf } from '../core/errors.js'
+import type {
+  CallbackObserver,
+  ItemOutcome,
+  PipelineObserver,
+  PullObserver,
+  ReconcileObserver,
+  SharingObserver,
+} from '../core/observers.js'
+import { personalDataMask, type PersonalData, type PersonalDataMask } from '../masking/personal-data.js'
 
 export interface TelemetryDeps {
   readonly metrics: Metrics
@@ -17,78 +21,107 @@ export interface TelemetryDeps {
   readonly clock: Clock
 }
 
-export interface PipelineHooks {
-  /** Called after each release: the journal may be empty now. */
+export interface PipelineTelemetryOptions {
+  /** Called after each release of entries. */
   readonly onRelease: () => void
-  /** Whether the registry itself has confirmed the schema ids that are written with. */
-  readonly registryConfirms: () => boolean
+  /** Whether the registry has confirmed the schema ids in use. If not, they are remembered from an earlier run. */
+  readonly isRegistryConfirmed: () => boolean
   /** `log.personalData` of the configuration. */
   readonly personalData: PersonalData
 }
 
-export function observePipeline(
-  { metrics, status, log, clock }: TelemetryDeps,
-  { onRelease, registryConfirms, personalData }: PipelineHooks,
-): PipelineObserver {
-  const showRegistry = (): void =>
-    registryConfirms() ? status.registry('ok') : status.registry('waiting', 'away; its schema ids are remembered')
-  const said = new Set<string>()
-  let since = 0
-  let begun = false
+export function observePipeline(deps: TelemetryDeps, options: PipelineTelemetryOptions): PipelineObserver {
+  const { metrics, log, clock } = deps
+  const publishing = new PublishingTelemetry(deps, options.isRegistryConfirmed)
   return {
-    ...(log.isLevelEnabled('debug') && { decoded: logItems(log, personalDataMask(personalData)) }),
+    ...(log.isLevelEnabled('debug') && { decoded: logItems(log, personalDataMask(options.personalData)) }),
     released: (outcomes) => {
-      for (const outcome of outcomes) count(metrics, outcome, clock.now())
-      onRelease()
+      for (const outcome of outcomes) countItem(metrics, outcome, clock.now())
+      options.onRelease()
     },
     committed: (records, seconds) => {
       metrics.publish.observe(seconds)
-      showRegistry()
-      log.debug({ records, seconds }, 'committed')
+      publishing.reportRegistry()
+      log.debug({ records, seconds }, 'a batch was committed to Kafka')
     },
-    positionLost: (released: number) =>
+    positionLost: (released) =>
       log.warn(
         { released },
-        'Kafka holds no position of this journal: its topic was deleted, or offsets.retention.minutes passed. ' +
-          'Going on behind what was released here; what was committed but not yet released then is published again',
+        'Kafka no longer has the position of this journal: the dead-letter topic was deleted, or ' +
+          'offsets.retention.minutes has passed. Publishing continues after the last released entry; events that were ' +
+          'committed but not yet released are published again with the same event ids',
       ),
     waiting: (error) => {
-      if (error === null) {
-        if (!begun) log.info({}, 'publishing begins')
-        else if (said.size > 0) {
-          log.info({ seconds: Math.round((clock.monotonic() - since) / 1000) }, 'publishing goes on')
-        }
-        begun = true
-        said.clear()
-        metrics.publishing.set(1)
-        status.publishing('ok')
-        showRegistry()
-        return
-      }
-      const reason = messageOf(error)
-      const code = error instanceof ConnectorError ? error.code : 'UNEXPECTED'
-      metrics.publishing.set(0)
-      status.publishing('waiting', reason)
-      if (/^(REGISTRY|SCHEMA)_/.test(code)) status.registry('waiting', reason)
-      else showRegistry()
-      // Each kind once until it goes on: an outage of hours is one line, not thousands, also where kinds take turns.
-      const kind = code === 'PUBLISH_IN_DOUBT' ? 'KAFKA_UNREACHABLE' : code
-      if (said.has(kind)) return
-      if (said.size === 0) since = clock.monotonic()
-      said.add(kind)
-      log.warn({ code, err: code === 'UNEXPECTED' ? error : undefined }, `publishing waits, intake goes on: ${reason}`)
+      if (error === null) publishing.reportHealthy()
+      else publishing.reportWaiting(error)
     },
   }
 }
 
-/** One line an item, at level debug. */
+/**
+ * Reports whether events are published. The log has one line when publishing starts, one for each kind of error during an
+ * outage, however often publishing is retried, and one when publishing resumes.
+ */
+class PublishingTelemetry {
+  readonly #deps: TelemetryDeps
+  readonly #isRegistryConfirmed: () => boolean
+  /** The kinds of error that were logged during the present outage. */
+  readonly #loggedKinds = new Set<string>()
+  #hasStarted = false
+  /** Monotonic time of the first error of the present outage; undefined while events are published. */
+  #waitingSince: number | undefined
+
+  constructor(deps: TelemetryDeps, isRegistryConfirmed: () => boolean) {
+    this.#deps = deps
+    this.#isRegistryConfirmed = isRegistryConfirmed
+  }
+
+  reportHealthy(): void {
+    const { metrics, status, log, clock } = this.#deps
+    if (!this.#hasStarted) {
+      log.info('publishing has started')
+    } else if (this.#waitingSince !== undefined) {
+      log.info({ seconds: Math.round((clock.monotonic() - this.#waitingSince) / 1000) }, 'publishing has resumed')
+    }
+    this.#hasStarted = true
+    this.#waitingSince = undefined
+    this.#loggedKinds.clear()
+    metrics.publishing.set(1)
+    status.setPublishing('ok')
+    this.reportRegistry()
+  }
+
+  reportWaiting(error: unknown): void {
+    const { metrics, status, log, clock } = this.#deps
+    const reason = messageOf(error)
+    metrics.publishing.set(0)
+    status.setPublishing('waiting', reason)
+    if (error instanceof ConnectorError && error.dependency === 'registry') status.setRegistry('waiting', reason)
+    else this.reportRegistry()
+    this.#waitingSince ??= clock.monotonic()
+    const code = error instanceof ConnectorError ? error.code : 'UNEXPECTED'
+    // An unreachable broker also leaves transactions in doubt, so both codes belong to the same outage.
+    const kind = code === 'PUBLISH_IN_DOUBT' ? 'KAFKA_UNREACHABLE' : code
+    if (this.#loggedKinds.has(kind)) return
+    this.#loggedKinds.add(kind)
+    log.warn(
+      { code, err: code === 'UNEXPECTED' ? error : undefined },
+      `publishing waits and is retried until it succeeds, intake continues: ${reason}`,
+    )
+  }
+
+  reportRegistry(): void {
+    const { status } = this.#deps
+    if (this.#isRegistryConfirmed()) status.setRegistry('ok')
+    else status.setRegistry('waiting', 'the registry is unavailable; the schema ids of an earlier run are used')
+  }
+}
+
+/** Logs one line for each decoded item. */
 const logItems =
   (log: Logger, { number, text, sentence }: PersonalDataMask): NonNullable<PipelineObserver['decoded']> =>
   (event, duplicate) => {
-    const { kind, eventId, source, via } = event
-    log.debug({ kind, eventId, source, via, duplicate, ...about() }, 'item')
-
-    function about(): object {
+    const details = (): object => {
       switch (event.kind) {
         case 'dlr':
           return { messageId: event.messageId, status: event.status, recipient: number(event.recipient) }
@@ -98,9 +131,11 @@ const logItems =
           return { reason: event.reason, detail: sentence(event.detail) }
       }
     }
+    const { kind, eventId, source, via } = event
+    log.debug({ kind, eventId, source, via, duplicate, ...details() }, 'an item was decoded')
   }
 
-function count(metrics: Metrics, { source, via, kind, reason, receivedAt }: ItemOutcome, now: number): void {
+function countItem(metrics: Metrics, { source, via, kind, reason, receivedAt }: ItemOutcome, now: number): void {
   metrics.itemsReceived.inc({ source, via })
   if (kind === 'duplicate') return metrics.duplicatesSuppressed.inc({ source })
   metrics.endToEnd.observe(Math.max(0, now - receivedAt) / 1000)
@@ -112,13 +147,13 @@ export const observePulls = ({ metrics, status }: TelemetryDeps): PullObserver =
   requestEnded: (source, outcome) => metrics.pullRequests.inc({ source, outcome }),
   pageSizeChanged: (source, limit) => metrics.pullLimit.set({ source }, limit),
   custodyTaken: (seconds) => metrics.custody.observe(seconds),
-  stateChanged: (source, state) => status.pull(source, state),
+  stateChanged: (source, state) => status.setPull(source, state),
 })
 
 export const observeReconciling = ({ metrics, status }: TelemetryDeps): ReconcileObserver => ({
   requestEnded: (source, endpoint, outcome) => metrics.reconcileRequests.inc({ source, endpoint, outcome }),
   knownItemsDropped: (source, items) => {
-    // As the pipeline would have counted them, had the answer been kept.
+    // The pipeline would have counted the items like this, had the answer been kept.
     metrics.itemsReceived.inc({ source, via: 'QUERY' }, items)
     metrics.duplicatesSuppressed.inc({ source }, items)
   },
@@ -126,21 +161,21 @@ export const observeReconciling = ({ metrics, status }: TelemetryDeps): Reconcil
   custodyTaken: (seconds) => metrics.custody.observe(seconds),
   stateChanged: (source, state) => {
     metrics.watched.set({ source }, state.watched)
-    status.reconciling(source, state)
+    status.setReconciling(source, state)
   },
 })
 
 export const observeSharing = ({ metrics, status }: TelemetryDeps): SharingObserver => ({
   membershipChanged: (membership, since, reason, partitions) => {
     metrics.sharingAssigned.set(membership === 'assigned' ? 1 : 0)
-    status.sharing.membership({ membership, since, reason, partitions })
+    status.setMembership({ membership, since, reason, partitions })
   },
   ownershipChanged: (source, owned) => {
     metrics.sourceOwned.set({ source }, owned ? 1 : 0)
-    status.sharing.owned(source, owned)
+    status.setOwned(source, owned)
   },
-  pollingHandedOver: (source) => status.left(source),
-  followingChanged: (state, reason) => status.sharing.following({ state, reason }),
+  pollingHandedOver: (source) => status.removePull(source),
+  followingChanged: (state, reason) => status.setFollowing({ state, reason }),
   publishedTwice: (source) => metrics.publishedTwice.inc({ source }),
 })
 

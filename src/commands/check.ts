@@ -1,66 +1,70 @@
 /**
- * `check`: would `run` work? Looks, changes nothing: creates no topic, registers no schema, and begins no transaction,
- * which would fence a running connector of the same instance.
+ * `check` tests whether `run` would work, and changes nothing: it creates no topic, registers no schema, and begins no
+ * transaction, which would fence a running connector of the same instance.
  */
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { systemClock as clock } from '../core/clock.js'
-import { configurationWarnings } from '../config/warnings.js'
-import type { Config } from '../config/types.js'
+import { createLog } from '../admin/log.js'
+import { kafkaSettings, subjectsOf } from '../app/publishing.js'
 import { loadConfig } from '../config/load.js'
+import type { Config } from '../config/types.js'
+import { configurationWarnings } from '../config/warnings.js'
+import { systemClock } from '../core/clock.js'
+import { ConnectorError, messageOf } from '../core/errors.js'
+import { MissingTopicsError, fetchTopicPartitions } from '../kafka/topics.js'
 import { redact } from '../masking/secrets.js'
 import { RegistryClient } from '../registry/registry-client.js'
 import { EVENT_KINDS } from '../registry/schemas.js'
 import { inspectWriterSchema } from '../registry/writer-schema.js'
-import { ConnectorError, hasCode, messageOf } from '../core/errors.js'
-import { createLog } from '../admin/log.js'
-import { fetchTopicPartitions } from '../kafka/topics.js'
-import { kafkaSettings, subjectsOf } from '../app/publishing.js'
 
 export interface CheckOptions {
   readonly config: string
   readonly json: boolean
 }
 
-interface Finding {
+/** The result of one check, as `check --json` prints it. */
+interface CheckResult {
   readonly name: string
   readonly ok: boolean
   readonly detail: string
   readonly exitCode: number
 }
 
-/** @returns 0; 2: a schema is refused; 3: a dependency can't be reached or refuses us; 1: the journal can't be used */
+/**
+ * @returns 0; 2 if a schema is refused; 3 if a dependency can't be reached or refuses; 1 if the journal can't be used
+ * @throws ConnectorError CONFIG_INVALID
+ */
 export async function check({ config: file, json }: CheckOptions): Promise<number> {
   const config = loadConfig(file, process.env)
-  const findings = [
-    await finding('configuration', () =>
-      [`${file}: ${config.sources.size} source(s)`, ...configurationWarnings(config)].join('; '),
-    ),
-    await finding('journal', () => lookAtDirectory(config.journal.directory)),
-    ...(await lookAtSchemas(config)),
-    await finding('kafka', () => lookAtKafka(config)),
-    ...(config.sharing ? [await finding('sharing', () => lookAtSharing(config, config.sharing!.topic))] : []),
+  const { sharing } = config
+  const results = [
+    await runCheck('configuration', () => describeConfiguration(file, config)),
+    await runCheck('journal', () => checkJournalDirectory(config.journal.directory)),
+    ...(await checkSchemas(config)),
+    await runCheck('kafka', () => checkTopics(config, config.kafka.topics)),
+    // Whether the group can be joined is not tested, because joining would move sources to this process.
+    ...(sharing ? [await runCheck('sharing', () => checkTopics(config, { sharing: sharing.topic }))] : []),
   ]
-  process.stdout.write(
-    json
-      ? `${JSON.stringify({ ok: findings.every(({ ok }) => ok), checks: findings, configuration: redact(config) })}\n`
-      : table(findings),
-  )
-  return findings.find(({ ok }) => !ok)?.exitCode ?? 0
+  process.stdout.write(json ? toJson(results, config) : toTable(results))
+  return results.find(({ ok }) => !ok)?.exitCode ?? 0
 }
 
-async function finding(name: string, look: () => string | Promise<string>): Promise<Finding> {
+/** @param test returns what was found, and throws if the check fails */
+async function runCheck(name: string, test: () => string | Promise<string>): Promise<CheckResult> {
   try {
-    return { name, ok: true, detail: await look(), exitCode: 0 }
+    return { name, ok: true, detail: await test(), exitCode: 0 }
   } catch (error) {
     return { name, ok: false, detail: messageOf(error), exitCode: error instanceof ConnectorError ? error.exitCode : 1 }
   }
 }
 
-/** A directory that does not exist yet is made by `run`; then its nearest parent must be writable. */
-function lookAtDirectory(directory: string): string {
-  const whole = resolve(directory)
-  let existing = whole
+const describeConfiguration = (file: string, config: Config): string =>
+  [`${file}: ${config.sources.size} source(s)`, ...configurationWarnings(config)].join('; ')
+
+/** `run` creates a directory that does not exist, so then its nearest existing parent must be writable. */
+function checkJournalDirectory(directory: string): string {
+  const path = resolve(directory)
+  let existing = path
   while (!existsSync(existing)) existing = dirname(existing)
   try {
     if (!statSync(existing).isDirectory()) throw new Error('it is not a directory')
@@ -71,46 +75,41 @@ function lookAtDirectory(directory: string): string {
       `${existing} can't be written to: ${messageOf(error)}; see journal.directory`,
     )
   }
-  return `${whole} ${existing === whole ? 'can be written to' : 'can be made'}`
+  return `${path} ${existing === path ? 'can be written to' : 'can be created'}`
 }
 
-function lookAtSchemas(config: Config): Promise<Finding[]> {
+async function checkSchemas(config: Config): Promise<CheckResult[]> {
   const api = new RegistryClient(config.registry)
   const subjects = subjectsOf(config)
-  const looks = EVENT_KINDS.map((kind) =>
-    finding(`schema ${subjects[kind].name}`, () =>
+  const checks = EVENT_KINDS.map((kind) =>
+    runCheck(`schema ${subjects[kind].name}`, () =>
       inspectWriterSchema(api, subjects[kind].name, subjects[kind].schema, config.registry.register),
     ),
   )
-  return Promise.all(looks).finally(() => api.close())
+  try {
+    return await Promise.all(checks)
+  } finally {
+    await api.close()
+  }
 }
 
-async function lookAtKafka(config: Config): Promise<string> {
+async function checkTopics(config: Config, topics: Readonly<Record<string, string>>): Promise<string> {
   const log = createLog({ ...config.log, level: 'silent', instance: config.instance })
   try {
-    const partitions = await fetchTopicPartitions(kafkaSettings(config), clock, log)
+    const partitions = await fetchTopicPartitions({ ...kafkaSettings(config), topics }, systemClock, log)
     return [...partitions].map(([topic, count]) => `${topic} (${count} partitions)`).join(', ')
   } catch (error) {
-    if (!hasCode(error, 'TOPIC_MISSING') || !config.kafka.createTopics) throw error
-    return `${messageOf(error).replace(/;.*/, '')}: run will create what is missing (kafka.createTopics)`
+    if (!(error instanceof MissingTopicsError) || !config.kafka.createTopics) throw error
+    return `no topic ${error.topics.join(', ')} on the cluster: run will create what is missing (kafka.createTopics)`
   }
 }
 
-/** The topic that replicas share the work through: only its absence can be seen without joining the group. */
-async function lookAtSharing(config: Config, topic: string): Promise<string> {
-  const log = createLog({ ...config.log, level: 'silent', instance: config.instance })
-  try {
-    const partitions = await fetchTopicPartitions({ ...kafkaSettings(config), topics: { sharing: topic } }, clock, log)
-    return `${topic} (${partitions.get(topic)} partitions)`
-  } catch (error) {
-    if (!hasCode(error, 'TOPIC_MISSING') || !config.kafka.createTopics) throw error
-    return `${messageOf(error).replace(/;.*/, '')}: run will create it (kafka.createTopics)`
-  }
-}
+const toJson = (results: readonly CheckResult[], config: Config): string =>
+  `${JSON.stringify({ ok: results.every(({ ok }) => ok), checks: results, configuration: redact(config) })}\n`
 
-const table = (findings: readonly Finding[]): string => {
-  const width = Math.max(...findings.map(({ name }) => name.length))
-  return findings
-    .map(({ name, ok, detail }) => `${ok ? 'ok    ' : 'FAILED'}  ${name.padEnd(width)}  ${detail}\n`)
+const toTable = (results: readonly CheckResult[]): string => {
+  const nameWidth = Math.max(...results.map(({ name }) => name.length))
+  return results
+    .map(({ name, ok, detail }) => `${ok ? 'ok    ' : 'FAILED'}  ${name.padEnd(nameWidth)}  ${detail}\n`)
     .join('')
 }

@@ -1,90 +1,73 @@
-/** `run`: everything, until a signal. `run --drain`: publishes what the journal holds, and ends. */
-import { App } from '../app/app.js'
-import { systemClock as clock } from '../core/clock.js'
-import { configurationWarnings } from '../config/warnings.js'
-import { loadConfig } from '../config/load.js'
-import { redact } from '../masking/secrets.js'
-import { parseDuration } from '../config/units.js'
-import { ConnectorError, messageOf } from '../core/errors.js'
+/** `run` receives and publishes until a signal. `run --drain` publishes what the journal holds, and ends. */
 import { createLog } from '../admin/log.js'
+import { App } from '../app/app.js'
+import { loadConfig } from '../config/load.js'
+import { parseDuration } from '../config/units.js'
+import { configurationWarnings } from '../config/warnings.js'
+import { orTimeout, untilAborted } from '../core/abort.js'
+import { systemClock as clock } from '../core/clock.js'
+import { ConnectorError, messageOf } from '../core/errors.js'
+import { redact } from '../masking/secrets.js'
+import { shutdownOnTermination } from './signals.js'
 import { version } from './version.js'
 
-/** The longest that a timer of Node.js waits, in ms: 24 days. */
-const NEVER = 2 ** 31 - 1
+/** The longest time that a timer of Node.js waits: about 24 days. */
+const MAX_TIMER_MS = 2 ** 31 - 1
 
 export interface RunOptions {
   readonly config: string
   readonly drain: boolean
+  /** With `drain`: the longest time to wait for an empty journal, as a duration such as `30s`. */
   readonly timeout?: string
 }
 
 /**
  * @returns the exit code
- * @throws ConnectorError PRODUCER_REPLACED, NOT_DRAINED, and what loading and starting throw
+ * @throws ConnectorError USAGE, CONFIG_INVALID, JOURNAL_HELD, JOURNAL_UNUSABLE before anything runs; PRODUCER_REPLACED and
+ *   NOT_DRAINED later
  */
 export async function run(options: RunOptions): Promise<number> {
-  const timeout = timeoutOf(options)
+  const timeoutMs = parseTimeout(options)
   const config = loadConfig(options.config, process.env)
   const log = createLog({ ...config.log, instance: config.instance })
-  for (const advice of configurationWarnings(config)) log.warn(advice)
-  log.debug({ configuration: redact(config) }, 'the configuration, as it is understood')
-  // Before anything is opened: a signal that comes meanwhile ends us in order, too.
-  const { stop, hurry } = listenForSignals((message) => log.info(message))
-  const app = await App.start({ config, clock, log, version, intake: !options.drain })
+  for (const warning of configurationWarnings(config)) log.warn(warning)
+  log.debug({ configuration: redact(config) }, 'the configuration was loaded')
+  // Signals are handled before anything is opened, so that an early one also leads to an orderly stop.
+  const { stopSignal, forceSignal } = shutdownOnTermination(log)
+  const app = await App.start({ config, clock, log, version, drainOnly: options.drain })
 
   try {
-    await Promise.race([options.drain ? drained(app, timeout, stop) : aborted(stop), app.published])
+    const finished = options.drain ? untilDrained(app, timeoutMs, stopSignal) : untilAborted(stopSignal)
+    await Promise.race([finished, app.publishing])
     return 0
   } catch (error) {
-    log.error({ err: error }, `stopping: ${messageOf(error)}`)
+    log.error({ err: error }, `stopping because of an error: ${messageOf(error)}`)
     throw error
   } finally {
-    await app.stop(options.drain ? undefined : hurry)
-    log.info('stopped')
+    // After a drain nothing is left to wait for: the journal is empty, or the timeout has passed.
+    await app.stop(options.drain ? AbortSignal.abort() : forceSignal)
+    log.info('the connector has stopped')
   }
 }
 
 /**
- * Resolves once the journal is empty, or the signal aborts.
- * @throws ConnectorError NOT_DRAINED after `timeout` ms
+ * Resolves when the journal is empty, or when the signal aborts.
+ * @throws ConnectorError NOT_DRAINED after `timeoutMs`
  */
-async function drained(app: App, timeout: number, stop: AbortSignal): Promise<void> {
-  const enough = new AbortController()
-  const late = clock.sleep(timeout, AbortSignal.any([stop, enough.signal])).then(() => 'late')
-  const first = await Promise.race([app.empty(stop), late])
-  enough.abort()
-  if (first !== 'late' || stop.aborted) return
+async function untilDrained(app: App, timeoutMs: number, stopSignal: AbortSignal): Promise<void> {
+  const outcome = await orTimeout(app.untilEmpty(stopSignal), timeoutMs, clock)
+  if (outcome !== 'timeout') return
   throw new ConnectorError(
     'NOT_DRAINED',
     'the journal is not empty after --timeout; the log says what publishing waits for',
   )
 }
 
-const aborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true })
-  })
-
-/** `stop` aborts at the first SIGTERM or SIGINT, `hurry` at the second: what is in custody is safe either way. */
-function listenForSignals(say: (message: string) => void): { stop: AbortSignal; hurry: AbortSignal } {
-  const stop = new AbortController()
-  const hurry = new AbortController()
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, () => {
-      say(stop.signal.aborted ? `${signal} again: no more waiting` : `${signal}: stopping`)
-      if (stop.signal.aborted) hurry.abort()
-      else stop.abort()
-    })
-  }
-  return { stop: stop.signal, hurry: hurry.signal }
-}
-
-/** Milliseconds; as good as never without --timeout. */
-function timeoutOf({ drain, timeout }: RunOptions): number {
-  if (timeout === undefined) return NEVER
-  if (!drain) throw new ConnectorError('USAGE', '--timeout goes with --drain')
+/** Milliseconds; the longest possible time without --timeout. */
+function parseTimeout({ drain, timeout }: RunOptions): number {
+  if (timeout === undefined) return MAX_TIMER_MS
+  if (!drain) throw new ConnectorError('USAGE', '--timeout has an effect only with --drain; add --drain or remove it')
   const milliseconds = parseDuration(timeout)
-  if (milliseconds !== undefined) return Math.min(milliseconds, NEVER)
+  if (milliseconds !== undefined) return Math.min(milliseconds, MAX_TIMER_MS)
   throw new ConnectorError('USAGE', `--timeout: found "${timeout}"; a duration such as 30s, 3m or 1h is expected`)
 }

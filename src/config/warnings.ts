@@ -35,9 +35,7 @@ const callbackWarnings = ({ name, callback }: SourceConfig, { callbacks, journal
     warnings.push(`sources.${name}.callback.open: anyone who can reach the port can submit receipts and messages`)
   }
   if (callbacks.bodyLimit > journal.maxBytes) {
-    warnings.push(
-      'callbacks.bodyLimit: is more than journal.maxBytes, so the largest callbacks are always answered with 503',
-    )
+    warnings.push('callbacks.bodyLimit: is more than journal.maxBytes, so the largest callbacks always get 503')
   }
   return warnings
 }

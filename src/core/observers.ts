@@ -149,11 +149,14 @@ export interface ItemOutcome {
  */
 export type Membership = 'waiting' | 'assigned' | 'disconnected' | 'standalone'
 
+/** Whether this replica has read what all replicas published. */
+export type FollowingState = 'idle' | 'reading' | 'following' | 'waiting'
+
 export interface FollowerObserver {
   /** Called for an event that two replicas have published, because it reached both at the same time. */
   publishedTwice(source: string): void
   /** @param reason why reading the topics has to wait, as a sentence; null in the other states */
-  followingChanged(state: 'idle' | 'reading' | 'following' | 'waiting', reason: string | null): void
+  followingChanged(state: FollowingState, reason: string | null): void
 }
 
 export interface SharingObserver extends FollowerObserver {

@@ -18,12 +18,12 @@ const servers: AdminServer[] = []
 
 const start = async (token?: string, port = 0): Promise<number> => {
   const server = new AdminServer(
-    { host: '127.0.0.1', port, token },
+    { host: '127.0.0.1', port, ...(token !== undefined && { token }) },
     {
       status,
       metrics: new Metrics(journal, clock),
       log: new RecordingLog(),
-      watch: async (source, ids) => {
+      addToWatchList: async (source, ids) => {
         if (watchFails) throw new Error('the disk refuses')
         if (source !== 'seven-main') return 'unknown-source'
         watched.push([source, ids])
@@ -64,35 +64,38 @@ const get = async (path: string, headers: Record<string, string> = {}) => {
   return { code: statusCode, headers: answered, text: await body.text() }
 }
 
-describe('/readyz', () => {
-  it('follows custody alone: not before callbacks are listened for, not when the journal refuses, not after SIGTERM', async () => {
+describe('/readyz of the admin server', () => {
+  it('answers 503 at start, after SIGTERM and while the journal refuses, and 200 whatever Kafka and the registry do', async () => {
     await start()
-    expect(await get('/readyz')).toMatchObject({ code: 503, text: 'starting: callbacks are not listened for yet\n' })
-    status.phase('running')
-    status.publishing('waiting', 'no broker answers')
-    status.registry('waiting', 'no registry answers')
+    expect(await get('/readyz')).toMatchObject({
+      code: 503,
+      text: 'starting: the callbacks server does not listen yet\n',
+    })
+    status.setPhase('running')
+    status.setPublishing('waiting', 'no broker answers')
+    status.setRegistry('waiting', 'no registry answers')
     expect(await get('/readyz')).toMatchObject({ code: 200, text: 'ok\n' })
     journal.refuses = 'JOURNAL_FULL'
     expect(await get('/readyz')).toMatchObject({ code: 503, text: 'the journal refuses: JOURNAL_FULL\n' })
     journal.refuses = undefined
     expect((await get('/readyz')).code).toBe(200)
-    status.phase('stopping')
+    status.setPhase('stopping')
     expect((await get('/readyz')).code).toBe(503)
     expect((await get('/livez')).code).toBe(200)
   })
 })
 
-describe('/status.json', () => {
-  it('says what the parts reported', async () => {
+describe('/status.json of the admin server', () => {
+  it('shows what the parts of the process reported', async () => {
     await start()
-    status.phase('running')
+    status.setPhase('running')
     await clock.advance(5_000)
-    status.publishing('waiting', 'no broker answers')
-    status.registry('ok')
+    status.setPublishing('waiting', 'no broker answers')
+    status.setRegistry('ok')
     const since = clock.now()
     await clock.advance(60_000)
-    status.publishing('waiting', 'no broker answers at all')
-    status.pull('mtarget-fr', {
+    status.setPublishing('waiting', 'no broker answers at all')
+    status.setPull('mtarget-fr', {
       state: 'backing-off',
       since,
       limit: 25,
@@ -100,7 +103,7 @@ describe('/status.json', () => {
       lastError: 'invalid credential',
       lastPageAt: null,
     })
-    status.reconciling('seven-main', {
+    status.setReconciling('seven-main', {
       state: 'failing',
       since,
       watched: 3,
@@ -158,17 +161,17 @@ describe('/status.json', () => {
     ])
   })
 
-  it('says that a source is not pulled here while no poller of it has reported', async () => {
+  it('shows the state not-here for a source whose poller has not reported', async () => {
     await start()
     const shown = JSON.parse((await get('/status.json')).text) as StatusSnapshot
     expect(shown.sources[0]?.pull?.state).toBe('not-here')
   })
 })
 
-describe('the status page', () => {
-  it('is one document that loads nothing, runs nothing, and escapes what others wrote', async () => {
+describe('The status page', () => {
+  it('loads no resource, runs no script, and escapes what providers wrote', async () => {
     await start()
-    status.pull('mtarget-fr', {
+    status.setPull('mtarget-fr', {
       state: 'backing-off',
       since: 0,
       limit: 25,
@@ -197,7 +200,7 @@ describe('POST /sources/<source>/watch', () => {
     return { code: answer.statusCode, text: await answer.body.text() }
   }
 
-  it('hands the ids over, each once, and answers 202 when they are durable', async () => {
+  it('adds each id once to the watch list, and answers 202 when they are durable', async () => {
     await start()
     const { code, text } = await post('/sources/seven-main/watch', '{"messageIds": ["1", "2", "1"]}')
     expect([code, text]).toEqual([202, '{"accepted":2}\n'])
@@ -224,7 +227,7 @@ describe('POST /sources/<source>/watch', () => {
     expect(watched).toEqual([])
   })
 
-  it('answers 404 for a source that does not exist, 503 when nothing can be written', async () => {
+  it('answers 404 for a source that does not exist, and 503 when the watch list can not be written', async () => {
     await start()
     expect((await post('/sources/other/watch', '{"messageIds": ["1"]}')).code).toBe(404)
     expect((await post('/sources/%zz/watch', '{"messageIds": ["1"]}')).code).toBe(404)
@@ -233,7 +236,7 @@ describe('POST /sources/<source>/watch', () => {
   })
 })
 
-describe('the admin port', () => {
+describe('The admin server', () => {
   it('answers 404 to other paths and 405 to other methods', async () => {
     await start()
     expect((await get('/elsewhere')).code).toBe(404)
@@ -243,7 +246,7 @@ describe('the admin port', () => {
     expect((await request(`${origin}/livez`, { method: 'HEAD' })).statusCode).toBe(200)
   })
 
-  it('serves metrics as Prometheus reads them', async () => {
+  it('serves metrics in the text format of Prometheus', async () => {
     await start()
     const { code, headers, text } = await get('/metrics')
     expect(code).toBe(200)
@@ -251,8 +254,8 @@ describe('the admin port', () => {
     expect(text).toContain('dlrmo_journal_entries 0')
   })
 
-  it('with a token asks for it everywhere but at the probes', async () => {
-    status.phase('running')
+  it('requires its token on every path but the probes', async () => {
+    status.setPhase('running')
     await start('s3cret')
     const basic = (pair: string): string => `Basic ${Buffer.from(pair).toString('base64')}`
     for (const path of ['/', '/metrics', '/status.json', '/sources/seven-main/watch']) {
@@ -278,7 +281,7 @@ describe('the admin port', () => {
     expect((await get('/readyz')).code).toBe(200)
   })
 
-  it('that can not be opened is an error with its key', async () => {
+  it('fails with the key of the configuration when its port can not be opened', async () => {
     const port = await start()
     await expect(start(undefined, port)).rejects.toThrow(`admin.port: can't listen on 127.0.0.1:${port}`)
   })

@@ -14,19 +14,19 @@ const logged = (
   return lines
 }
 
-describe('the log', () => {
-  it('is one JSON object a line, with time, level by name, and instance', () => {
-    const [line = ''] = logged((log) => log.info({ source: 's' }, 'said'))
+describe('createLog', () => {
+  it('writes one JSON object per line, with time, the name of the level, and instance', () => {
+    const [line = ''] = logged((log) => log.info({ source: 's' }, 'message'))
     const { time, ...rest } = JSON.parse(line) as Record<string, unknown>
-    expect(rest).toEqual({ level: 'info', instance: 'connector-0', source: 's', msg: 'said' })
+    expect(rest).toEqual({ level: 'info', instance: 'connector-0', source: 's', msg: 'message' })
     expect(Number.isNaN(Date.parse(String(time)))).toBe(false)
   })
 
-  it('leaves out what is below its level', () => {
-    expect(logged((log) => log.debug({}, 'not said'))).toEqual([])
+  it('writes nothing below its level', () => {
+    expect(logged((log) => log.debug({}, 'message'))).toEqual([])
   })
 
-  it('cuts out credentials that slip in, at the top and two levels down', () => {
+  it('removes credentials at the top level and up to two levels below', () => {
     const secrets = {
       password: 'pw-1',
       token: 'tk-1',
@@ -36,15 +36,17 @@ describe('the log', () => {
       'x-api-key': 'xk-1',
       'x-signature': 'xs-1',
     }
-    const [text = ''] = logged((log) => log.info({ ...secrets, pull: secrets, source: { callback: secrets } }, 'said'))
+    const [text = ''] = logged((log) =>
+      log.info({ ...secrets, pull: secrets, source: { callback: secrets } }, 'message'),
+    )
     for (const value of Object.values(secrets)) expect(text).not.toContain(value)
     expect(JSON.parse(text)).toMatchObject({ pull: { password: '(not shown)' } })
   })
 
-  it('shows of an error what explains it, and not what a library hung on it', () => {
+  it('writes code, message and causes of an error, and no other field', () => {
     const cause = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED', sasl: { password: 'pw-1' } })
     const error = new ConnectorError('KAFKA_UNREACHABLE', 'no broker answers', { cause })
-    const [text = ''] = logged((log) => log.error({ err: error }, 'said'))
+    const [text = ''] = logged((log) => log.error({ err: error }, 'message'))
     const { err } = JSON.parse(text) as { err: { code: string; message: string; cause: { code: string } } }
     expect(err).toMatchObject({
       code: 'KAFKA_UNREACHABLE',
@@ -55,8 +57,8 @@ describe('the log', () => {
   })
 })
 
-describe('personal data', () => {
-  it('masked: numbers keep their ends, texts their length', () => {
+describe('personalDataMask', () => {
+  it('masked: keeps the ends of numbers and the length of texts', () => {
     const { number, text } = personalDataMask('masked')
     expect(number('+33612345678')).toBe('+336*****678')
     expect(text('See you at 8')).toBe('(12 characters)')
@@ -64,22 +66,22 @@ describe('personal data', () => {
     expect(text(null)).toBeNull()
   })
 
-  it('in what a provider said is masked too, unless it is to be shown', () => {
+  it('is applied to the field detail of a log line, unless personal data is shown', () => {
     const detail = 'Number +33 6 12 34 56 78 (33612345678) is on no list since 2026-01-02 12:00:00, code 12345, 64000 B'
     const shown = (lines: string[]): unknown => (JSON.parse(lines[0] ?? '') as { detail: unknown }).detail
-    expect(shown(logged((log) => log.warn({ detail }, 'said')))).toBe(
+    expect(shown(logged((log) => log.warn({ detail }, 'message')))).toBe(
       'Number +33 ********** 78 (336******78) is on no list since 2026-01-02 12:00:00, code 12345, 64000 B',
     )
-    expect(shown(logged((log) => log.warn({ detail }, 'said'), 'plain'))).toBe(detail)
+    expect(shown(logged((log) => log.warn({ detail }, 'message'), 'plain'))).toBe(detail)
   })
 
-  it('plain: as it is', () => {
+  it('plain: changes nothing', () => {
     const { number, text } = personalDataMask('plain')
     expect(number('+33612345678')).toBe('+33612345678')
     expect(text('See you at 8')).toBe('See you at 8')
   })
 
-  it('of any length keeps its length and hides at least two fifths', () => {
+  it('keeps the length of any number and hides at least two fifths of it', () => {
     fc.assert(
       fc.property(fc.stringMatching(/^[+0-9]{1,40}$/), (number) => {
         const masked = maskNumber(number) ?? ''

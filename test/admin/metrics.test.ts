@@ -13,7 +13,7 @@ beforeEach(() => {
   metrics = new Metrics(journal, clock)
 })
 
-/** Names and label names as README and dashboards have them. */
+/** Metrics and labels that the documentation promises and dashboards use. */
 const PROMISED: Record<string, string[]> = {
   dlrmo_callbacks_total: ['source', 'code'],
   dlrmo_pull_requests_total: ['source', 'outcome'],
@@ -30,8 +30,8 @@ const PROMISED: Record<string, string[]> = {
   dlrmo_end_to_end_seconds: [],
 }
 
-describe('metrics', () => {
-  it('are all there, under the names and labels that were promised', async () => {
+describe('Metrics', () => {
+  it('have the documented names and labels', async () => {
     metrics.callbacks.inc({ source: 's', code: '200' })
     metrics.pullRequests.inc({ source: 's', outcome: 'page' })
     metrics.itemsReceived.inc({ source: 's', via: 'PULL' })
@@ -79,21 +79,21 @@ describe('metrics', () => {
     expect(text).toMatch(/^dlrmo_journal_oldest_age_seconds 90$/m)
   })
 
-  it('of a source begin at 0, so that the first event is an increase', async () => {
-    metrics.begin('s', { pull: true, callback: true, reconcile: true })
+  it('of a source start at 0, so that Prometheus sees the first event as an increase', async () => {
+    metrics.createSeries({ source: 's', pull: true, callback: true, reconcile: true })
     const text = await metrics.text()
     expect(text).toContain('dlrmo_callbacks_total{source="s",code="503"} 0')
     expect(text).toContain('dlrmo_pull_requests_total{source="s",outcome="account-error"} 0')
     expect(text).toContain('dlrmo_events_published_total{source="s",kind="mo"} 0')
   })
 
-  it('of two processes in one test run do not meet', async () => {
+  it('of two instances are independent of each other', async () => {
     const other = new Metrics(journal, clock)
     other.callbacks.inc({ source: 's', code: '200' })
     expect(await metrics.text()).not.toContain('dlrmo_callbacks_total{')
   })
 
-  it('have those of the process beside them', async () => {
+  it('include the default metrics of the process', async () => {
     expect(await metrics.text()).toContain('process_resident_memory_bytes')
   })
 })

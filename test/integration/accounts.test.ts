@@ -1,4 +1,4 @@
-/** Many accounts in one process, each on its own: what is wrong with one is nothing to the others. */
+/** Many accounts in one process: an error of one account does not affect the others. */
 import { afterEach, describe, expect, inject, it } from 'vitest'
 import { ProviderData } from '../../dev/simulators/provider-data.js'
 import { MtargetSimulator } from '../../dev/simulators/mtarget.js'
@@ -27,8 +27,8 @@ const source = (url: string, idleDelay: string, password = 'secret') => ({
   pull: { url, username: 'demo', password, idleDelay, timeout: '5s' },
 })
 
-describe('of eleven accounts one has the wrong password and one hangs', () => {
-  it('the other nine drain at full pace; the wrong one is said once, seen everywhere, and recovers by itself', async () => {
+describe('With eleven accounts, of which one has a wrong password and one hangs', () => {
+  it('nine are pulled at full speed, and the wrong one is logged once, shown in metrics and status, and recovers by itself', async () => {
     const queues = await Promise.all(GOOD.map(() => queue()))
     const wrong = await queue({ password: 'changed' })
     const hanging = await queue()
@@ -43,7 +43,7 @@ describe('of eleven accounts one has the wrong password and one hangs', () => {
     await trial.connector.start()
 
     await until(() => queues.every((each) => each.queued === 0), 30_000)
-    // Page after page: after any wait, which is `idleDelay` here, the patience above would be over.
+    // The pages followed each other without a delay: one idleDelay is longer than the timeout above.
     for (const each of queues) {
       expect(each.answers.slice(0, -1).every(({ rows, outcome }) => outcome === 'page' && rows.length > 0)).toBe(true)
     }
@@ -51,11 +51,11 @@ describe('of eleven accounts one has the wrong password and one hangs', () => {
     expect(wrong.queued).toBe(20)
     expect(await trial.metric('dlrmo_pull_requests_total{source="wrong",outcome="account-error"}')).toBeGreaterThan(2)
     const stateOfWrong = async () => (await trial.status()).sources.find((each) => each.source === 'wrong')?.pull
-    // It asks now and then, and waits most of the time.
+    // The poller waits between attempts most of the time.
     await until(async () => (await stateOfWrong())?.state === 'backing-off', 10_000)
     expect((await stateOfWrong())?.lastError).toMatch(/credential/i)
-    const said = (await trial.log()).filter((line) => line['source'] === 'wrong' && line.level === 'warn')
-    expect(said).toHaveLength(1)
+    const warnings = (await trial.log()).filter((line) => line['source'] === 'wrong' && line.level === 'warn')
+    expect(warnings).toHaveLength(1)
 
     await trial.connector.terminate()
     const before = wrong.answers.length

@@ -1,4 +1,4 @@
-/** What providers should not send. Each gets its answer, what was in custody ends on a topic, and the process lives. */
+/** Invalid input from providers: each request is answered, everything in custody is published, and the process survives. */
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import type { TopicReader, TopicRecord } from '../../dev/oracle/topic-reader.js'
@@ -26,7 +26,7 @@ beforeAll(async () => {
 })
 afterAll(() => trial?.stop())
 
-/** The records that have come since the last call, when there are that many. */
+/** Waits for at least this many records since the last call, and returns them. */
 async function arrivals(atLeast: number): Promise<TopicRecord[]> {
   await until(() => reader.records.length >= read + atLeast)
   const records = reader.records.slice(read)
@@ -34,7 +34,7 @@ async function arrivals(atLeast: number): Promise<TopicRecord[]> {
   return records
 }
 
-/** The one dead letter that has come. */
+/** Waits for the only record since the last call, which must be a dead letter. */
 async function letter(): Promise<TopicRecord> {
   const records = await arrivals(1)
   expect(records.map(({ topic, value }) => [topic, value['reason']])).toHaveLength(1)
@@ -50,23 +50,23 @@ const eventsAmong = (records: readonly TopicRecord[]): TopicRecord[] =>
 
 const HEADERS = ['ce_id', 'ce_source', 'ce_specversion', 'ce_time', 'ce_type', 'content-type']
 
-describe('an answer of the queue of Mtarget', () => {
+describe('An answer of the queue of Mtarget', () => {
   const outcomes = (outcome: string): Promise<number> =>
     trial.metric(`dlrmo_pull_requests_total{source="mtarget-fr",outcome="${outcome}"}`)
 
-  /** Both at once, so that no request comes between them. */
+  /** Sets the fault and the rows without a request in between. */
   const answerWith = (fault: MtargetFault, rows: readonly MtargetRow[] = []): void => {
     trial.mtarget.fault(fault)
     trial.mtarget.enqueue(rows)
   }
 
-  /** Until the account was asked again after this answer, and found empty. */
+  /** Waits until the next request to the account has found an empty queue. */
   const untilWellAgain = async (): Promise<void> => {
     const empty = await outcomes('empty')
     await until(async () => (await outcomes('empty')) > empty)
   }
 
-  it('that is an HTML page with 200 is a dead letter with all that was received', async () => {
+  it('that is an HTML page with 200 becomes a dead letter with everything that was received', async () => {
     answerWith({ status: 200, body: HTML, headers: { 'content-type': 'text/html; charset=utf-8' } })
     const { key, value, headers } = await letter()
     expect(key).toBe('mtarget-fr')
@@ -98,7 +98,7 @@ describe('an answer of the queue of Mtarget', () => {
   })
 
   it.each([502, 503, 404, 429])(
-    'that is an HTML page with %i is an error of the account and kept nowhere',
+    'that is an HTML page with %i counts as an account error and is not kept',
     async (status) => {
       const before = await outcomes('account-error')
       answerWith({ status, body: HTML, headers: { 'content-type': 'text/html', 'retry-after': '1' } })
@@ -109,7 +109,7 @@ describe('an answer of the queue of Mtarget', () => {
     },
   )
 
-  it('that is an empty body is a dead letter', async () => {
+  it('that is an empty body becomes a dead letter', async () => {
     answerWith({ status: 200, body: '' })
     const { value } = await letter()
     expect(value).toMatchObject({ reason: 'not-a-page' })
@@ -118,14 +118,14 @@ describe('an answer of the queue of Mtarget', () => {
 
   const cutIn = (rows: readonly MtargetRow[], row: number): { at: number; from: number; bytes: Buffer } => {
     const { bytes, rowEnds } = renderPage(rows, { encoding: 'utf8' })
-    const from = rowEnds[row - 1]! + 1 // behind the comma
+    const from = rowEnds[row - 1]! + 1 // after the comma
     return { at: from + 20, from, bytes }
   }
 
   it.each([
-    ['whose JSON ends too early', (at: number): MtargetFault => ({ cutAfterBytes: at }), undefined],
-    ['whose connection dies on the way', (at: number): MtargetFault => ({ destroyAfterBytes: at }), 'false'],
-  ] as const)('%s gives the whole rows, and a dead letter of the rest', async (_name, fault, complete) => {
+    ['whose JSON ends early', (at: number): MtargetFault => ({ cutAfterBytes: at }), undefined],
+    ['whose connection breaks', (at: number): MtargetFault => ({ destroyAfterBytes: at }), 'false'],
+  ] as const)('%s gives the complete rows as events and the rest as a dead letter', async (_name, fault, complete) => {
     const rows = data.mtargetReceipts(8)
     const { at, from, bytes } = cutIn(rows, 5)
     answerWith(fault(at), rows)
@@ -143,7 +143,7 @@ describe('an answer of the queue of Mtarget', () => {
     expect(bodyOf(rest!).equals(bytes.subarray(from, at))).toBe(true)
   })
 
-  it('that is compressed although nobody asked for it is read', async () => {
+  it('that is compressed without being requested so is read', async () => {
     const rows = data.mtargetMix(20)
     answerWith({ gzip: true }, rows)
     const records = await arrivals(20)
@@ -151,7 +151,7 @@ describe('an answer of the queue of Mtarget', () => {
     expect(records.map(({ value }) => value['raw'])).toEqual(expect.arrayContaining(rows))
   })
 
-  it('in Latin-1 that says so is read', async () => {
+  it('that declares Latin-1 is read', async () => {
     const [row] = data.mtargetMessages(1)
     answerWith({ latin1: true }, [{ ...row!, Content: 'Déjà reçu à Besançon, çà va £§' }])
     const [seen, ...more] = await arrivals(1)
@@ -159,7 +159,7 @@ describe('an answer of the queue of Mtarget', () => {
     expect(seen!.value['text']).toBe('Déjà reçu à Besançon, çà va £§')
   })
 
-  it('with numbers in place of strings is read, digit for digit', async () => {
+  it('with numbers in place of strings is read with every digit', async () => {
     const [row] = data.mtargetReceipts(1)
     const sent = { ...row!, MsgId: '12345678901234567890123', Status: '3', DestinationAdress: '33612345678' }
     answerWith({ numbers: true }, [sent])
@@ -186,7 +186,7 @@ describe('an answer of the queue of Mtarget', () => {
     ['"a row"', 'not-a-row'],
     ['[{"Status":"3","MsgId":"a-4"}]', 'not-a-row'],
     ['{"Status":"3","Status":"4","MsgId":"a-5"}', 'conflicting-fields'],
-  ])('with the row %s gives a dead letter of that row, %s, and the rows beside it', async (bad, reason) => {
+  ])('with the row %s gives a dead letter %s for that row, and events for the other rows', async (bad, reason) => {
     const [first, last] = data.mtargetReceipts(2)
     answerWith({ body: `{"results":[${JSON.stringify(first)},${bad},${JSON.stringify(last)}]}` })
     const records = await arrivals(3)
@@ -197,7 +197,7 @@ describe('an answer of the queue of Mtarget', () => {
   })
 
   it.each(['7', '99', '-1', 'DELIVERED', '3x'])(
-    'with the unknown status %s is UNKNOWN and not final',
+    'with the unknown status %s gives a receipt UNKNOWN that is not final',
     async (status) => {
       const [row] = data.mtargetReceipts(1)
       answerWith({}, [{ ...row!, Status: status }])
@@ -211,7 +211,7 @@ describe('an answer of the queue of Mtarget', () => {
   const REFUSAL = { msisdn: 'null', smscount: '0', code: '-12', reason: 'invalid credential', ticket: 'null' }
 
   it.each([200, 401])(
-    'that refuses the credentials with %i is never an event; it shows, and is tried again',
+    'that refuses the credentials with %i is logged and retried, and never becomes an event',
     async (status) => {
       const before = await outcomes('account-error')
       trial.mtarget.fault({ status, body: JSON.stringify({ results: [REFUSAL] }) }, 3)
@@ -228,7 +228,7 @@ describe('an answer of the queue of Mtarget', () => {
     },
   )
 
-  it('in which an account error stands among rows gives the rows', async () => {
+  it('with an account error among the rows gives the other rows', async () => {
     const rows = data.mtargetReceipts(2)
     answerWith({ body: JSON.stringify({ results: [rows[0], REFUSAL, rows[1]] }) })
     const records = await arrivals(2)
@@ -236,13 +236,13 @@ describe('an answer of the queue of Mtarget', () => {
     expect(records.map(({ value }) => value['raw'])).toEqual(expect.arrayContaining(rows))
   })
 
-  it('with an error status and a page in it is a page', async () => {
+  it('with an error status and a page in the body is a page', async () => {
     const rows = data.mtargetReceipts(3)
     answerWith({ status: 500, keepPage: true }, rows)
     expect((await arrivals(3)).map(({ value }) => value['raw'])).toEqual(expect.arrayContaining(rows))
   })
 
-  it('with texts of 1,500 characters, emoji, quotes and line breaks gives them exactly', async () => {
+  it('with texts of 1,500 characters, emoji, quotes and line breaks gives the exact texts', async () => {
     const texts = [TRICKY, longText(new Random(5), 1500), '', ' ', 'null', '"']
     const rows = data.mtargetMessages(texts.length).map((row, index) => ({ ...row, Content: texts[index]! }))
     answerWith({}, rows)
@@ -253,7 +253,7 @@ describe('an answer of the queue of Mtarget', () => {
   })
 })
 
-describe('a callback of seven', () => {
+describe('A callback of seven', () => {
   const url = (query: string): string => `${trial.callbackUrl}${query}`
   const OK = { status: 200, headers: expect.objectContaining({ 'content-length': '0' }) as object }
 
@@ -261,9 +261,9 @@ describe('a callback of seven', () => {
     ['without msg_id', '?status=DELIVERED', 'missing-id'],
     ['without status', '?msg_id=4711', 'missing-status'],
     ['without anything', '', 'not-a-report'],
-    ['with another msg_id in the same query', '?msg_id=1&msg_id=2&status=DELIVERED', 'unequal-counts'],
-    ['of an event that is none of ours', '?webhook_event=voice_call&id=1', 'unsupported-event'],
-  ])('%s is answered 200 and ends as a dead letter', async (_name, query, reason) => {
+    ['with two msg_id in one query', '?msg_id=1&msg_id=2&status=DELIVERED', 'unequal-counts'],
+    ['of an unsupported event', '?webhook_event=voice_call&id=1', 'unsupported-event'],
+  ])('%s is answered 200 and becomes a dead letter', async (_name, query, reason) => {
     expect(await call(url(query))).toMatchObject(OK)
     const seen = await letter()
     expect(seen.key).toBe('seven-main')
@@ -279,26 +279,31 @@ describe('a callback of seven', () => {
     expect(seen.headers).toMatchObject({ ce_source: '/seven/seven-main', ce_type: 'sms.dead-letter.v1' })
   })
 
-  it.each(['FOO', 'delivered?', '0'])('with the unknown status %s is UNKNOWN, with what was sent', async (status) => {
-    const id = `unknown-${status}`
-    expect(await call(url(`?msg_id=${encodeURIComponent(id)}&status=${encodeURIComponent(status)}`))).toMatchObject(OK)
-    const [seen] = await arrivals(1)
-    expect(seen).toMatchObject({
-      topic: trial.topics.dlr,
-      key: id,
-      value: { status: 'UNKNOWN', final: false, providerStatus: status },
-    })
-  })
+  it.each(['FOO', 'delivered?', '0'])(
+    'with the unknown status %s gives a receipt UNKNOWN with the status as sent',
+    async (status) => {
+      const id = `unknown-${status}`
+      expect(await call(url(`?msg_id=${encodeURIComponent(id)}&status=${encodeURIComponent(status)}`))).toMatchObject(
+        OK,
+      )
+      const [seen] = await arrivals(1)
+      expect(seen).toMatchObject({
+        topic: trial.topics.dlr,
+        key: id,
+        value: { status: 'UNKNOWN', final: false, providerStatus: status },
+      })
+    },
+  )
 
   const binary = Buffer.from(Array.from({ length: 70_000 }, (_, index) => (index * 131) % 256))
 
   it.each([
     ['a binary body', binary, 'application/octet-stream'],
     ['an HTML body', Buffer.from(HTML), 'text/html'],
-    ['a JSON that is cut', Buffer.from('{"webhook_event":"dlr","data":{"msg_id":"12'), 'application/json'],
+    ['truncated JSON', Buffer.from('{"webhook_event":"dlr","data":{"msg_id":"12'), 'application/json'],
     ['JSON that is no object', Buffer.from('[1,2,"three"]'), 'application/json'],
-    ['a body in a coding that is none', gzipSync(HTML), 'text/plain'],
-  ])('with %s is answered 200 and ends as a dead letter with its bytes', async (_name, body, type) => {
+    ['a gzip body without Content-Encoding', gzipSync(HTML), 'text/plain'],
+  ])('with %s is answered 200 and becomes a dead letter with its bytes', async (_name, body, type) => {
     expect(await call(url(''), { body, headers: { 'content-type': type } })).toMatchObject(OK)
     const seen = await letter()
     expect(seen.value['request']).toEqual({
@@ -311,7 +316,7 @@ describe('a callback of seven', () => {
     expect(String(seen.value['detail'])).not.toBe('')
   })
 
-  it('that says which message and status is taken however it comes', async () => {
+  it('with a message id and a status is a receipt in every form and method', async () => {
     expect(await call(url(''), { body: 'msg_id=form-1&status=FAILED' })).toMatchObject(OK)
     expect(await call(url('?msg_id=get-with-body&status=EXPIRED'), { method: 'GET', body: 'x' })).toMatchObject(OK)
     expect(await call(url('?msg_id=post-with-query&status=REJECTED'), { method: 'POST', body: '' })).toMatchObject(OK)
@@ -323,7 +328,7 @@ describe('a callback of seven', () => {
     ])
   })
 
-  it('with an inbound text of any kind gives it exactly', async () => {
+  it('with an inbound message gives its exact text in every form', async () => {
     const texts = [TRICKY, longText(new Random(6), 1500), '', 'null']
     const events = data.sevenInbound(texts.length).map((each, index) => ({ ...each, text: texts[index]! }))
     for (const [index, shape] of (['json', 'form-nested', 'form-flat', 'get'] as const).entries()) {
@@ -338,7 +343,7 @@ describe('a callback of seven', () => {
   it.each([
     ['a wrong token', '/callbacks/seven-main/wrong'],
     ['no token', '/callbacks/seven-main'],
-    ['a token that only begins like ours', '/callbacks/seven-main/secret-token-and-more'],
+    ['a token that only begins like the configured one', '/callbacks/seven-main/secret-token-and-more'],
     ['a source that does not exist', '/callbacks/nobody/secret-token'],
     ['a source that is only pulled', '/callbacks/mtarget-fr/secret-token'],
   ])('with %s is answered 401, and nothing is stored', async (_name, path) => {
@@ -366,17 +371,17 @@ describe('a callback of seven', () => {
   })
 })
 
-describe('after all of this', () => {
-  it('the process lives, and what was received adds up to what came out', async () => {
+describe('After all of this input', () => {
+  it('the process still runs, and the received items equal the published ones', async () => {
     const receipt = { kind: 'dlr', data: { msg_id: 'twice', status: 'DELIVERED' } } as const
     await trial.seven.send([receipt, receipt, receipt])
     await untilPublished(trial)
     const received = await trial.sum('dlrmo_items_received_total')
     const published = await trial.sum('dlrmo_events_published_total')
     const dead = await trial.sum('dlrmo_dead_letters_total')
-    const doubles = await trial.sum('dlrmo_duplicates_suppressed_total')
-    expect(doubles).toBe(2)
-    expect(received).toBe(published + dead + doubles)
+    const duplicates = await trial.sum('dlrmo_duplicates_suppressed_total')
+    expect(duplicates).toBe(2)
+    expect(received).toBe(published + dead + duplicates)
     expect(trial.connector.exitCode).toBeUndefined()
     expect(await trial.connector.terminate()).toBe(0)
     const seen = await trial.readAll()

@@ -12,8 +12,8 @@ beforeEach(async () => {
 })
 afterEach(() => trial.stop())
 
-describe('a queue of Mtarget and callbacks of seven', () => {
-  it('come out on their topics once each, with exact fields, keys and headers, and SIGTERM ends with 0', async () => {
+describe('Rows of Mtarget and callbacks of seven', () => {
+  it('are published once each with exact fields, keys and headers, and SIGTERM ends the process with 0', async () => {
     const rows = [...data.mtargetReceipts(1600), ...data.mtargetMessages(400)]
     const receipts = data.sevenReceipts(1000)
     trial.mtarget.enqueue(rows)
@@ -39,7 +39,7 @@ describe('a queue of Mtarget and callbacks of seven', () => {
     expect(new Set(seen.map(({ value }) => value['eventId'])).size).toBe(3000)
   })
 
-  it('keeps the order of arrival for each message id', async () => {
+  it('are published in the order of arrival per message id', async () => {
     const states = ['ACCEPTED', 'BUFFERED', 'TRANSMITTED', 'DELIVERED'] as const
     const ids = Array.from({ length: 50 }, (_, index) => `7700${index}`)
     await trial.connector.start()
@@ -53,7 +53,7 @@ describe('a queue of Mtarget and callbacks of seven', () => {
     }
   })
 
-  it('publishes the same receipt once however often it comes, and every message however alike', async () => {
+  it('are deduplicated if they are receipts with the same identity, and never if they are messages', async () => {
     const receipt = { kind: 'dlr', data: { msg_id: '4711', status: 'DELIVERED' } } as const
     const [stop] = data.mtargetMessages(1)
     trial.mtarget.enqueue([stop!, stop!, stop!])
@@ -69,7 +69,7 @@ describe('a queue of Mtarget and callbacks of seven', () => {
   })
 })
 
-/** The fields that the documents determine, in an order that does not depend on partitions. */
+/** The fields that the documentation determines, in an order that does not depend on partitions. */
 function byContent(records: readonly Expected[]): string[] {
   const pick = ({ key, value }: Expected): string => {
     const { source, provider, messageId, recipient, sender, status, final, providerStatus, text, via, raw } = value

@@ -1,4 +1,4 @@
-/** What the process ends with, and what it says then: as scripts and orchestrators see it. */
+/** Exit codes and messages of the process, as scripts and orchestrators see them. */
 import { execFileSync } from 'node:child_process'
 import { mkdir, open, readFile, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
@@ -24,11 +24,11 @@ const begin = async (change?: (configuration: TrialConfiguration) => void): Prom
   trial = await startTrial(stack, change)
 }
 
-/** Nobody listens there. */
-const nowhere = async (): Promise<string> => `127.0.0.1:${await freePort()}`
+/** An address that nothing listens on. */
+const unusedAddress = async (): Promise<string> => `127.0.0.1:${await freePort()}`
 
-/** In the trial's folder, with its configuration. */
-const program = (...args: string[]): Promise<CommandResult> =>
+/** Runs a command in the trial's folder with the trial's configuration. */
+const runInFolder = (...args: string[]): Promise<CommandResult> =>
   runCommand([...args, '--config', 'connector.yaml'], { cwd: trial.folder })
 
 const isReady = (adminUrl = trial.adminUrl): Promise<boolean> =>
@@ -37,8 +37,8 @@ const isReady = (adminUrl = trial.adminUrl): Promise<boolean> =>
     () => false,
   )
 
-/** Runs on when the test ends, unless somebody ends it. */
-const ending = (child: GuardedChild): GuardedChild => {
+/** Kills the process when the test has finished. */
+const killAfterTest = (child: GuardedChild): GuardedChild => {
   onTestFinished(async () => {
     child.signal('SIGKILL')
     await child.exited
@@ -46,11 +46,11 @@ const ending = (child: GuardedChild): GuardedChild => {
   return child
 }
 
-describe('arguments', () => {
+describe('The command line', () => {
   const cwd = '.'
 
   it.each([[['--help']], [['run', '--help']], [['check', '--help']], [['help', 'run']], [['--version']]])(
-    '%j end with 0 and say so on standard output',
+    'prints to standard output and ends with 0 for the arguments %j',
     async (args) => {
       const { code, stdout, stderr } = await runCommand(args, { cwd })
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
@@ -63,18 +63,18 @@ describe('arguments', () => {
     [['run', '--drian'], /unknown option '--drian'/],
     [['run', 'connector.yaml'], /too many arguments/],
     [['run', '--config'], /argument missing/],
-    [['run', '--timeout', '3s'], /--timeout goes with --drain/],
+    [['run', '--timeout', '3s'], /--timeout has an effect only with --drain/],
     [['run', '--drain', '--timeout', 'soon'], /"soon".*30s/],
     [[], /Usage:/],
-  ])('%j end with 2 and the reason on standard error', async (args, reason) => {
+  ])('prints the reason to standard error and ends with 2 for the arguments %j', async (args, reason) => {
     const { code, stdout, stderr } = await runCommand(args, { cwd })
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toMatch(reason)
   })
 })
 
-describe('a configuration', () => {
-  it.each(['run', 'check'])('that is wrong ends %s with 2 and every problem on standard error', async (command) => {
+describe('A configuration file', () => {
+  it.each(['run', 'check'])('that is invalid ends %s with 2, with every problem on standard error', async (command) => {
     await begin()
     const wrong = [
       'kafka:',
@@ -84,21 +84,21 @@ describe('a configuration', () => {
       '  a: {provider: mtarget}',
     ]
     await writeFile(join(trial.folder, 'connector.yaml'), wrong.join('\n'))
-    const { code, stdout, stderr } = await program(command)
+    const { code, stdout, stderr } = await runInFolder(command)
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toMatch(/connector.yaml:2:3 kafka.brokerz: .*brokers/)
     expect(stderr).toMatch(/connector.yaml:3:19 kafka.requestTimeout: .*"soon"/)
     expect(stderr).toMatch(/kafka.brokers: is missing/)
     expect(stderr).toMatch(/registry.url: is missing/)
     expect(stderr).toMatch(/connector.yaml:5:3 sources.a: /)
-    const forMachines = await program(command, '--json')
+    const forMachines = await runInFolder(command, '--json')
     expect(forMachines.code).toBe(2)
     const { ok, error } = JSON.parse(forMachines.stdout) as { ok: boolean; error: { code: string; message: string } }
     expect({ ok, code: error.code }).toEqual({ ok: false, code: 'CONFIG_INVALID' })
     expect(error.message).toContain('kafka.brokerz')
   })
 
-  it('that is not there ends with 2, and the name of the file that was looked for', async () => {
+  it('that does not exist ends run with 2 and the name of the file', async () => {
     await begin()
     const named = await runCommand(['run', '--config', 'nowhere.yaml'], { cwd: trial.folder })
     expect(named).toMatchObject({ code: 2, stderr: expect.stringMatching(/nowhere.yaml: does not exist/) as string })
@@ -110,11 +110,11 @@ describe('a configuration', () => {
     expect(both.stderr).toMatch(/nowhere.yaml: does not exist/)
   })
 
-  it('is found by CONNECTOR_CONFIG, with paths relative to the working directory', async () => {
+  it('is found by CONNECTOR_CONFIG, and its paths are relative to the working directory', async () => {
     await begin()
     const cwd = join(trial.folder, 'elsewhere')
     await mkdir(cwd)
-    const child = ending(await startCommand(['run'], { cwd, env: { CONNECTOR_CONFIG: '../connector.yaml' } }))
+    const child = killAfterTest(await startCommand(['run'], { cwd, env: { CONNECTOR_CONFIG: '../connector.yaml' } }))
     await until(() => isReady())
     child.signal('SIGTERM')
     expect(await child.exited).toBe(0)
@@ -123,12 +123,12 @@ describe('a configuration', () => {
 })
 
 describe('check', () => {
-  it('ends with 0 where all is well, changes nothing, and says so to machines, too', async () => {
+  it('ends with 0 if everything is in order, changes nothing, and reports the same as JSON', async () => {
     await begin()
-    const { code, stdout, stderr } = await program('check')
+    const { code, stdout, stderr } = await runInFolder('check')
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     expect(stdout).toMatch(/^ok +configuration/)
-    const forMachines = await program('check', '--json')
+    const forMachines = await runInFolder('check', '--json')
     expect(forMachines.code).toBe(0)
     const { ok, checks } = JSON.parse(forMachines.stdout) as { ok: boolean; checks: { name: string; ok: boolean }[] }
     expect(ok).toBe(true)
@@ -138,47 +138,51 @@ describe('check', () => {
     expect(subjects.filter((subject) => subject.startsWith(trial.name))).toEqual([])
   })
 
-  it('ends with 3 and names what can not be reached', async () => {
-    const [broker, registry] = [await nowhere(), await nowhere()]
+  it('ends with 3 and names the dependencies that can not be reached', async () => {
+    const [broker, registry] = [await unusedAddress(), await unusedAddress()]
     await begin((configuration) => {
       configuration.kafka['brokers'] = [broker]
       configuration.kafka['requestTimeout'] = '500ms'
       configuration.registry['url'] = `http://${registry}`
     })
-    const { code, stdout } = await program('check')
+    const { code, stdout } = await runInFolder('check')
     expect(code).toBe(3)
     expect(stdout).toMatch(new RegExp(`FAILED +schema .*http://${registry}.*can't be reached`))
     expect(stdout).toMatch(new RegExp(`FAILED +kafka .*${broker}`))
   })
 })
 
-describe('a port that is in use', () => {
-  it.each(['callbacks', 'admin'] as const)('of %s ends with 2, and names the key', async (section) => {
-    await begin()
-    const occupied = createServer()
-    await new Promise<void>((resolve) => occupied.listen(0, '127.0.0.1', resolve))
-    const { port } = occupied.address() as AddressInfo
-    try {
-      await trial.configure((configuration) => (configuration[section]['port'] = port))
-      const { code, stderr } = await program('run')
-      expect({ code, stderr }).toEqual({
-        code: 2,
-        stderr: expect.stringMatching(`${section}.port: can't listen on 127.0.0.1:${port}: it is in use`) as string,
+describe('A port that is in use', () => {
+  it.each(['callbacks', 'admin'] as const)(
+    'of the %s server ends run with 2 and the key of the configuration',
+    async (section) => {
+      await begin()
+      const occupied = createServer()
+      await new Promise<void>((resolve) => occupied.listen(0, '127.0.0.1', resolve))
+      const { port } = occupied.address() as AddressInfo
+      try {
+        await trial.configure((configuration) => (configuration[section]['port'] = port))
+        const { code, stderr } = await runInFolder('run')
+        expect({ code, stderr }).toEqual({
+          code: 2,
+          stderr: expect.stringMatching(`${section}.port: can't listen on 127.0.0.1:${port}: it is in use`) as string,
+        })
+      } finally {
+        occupied.close()
+      }
+      await trial.configure((configuration) => {
+        configuration[section]['port'] =
+          section === 'admin' ? trial.connector.addresses.adminPort : trial.connector.addresses.callbacksPort
       })
-    } finally {
-      occupied.close()
-    }
-    await trial.configure((configuration) => {
-      configuration[section]['port'] =
-        section === 'admin' ? trial.connector.addresses.adminPort : trial.connector.addresses.callbacksPort
-    })
-    await trial.connector.start() // what was opened before was given back
-    expect(await trial.connector.terminate()).toBe(0)
-  })
+      // The failed start has released everything that it had opened.
+      await trial.connector.start()
+      expect(await trial.connector.terminate()).toBe(0)
+    },
+  )
 })
 
-describe('a second process', () => {
-  it('on the same journal ends with 4, and the first lives on', async () => {
+describe('A second process', () => {
+  it('with the same journal ends with 4, and the first one continues', async () => {
     await begin()
     await trial.connector.start()
     await trial.configure(({ callbacks, admin }) => {
@@ -186,7 +190,7 @@ describe('a second process', () => {
       admin['port'] = 0
     })
     for (const args of [['run'], ['run', '--drain']]) {
-      const { code, stderr } = await program(...args)
+      const { code, stderr } = await runInFolder(...args)
       expect({ code, stderr }).toEqual({ code: 4, stderr: expect.stringMatching(/journal.*held by another/) as string })
     }
     expect(distinctAnswers(await sendReceipts(trial, data, 20))).toEqual([200])
@@ -195,7 +199,7 @@ describe('a second process', () => {
     expectEachItemOnce(trial, await trial.readAll())
   })
 
-  it('of the same instance with another journal takes over; the older one ends with 4; nothing is lost or doubled', async () => {
+  it('with the same instance and another journal takes over: the first one ends with 4, and nothing is lost or doubled', async () => {
     await begin()
     await trial.connector.start()
     await sendReceipts(trial, data, 20)
@@ -212,7 +216,7 @@ describe('a second process', () => {
       })
     })
     await writeFile(join(trial.folder, 'younger.yaml'), stringify(configuration))
-    const second = ending(await startCommand(['run', '--config', 'younger.yaml'], { cwd: trial.folder }))
+    const second = killAfterTest(await startCommand(['run', '--config', 'younger.yaml'], { cwd: trial.folder }))
     const secondUrl = trial.callbackUrl.replace(/:\d+\//, `:${younger.callbacksPort}/`)
     await until(() => isReady(`http://127.0.0.1:${younger.adminPort}`))
     await call(`${secondUrl}?msg_id=younger-1&status=DELIVERED`)
@@ -228,7 +232,7 @@ describe('a second process', () => {
     }
     await until(() => isPublished(1))
 
-    // The older one finds out when it publishes; what it has taken in by then stays in its journal.
+    // The first process is fenced when it publishes. What it has received by then stays in its journal.
     const [first] = await sendReceipts(trial, data, 20)
     expect(first?.status).toBe(200)
     await until(() => trial.connector.exitCode !== undefined)
@@ -239,7 +243,7 @@ describe('a second process', () => {
     second.signal('SIGTERM')
     expect(await second.exited).toBe(0)
 
-    expect(await program('run', '--drain')).toMatchObject({ code: 0, stderr: '' })
+    expect(await runInFolder('run', '--drain')).toMatchObject({ code: 0, stderr: '' })
     const seen = await trial.readAll()
     expect(seen.filter(({ key }) => key.startsWith('younger-'))).toHaveLength(2)
     expectEachItemOnce(trial, seen)
@@ -247,9 +251,9 @@ describe('a second process', () => {
 })
 
 describe('run --drain', () => {
-  it('publishes what the journal holds, takes nothing in, and ends with 0', async () => {
-    const away = await nowhere()
-    await begin(({ kafka }) => (kafka['brokers'] = [away]))
+  it('publishes what the journal holds, receives nothing, and ends with 0', async () => {
+    const unreachable = await unusedAddress()
+    await begin(({ kafka }) => (kafka['brokers'] = [unreachable]))
     await trial.connector.start()
     trial.mtarget.enqueue(data.mtargetMix(30))
     await sendReceipts(trial, data, 30)
@@ -258,13 +262,13 @@ describe('run --drain', () => {
 
     trial.mtarget.enqueue(data.mtargetMix(10))
     const { length } = trial.mtarget.answers
-    const refused = await program('run', '--drain', '--timeout', '2s')
+    const refused = await runInFolder('run', '--drain', '--timeout', '2s')
     expect(refused).toMatchObject({ code: 3, stderr: expect.stringMatching(/journal is not empty/) as string })
 
     await trial.configure(({ kafka }) => (kafka['brokers'] = [...stack.brokers]))
-    expect(await program('run', '--drain', '--timeout', '50s')).toMatchObject({ code: 0, stderr: '' })
+    expect(await runInFolder('run', '--drain', '--timeout', '50s')).toMatchObject({ code: 0, stderr: '' })
     expect(trial.mtarget.answers).toHaveLength(length)
-    expect(await program('run', '--drain')).toMatchObject({ code: 0, stderr: '' })
+    expect(await runInFolder('run', '--drain')).toMatchObject({ code: 0, stderr: '' })
     const seen = await trial.readAll()
     expect(seen).toHaveLength(60)
     expectEachItemOnce(trial, seen)
@@ -273,34 +277,35 @@ describe('run --drain', () => {
 
 describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
   const startWithoutKafka = async (shutdownGrace: string): Promise<GuardedChild> => {
-    const [broker, registry] = [await nowhere(), await nowhere()]
+    const [broker, registry] = [await unusedAddress(), await unusedAddress()]
     await begin((configuration) => {
       configuration.kafka['brokers'] = [broker]
       configuration.registry['url'] = `http://${registry}`
       configuration['shutdownGrace'] = shutdownGrace
     })
-    const child = ending(await startCommand(['run', '--config', 'connector.yaml'], { cwd: trial.folder }))
+    const child = killAfterTest(await startCommand(['run', '--config', 'connector.yaml'], { cwd: trial.folder }))
     await until(() => isReady())
     await sendReceipts(trial, data, 10)
     return child
   }
   const log = (): Promise<string> => readFile(join(trial.folder, 'program.log'), 'utf8')
 
-  it('ends it with 0 when it has hardly begun, reading its configuration', async () => {
+  it('ends run with 0 while it reads its configuration', async () => {
     await begin()
     const pipe = join(trial.folder, 'pipe.yaml')
     execFileSync('mkfifo', [pipe])
-    const child = ending(await startCommand(['run', '--config', pipe], { cwd: trial.folder }))
-    const writer = await open(pipe, 'w') // once it is there to read
+    const child = killAfterTest(await startCommand(['run', '--config', pipe], { cwd: trial.folder }))
+    // Opening the pipe waits until the process reads it.
+    const writer = await open(pipe, 'w')
     child.signal(signal)
     await writer.writeFile(await readFile(join(trial.folder, 'connector.yaml')))
     await writer.close()
     expect(await child.exited).toBe(0)
   })
 
-  it('ends it with 0, what was taken in being published', async () => {
+  it('ends run with 0 after everything received is published', async () => {
     await begin()
-    const child = ending(await startCommand(['run', '--config', 'connector.yaml'], { cwd: trial.folder }))
+    const child = killAfterTest(await startCommand(['run', '--config', 'connector.yaml'], { cwd: trial.folder }))
     await until(() => isReady())
     await sendReceipts(trial, data, 50)
     child.signal(signal)
@@ -310,7 +315,7 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
     expectEachItemOnce(trial, seen)
   })
 
-  it('ends it with 0 also without Kafka and registry, what was taken in staying in the journal', async () => {
+  it('ends run with 0 without Kafka and registry, and everything received stays in the journal', async () => {
     const child = await startWithoutKafka('500ms')
     child.signal(signal)
     expect(await child.exited).toBe(0)
@@ -319,14 +324,14 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
       kafka['brokers'] = [...stack.brokers]
       registry['url'] = stack.registryUrl
     })
-    expect(await program('run', '--drain')).toMatchObject({ code: 0, stderr: '' })
+    expect(await runInFolder('run', '--drain')).toMatchObject({ code: 0, stderr: '' })
     expectEachItemOnce(trial, await trial.readAll())
   })
 
-  it('a second time ends every waiting', async () => {
+  it('received a second time ends run without waiting for publishing', async () => {
     const child = await startWithoutKafka('1h')
     child.signal(signal)
-    await until(async () => (await log()).includes(`${signal}: stopping`))
+    await until(async () => (await log()).includes(`received ${signal}, stopping`))
     expect(child.exitCode).toBeUndefined()
     child.signal(signal)
     expect(await child.exited).toBe(0)

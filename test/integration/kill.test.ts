@@ -12,9 +12,9 @@ beforeEach(async () => {
 })
 afterEach(() => trial.stop())
 
-describe('kill -9 under pulls and callbacks', () => {
+describe('kill -9 during pulls and callbacks', () => {
   it(
-    'loses nothing that was answered 200 or followed by another request, and doubles nothing',
+    'loses no callback that was answered 200 and no page that was followed by another request, and doubles nothing',
     { timeout: 300_000 },
     async () => {
       const data = new ProviderData(9)

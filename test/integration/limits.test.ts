@@ -1,4 +1,4 @@
-/** Sizes: what is too large is refused so that the caller hears it; what was taken finds room on a topic. */
+/** Size limits: what is too large is refused with an answer that reaches the caller; what was accepted is published. */
 import { execFile } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
@@ -31,7 +31,7 @@ afterAll(() => trial?.stop())
 
 const byPart = (one: TopicRecord, other: TopicRecord): number => Number(one.value['part']) - Number(other.value['part'])
 
-/** All parts of the dead letter whose request has this query, in order. */
+/** Waits for all parts of the dead letter whose request has this query, and returns them in order. */
 async function lettersOf(query: string): Promise<TopicRecord[]> {
   const parts = (): TopicRecord[] =>
     reader.records.filter(({ value }) => (value['request'] as Record<string, string> | undefined)?.['query'] === query)
@@ -45,16 +45,16 @@ const joined = (parts: readonly TopicRecord[]): Buffer =>
 const answered = (code: number): Promise<number> =>
   trial.metric(`dlrmo_callbacks_total{source="seven-main",code="${code}"}`)
 
-describe('a body of 10 MB', () => {
+describe('A callback with a body of 10 MB', () => {
   const large = Buffer.alloc(10_000_000, 'large ')
 
-  it('is refused with 413, which a caller hears who is still sending', async () => {
+  it('is refused with 413, which reaches a caller that is still sending', async () => {
     const before = await answered(413)
     expect(await call(trial.callbackUrl, { body: large })).toMatchObject({ status: 413 })
     expect(await answered(413)).toBe(before + 1)
   })
 
-  it('is refused also where its length is not said before', async () => {
+  it('is refused with 413 if its length is not announced', async () => {
     const status = await new Promise<number>((resolve, reject) => {
       const outgoing = request(trial.callbackUrl, { method: 'POST', agent: false }, (incoming) => {
         incoming.resume().once('end', () => resolve(incoming.statusCode ?? 0))
@@ -67,10 +67,10 @@ describe('a body of 10 MB', () => {
   })
 
   it.each([
-    ['asks first', []],
-    ['does not ask first', ['-H', 'Expect:']],
-    ['does not know the length', ['-H', 'Expect:', '-H', 'Transfer-Encoding: chunked']],
-  ])('is refused with 413 to a curl that %s', async (_name, more) => {
+    ['sends Expect: 100-continue', []],
+    ['sends the body at once', ['-H', 'Expect:']],
+    ['sends a chunked body', ['-H', 'Expect:', '-H', 'Transfer-Encoding: chunked']],
+  ])('is refused with 413 if curl %s', async (_name, more) => {
     const file = join(trial.folder, 'large.bin')
     await writeFile(file, large)
     const format = ['-s', '-S', '-o', '/dev/null', '-w', '%{http_code}', '--max-time', '50']
@@ -85,8 +85,8 @@ describe('a body of 10 MB', () => {
   })
 })
 
-describe('at the limits', () => {
-  it('a body of exactly bodyLimit is taken, and one byte more is not', async () => {
+describe('The connector', () => {
+  it('accepts a body of exactly bodyLimit, and refuses one byte more', async () => {
     const body = Buffer.alloc(MIB, 'x')
     expect(await call(`${trial.callbackUrl}?exact`, { body })).toMatchObject({ status: 200 })
     expect(await call(`${trial.callbackUrl}?over`, { body: Buffer.alloc(MIB + 1, 'x') })).toMatchObject({ status: 413 })
@@ -95,7 +95,7 @@ describe('at the limits', () => {
     expect(reader.records.filter(({ value }) => JSON.stringify(value['request'])?.includes('over'))).toEqual([])
   })
 
-  it('request line and headers up to 64 KiB are taken, and more are refused with 413', async () => {
+  it('accepts request line and headers up to 64 KiB, and refuses more with 413', async () => {
     const query = (length: number): string => `note=${'n'.repeat(length)}`
     expect(await call(`${trial.callbackUrl}?${query(60_000)}`)).toMatchObject({ status: 200 })
     expect(await call(`${trial.callbackUrl}?${query(66_000)}`)).toMatchObject({ status: 413 })
@@ -107,7 +107,7 @@ describe('at the limits', () => {
     expect(await trial.metric('dlrmo_callbacks_total{source="",code="413"}')).toBe(3)
   })
 
-  it('a dead letter over 512 KiB is cut into records that joined in order are the body', async () => {
+  it('cuts a dead letter over 512 KiB into records whose bodies joined in order are the original body', async () => {
     const body = Buffer.from(Array.from({ length: 1_000_003 }, (_, index) => (index * 7919) % 251))
     const headers = { 'content-type': 'application/octet-stream' }
     expect(await call(`${trial.callbackUrl}?in-parts`, { body, headers })).toMatchObject({ status: 200 })
@@ -124,7 +124,7 @@ describe('at the limits', () => {
     }
   })
 
-  it('an inbound message that no record can hold is a dead letter with all of its bytes', async () => {
+  it('turns an inbound message that fits into no record into a dead letter with all of its bytes', async () => {
     const [message] = data.sevenInbound(1)
     const text = 'Ü'.repeat(450_000) // 900,000 bytes
     const body = JSON.stringify({ webhook_event: 'sms_mo', data: { ...message!, text } })
@@ -137,14 +137,14 @@ describe('at the limits', () => {
     expect(JSON.parse(kept)).toMatchObject({ data: { text } })
   })
 
-  it('an inbound message of 400 KB is a message', async () => {
+  it('publishes an inbound message of 400 KB as a message', async () => {
     const [message] = data.sevenInbound(1)
     const text = 'é🚕"\n'.repeat(45_000)
     await trial.seven.send([{ kind: 'sms_mo', data: { ...message!, text } }], 'json')
     await until(() => reader.records.some(({ value }) => value['text'] === text))
   })
 
-  it('a page much larger than was asked for comes out whole', async () => {
+  it('publishes every row of a page that is much larger than the requested size', async () => {
     const rows = data.mtargetMix(5_000)
     const before = reader.records.length
     trial.mtarget.fault({ body: JSON.stringify({ results: rows }) })
@@ -155,7 +155,7 @@ describe('at the limits', () => {
     expect(new Set(found).size).toBe(new Set(rows.map((row) => JSON.stringify(row))).size)
   })
 
-  it('of an answer without end maxAnswer bytes are kept: whole rows as events, the rest as a dead letter', async () => {
+  it('keeps maxAnswer bytes of an endless answer: complete rows as events, the rest as a dead letter', async () => {
     const rows = data.mtargetMessages(50)
     const before = reader.records.length
     const form = { encoding: 'utf8' } as const
@@ -176,7 +176,7 @@ describe('at the limits', () => {
     expect(letter!.value['request']).toMatchObject({ complete: 'false' })
   })
 
-  it('callers that begin a request and say no more keep nobody else out', async () => {
+  it('serves other callers while 200 callers have begun a request and send no more', async () => {
     const port = trial.connector.addresses.callbacksPort
     const idlers = await Promise.all(Array.from({ length: 200 }, () => RawConnection.open(port)))
     try {
@@ -189,7 +189,7 @@ describe('at the limits', () => {
     }
   })
 
-  it('and the process lives', async () => {
+  it('still runs after all of this, and its counters add up', async () => {
     await untilPublished(trial)
     const received = await trial.sum('dlrmo_items_received_total')
     const out = (await trial.sum('dlrmo_events_published_total')) + (await trial.sum('dlrmo_dead_letters_total'))

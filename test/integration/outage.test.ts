@@ -1,4 +1,4 @@
-/** Kafka, the registry, or both are away, refuse, or hang: intake goes on, and publishing resumes by itself. */
+/** Kafka, the registry, or both are down, refuse, or hang: intake continues, and publishing resumes by itself. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest'
 import { ProviderData } from '../../dev/simulators/provider-data.js'
 import { distinctAnswers, sendReceipts, expectEachItemOnce, Load } from '../support/trial-assertions.js'
@@ -10,7 +10,7 @@ import { runCommand } from '../../dev/connector/command.js'
 import { startTrial, untilPublished, type Trial } from '../../dev/trial.js'
 import { until } from '../../dev/wait.js'
 
-// Brokers and registries are started again in here, which takes its time on a busy machine.
+// These tests restart brokers and registries, which takes long on a busy machine.
 vi.setConfig({ testTimeout: 180_000 })
 
 const shared = { brokers: inject('brokers'), registryUrl: inject('registryUrl') }
@@ -19,26 +19,26 @@ const data = new ProviderData(11)
 let trial: Trial
 afterEach(() => trial?.stop())
 
-/** Until `/status.json` says that publishing waits, for such a reason. */
+/** Waits until `/status.json` shows that publishing waits for a reason that matches. */
 const untilWaiting = (reason: RegExp): Promise<void> =>
   until(async () => {
     const { publishing } = await trial.status()
     return publishing.state === 'waiting' && reason.test(publishing.reason ?? '')
   })
 
-/** Until the queue of Mtarget is empty and the connector knows. */
+/** Waits until the queue of Mtarget is empty and the connector has received an empty page. */
 const untilPulled = (): Promise<void> =>
   until(() => trial.mtarget.queued === 0 && trial.mtarget.answers.at(-1)?.rows.length === 0)
 
 const isReady = async (): Promise<boolean> => (await call(`${trial.adminUrl}/readyz`)).status === 200
 
-/** What the log says of publishing, in order. */
-const saidOfPublishing = async (): Promise<string[]> =>
+/** The log lines about publishing, in order. */
+const publishingLog = async (): Promise<string[]> =>
   (await trial.log()).map(({ msg }) => msg).filter((msg) => msg.startsWith('publishing'))
-const WAITS = expect.stringMatching(/^publishing waits, intake goes on: ./) as string
+const WAITS = expect.stringMatching(/^publishing waits and is retried until it succeeds, intake continues: ./) as string
 
-/** Ends it, and looks whether each item came out once. */
-async function settle(expected?: number): Promise<void> {
+/** Waits until everything is published, stops the connector, and expects that each item was published once. */
+async function stopAndExpectOnceEach(expected?: number): Promise<void> {
   await untilPublished(trial)
   expect(await trial.metric('dlrmo_publishing')).toBe(1)
   expect((await trial.status()).publishing.state).toBe('ok')
@@ -48,7 +48,7 @@ async function settle(expected?: number): Promise<void> {
   if (expected !== undefined) expect(seen).toHaveLength(expected)
 }
 
-describe('a broker and a registry that die and come back', () => {
+describe('A broker and a registry that are killed and restarted', () => {
   let stack: OwnStack
   let found: OwnStack | undefined
   beforeAll(async () => {
@@ -60,7 +60,7 @@ describe('a broker and a registry that die and come back', () => {
   })
   afterAll(() => found?.stop())
 
-  it('before the start: all is taken in, survives kill -9, and comes out once each when they are there', async () => {
+  it('before the start of the connector: everything is received, survives kill -9, and is published once each', async () => {
     trial = await startTrial(stack)
     await stack.broker.kill()
     await stack.registry.stop()
@@ -81,10 +81,10 @@ describe('a broker and a registry that die and come back', () => {
     await untilWaiting(/Kafka/)
     expect((await trial.status()).registry.state).toBe('ok')
     await stack.broker.restart()
-    await settle(2_600)
+    await stopAndExpectOnceEach(2_600)
   })
 
-  it('under load: callbacks are taken on, and nothing is lost or doubled', async () => {
+  it('under load: callbacks are accepted, and nothing is lost or doubled', async () => {
     trial = await startTrial(stack)
     await trial.connector.start()
     const load = new Load(trial, data)
@@ -98,11 +98,11 @@ describe('a broker and a registry that die and come back', () => {
     await until(async () => (await trial.status()).publishing.state === 'ok')
     await load.stop()
     expect([...load.others]).toEqual([])
-    await settle()
-    expect(await saidOfPublishing()).toEqual(['publishing begins', WAITS, 'publishing goes on'])
+    await stopAndExpectOnceEach()
+    expect(await publishingLog()).toEqual(['publishing has started', WAITS, 'publishing has resumed'])
   })
 
-  it('a broker that hangs for longer than requestTimeout: the same', async () => {
+  it('paused for longer than requestTimeout: callbacks are accepted, and nothing is lost or doubled', async () => {
     trial = await startTrial(stack, ({ kafka }) => (kafka['requestTimeout'] = '1s'))
     await trial.connector.start()
     const load = new Load(trial, data)
@@ -118,10 +118,10 @@ describe('a broker and a registry that die and come back', () => {
     await until(async () => (await trial.status()).publishing.state === 'ok')
     await load.stop()
     expect([...load.others]).toEqual([])
-    await settle()
+    await stopAndExpectOnceEach()
   })
 
-  it('until the journal is full: callbacks get 503 and nothing is pulled, and both begin again', async () => {
+  it('while the journal fills: callbacks get 503 and pulling stops, and both resume afterwards', async () => {
     trial = await startTrial(stack, ({ journal, sources }) => {
       journal['maxBytes'] = '512KiB'
       sources['mtarget-fr'].pull['maxAnswer'] = '128KiB'
@@ -148,37 +148,37 @@ describe('a broker and a registry that die and come back', () => {
     await untilPublished(trial)
     expect(await isReady()).toBe(true)
     expect(distinctAnswers(await sendReceipts(trial, data, 50))).toEqual([200])
-    const said = async (about: string): Promise<string[]> =>
+    const logLines = async (about: string): Promise<string[]> =>
       (await trial.log()).map(({ msg }) => msg).filter((msg) => msg.includes(about))
     await until(async () => {
       await sendReceipts(trial, data, 1)
-      return (await said('callbacks get')).length > 1
+      return (await logLines('callbacks get')).length > 1
     })
-    await settle()
-    expect(await said('callbacks get')).toEqual([
+    await stopAndExpectOnceEach()
+    expect(await logLines('callbacks get')).toEqual([
       'callbacks get 503 because the journal refuses entries',
       'callbacks get 200 again because the journal accepts entries',
     ])
-    expect(await said('room')).toEqual([
+    expect(await logLines('room')).toEqual([
       'pulling waits because the journal has no room for an answer of maxAnswer bytes',
       'the journal has room again, pulling goes on',
     ])
   })
 })
 
-describe('a registry that is away at the start', () => {
+describe('A registry that is unreachable at the start', () => {
   let registry: TcpGate
   beforeEach(async () => {
     registry = await TcpGate.startInFrontOf(shared.registryUrl)
   })
   afterEach(() => registry.close())
 
-  /** The connector sees the registry through the gate, the test sees it as it is. */
+  /** The connector reaches the registry through the gate, the test reaches it directly. */
   const start = async (): Promise<void> => {
     trial = await startTrial(shared, (configuration) => (configuration.registry['url'] = registry.url))
   }
 
-  it('is not needed where the schema ids are remembered', async () => {
+  it('is not needed if the schema ids are remembered from an earlier run', async () => {
     await start()
     await trial.connector.start()
     await sendReceipts(trial, data, 10)
@@ -196,10 +196,10 @@ describe('a registry that is away at the start', () => {
       await sendReceipts(trial, data, 1)
       return (await trial.status()).registry.state === 'ok'
     })
-    await settle()
+    await stopAndExpectOnceEach()
   })
 
-  it('is waited for where they are not', async () => {
+  it('is waited for if no schema ids are remembered', async () => {
     await start()
     await registry.close()
     await trial.connector.start()
@@ -208,12 +208,12 @@ describe('a registry that is away at the start', () => {
     expect((await trial.status()).registry.state).toBe('waiting')
     expect(await isReady()).toBe(true)
     await registry.open()
-    await settle(10)
-    expect(await saidOfPublishing()).toEqual([WAITS, 'publishing begins'])
+    await stopAndExpectOnceEach(10)
+    expect(await publishingLog()).toEqual([WAITS, 'publishing has started'])
   })
 })
 
-describe('what refuses us stops publishing, never intake:', () => {
+describe('Publishing waits and intake continues', () => {
   const check = () => runCommand(['check', '--config', 'connector.yaml'], { cwd: trial.folder })
 
   const takeIn = async (): Promise<void> => {
@@ -224,7 +224,7 @@ describe('what refuses us stops publishing, never intake:', () => {
     expect(await isReady()).toBe(true)
   }
 
-  it('an incompatible schema, until the subject is mended', async () => {
+  it('while the registry refuses an incompatible schema, until the subject is repaired', async () => {
     trial = await startTrial(shared)
     const subject = `${trial.topics.dlr}-value`
     const registry = async (path: string, method: string, body?: object): Promise<unknown> => {
@@ -256,11 +256,11 @@ describe('what refuses us stops publishing, never intake:', () => {
     await untilPublished(trial)
     expect(await registry(`/config/${subject}`, 'GET')).toEqual({ compatibilityLevel: 'NONE' })
     expect((await check()).code).toBe(0)
-    await settle(200)
-    expect(await saidOfPublishing()).toEqual([WAITS, 'publishing begins'])
+    await stopAndExpectOnceEach(200)
+    expect(await publishingLog()).toEqual([WAITS, 'publishing has started'])
   })
 
-  it('missing topics, until somebody makes them', async () => {
+  it('while topics are missing, until they are created', async () => {
     trial = await startTrial(shared, ({ kafka }) => delete kafka['createTopics'])
     const { dlr, mo, deadLetter } = trial.topics
     const missing = new RegExp(`topic ${dlr}, ${mo}, ${deadLetter} does not exist.*create`)
@@ -274,11 +274,11 @@ describe('what refuses us stops publishing, never intake:', () => {
     )
     await untilPublished(trial)
     expect((await check()).code).toBe(0)
-    await settle(200)
-    expect(await saidOfPublishing()).toEqual([WAITS, 'publishing begins'])
+    await stopAndExpectOnceEach(200)
+    expect(await publishingLog()).toEqual([WAITS, 'publishing has started'])
   })
 
-  it('a registry that answers something else, until it is the right one', async () => {
+  it('while registry.url is the address of another service, until it is corrected', async () => {
     trial = await startTrial(
       shared,
       ({ registry }) => (registry['url'] = `${new URL(shared.registryUrl).origin}/somewhere/else`),
@@ -293,6 +293,6 @@ describe('what refuses us stops publishing, never intake:', () => {
     await trial.configure(({ registry }) => (registry['url'] = shared.registryUrl))
     trial.mtarget.noteClientRestart()
     await trial.connector.start()
-    await settle(200)
+    await stopAndExpectOnceEach(200)
   })
 })

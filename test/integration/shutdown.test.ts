@@ -1,4 +1,4 @@
-/** From SIGTERM to the end: what is still taken, what is awaited, what is said. */
+/** From SIGTERM to the end of the process: what is still received, what is awaited, what is logged. */
 import { afterEach, describe, expect, inject, it } from 'vitest'
 import { ProviderData } from '../../dev/simulators/provider-data.js'
 import { distinctAnswers, sendReceipts, expectEachItemOnce } from '../support/trial-assertions.js'
@@ -21,18 +21,18 @@ const begin = async (change?: (configuration: TrialConfiguration) => void): Prom
 const sigterm = (): void => {
   process.kill(trial.connector.pid!, 'SIGTERM')
 }
-/** Its exit code. Sends nothing: a second signal would hurry it. */
-const ended = async (): Promise<number | undefined> => {
+/** The exit code, without sending another signal, which would end every wait. */
+const exitCode = async (): Promise<number | undefined> => {
   await until(() => trial.connector.exitCode !== undefined)
   return trial.connector.exitCode
 }
-/** Until no callback is taken any more; what is asked here is never stored. */
+/** Waits until the callbacks server has closed. The requests have a wrong token, so none of them is stored. */
 const untilClosed = (): Promise<void> => until(async () => (await tryTo(`${trial.callbackUrl}-wrong`)) === undefined)
-/** Undefined where the connection is refused. */
+/** Resolves with undefined if the connection is refused. */
 const tryTo = (url: string): Promise<Answer | undefined> => call(url).catch(() => undefined)
 
-describe('after SIGTERM', () => {
-  it('readyz says 503 while callbacks are still taken for drainDelay; then the listener closes, and all comes out', async () => {
+describe('After SIGTERM', () => {
+  it('/readyz answers 503 and callbacks are accepted for drainDelay, then the callbacks server closes and everything is published', async () => {
     await begin(({ callbacks }) => (callbacks['drainDelay'] = '5s'))
     await sendReceipts(trial, data, 20)
     sigterm()
@@ -43,33 +43,33 @@ describe('after SIGTERM', () => {
     })
     expect((await tryTo(`${trial.adminUrl}/livez`))?.status).toBe(200)
     expect(distinctAnswers(await sendReceipts(trial, data, 20))).toEqual([200])
-    // Who keeps connections open is asked to come back on another.
+    // A caller that keeps its connection open is asked to close it.
     const late = await call(`${trial.callbackUrl}?msg_id=late&status=DELIVERED`, {
       headers: { connection: 'keep-alive' },
     })
     expect(late).toMatchObject({ status: 200, headers: { connection: 'close' } })
     await untilClosed()
-    expect(await ended()).toBe(0)
+    expect(await exitCode()).toBe(0)
     const seen = await trial.readAll()
     expect(seen).toHaveLength(41)
     expectEachItemOnce(trial, seen)
   })
 
-  it('the answer of a queue that is in hand is awaited, taken into custody and published', async () => {
+  it('the pending answer of a queue is awaited, taken into custody and published', async () => {
     await begin()
     const rows = data.mtargetMix(30)
     trial.mtarget.fault({ latencyMs: 2_000 })
     trial.mtarget.enqueue(rows)
     await until(() => trial.mtarget.queued === 0)
     sigterm()
-    expect(await ended()).toBe(0)
+    expect(await exitCode()).toBe(0)
     expect(trial.mtarget.answers.at(-1)).toMatchObject({ rowsSent: rows.length, delivered: true })
     const seen = await trial.readAll()
     expect(seen).toHaveLength(rows.length)
     expectEachItemOnce(trial, seen, rows)
   })
 
-  it('an answer that stops on the way is given up after timeout, and what came of it is kept', async () => {
+  it('an answer that stalls is given up after timeout, and the part that arrived is kept', async () => {
     await begin(({ sources }) => (sources['mtarget-fr'].pull['timeout'] = '2s'))
     const rows = data.mtargetReceipts(20)
     trial.mtarget.fault({ pieces: { bytes: 1_000, pauseMs: 3_600_000 } })
@@ -84,34 +84,35 @@ describe('after SIGTERM', () => {
     expect(rows.slice(0, receipts.length)).toEqual(expect.arrayContaining(receipts.map(({ value }) => value['raw'])))
   })
 
-  it('a second one does not wait for an answer that does not come', async () => {
+  it('a second SIGTERM ends the wait for an answer that never arrives', async () => {
     await begin(({ sources }) => (sources['mtarget-fr'].pull['timeout'] = '1h'))
     trial.mtarget.fault({ hang: 'before' })
     await until(() => trial.mtarget.answers.at(-1)?.outcome === 'fault')
     sigterm()
-    await until(async () => (await trial.log()).some(({ msg }) => msg === 'SIGTERM: stopping'))
+    await until(async () => (await trial.log()).some(({ msg }) => msg === 'received SIGTERM, stopping'))
     expect(trial.connector.exitCode).toBeUndefined()
     sigterm()
-    expect(await ended()).toBe(0)
+    expect(await exitCode()).toBe(0)
   })
 
-  it('a callback that is being received is taken and answered', async () => {
+  it('a callback that is being received is accepted and answered', async () => {
     await begin()
     const slow = await RawConnection.open(trial.connector.addresses.callbacksPort)
     const body = 'msg_id=slow&status=DELIVERED'
     const path = new URL(trial.callbackUrl).pathname
     slow.send(`POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${body.length}\r\n\r\n${body.slice(0, 10)}`)
-    await sendReceipts(trial, data, 1) // by then the slow one is known of
+    // By the time this one is answered, the server has read the headers of the slow one.
+    await sendReceipts(trial, data, 1)
     sigterm()
     await untilClosed()
     slow.send(body.slice(10))
     expect(await slow.readAnswer()).toMatchObject({ status: 200, headers: { connection: 'close' } })
     slow.close()
-    expect(await ended()).toBe(0)
+    expect(await exitCode()).toBe(0)
     expect((await trial.readAll()).map(({ key }) => key)).toContain('slow')
   })
 
-  it('publishing goes on for shutdownGrace: what waits for the registry is published when that comes', async () => {
+  it('publishing continues for shutdownGrace: entries that wait for the registry are published when it returns', async () => {
     const registry = await TcpGate.startInFrontOf(stack.registryUrl)
     await registry.close()
     try {
@@ -124,7 +125,7 @@ describe('after SIGTERM', () => {
       await untilClosed()
       expect(await trial.metric('dlrmo_journal_entries')).toBe(50)
       await registry.open()
-      expect(await ended()).toBe(0)
+      expect(await exitCode()).toBe(0)
     } finally {
       await registry.close()
     }
@@ -135,8 +136,8 @@ describe('after SIGTERM', () => {
   })
 })
 
-describe('what is said', () => {
-  it('holds no credentials, numbers or texts, not even at log level trace', async () => {
+describe('The log, the status page and the metrics', () => {
+  it('show no credentials, phone numbers or texts, even at log level trace', async () => {
     const auth = { username: 'registry-account', password: 'registry-pass' }
     await begin((configuration) => {
       configuration['log'] = { level: 'trace' }

@@ -133,5 +133,5 @@ async function forgetPosition(ground: ScenarioRun): Promise<void> {
 }
 
 async function journalIdOf({ trial }: ScenarioRun): Promise<string> {
-  return (await trial.log()).findLast(({ msg }) => msg === 'running')?.['journal'] as string
+  return (await trial.log()).findLast(({ msg }) => msg === 'the connector is running')?.['journal'] as string
 }

@@ -1,0 +1,35 @@
+/** SIGTERM and SIGINT: the first one begins an orderly stop, the second one ends every wait. */
+import type { Log } from '../core/log.js'
+
+const TERMINATION_SIGNALS = ['SIGTERM', 'SIGINT'] as const
+
+/** Calls the listener for every SIGTERM and SIGINT. @returns a function that removes the listener */
+export function onTermination(listener: (signal: string) => void): () => void {
+  for (const signal of TERMINATION_SIGNALS) process.on(signal, listener)
+  return () => {
+    for (const signal of TERMINATION_SIGNALS) process.off(signal, listener)
+  }
+}
+
+export interface Shutdown {
+  /** Aborts when the process should stop receiving, finish what it is doing, and end. */
+  readonly stopSignal: AbortSignal
+  /** Aborts when the process should end without waiting. Everything in custody is safe either way. */
+  readonly forceSignal: AbortSignal
+}
+
+/** Aborts `stopSignal` at the first SIGTERM or SIGINT and `forceSignal` at the second. */
+export function shutdownOnTermination(log: Pick<Log, 'info'>): Shutdown {
+  const stop = new AbortController()
+  const force = new AbortController()
+  onTermination((signal) => {
+    if (stop.signal.aborted) {
+      log.info({ signal }, `received ${signal} again, stopping without waiting for anything`)
+      force.abort()
+    } else {
+      log.info({ signal }, `received ${signal}, stopping`)
+      stop.abort()
+    }
+  })
+  return { stopSignal: stop.signal, forceSignal: force.signal }
+}
