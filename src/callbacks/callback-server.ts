@@ -60,14 +60,14 @@ interface Call {
 /** A thousand callers with a megabyte each must not end the process, which may hold a page that exists nowhere else. */
 const MIN_BODY_BUDGET_BYTES = 256 * 1024 * 1024
 
-type Headers = Readonly<Record<string, string>>
-const NO_HEADERS: Headers = {}
-const KEEP_ALIVE: Headers = { 'content-length': '0' }
-const CLOSE: Headers = { 'content-length': '0', connection: 'close' }
+type HeaderFields = Readonly<Record<string, string>>
+const NO_HEADERS: HeaderFields = {}
+const KEEP_ALIVE: HeaderFields = { 'content-length': '0' }
+const CLOSE: HeaderFields = { 'content-length': '0', connection: 'close' }
 /** RFC 9110, section 15.5.2, requires a challenge with every 401. It is always the same, so it reveals nothing. */
-const CHALLENGE: Headers = { 'www-authenticate': 'Basic realm="callbacks"' }
-const ALLOWED_METHODS: Headers = { allow: 'GET, POST' }
-const RETRY_LATER: Headers = { 'retry-after': '10' }
+const CHALLENGE: HeaderFields = { 'www-authenticate': 'Basic realm="callbacks"' }
+const ALLOWED_METHODS: HeaderFields = { allow: 'GET, POST' }
+const RETRY_LATER: HeaderFields = { 'retry-after': '10' }
 const EMPTY_BODY = new Uint8Array(0)
 
 export class CallbackServer {
@@ -191,14 +191,14 @@ export class CallbackServer {
     this.#refuse(req, res, 401, CHALLENGE, source.name)
   }
 
-  #refuse(req: IncomingMessage, res: ServerResponse, code: number, headers: Headers, source: string): void {
+  #refuse(req: IncomingMessage, res: ServerResponse, code: number, headers: HeaderFields, source: string): void {
     this.#deps.observer.answered(source, code)
     const hasBody = (req.headers['content-length'] ?? req.headers['transfer-encoding']) !== undefined
     if (hasBody && !req.complete) return refuseWhileSending(req, res, code, headers)
     res.writeHead(code, { ...headers, ...this.#connectionHeaders }).end()
   }
 
-  get #connectionHeaders(): Headers {
+  get #connectionHeaders(): HeaderFields {
     return this.#isDraining ? CLOSE : KEEP_ALIVE
   }
 }

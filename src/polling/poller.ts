@@ -62,7 +62,7 @@ export class Poller {
   readonly #pageSize: PageSizeController
   readonly #backoff: Backoff
   readonly #outages: OutageLog
-  readonly #report: PullReport
+  readonly #status: PullReport
   readonly #stopping = new AbortController()
   readonly #forced = new AbortController()
   #connection: Connection | undefined
@@ -79,7 +79,7 @@ export class Poller {
       random: deps.random ?? Math.random,
     })
     this.#outages = new OutageLog(options.source, deps.log, deps.clock, 'pulling')
-    this.#report = new PullReport(options.source, { ...deps, pageSize: this.#pageSize, outages: this.#outages })
+    this.#status = new PullReport(options.source, { ...deps, pageSize: this.#pageSize, outages: this.#outages })
   }
 
   /** Begins to poll. Called once. */
@@ -118,7 +118,7 @@ export class Poller {
       if (result.waitMs > 0) await this.#pause(result.outcome === 'empty' ? 'idle' : 'backing-off', result.waitMs)
     }
     await this.#closeConnection()
-    this.#report.report('stopped')
+    this.#status.report('stopped')
   }
 
   /**
@@ -129,8 +129,8 @@ export class Poller {
     try {
       await this.#waitForRoom()
       if (this.#stopping.signal.aborted) return undefined
-      const releaseRoom = this.#deps.journal.reserveRoom(this.#options.maxAnswer)
-      return await this.#pull().finally(releaseRoom)
+      const freeRoom = this.#deps.journal.reserveRoom(this.#options.maxAnswer)
+      return await this.#pull().finally(freeRoom)
     } catch (error) {
       this.#deps.log.error({ source: this.#options.source, err: error }, 'pulling failed with an unexpected error')
       return this.#fail('internal-error', messageOf(error))
@@ -165,7 +165,7 @@ export class Poller {
     const startedAt = clock.monotonic()
     const request = provider.pull.request(options, this.#pageSize.pageSize)
     const url = new URL(request.url)
-    this.#report.report('asking')
+    this.#status.report('asking')
     this.#connection ??= new Connection(url.origin, options)
     const answer = await this.#connection.send(request)
     if (answer.kind === 'none') {
@@ -206,7 +206,7 @@ export class Poller {
     const isDurable = await appendWithRetry(entry, {
       ...this.#deps,
       forceSignal: this.#forced.signal,
-      onRefused: () => this.#report.report('journal-refuses'),
+      onRefused: () => this.#status.report('journal-refuses'),
     })
     if (isDurable) observer.custodyTaken((clock.monotonic() - startedAt) / 1_000)
   }
@@ -223,7 +223,7 @@ export class Poller {
   #conclude(answer: HttpAnswer, verdict: PullVerdict, durationMs: number, url: URL): PullResult {
     const retryAfterMs = parseRetryAfter(answer.headers['retry-after'], this.#deps.clock.now())
     const rows = verdict.kind === 'page' ? verdict.rows : 0
-    if (rows > 0) this.#report.pageStored()
+    if (rows > 0) this.#status.pageStored()
     if (answer.truncatedBy !== null) {
       this.#pageSize.pageFailed()
       const detail = `the answer was cut after ${answer.body.byteLength} bytes: ${answer.truncatedBy}`
@@ -254,7 +254,7 @@ export class Poller {
   async #pause(state: PullState['state'], ms: number): Promise<void> {
     await this.#closeConnection()
     if (this.#stopping.signal.aborted) return
-    this.#report.report(state, this.#deps.clock.now() + ms)
+    this.#status.report(state, this.#deps.clock.now() + ms)
     await this.#deps.clock.sleep(ms, this.#stopping.signal)
   }
 
