@@ -1,4 +1,4 @@
-/** From bytes in custody to events: their envelope and their ids. */
+/** Decoding turns bytes in custody into events: their fields, their envelope and their ids. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type DecodableSource, decode, type DecodedItem } from '../../src/pipeline/decode.js'
@@ -39,7 +39,7 @@ const message = (more: Partial<MessageItem> = {}): MessageItem => ({
   ...more,
 })
 
-const dead: DeadLetterItem = { kind: 'dead-letter', reason: 'not-a-page', detail: 'found HTML', body: row }
+const deadLetter: DeadLetterItem = { kind: 'dead-letter', reason: 'not-a-page', detail: 'found HTML', body: row }
 
 const entry: Entry = {
   seq: 42,
@@ -63,9 +63,9 @@ const decoded = (items: Iterable<Item>, more: Partial<Entry> = {}): DecodedItem[
 const idsOf = (items: readonly Item[], more: Partial<Entry> = {}): string[] =>
   decoded(items, more).map(({ event }) => event.eventId)
 
-describe('an event', () => {
-  it('has the fields of its item, and says where it comes from', () => {
-    const [{ event, place, isIdentified, body } = never()] = decoded([receipt()])
+describe('A decoded event', () => {
+  it('has the fields of its item, and an envelope with source, provider, way and time', () => {
+    const [{ event, place, isIdentified, body } = nothingDecoded()] = decoded([receipt()])
     const fields = Object.fromEntries(
       Object.entries(receipt()).filter(([name]) => !['identity', 'body'].includes(name)),
     )
@@ -74,35 +74,35 @@ describe('an event', () => {
     expect({ place, isIdentified, body }).toEqual({ place: 0, isIdentified: true, body: row })
   })
 
-  it('of a message has its fields', () => {
-    const [{ event } = never()] = decoded([message()])
+  it('has the fields of an inbound message, and neither its identity nor its bytes', () => {
+    const [{ event } = nothingDecoded()] = decoded([message()])
     expect(event).toMatchObject({ kind: 'mo', text: 'STOP 🛑', keyword: 'STOP', inReplyTo: 'm0', recipient: '36000' })
     expect(event).not.toHaveProperty('identity')
     expect(event).not.toHaveProperty('body')
   })
 
-  it.each(DELIVERY_STATUSES)('is final where its status is: %s', (status) => {
-    const [{ event } = never()] = decoded([receipt({ status })])
+  it.each(DELIVERY_STATUSES)('is final exactly if its status %s is final', (status) => {
+    const [{ event } = nothingDecoded()] = decoded([receipt({ status })])
     expect(event).toMatchObject({ status, final: isFinal(status) })
   })
 
-  it('that is a dead letter carries the bytes, and the facts of the request', () => {
-    const [{ event, isIdentified } = never()] = decoded([dead])
+  it('carries the bytes and the facts of the request if it is a dead letter', () => {
+    const [{ event, isIdentified } = nothingDecoded()] = decoded([deadLetter])
     expect(event).toMatchObject({ kind: 'dead-letter', reason: 'not-a-page', detail: 'found HTML', body: row })
     expect(event).toMatchObject({ request: { method: 'POST', path: '/notification', query: '', status: '200' } })
     expect(isIdentified).toBe(false)
   })
 })
 
-describe('an event id', () => {
-  it('is the same whenever, and however often, the same item arrives', () => {
+describe('An event id', () => {
+  it('is the same whenever and however often the same item arrives', () => {
     const first = idsOf([message(), receipt()])[1]
     expect(idsOf([receipt()], { seq: 99, receivedAt: 5, via: 'CALLBACK' })).toEqual([first])
     expect(idsOf([receipt({ occurredAt: null, raw: {}, providerStatusText: null })])).toEqual([first])
     expect(first).toMatch(/^[0-9a-f]{32}$/)
   })
 
-  it('is another for another source, kind or identity', () => {
+  it('differs for another source, kind or identity', () => {
     const ids = [
       ...idsOf([receipt()]),
       ...idsOf([receipt()], { source: 'mtarget-be' }),
@@ -114,7 +114,7 @@ describe('an event id', () => {
     expect(new Set(ids).size).toBe(6)
   })
 
-  it('is the same only for the same identity, whatever the texts are', () => {
+  it('is the same for two items only if their identities are the same texts', () => {
     const identity = fc.array(fc.string({ unit: 'binary' }), { minLength: 1, maxLength: 4 })
     fc.assert(
       fc.property(identity, identity, (one, other) => {
@@ -125,12 +125,16 @@ describe('an event id', () => {
     )
   })
 
-  it('comes from journal, number and place where nothing identifies the item: each arrival has its own', () => {
-    expect(idsOf([message(), receipt(), dead])).toEqual(['j1-42-0', expect.stringMatching(/^[0-9a-f]{32}$/), 'j1-42-2'])
+  it('comes from journal, sequence number and place if nothing identifies the item, so that each arrival has its own', () => {
+    expect(idsOf([message(), receipt(), deadLetter])).toEqual([
+      'j1-42-0',
+      expect.stringMatching(/^[0-9a-f]{32}$/),
+      'j1-42-2',
+    ])
     expect(idsOf([message()], { seq: 43 })).toEqual(['j1-43-0'])
   })
 
-  it('comes from the bytes of a row in a log that can be asked again, where the provider does not identify it', () => {
+  it('comes from the bytes of a row of a message log if the provider does not identify the row', () => {
     const first = idsOf([message()], { via: 'QUERY' })
     expect(idsOf([message()], { via: 'QUERY', seq: 43 })).toEqual(first)
     expect(idsOf([message({ body: Buffer.from('another row') })], { via: 'QUERY' })).not.toEqual(first)
@@ -139,24 +143,24 @@ describe('an event id', () => {
   })
 
   it('is the same when the entry is decoded again', () => {
-    const items = [message(), dead, receipt()]
+    const items = [message(), deadLetter, receipt()]
     expect(idsOf(items)).toEqual(idsOf(items))
   })
 })
 
-describe('an entry', () => {
+describe('An entry', () => {
   it.each([
-    ['whose source is gone', undefined],
+    ['whose source is no longer configured', undefined],
     ['whose source has another provider now', sourceOf([receipt()], 'seven')],
-  ])('%s is a dead letter, whole', (_text, source) => {
-    const [{ event, body } = never(), ...more] = [...decode(entry, source, 'j1')]
+  ])('%s becomes one dead letter with all of its bytes', (_which, source) => {
+    const [{ event, body } = nothingDecoded(), ...more] = [...decode(entry, source, 'j1')]
     expect(more).toEqual([])
     expect(event).toMatchObject({ kind: 'dead-letter', reason: 'unknown-source', eventId: 'j1-42-0', body: entry.body })
     expect(event).toHaveProperty('detail', expect.stringContaining('"mtarget-fr" of provider mtarget'))
     expect(body).toBe(entry.body)
   })
 
-  it('at which the decoder fails keeps what was read of it, and ends in a dead letter', () => {
+  it('keeps the items that were read before the decoder failed, and ends in a dead letter', () => {
     const failing = function* (): Generator<Item> {
       yield receipt()
       throw new TypeError('x is not a function')
@@ -169,8 +173,8 @@ describe('an entry', () => {
     expect(second?.event.eventId).toBe('j1-42-1')
   })
 
-  it('that is nothing but rubbish becomes no more dead letters than a thousand', () => {
-    const items = decoded(Array.from({ length: 5000 }, (_, n) => (n === 4000 ? receipt() : dead)))
+  it('of unreadable items becomes at most a thousand dead letters', () => {
+    const items = decoded(Array.from({ length: 5000 }, (_, n) => (n === 4000 ? receipt() : deadLetter)))
     expect(items).toHaveLength(1001)
     expect(items.filter(({ event }) => event.kind === 'dlr')).toHaveLength(1)
     const { event, body } = items.at(-1)!
@@ -180,20 +184,20 @@ describe('an entry', () => {
     expect(new Set(items.map(({ place }) => place)).size).toBe(1001)
   })
 
-  it('is read no further than it is asked for', () => {
-    let given = 0
+  it('is read only as far as its items are consumed', () => {
+    let produced = 0
     const lazy = function* (): Generator<Item> {
-      for (; given < 10; given++) yield message()
+      for (; produced < 10; produced++) yield message()
     }
     const reading = decode(entry, sourceOf(lazy()), 'j1')
     reading.next()
     reading.next()
-    expect(given).toBe(1)
+    expect(produced).toBe(1)
     reading.return()
-    expect(given).toBe(1)
+    expect(produced).toBe(1)
   })
 })
 
-const never = (): never => {
+const nothingDecoded = (): never => {
   throw new Error('nothing was decoded')
 }

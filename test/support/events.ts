@@ -1,9 +1,9 @@
-/** Events of every kind, complete, for tests to change a field of. */
+/** Complete events of every kind, whose fields a test can override. */
 import type { DeadLetter, DeliveryReceipt, InboundMessage } from '../../src/core/event.js'
 
 const RECEIVED_AT = Date.UTC(2026, 0, 15, 12, 0, 0, 7)
 
-export const receipt = (more: Partial<DeliveryReceipt> = {}): DeliveryReceipt => ({
+export const receipt = (overrides: Partial<DeliveryReceipt> = {}): DeliveryReceipt => ({
   kind: 'dlr',
   eventId: '0123456789abcdef0123456789abcdef',
   source: 'mtarget-fr',
@@ -20,10 +20,10 @@ export const receipt = (more: Partial<DeliveryReceipt> = {}): DeliveryReceipt =>
   errorCode: null,
   occurredAt: RECEIVED_AT - 1000,
   raw: { MsgId: 'ticket-1', Status: '3', StatusText: 'OK', DestinationAdress: '0033612345678' },
-  ...more,
+  ...overrides,
 })
 
-export const message = (more: Partial<InboundMessage> = {}): InboundMessage => ({
+export const message = (overrides: Partial<InboundMessage> = {}): InboundMessage => ({
   kind: 'mo',
   eventId: 'fedcba9876543210fedcba9876543210',
   source: 'seven-main',
@@ -38,10 +38,10 @@ export const message = (more: Partial<InboundMessage> = {}): InboundMessage => (
   inReplyTo: null,
   occurredAt: null,
   raw: { 'data[id]': '681590', 'data[text]': 'STOP “now” 😀\nplease', 'data[sender]': '+491771783130' },
-  ...more,
+  ...overrides,
 })
 
-export const deadLetter = (more: Partial<DeadLetter> = {}): DeadLetter => ({
+export const deadLetter = (overrides: Partial<DeadLetter> = {}): DeadLetter => ({
   kind: 'dead-letter',
   eventId: 'journal-1-0',
   source: 'mtarget-fr',
@@ -52,5 +52,5 @@ export const deadLetter = (more: Partial<DeadLetter> = {}): DeadLetter => ({
   detail: 'the answer is HTML; look at it',
   request: { method: 'POST', path: '/notification', query: '', 'content-type': 'text/html', status: '200' },
   body: Buffer.from('<html>'),
-  ...more,
+  ...overrides,
 })
