@@ -237,7 +237,7 @@ describe('A second process', () => {
     expect(first?.status).toBe(200)
     await until(() => trial.connector.exitCode !== undefined)
     expect(trial.connector.exitCode).toBe(4)
-    expect(await trial.connector.endOfLog()).toMatch(/another process publishes as instance/)
+    expect(await trial.connector.endOfLog()).toMatch(/another process publishes under instance/)
     await call(`${secondUrl}?msg_id=younger-2&status=DELIVERED`)
     await until(() => isPublished(2))
     second.signal('SIGTERM')
