@@ -27,7 +27,7 @@ const codecs = kafkajs.CompressionCodecs as Record<number, () => Codec>
  */
 export function registerWrappedCompression(name: Compression): number {
   const type = registerCompression(name)
-  const codec = name === 'none' ? plain : codecs[type]!()
+  const codec = name === 'none' ? noCompression : codecs[type]!()
   codecs[type | WRAPPED_FLAG] = () => ({
     compress: ({ buffer }) => codec.compress({ buffer: unwrapRecords(buffer) }),
     decompress: () => Promise.reject(new Error('this codec only compresses')),
@@ -48,11 +48,11 @@ export function registerCompression(name: Compression): number {
     case 'gzip':
       return CompressionTypes.GZIP
     case 'snappy':
-      return register(CompressionTypes.Snappy, snappy())
+      return registerCodec(CompressionTypes.Snappy, snappy())
     case 'lz4':
-      return register(CompressionTypes.LZ4, lz4())
+      return registerCodec(CompressionTypes.LZ4, lz4())
     case 'zstd':
-      return register(CompressionTypes.ZSTD, zstd())
+      return registerCodec(CompressionTypes.ZSTD, zstd())
   }
 }
 
@@ -67,12 +67,12 @@ export function registerAllCompressions(): void {
   }
 }
 
-const register = (type: number, codec: Codec): number => {
+const registerCodec = (type: number, codec: Codec): number => {
   codecs[type] = () => codec
   return type
 }
 
-const plain: Codec = {
+const noCompression: Codec = {
   compress: ({ buffer }) => Promise.resolve(buffer),
   decompress: (buffer) => Promise.resolve(buffer),
 }
@@ -81,16 +81,19 @@ type TransformBuffer = (input: Buffer) => Promise<Buffer>
 
 /** Java's client writes framed blocks (xerial) and reads a bare block too, as do librdkafka and kafkajs. */
 function snappy(): Codec {
-  const { compress, uncompress } = load<{ compress: TransformBuffer; uncompress: TransformBuffer }>('snappy', 'snappy')
+  const { compress, uncompress } = loadPackage<{ compress: TransformBuffer; uncompress: TransformBuffer }>(
+    'snappy',
+    'snappy',
+  )
   return { compress: ({ buffer }) => compress(buffer), decompress: (buffer) => uncompress(buffer) }
 }
 
 /** Kafka demands LZ4 frames, not blocks. */
 function lz4(): Codec {
-  const { compressFrame, decompressFrame } = load<{ compressFrame: TransformBuffer; decompressFrame: TransformBuffer }>(
-    'lz4',
-    'lz4-napi',
-  )
+  const { compressFrame, decompressFrame } = loadPackage<{
+    compressFrame: TransformBuffer
+    decompressFrame: TransformBuffer
+  }>('lz4', 'lz4-napi')
   return { compress: ({ buffer }) => compressFrame(buffer), decompress: (buffer) => decompressFrame(buffer) }
 }
 
@@ -117,7 +120,7 @@ function zstd(): Codec {
       decompress: (buffer) => promisify(zstdDecompress, buffer),
     }
   }
-  const wasm = load<ZstdWasm>('zstd', '@bokuweb/zstd-wasm')
+  const wasm = loadPackage<ZstdWasm>('zstd', '@bokuweb/zstd-wasm')
   const loaded = wasm.init()
   return {
     compress: ({ buffer }) => loaded.then(() => Buffer.from(wasm.compress(buffer))),
@@ -128,15 +131,15 @@ function zstd(): Codec {
 const promisify = (run: NonNullable<Zlib['zstdCompress']>, input: Buffer): Promise<Buffer> =>
   new Promise((resolve, reject) => run(input, (error, result) => (error ? reject(error) : resolve(result))))
 
-const load = <T>(compression: Compression, name: string): T => {
+const loadPackage = <T>(compression: Compression, name: string): T => {
   try {
     return createRequire(import.meta.url)(name) as T
   } catch (error) {
-    throw unavailable(compression, `the package ${name} is not installed`, error)
+    throw unavailableError(compression, `the package ${name} is not installed`, error)
   }
 }
 
-const unavailable = (compression: Compression, why: string, cause?: unknown): ConnectorError =>
+const unavailableError = (compression: Compression, why: string, cause?: unknown): ConnectorError =>
   new ConnectorError(
     'CONFIG_INVALID',
     `kafka.compression: ${compression} is not available (${why}); none and gzip always are`,

@@ -3,6 +3,7 @@ import type { Admin } from 'kafkajs'
 import type { Logger } from 'pino'
 import type { Clock } from '../core/clock.js'
 import { ConnectorError } from '../core/errors.js'
+import { Backoff, retry } from '../core/retry.js'
 import { createKafkaClient } from './kafka-client.js'
 import { UNKNOWN_TOPIC, hasErrorType, toConnectionError } from './kafka-errors.js'
 import { withDeadline } from './kafkajs-workarounds/operation-deadline.js'
@@ -14,10 +15,17 @@ const NOT_YET_PROPAGATED: ReadonlySet<string> = new Set([
   'LEADER_NOT_AVAILABLE',
   'NOT_LEADER_FOR_PARTITION',
 ])
-/** How often, and for how long, the leaders of new topics are awaited, in milliseconds. */
-const PROPAGATION = { intervalMs: 50, timeoutMs: 5_000 }
+/** How often the leaders of new topics are asked for. */
+const PROPAGATION_INTERVAL_MS = 50
+/** How long the leaders of new topics are awaited. */
+const PROPAGATION_TIMEOUT_MS = 5_000
 
-/** TOPIC_MISSING: topics that do not exist on the cluster, or that this user has no right to see. */
+/** `fetchTopicPartitions` is given up after this many request timeouts without a byte. */
+const MAX_SILENT_TIMEOUTS = 3
+/** `fetchTopicPartitions` is given up after this many request timeouts, even while brokers answer. */
+const MAX_REQUESTS = 20
+
+/** TOPIC_MISSING, with every topic that does not exist on the cluster or that this user has no right to see. */
 export class MissingTopicsError extends ConnectorError {
   readonly topics: readonly string[]
 
@@ -33,7 +41,7 @@ export class MissingTopicsError extends ConnectorError {
 /**
  * Returns the number of partitions of each topic, after creating missing topics if `createTopics` is set.
  *
- * @throws the error TOPIC_MISSING, which lists all missing topics; errors of kafkajs unchanged
+ * @throws MissingTopicsError; errors of kafkajs unchanged
  */
 export async function ensureTopics(
   admin: Admin,
@@ -43,12 +51,8 @@ export async function ensureTopics(
   const names = Object.values(topics) as string[]
   let partitions = await countPartitions(admin, names)
   if (createTopics && partitions.size < names.length) {
-    await create(
-      admin,
-      names.filter((name) => !partitions.has(name)),
-      createTopics,
-      clock,
-    )
+    const missing = names.filter((name) => !partitions.has(name))
+    await createMissingTopics(admin, missing, createTopics, clock)
     partitions = await countPartitions(admin, names)
   }
   const missing = names.filter((name) => !partitions.has(name))
@@ -73,8 +77,8 @@ export async function fetchTopicPartitions(
     return await withDeadline(
       ensureTopics(admin, { topics: settings.topics }, clock),
       {
-        maxSilenceMs: settings.requestTimeout * 3,
-        maxTotalMs: settings.requestTimeout * 20,
+        maxSilenceMs: settings.requestTimeout * MAX_SILENT_TIMEOUTS,
+        maxTotalMs: settings.requestTimeout * MAX_REQUESTS,
         lastReceivedAt: client.lastReceivedAt,
       },
       'reading the metadata of the topics',
@@ -88,7 +92,7 @@ export async function fetchTopicPartitions(
 }
 
 /** Creates topics and waits until the leaders of their partitions know them, because a send before that is refused. */
-async function create(
+async function createMissingTopics(
   admin: Admin,
   names: readonly string[],
   { partitions: numPartitions, replicationFactor }: NonNullable<KafkaSettings['createTopics']>,
@@ -97,20 +101,21 @@ async function create(
   // kafkajs must not wait for leaders, because it gives up on a broker that does not know the topic yet.
   const topics = names.map((topic) => ({ topic, numPartitions, replicationFactor }))
   await admin.createTopics({ topics, waitForLeaders: false })
-  const giveUpAt = clock.monotonic() + PROPAGATION.timeoutMs
-  for (const name of names) {
-    while (!(await haveLeaders(admin, name)) && clock.monotonic() < giveUpAt) await clock.sleep(PROPAGATION.intervalMs)
-  }
+  const giveUpAt = clock.monotonic() + PROPAGATION_TIMEOUT_MS
+  for (const name of names) await waitForLeaders(admin, name, giveUpAt, clock)
 }
 
-/** Whether every partition has a leader that answers for it. */
-async function haveLeaders(admin: Admin, topic: string): Promise<boolean> {
+/** Waits until every partition has a leader that answers for it. Resolves at `giveUpAt` in any case. */
+async function waitForLeaders(admin: Admin, topic: string, giveUpAt: number, clock: Clock): Promise<void> {
+  const isPropagating = (error: unknown): boolean => hasErrorType(error, NOT_YET_PROPAGATED)
   try {
-    await admin.fetchTopicOffsets(topic)
-    return true
+    await retry(() => admin.fetchTopicOffsets(topic), {
+      clock,
+      backoff: new Backoff({ firstMs: PROPAGATION_INTERVAL_MS, longestMs: PROPAGATION_INTERVAL_MS }),
+      shouldRetry: (error) => isPropagating(error) && clock.monotonic() < giveUpAt,
+    })
   } catch (error) {
-    if (hasErrorType(error, NOT_YET_PROPAGATED)) return false
-    throw error
+    if (!isPropagating(error)) throw error
   }
 }
 

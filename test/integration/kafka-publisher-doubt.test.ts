@@ -88,18 +88,19 @@ describe('The exactly-once publisher, when responses are lost', () => {
     expect((await committed()).sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
   })
 
-  const kinds = Object.entries(API).filter(([name]) => name !== 'metadata')
-  const fates: Handling[] = ['lose-answer', 'lose-request', 'cut']
-  it.each(kinds.flatMap(([name, key]) => fates.map((fate) => [fate, name, key] as const)))(
-    'publishes each record once after "%s" of %s',
-    async (fate, _name, key) => {
+  const requests = Object.entries(API).filter(([name]) => name !== 'metadata')
+  const handlings: Handling[] = ['lose-answer', 'lose-request', 'cut']
+  it.each(requests.flatMap(([name, key]) => handlings.map((handling) => [handling, name, key] as const)))(
+    'publishes each record once after the fault "%s" of a request %s',
+    async (handling, _name, key) => {
       await publishAll(6, 3)
-      const opened = key === API.initProducerId || key === API.offsetFetch
-      if (opened) await publisher.close() // so that there is another opening for it to happen in
-      const happened = proxy.handleNext(key, fate)
-      if (opened) await publisher.open(JOURNAL).catch(() => undefined)
+      const isSentByOpen = key === API.initProducerId || key === API.offsetFetch
+      // Only opening sends this request, so the publisher is opened again.
+      if (isSentByOpen) await publisher.close()
+      const handled = proxy.handleNext(key, handling)
+      if (isSentByOpen) await publisher.open(JOURNAL).catch(() => undefined)
       await publishAll(12, 3)
-      await happened
+      await handled
       expect((await committed()).sort((a, b) => a - b)).toEqual(Array.from({ length: 12 }, (_, i) => i))
     },
   )
@@ -122,11 +123,11 @@ describe('The exactly-once publisher, when responses are lost', () => {
       [API.txnOffsetCommit, 'TxnOffsetCommit'],
     ] as const) {
       await publisher.open(JOURNAL)
-      const happened = proxy.handleNext(key, 'lose-answer')
+      const handled = proxy.handleNext(key, 'lose-answer')
       await expect(publisher.publish(batch(0, 1), 0)).rejects.toThrow(
         new RegExp(`no response to ${name} within 1000 ms; .*raise kafka\\.requestTimeout`),
       )
-      await happened
+      await handled
     }
     proxy.setRule(() => 'lose-answer')
     await expect(publisher.open(JOURNAL)).rejects.toThrow(/no response to \w+ within 1000 ms/)
@@ -198,5 +199,8 @@ describe('The exactly-once publisher, when responses are lost', () => {
 /** The generator of Park and Miller, which returns the same numbers for the same seed. */
 const random = (seed: number): (() => number) => {
   let state = (seed % 2_147_483_646) + 1
-  return () => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647
+  return () => {
+    state = (state * 48_271) % 2_147_483_647
+    return state / 2_147_483_647
+  }
 }

@@ -1,4 +1,4 @@
-/** Only the youngest producer of an instance may publish, and the older one finds out. */
+/** Only the youngest producer of an instance may publish, and the older one is fenced. */
 import { randomUUID } from 'node:crypto'
 import pino from 'pino'
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest'
@@ -12,11 +12,11 @@ import { API, KafkaProxy } from '../../dev/fault-injection/kafka-proxy.js'
 
 const JOURNAL = 'a-journal'
 
-/** Real time that a test can move forward. */
-class Shifted implements Clock {
-  by = 0
-  now = (): number => systemClock.now() + this.by
-  monotonic = (): number => systemClock.monotonic() + this.by
+/** The system clock, which a test can move forward. */
+class ShiftedClock implements Clock {
+  offsetMs = 0
+  now = (): number => systemClock.now() + this.offsetMs
+  monotonic = (): number => systemClock.monotonic() + this.offsetMs
   sleep = (ms: number, signal?: AbortSignal): Promise<void> => systemClock.sleep(ms, signal)
 }
 
@@ -87,7 +87,7 @@ describe('Two producers of one instance', () => {
   })
 
   it('report doubt instead of a takeover when the broker may have aborted the transaction at its timeout', async () => {
-    const clock = new Shifted()
+    const clock = new ShiftedClock()
     const [older, younger] = [
       publisher({ clock }),
       publisher({ settings: { ...settings, brokers: inject('brokers') } }),
@@ -98,7 +98,7 @@ describe('Two producers of one instance', () => {
     late.catch(() => undefined)
     await expect.poll(() => proxy.counts.hold).toBe(1)
     await younger.open(JOURNAL)
-    clock.by = 40_000 // as if this process had been stopped
+    clock.offsetMs = 40_000 // as if this process had been stopped
     proxy.setRule(() => 'pass')
     proxy.releaseHeld()
     await expect(late).rejects.toMatchObject({ code: 'PUBLISH_IN_DOUBT' })

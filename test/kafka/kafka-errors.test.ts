@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import {
-  formatKafkaError as describeError,
+  formatKafkaError,
   isBrokerResponse,
   isFenced,
   isRefusedByBroker,
@@ -15,7 +15,9 @@ const wrapped = (error: unknown): Error =>
 
 describe('The interpretation of errors of kafkajs', () => {
   it('uses the innermost error of the chain of causes', () => {
-    expect(describeError(wrapped(protocolError('NOT_ENOUGH_REPLICAS')))).toBe('what Kafka says (NOT_ENOUGH_REPLICAS)')
+    expect(formatKafkaError(wrapped(protocolError('NOT_ENOUGH_REPLICAS')))).toBe(
+      'what Kafka says (NOT_ENOUGH_REPLICAS)',
+    )
     expect(isFenced(wrapped(protocolError('INVALID_PRODUCER_EPOCH')))).toBe(true)
     expect(isBrokerResponse(wrapped(protocolError('UNKNOWN')))).toBe(true)
     expect(isBrokerResponse(wrapped(new Error('Request timed out')))).toBe(false)
@@ -28,8 +30,8 @@ describe('The interpretation of errors of kafkajs', () => {
   })
 
   it('accepts values that are not errors', () => {
-    expect(describeError(undefined)).toBe('undefined')
-    expect(describeError('text')).toBe('text')
+    expect(formatKafkaError(undefined)).toBe('undefined')
+    expect(formatKafkaError('text')).toBe('text')
     const endless: { cause?: unknown } = {}
     endless.cause = endless
     expect(isFenced(endless)).toBe(false)
@@ -40,11 +42,11 @@ describe('The interpretation of errors of kafkajs', () => {
     protocolError('SASL_AUTHENTICATION_FAILED'),
     Object.assign(new Error('SASL PLAIN authentication failed'), { name: 'KafkaJSSASLAuthenticationError' }),
     Object.assign(new Error('Connection error: self-signed certificate'), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' }),
-  ])('is a refusal: $message', (error) => {
+  ])('reports a refusal for: $message', (error) => {
     expect(toConnectionError(wrapped(error), ['a:1']).code).toBe('KAFKA_REFUSED')
   })
 
-  it('calls any other failure unreachable, with the brokers and the cause', () => {
+  it('reports any other failure as unreachable, with the brokers and the cause', () => {
     const error = toConnectionError(wrapped(new Error('connect ECONNREFUSED')), ['a:1', 'b:2'])
     expect(error.code).toBe('KAFKA_UNREACHABLE')
     expect(error.message).toBe('Kafka at a:1, b:2 cannot be used: connect ECONNREFUSED')

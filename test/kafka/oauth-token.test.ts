@@ -5,19 +5,19 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { createTokenProvider } from '../../src/kafka/oauth-token.js'
 import { ManualClock } from '../support/manual-clock.js'
 
-interface Asked {
+interface TokenRequest {
   readonly authorization: string | undefined
   readonly body: string
 }
 
 const endpoint = async (
-  answer: (n: number) => { status?: number; body: string },
-): Promise<{ url: string; asked: Asked[] }> => {
-  const asked: Asked[] = []
+  respond: (n: number) => { status?: number; body: string },
+): Promise<{ url: string; requests: TokenRequest[] }> => {
+  const requests: TokenRequest[] = []
   const server = createServer((request, response) => {
     void bodyOf(request).then((body) => {
-      asked.push({ authorization: request.headers.authorization, body })
-      const { status = 200, body: text } = answer(asked.length)
+      requests.push({ authorization: request.headers.authorization, body })
+      const { status = 200, body: text } = respond(requests.length)
       response.writeHead(status, { 'content-type': 'application/json' }).end(text)
     })
   })
@@ -27,7 +27,7 @@ const endpoint = async (
     server.closeAllConnections()
     server.close()
   })
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/token`, asked }
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/token`, requests }
 }
 
 const bodyOf = async (request: IncomingMessage): Promise<string> => {
@@ -44,22 +44,22 @@ const provider = (url: string, clock = new ManualClock()) =>
 
 describe('The token provider for OAUTHBEARER', () => {
   it('requests a token with client credentials', async () => {
-    const { url, asked } = await endpoint(() => ({ body: '{"access_token":"abc","expires_in":3600}' }))
+    const { url, requests } = await endpoint(() => ({ body: '{"access_token":"abc","expires_in":3600}' }))
     expect(await provider(url)()).toEqual({ value: 'abc' })
     const credentials = Buffer.from('me%3A1:s%20%C3%B6').toString('base64')
-    expect(asked).toEqual([
+    expect(requests).toEqual([
       { authorization: `Basic ${credentials}`, body: 'grant_type=client_credentials&scope=kafka' },
     ])
   })
 
   it('returns the same token until shortly before it expires', async () => {
     const clock = new ManualClock()
-    const { url, asked } = await endpoint((n) => ({ body: `{"access_token":"token ${n}","expires_in":300}` }))
+    const { url, requests } = await endpoint((n) => ({ body: `{"access_token":"token ${n}","expires_in":300}` }))
     const token = provider(url, clock)
     expect([await token(), await token()]).toEqual([{ value: 'token 1' }, { value: 'token 1' }])
     await clock.advance(271_000)
     expect(await token()).toEqual({ value: 'token 2' })
-    expect(asked).toHaveLength(2)
+    expect(requests).toHaveLength(2)
   })
 
   it('requests a new token each time if the endpoint states no lifetime', async () => {

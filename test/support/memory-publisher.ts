@@ -1,8 +1,8 @@
-/** A publisher without a broker, by the same contract: for tests of what calls one. */
+/** A publisher that keeps its records in memory, for tests of the code that calls a publisher. It fulfils the same contract. */
 import { ConnectorError } from '../../src/core/errors.js'
 import type { OutgoingRecord, Publisher } from '../../src/kafka/publisher.js'
 
-/** What outlives a publisher. */
+/** The records and positions that have been committed. Several publishers may share one broker. */
 export class MemoryBroker {
   readonly records: OutgoingRecord[] = []
   readonly positions = new Map<string, number>()
@@ -12,9 +12,9 @@ export class MemoryPublisher implements Publisher {
   readonly keepsPosition = true
   readonly #broker: MemoryBroker
   #journalId: string | undefined
-  /** Called before the commit; what it throws is the outcome, with nothing committed. */
+  /** Called before the commit. If it throws, `publish` rejects with that error and nothing is committed. */
   beforeCommit: () => void | Promise<void> = () => undefined
-  /** Called after the commit; what it throws is the outcome, with all of it committed. */
+  /** Called after the commit. If it throws, `publish` rejects with that error although everything is committed. */
   afterCommit: () => void | Promise<void> = () => undefined
 
   constructor(broker = new MemoryBroker()) {

@@ -1,6 +1,6 @@
 import type { KafkaSettings } from '../../src/kafka/settings.js'
 
-/** Topics and instance of its own for each `name`. */
+/** Returns settings whose topics and instance belong to `name` alone, so that tests don't share them. */
 export const publisherSettings = (
   brokers: readonly string[],
   name: string,
