@@ -63,7 +63,7 @@ describe('The npm package', () => {
       mkdirSync(dirname(join(modules, name)), { recursive: true })
       symlinkSync(join(ROOT, 'node_modules', name), join(modules, name))
     }
-  }, 120_000)
+  }, 300_000)
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
   const command = (...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> =>
