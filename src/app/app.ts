@@ -19,11 +19,12 @@ import { LmdbJournal } from '../journal/lmdb-journal.js'
 import { Pipeline, type PipelineDeps } from '../pipeline/pipeline.js'
 import { providers } from '../providers/index.js'
 import type { Provider } from '../providers/provider.js'
-import type { Replica, SourceWork } from '../replicas/replica.js'
+import type { Replica } from '../replicas/replica.js'
+import { type SourceWork, standaloneScheduler, type WorkScheduler } from '../replicas/work-scheduler.js'
 import { pollerFactory } from './polling.js'
 import { buildEncoder, buildPublisher } from './publishing.js'
 import { reconcilerFor, watchHandler } from './reconciliation.js'
-import { buildReplica, standaloneScheduler, type WorkScheduler } from './replicas.js'
+import { buildReplica } from './replicas.js'
 import { observeCallbacks, observePipeline, observePulls, observeReconciling, observeSharing } from './telemetry.js'
 
 export interface AppOptions {
@@ -93,7 +94,7 @@ export class App {
     const replica = buildReplica(config, { journal, clock, log, observer: sharingObserver })
     this.#replica = replica
     this.#scheduler = replica ?? standaloneScheduler(sharingObserver)
-    const addToWatchList = watchHandler(config, { journal, clock, added: () => replica?.watchAdded() })
+    const addToWatchList = watchHandler(config, { journal, clock, added: () => replica?.relayWatched() })
     this.#admin = new AdminServer(config.admin, { status, metrics, log, addToWatchList })
 
     const findSource = sourceFinder(config)

@@ -1,101 +1,108 @@
 /**
- * What waited here before it could be published may have been published by another replica meanwhile: the one that
- * reconciles its source asked the provider for what it missed. So before old entries are published, the topics are read
- * up to now from the time on at which they came. What comes and goes promptly costs nothing.
+ * Reads what other replicas have published before old entries of this replica's journal are published.
+ *
+ * An entry that waited here, because Kafka was away, may have been published by another replica in the meantime: the replica that
+ * reconciles its source has asked the provider for what it missed. The topics are therefore read up to now, from the time at
+ * which the entries arrived. Entries that are published promptly cost nothing.
  */
 import type { Batch } from 'kafkajs'
-import type { Clock } from '../core/clock.js'
-import type { Entry, PublishedEvent } from '../journal/journal.js'
 import { orAborted } from '../core/abort.js'
+import type { Clock } from '../core/clock.js'
 import type { Log } from '../core/log.js'
-import { SKEW } from './deps.js'
-import { readPublished } from './published-record.js'
-import type { TopicReader } from './topic-reader.js'
-
-type Reading = Pick<TopicReader, 'reach' | 'close'>
+import type { Entry, PublishedEvent } from '../journal/journal.js'
+import { formatKafkaError, isRefusedByBroker } from '../kafka/kafka-errors.js'
+import { CLOCK_SKEW_MS, decodePublishedRecord } from './published-record.js'
+import type { OpenReader, TopicReader } from './topic-reader.js'
 
 export interface BacklogDeps {
-  /** That are reconciled: all others can reach one replica only. */
+  /** The reconciled sources. Items of other sources reach one replica only. */
   readonly sources: ReadonlySet<string>
-  /** Age, in ms, from which on an entry counts as old. */
-  readonly old: number
-  readonly open: (since: number, take: (batch: Batch) => Promise<void>) => Promise<Reading>
-  readonly remember: (published: readonly PublishedEvent[]) => Promise<void>
-  /** Whether reading is refused, so that waiting won't help. */
-  readonly isRefusal: (error: unknown) => boolean
-  readonly explain: (error: unknown) => string
+  /** The age in milliseconds from which an entry is old. */
+  readonly oldAfterMs: number
+  readonly openReader: OpenReader<Pick<TopicReader, 'readToEnd' | 'close'>>
+  readonly recordPublished: (published: readonly PublishedEvent[]) => Promise<void>
   readonly clock: Clock
   readonly log: Log
 }
 
-/** Ms for which what was read is fresh enough, and after which the reader is let go of. */
-const FRESH = 3_000
-const IDLE = 30_000
-/** Ms for which a refusal is taken for granted. */
-const REFUSED = 300_000
+/** For how long the knowledge of what was published counts as current. */
+const SYNC_MAX_AGE_MS = 3_000
+/** After how long without use the reader is closed. */
+const CLOSE_IDLE_AFTER_MS = 30_000
+/** For how long reading is not attempted again after the broker has refused it. */
+const REFUSAL_VALID_MS = 300_000
 
 export class Backlog {
   readonly #deps: BacklogDeps
-  #reader: { readonly since: number; readonly reading: Reading } | undefined
-  #knownAt = -Infinity
+  #reader: { readonly since: number; readonly topics: Pick<TopicReader, 'readToEnd' | 'close'> } | undefined
+  #syncedAt = -Infinity
   #refusedAt = -Infinity
-  #idle = new AbortController()
+  #idleTimer = new AbortController()
 
   constructor(deps: BacklogDeps) {
     this.#deps = deps
   }
 
   /**
-   * Resolves when what any replica has published of these entries is known to the journal, or when the signal aborts.
-   * @throws what kafkajs throws, while the topics can't be read
+   * Resolves when the journal knows what other replicas have published of these entries, or when the signal aborts. Where the
+   * broker refuses to let the topics be read, it logs that and resolves, because waiting would not help.
+   *
+   * @throws errors of kafkajs, while the topics cannot be read for another reason
    */
-  async check(entries: readonly Pick<Entry, 'source' | 'receivedAt'>[], signal: AbortSignal): Promise<void> {
-    const { sources, old, clock, log, isRefusal, explain } = this.#deps
-    const horizon = clock.now() - old
+  async syncPublished(entries: readonly Pick<Entry, 'source' | 'receivedAt'>[], signal: AbortSignal): Promise<void> {
+    const { sources, oldAfterMs, clock, log } = this.#deps
+    const oldBefore = clock.now() - oldAfterMs
     const times = entries.flatMap(({ source, receivedAt }) =>
-      receivedAt < horizon && sources.has(source) ? [receivedAt] : [],
+      receivedAt < oldBefore && sources.has(source) ? [receivedAt] : [],
     )
-    if (times.length === 0 || clock.monotonic() - this.#refusedAt < REFUSED) return
+    if (times.length === 0 || clock.monotonic() - this.#refusedAt < REFUSAL_VALID_MS) return
     try {
       const oldest = times.reduce((least, time) => Math.min(least, time))
-      await orAborted(this.#read(oldest), signal)
+      await orAborted(this.#readPublished(oldest), signal)
     } catch (error) {
       await this.close()
-      if (!isRefusal(error)) throw error
+      if (!isRefusedByBroker(error)) throw error
       this.#refusedAt = clock.monotonic()
-      log.warn({}, `old entries are published unseen, the topics can't be read: ${explain(error)}`)
+      log.warn(
+        {},
+        'old entries are published without a check for duplicates, because the topics cannot be read: ' +
+          `${formatKafkaError(error)}; grant Read on the topics`,
+      )
     }
   }
 
   async close(): Promise<void> {
-    this.#idle.abort()
+    this.#idleTimer.abort()
     const reader = this.#reader
     this.#reader = undefined
-    this.#knownAt = -Infinity
-    await reader?.reading.close()
+    this.#syncedAt = -Infinity
+    await reader?.topics.close()
   }
 
-  async #read(oldest: number): Promise<void> {
-    const { clock, open, log } = this.#deps
-    this.#idle.abort()
-    if (this.#reader !== undefined && this.#reader.since > oldest - SKEW) await this.close()
+  async #readPublished(oldest: number): Promise<void> {
+    const { clock, openReader, log } = this.#deps
+    const since = oldest - CLOCK_SKEW_MS
+    this.#idleTimer.abort()
+    if (this.#reader !== undefined && this.#reader.since > since) await this.close()
     if (this.#reader === undefined) {
-      const since = oldest - SKEW
-      log.info({ oldest: new Date(oldest).toISOString() }, 'entries waited: reading first what others have published')
-      this.#reader = { since, reading: await open(since, (batch) => this.#take(batch)) }
+      log.info(
+        { oldest: new Date(oldest).toISOString() },
+        'entries have waited: reading first what other replicas have published',
+      )
+      this.#reader = { since, topics: await openReader(since, (batch) => this.#recordBatch(batch)) }
     }
-    if (clock.monotonic() - this.#knownAt >= FRESH) {
-      const asked = clock.monotonic()
-      await this.#reader.reading.reach()
-      this.#knownAt = asked
+    if (clock.monotonic() - this.#syncedAt >= SYNC_MAX_AGE_MS) {
+      const startedAt = clock.monotonic()
+      await this.#reader.topics.readToEnd()
+      this.#syncedAt = startedAt
     }
-    this.#idle = new AbortController()
-    const { signal } = this.#idle
-    void clock.sleep(IDLE, signal).then(() => (signal.aborted ? undefined : this.close()))
+    this.#idleTimer = new AbortController()
+    const { signal } = this.#idleTimer
+    void clock.sleep(CLOSE_IDLE_AFTER_MS, signal).then(() => (signal.aborted ? undefined : this.close()))
   }
 
-  async #take({ messages }: Batch): Promise<void> {
-    const records = messages.flatMap((message) => readPublished(message) ?? [])
-    await this.#deps.remember(records.filter(({ source }) => this.#deps.sources.has(source)))
+  async #recordBatch({ messages }: Batch): Promise<void> {
+    const records = messages.flatMap((message) => decodePublishedRecord(message) ?? [])
+    await this.#deps.recordPublished(records.filter(({ source }) => this.#deps.sources.has(source)))
   }
 }

@@ -1,48 +1,53 @@
 /**
- * One kafkajs consumer from its making to its end, with a client of its own.
+ * One kafkajs consumer from its creation to its end, with its own client.
  *
- * kafkajs would mend a consumer that crashed by itself, from a timer of its own whose failures nobody gets, and one that
- * waits for ever is not noticed at all. So it is told not to: a crash, or no heartbeat for too long, ends the session,
- * and whoever opened it opens another.
+ * kafkajs 2.2.4 restarts a crashed consumer from a timer whose failures reach nobody, and does not notice a consumer that waits for
+ * ever. Restarts are therefore disabled: a crash, or the absence of heartbeats for too long, ends the session, and the owner of
+ * the session opens another one.
  */
 import type { Consumer, ConsumerConfig, ConsumerRunConfig, Kafka } from 'kafkajs'
+import { orTimeout } from '../core/abort.js'
 import type { Clock } from '../core/clock.js'
-import type { Client } from './deps.js'
+import type { KafkaClient } from '../kafka/kafka-client.js'
 
-export interface SessionOptions extends ConsumerConfig {
+/** The client that a session owns and destroys. */
+export type ConsumerClient = Pick<KafkaClient, 'kafka' | 'destroy'>
+
+export interface ConsumerSessionOptions extends ConsumerConfig {
+  /** Milliseconds. */
   readonly sessionTimeout: number
 }
 
-/** Milliseconds for a goodbye, so that the others need not wait for the session time-out. */
-const GOODBYE = 5_000
-/** Milliseconds beyond all that a member may have to wait for. */
-const SLACK = 10_000
+/** How long leaving the group may take. A member that leaves spares the others the wait for the session timeout. */
+const LEAVE_TIMEOUT_MS = 5_000
+/** Added to the longest rebalance before the group counts as silent. */
+const REBALANCE_SLACK_MS = 10_000
 
 export class ConsumerSession {
   readonly kafka: Kafka
   readonly consumer: Consumer
-  readonly #client: Client
+  readonly #client: ConsumerClient
   readonly #clock: Clock
-  readonly #longest: number
+  readonly #maxSilenceMs: number
   readonly #closed = new AbortController()
-  readonly #losers = new Set<(error: unknown) => void>()
-  #over: { readonly error: unknown } | undefined
+  readonly #onEnd = new Set<(error: unknown) => void>()
+  #end: { readonly error: unknown } | undefined
   #running: Promise<void> = Promise.resolve()
-  #heardAt: number
+  #lastHeartbeatAt: number
 
-  /** @param heard called with the time, in ms since the epoch, at which a heartbeat was sent that was answered */
+  /** @param onHeartbeat called with the time, in milliseconds since the epoch, at which an answered heartbeat was sent */
   constructor(
-    client: Client,
-    options: SessionOptions,
+    client: ConsumerClient,
+    options: ConsumerSessionOptions,
     clock: Clock,
-    heard: (sentAt: number) => void = () => undefined,
+    onHeartbeat: (sentAt: number) => void = () => undefined,
   ) {
     this.#client = client
     this.#clock = clock
-    this.#heardAt = clock.monotonic()
+    this.#lastHeartbeatAt = clock.monotonic()
     this.kafka = client.kafka
-    // Joining may wait for every member that has gone silent.
-    this.#longest = 2 * options.sessionTimeout + SLACK
+    // A rebalance may wait for every member that has become silent.
+    this.#maxSilenceMs = 2 * options.sessionTimeout + REBALANCE_SLACK_MS
     this.consumer = client.kafka.consumer({
       rebalanceTimeout: options.sessionTimeout,
       allowAutoTopicCreation: false,
@@ -55,8 +60,8 @@ export class ConsumerSession {
       },
       ...options,
     })
-    this.#listen(heard)
-    void this.#watch()
+    this.#observeConsumer(onHeartbeat)
+    void this.#watchHeartbeats()
   }
 
   run(config: ConsumerRunConfig): Promise<void> {
@@ -64,61 +69,67 @@ export class ConsumerSession {
     return this.#running
   }
 
-  /** The outcome of this; rejects as soon as the session is over. */
-  async during<T>(promise: Promise<T>): Promise<T> {
+  /** Settles like `promise`, or rejects as soon as the session has ended. */
+  async whileOpen<T>(promise: Promise<T>): Promise<T> {
     promise.catch(() => undefined)
-    let lose: (error: unknown) => void = () => undefined
-    const lost = new Promise<never>((_, reject) => (lose = reject))
-    if (this.#over) lose(this.#over.error)
-    this.#losers.add(lose)
+    let reject: (error: unknown) => void = () => undefined
+    const ended = new Promise<never>((_, rejectEnded) => {
+      reject = rejectEnded
+    })
+    if (this.#end) reject(this.#end.error)
+    this.#onEnd.add(reject)
     try {
-      return await Promise.race([lost, promise])
+      return await Promise.race([ended, promise])
     } finally {
-      this.#losers.delete(lose)
+      this.#onEnd.delete(reject)
     }
   }
 
-  /** Leaves the group, if the broker lets it in a moment; then nothing of it is left. */
+  /** Leaves the group, if the broker answers in time, and destroys the client. */
   async close(): Promise<void> {
     this.#closed.abort()
-    const patience = new AbortController()
-    // A member that is still joining could not leave: the others would wait for it.
-    const goodbye = this.#running.then(() => this.consumer.disconnect()).catch(() => undefined)
-    await Promise.race([goodbye, this.#clock.sleep(GOODBYE, patience.signal)])
-    patience.abort()
+    // A member that is still joining cannot leave, and the others would wait for it, so joining is awaited first.
+    const left = this.#running.then(() => this.consumer.disconnect())
+    await orTimeout(
+      left.catch(() => undefined),
+      LEAVE_TIMEOUT_MS,
+      this.#clock,
+    )
     this.#client.destroy()
   }
 
-  #lose(error: unknown): void {
-    this.#over ??= { error }
-    for (const lose of this.#losers) lose(error)
+  #endWith(error: unknown): void {
+    this.#end ??= { error }
+    for (const reject of this.#onEnd) reject(error)
   }
 
-  #listen(heard: (sentAt: number) => void): void {
+  #observeConsumer(onHeartbeat: (sentAt: number) => void): void {
     const { consumer } = this
     const { CRASH, STOP, REQUEST, HEARTBEAT, GROUP_JOIN } = consumer.events
     let sentAt = 0
-    const alive = (): void => {
-      this.#heardAt = this.#clock.monotonic()
-      heard(sentAt)
+    const onAnswer = (): void => {
+      this.#lastHeartbeatAt = this.#clock.monotonic()
+      onHeartbeat(sentAt)
     }
     consumer.on(REQUEST, ({ payload }) => {
       if (payload.apiName === 'Heartbeat' || payload.apiName === 'SyncGroup') sentAt = payload.sentAt
     })
-    consumer.on(HEARTBEAT, alive)
-    consumer.on(GROUP_JOIN, alive)
-    consumer.on(CRASH, ({ payload }) => this.#lose(payload.error))
-    // Before a crash is told, it stops: the reason follows.
-    const stopped = (): void => this.#lose(new Error('the consumer has stopped'))
-    consumer.on(STOP, () => void this.#clock.sleep(GOODBYE, this.#closed.signal).then(stopped))
+    consumer.on(HEARTBEAT, onAnswer)
+    consumer.on(GROUP_JOIN, onAnswer)
+    consumer.on(CRASH, ({ payload }) => this.#endWith(payload.error))
+    // kafkajs emits STOP before CRASH. The delay lets the error of the crash, which tells the reason, come first.
+    const onStopped = (): void => this.#endWith(new Error('the consumer has stopped'))
+    consumer.on(STOP, () => void this.#clock.sleep(LEAVE_TIMEOUT_MS, this.#closed.signal).then(onStopped))
   }
 
-  async #watch(): Promise<void> {
+  async #watchHeartbeats(): Promise<void> {
     const { signal } = this.#closed
     while (!signal.aborted) {
-      const left = this.#heardAt + this.#longest - this.#clock.monotonic()
-      if (left <= 0) return this.#lose(new Error(`the group has not answered for ${this.#longest} ms`))
-      await this.#clock.sleep(left, signal)
+      const remainingMs = this.#lastHeartbeatAt + this.#maxSilenceMs - this.#clock.monotonic()
+      if (remainingMs <= 0) {
+        return this.#endWith(new Error(`the group has not answered for ${this.#maxSilenceMs} ms`))
+      }
+      await this.#clock.sleep(remainingMs, signal)
     }
   }
 }

@@ -1,25 +1,25 @@
-/** Notices events that are on the topics twice, among the latest ones. */
+/** Detects events that are on the topics twice, among the latest ones. */
 export class DuplicateDetector {
-  readonly #most: number
-  #young = new Map<string, string>()
-  #old = new Map<string, string>()
+  readonly #capacity: number
+  #recent = new Map<string, string>()
+  #older = new Map<string, string>()
 
-  /** @param most events that are remembered at least, and twice as many at most */
-  constructor(most = 100_000) {
-    this.#most = most
+  /** @param capacity the number of events that are remembered at least; at most twice as many are */
+  constructor(capacity = 100_000) {
+    this.#capacity = capacity
   }
 
   /**
-   * @param place topic, partition and offset: the same record may be read again
-   * @returns whether the event was met at another place before
+   * @param place topic, partition and offset, because the same record may be read again
+   * @returns whether the event was seen at another place before
    */
   isDuplicate(eventId: string, place: string): boolean {
-    const before = this.#young.get(eventId) ?? this.#old.get(eventId)
-    if (before !== undefined) return before !== place
-    this.#young.set(eventId, place)
-    if (this.#young.size >= this.#most) {
-      this.#old = this.#young
-      this.#young = new Map()
+    const seenAt = this.#recent.get(eventId) ?? this.#older.get(eventId)
+    if (seenAt !== undefined) return seenAt !== place
+    this.#recent.set(eventId, place)
+    if (this.#recent.size >= this.#capacity) {
+      this.#older = this.#recent
+      this.#recent = new Map()
     }
     return false
   }

@@ -1,18 +1,18 @@
 /**
- * This replica as a member of the group that divides the sources: joins, stays, and joins again after whatever parts it
- * from the brokers. Nothing that goes wrong here reaches beyond the log.
+ * This replica's membership in the consumer group that divides the sources. It joins the group, stays in it, and joins again
+ * after it has lost the brokers. A failure here has no other effect than a log line and a change of the membership.
  *
- * The sharing topic is read as well: replicas hand each other watch requests through it (watch-relay.ts).
+ * The sharing topic is also read: replicas send each other watch requests through it (`watch-relay.ts`).
  */
 import kafkajs, { type Admin, type Cluster, type KafkaMessage, type PartitionAssigner } from 'kafkajs'
-import type { Clock } from '../core/clock.js'
 import { orAborted, untilAborted } from '../core/abort.js'
-import { ConsumerSession } from './consumer-session.js'
+import type { Clock } from '../core/clock.js'
+import { Backoff, retry } from '../core/retry.js'
+import type { KafkaClient } from '../kafka/kafka-client.js'
 import type { Assignment } from './assignment.js'
-import type { Log } from '../core/log.js'
-import type { Client } from './deps.js'
+import { ConsumerSession } from './consumer-session.js'
 
-/** `sharing` of the configuration; ms. */
+/** `sharing` of the configuration; durations in milliseconds. */
 export interface SharingSettings {
   readonly group: string
   readonly topic: string
@@ -20,40 +20,43 @@ export interface SharingSettings {
 }
 
 export interface GroupListener {
-  /** The group has spoken: from now on these partitions are ours, and no others. */
+  /** The group has assigned these partitions, which replace all earlier ones. */
   assigned(assignment: Assignment): void
-  /** @param sentAt when what the group has answered was sent, in ms since the epoch */
-  heard(sentAt: number): void
-  /** Out of the group, or not in yet. It is tried again. */
-  lost(error: unknown): void
-  /** A record of the sharing topic in one of our partitions. Read again if this rejects. */
-  received(record: KafkaMessage): Promise<void>
+  /** @param sentAt when the heartbeat was sent that the group has answered, in milliseconds since the epoch */
+  heartbeatAnswered(sentAt: number): void
+  /** The replica is not in the group, or not yet. It tries to join again. */
+  disconnected(error: unknown): void
+  /** A record of the sharing topic in an assigned partition. If this rejects, the record is read again. */
+  recordReceived(record: KafkaMessage): Promise<void>
 }
 
 export interface GroupMemberDeps {
-  readonly client: () => Client
-  /** Makes the topic if it may. @returns how many partitions it has @throws ConnectorError TOPIC_MISSING */
-  readonly openTopic: (admin: Admin) => Promise<number>
+  readonly createClient: () => Pick<KafkaClient, 'kafka' | 'destroy'>
+  /**
+   * Creates the sharing topic if that is allowed.
+   * @returns the number of its partitions
+   * @throws ConnectorError TOPIC_MISSING
+   */
+  readonly ensureTopic: (admin: Admin) => Promise<number>
   readonly clock: Clock
-  readonly log: Log
 }
 
-/** Not among the names that Node.js finds in this CommonJS package. */
+// Node.js does not detect this name among the exports of the CommonJS package.
 const { roundRobin } = kafkajs.PartitionAssigners
-/** Ms between attempts. */
-const RETRY = { first: 500, longest: 10_000 }
-/** Ms between heartbeats at most: by them members learn that the group changes. */
-const HEARTBEAT = 1_000
-/** Ms after which added partitions are noticed. */
-const METADATA_AGE = 30_000
+/** The delays between attempts to join. */
+const JOIN_DELAYS = { firstMs: 500, longestMs: 10_000 }
+/** The longest interval between heartbeats, by which members learn of a rebalance. */
+const MAX_HEARTBEAT_INTERVAL_MS = 1_000
+/** After how long added partitions are noticed. */
+const METADATA_MAX_AGE_MS = 30_000
 
 export class GroupMember {
   readonly #settings: SharingSettings
   readonly #deps: GroupMemberDeps
   readonly #listener: GroupListener
   readonly #stopping = new AbortController()
-  #running: Promise<void> = Promise.resolve()
-  #delay = RETRY.first
+  readonly #backoff = new Backoff(JOIN_DELAYS)
+  #running: Promise<unknown> = Promise.resolve()
 
   constructor(settings: SharingSettings, deps: GroupMemberDeps, listener: GroupListener) {
     this.#settings = settings
@@ -62,75 +65,73 @@ export class GroupMember {
   }
 
   start(): void {
-    this.#running = this.#run()
+    const { signal } = this.#stopping
+    this.#running = retry(() => this.#stayInGroup(signal), {
+      clock: this.#deps.clock,
+      backoff: this.#backoff,
+      signal,
+      shouldRetry: (error) => {
+        if (!signal.aborted) this.#listener.disconnected(error)
+        return true
+      },
+    }).catch(() => undefined) // retry throws only after the signal has aborted
   }
 
-  /** Leaves the group: the others need not wait for a time-out. */
+  /** Leaves the group, so that the other members need not wait for the session timeout. */
   async stop(): Promise<void> {
     this.#stopping.abort()
     await this.#running
   }
 
-  async #run(): Promise<void> {
-    const { signal } = this.#stopping
-    while (!signal.aborted) {
-      try {
-        await this.#belong(signal)
-      } catch (error) {
-        if (signal.aborted) return
-        this.#listener.lost(error)
-        await this.#deps.clock.sleep(this.#delay, signal)
-        this.#delay = Math.min(this.#delay * 2, RETRY.longest)
-      }
-    }
-  }
-
-  /** Ends by the signal; everything else is thrown. */
-  async #belong(signal: AbortSignal): Promise<void> {
-    const { client, openTopic, clock } = this.#deps
+  /** Resolves when the signal aborts, and throws when the membership is lost. */
+  async #stayInGroup(signal: AbortSignal): Promise<void> {
+    const { createClient, ensureTopic, clock } = this.#deps
     const { group: groupId, topic, sessionTimeout } = this.#settings
-    const heartbeatInterval = Math.min(HEARTBEAT, Math.floor(sessionTimeout / 10))
-    // What the group divides among its members, as this member has just heard.
+    const heartbeatInterval = Math.min(MAX_HEARTBEAT_INTERVAL_MS, Math.floor(sessionTimeout / 10))
+    // The assigner receives the metadata by which the group leader divides the partitions.
     let cluster: Cluster | undefined
-    const assigner: PartitionAssigner = (given) => roundRobin({ ...given, cluster: (cluster = given.cluster) })
+    const assigner: PartitionAssigner = (given) => {
+      cluster = given.cluster
+      return roundRobin(given)
+    }
     const session = new ConsumerSession(
-      client(),
+      createClient(),
       {
         groupId,
         sessionTimeout,
         heartbeatInterval,
         maxWaitTimeInMs: heartbeatInterval,
-        metadataMaxAge: METADATA_AGE,
+        metadataMaxAge: METADATA_MAX_AGE_MS,
         partitionAssigners: [assigner],
       },
       clock,
-      (sentAt) => this.#listener.heard(sentAt),
+      (sentAt) => this.#listener.heartbeatAnswered(sentAt),
     )
     const { consumer, kafka } = session
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
       const assigned = payload.memberAssignment[topic] ?? []
-      this.#assigned({ assigned, partitions: cluster?.findTopicPartitionMetadata(topic).length ?? 0 })
+      this.#reportAssignment({ assigned, partitions: cluster?.findTopicPartitionMetadata(topic).length ?? 0 })
     })
     const join = async (): Promise<void> => {
       const admin = kafka.admin()
       await admin.connect()
-      await openTopic(admin)
+      await ensureTopic(admin)
       await admin.disconnect()
       await consumer.connect()
       await consumer.subscribe({ topic, fromBeginning: true })
-      await session.run({ eachMessage: ({ message }) => this.#listener.received(message) })
+      await session.run({ eachMessage: ({ message }) => this.#listener.recordReceived(message) })
       await untilAborted(signal)
     }
     try {
-      await orAborted(session.during(join()), signal)
+      await orAborted(session.whileOpen(join()), signal)
     } finally {
       await session.close()
     }
   }
 
-  #assigned(assignment: Assignment): void {
+  #reportAssignment(assignment: Assignment): void {
     if (this.#stopping.signal.aborted) return
-    this.#delay = RETRY.first
+    this.#backoff.reset()
     this.#listener.assigned(assignment)
   }
 }

@@ -1,39 +1,41 @@
 /**
- * Until when the group surely counts us as a member: one session time-out from the moment at which the last heartbeat
- * that was answered was sent. By both clocks: the monotonic one may stand still while the machine sleeps.
+ * Tells until when the group certainly counts this replica as a member: for one session timeout from the moment at which the last
+ * answered heartbeat was sent. It uses both clocks, because the monotonic clock may stop while the machine sleeps.
  *
- * A process that was stopped for longer finds its lease expired before it does anything else, whatever answers lie in
+ * A process that was stopped for longer finds its lease expired before it does anything else, whatever responses are waiting in
  * its sockets.
  */
 import type { Clock } from '../core/clock.js'
 
 export class Lease {
   readonly #clock: Clock
-  readonly #length: number
-  #from: { readonly monotonic: number; readonly wall: number } | undefined
+  readonly #durationMs: number
+  #renewedAt: { readonly monotonic: number; readonly wall: number } | undefined
 
-  /** @param length the session time-out, in ms */
-  constructor(length: number, clock: Clock) {
-    this.#length = length
+  /** @param durationMs the session timeout */
+  constructor(durationMs: number, clock: Clock) {
     this.#clock = clock
+    this.#durationMs = durationMs
   }
 
-  /** @param sentAt when what was answered had been sent, in ms since the epoch */
+  /** @param sentAt when the answered heartbeat was sent, in milliseconds since the epoch */
   renew(sentAt: number): void {
     const wall = this.#clock.now()
-    const ago = Math.max(0, wall - sentAt)
-    const monotonic = this.#clock.monotonic() - ago
-    if (this.#from === undefined || monotonic > this.#from.monotonic) this.#from = { monotonic, wall: wall - ago }
+    const age = Math.max(0, wall - sentAt)
+    const monotonic = this.#clock.monotonic() - age
+    if (this.#renewedAt === undefined || monotonic > this.#renewedAt.monotonic) {
+      this.#renewedAt = { monotonic, wall: wall - age }
+    }
   }
 
-  end(): void {
-    this.#from = undefined
+  expire(): void {
+    this.#renewedAt = undefined
   }
 
-  get valid(): boolean {
-    if (this.#from === undefined) return false
-    const monotonic = this.#clock.monotonic() - this.#from.monotonic
-    const wall = this.#clock.now() - this.#from.wall
-    return monotonic < this.#length && wall < this.#length
+  get isValid(): boolean {
+    if (this.#renewedAt === undefined) return false
+    const monotonic = this.#clock.monotonic() - this.#renewedAt.monotonic
+    const wall = this.#clock.now() - this.#renewedAt.wall
+    return monotonic < this.#durationMs && wall < this.#durationMs
   }
 }

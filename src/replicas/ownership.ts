@@ -1,33 +1,35 @@
 /**
- * Which sources are this replica's, and why.
+ * Decides which sources belong to this replica.
  *
- *   waiting ──the group speaks──▶ assigned ──no answer for a session time-out──▶ keeps ──it speaks──▶ assigned
- *      └──Kafka can't be had, or is silent for a session time-out──▶ alone ──────────it speaks──────▶ assigned
+ *   waiting ── the group assigns ──▶ assigned ── no answer within the session timeout ──▶ disconnected ── answer ──▶ assigned
+ *      └── Kafka is unreachable, or silent for the session timeout ──▶ standalone ── the group assigns ──▶ assigned
  *
- * Alone it has all of them: a queue that forgets what it hands out is safe with two pollers and unsafe with none. What
- * must be done in one place only (`sole`) is done by nobody then.
+ * A standalone replica polls all sources, because a queue that forgets what it hands out is safe with two pollers and unsafe
+ * with none. Work that only one replica may do (`ownsExclusively`) is done by none in that state.
  */
-import type { Membership } from '../core/observers.js'
 import type { Clock } from '../core/clock.js'
-import { Lease } from './lease.js'
+import type { Membership } from '../core/observers.js'
 import { type Assignment, sourcesOf } from './assignment.js'
+import { Lease } from './lease.js'
 
-/** Ms that a group which first waits for a silent member takes beyond the session time-out. */
-const JOINING = 5_000
+/** How much longer than the session timeout a rebalance takes that waits for a silent member. */
+const REBALANCE_SLACK_MS = 5_000
+/** The longest interval between two checks of the lease. */
+const CHECK_INTERVAL_MS = 1_000
 
 export interface OwnershipDeps {
   readonly sources: readonly string[]
-  /** Ms. */
+  /** Milliseconds. */
   readonly sessionTimeout: number
   readonly clock: Clock
-  /** Told when anything has changed. */
-  readonly changed: () => void
+  /** Called after each change. */
+  readonly onChange: () => void
 }
 
 export class Ownership {
   readonly #deps: OwnershipDeps
   readonly #lease: Lease
-  readonly #ended = new AbortController()
+  readonly #stopping = new AbortController()
   #membership: Membership = 'waiting'
   #owned: ReadonlySet<string> = new Set()
   #assignment: Assignment | undefined
@@ -44,12 +46,12 @@ export class Ownership {
     return this.#membership
   }
 
-  /** What stands between us and the group, in a sentence. */
+  /** A sentence on why the group does not answer; null if it does. */
   get reason(): string | null {
     return this.#reason
   }
 
-  /** Of the membership; ms since the epoch. */
+  /** When the membership began, in milliseconds since the epoch. */
   get since(): number {
     return this.#since
   }
@@ -58,64 +60,65 @@ export class Ownership {
     return this.#assignment
   }
 
-  /** Whether to poll it. */
-  has(source: string): boolean {
+  /** Whether this replica polls the source. */
+  owns(source: string): boolean {
     return this.#owned.has(source)
   }
 
-  /** Whether it is this replica's by the word of the group, which counts us as its member at this moment. */
-  sole(source: string): boolean {
-    return this.#membership === 'assigned' && this.#owned.has(source) && this.#lease.valid
+  /** Whether the group has assigned the source to this replica, and certainly counts it as a member at this moment. */
+  ownsExclusively(source: string): boolean {
+    return this.#membership === 'assigned' && this.#owned.has(source) && this.#lease.isValid
   }
 
   start(): void {
-    void this.#watch()
+    void this.#watchLease()
   }
 
-  end(): void {
-    this.#ended.abort()
-    this.#lease.end()
+  stop(): void {
+    this.#stopping.abort()
+    this.#lease.expire()
   }
 
   assigned(assignment: Assignment): void {
     this.#assignment = assignment
     this.#owned = sourcesOf(this.#deps.sources, assignment)
-    this.#become('assigned', null)
+    this.#setMembership('assigned', null)
   }
 
-  heard(sentAt: number): void {
+  /** @param sentAt when the heartbeat was sent that the group has answered, in milliseconds since the epoch */
+  heartbeatAnswered(sentAt: number): void {
     this.#lease.renew(sentAt)
-    if (this.#membership === 'disconnected') this.#become('assigned', null)
+    if (this.#membership === 'disconnected') this.#setMembership('assigned', null)
   }
 
-  /** @param reason why the group can't be had, in a sentence */
-  lost(reason: string): void {
-    this.#lease.end()
-    if (this.#assignment === undefined) this.#alone(reason)
-    else this.#become('disconnected', reason)
+  /** @param reason a sentence on why the group cannot be reached */
+  disconnected(reason: string): void {
+    this.#lease.expire()
+    if (this.#assignment === undefined) this.#ownAll(reason)
+    else this.#setMembership('disconnected', reason)
   }
 
-  #alone(reason: string): void {
+  #ownAll(reason: string): void {
     this.#owned = new Set(this.#deps.sources)
-    this.#become('standalone', reason)
+    this.#setMembership('standalone', reason)
   }
 
-  #become(membership: Membership, reason: string | null): void {
+  #setMembership(membership: Membership, reason: string | null): void {
     if (membership !== this.#membership) this.#since = this.#deps.clock.now()
     this.#membership = membership
     this.#reason = reason
-    this.#deps.changed()
+    this.#deps.onChange()
   }
 
-  async #watch(): Promise<void> {
+  async #watchLease(): Promise<void> {
     const { clock, sessionTimeout } = this.#deps
-    const { signal } = this.#ended
-    const silent = `the group has not answered for ${sessionTimeout / 1_000} s`
-    await clock.sleep(sessionTimeout + JOINING, signal)
+    const { signal } = this.#stopping
+    const reason = `the group has not answered for ${sessionTimeout / 1_000} s`
+    await clock.sleep(sessionTimeout + REBALANCE_SLACK_MS, signal)
     while (!signal.aborted) {
-      if (this.#membership === 'waiting') this.#alone(silent)
-      else if (this.#membership === 'assigned' && !this.#lease.valid) this.#become('disconnected', silent)
-      await clock.sleep(Math.min(1_000, sessionTimeout), signal)
+      if (this.#membership === 'waiting') this.#ownAll(reason)
+      else if (this.#membership === 'assigned' && !this.#lease.isValid) this.#setMembership('disconnected', reason)
+      await clock.sleep(Math.min(CHECK_INTERVAL_MS, sessionTimeout), signal)
     }
   }
 }

@@ -1,24 +1,27 @@
-/** A record of one of our topics, as far as another replica has to know it. */
+/** What a replica reads from a record that another replica has published. */
 import type { KafkaMessage } from 'kafkajs'
+
+/** By how much the clocks of two replicas may differ. Readers start earlier by this much. */
+export const CLOCK_SKEW_MS = 600_000
 
 export interface PublishedRecord {
   readonly source: string
   readonly eventId: string
   readonly receivedAt: number
-  /** Of a delivery receipt: the message that it is about. */
+  /** The message that a delivery receipt is about; null for other events. */
   readonly messageId: string | null
 }
 
-/** As identified events have them; what has no identity never comes a second time. */
-const EVENT_ID = /^[0-9a-f]{32}$/
+/** The event id of an item with an identity. An item without one never arrives twice, so its id is not remembered. */
+const IDENTIFIED_EVENT_ID = /^[0-9a-f]{32}$/
 
-/** @returns undefined for what is not ours, or without an identity of its own */
-export function readPublished({ key, headers }: KafkaMessage): PublishedRecord | undefined {
+/** @returns undefined for a record of another producer, and for an event without an identity */
+export function decodePublishedRecord({ key, headers }: KafkaMessage): PublishedRecord | undefined {
   const header = (name: string): string => String(headers?.[name] ?? '')
   const eventId = header('ce_id')
   const [, , source] = header('ce_source').split('/')
   const receivedAt = Date.parse(header('ce_time'))
-  if (!EVENT_ID.test(eventId) || source === undefined || Number.isNaN(receivedAt)) return undefined
+  if (!IDENTIFIED_EVENT_ID.test(eventId) || source === undefined || Number.isNaN(receivedAt)) return undefined
   const isReceipt = header('ce_type') === 'sms.delivery-receipt.v1'
   return { source, eventId, receivedAt, messageId: isReceipt ? String(key) : null }
 }

@@ -1,69 +1,70 @@
 /**
- * When a source may be queried here, and an answer of it kept: only by its one owner, and only with what all replicas
- * have published in sight.
+ * Decides when this replica may query a provider for a source, and when it may store an answer. Only the source's single owner may
+ * do either, and only while it knows what all replicas have published.
  *
- * - Nothing is asked before the topics were followed for a session time-out without a break: by then an owner before us
- *   has noticed, and what replicas held back while Kafka was away is on its way out.
- * - An answer with news is looked at again a moment later. What is in it is likely in a callback too, that another
- *   replica is publishing at this moment.
+ * - A query waits until the topics were followed for a session timeout without a break. By then an earlier owner has noticed that
+ *   it lost the source, and what replicas held back while Kafka was away has been published.
+ * - An answer with new items is checked again a moment later, because a callback with the same items may be on its way through
+ *   another replica at that moment.
  */
-import type { Clock } from '../core/clock.js'
 import { orAborted } from '../core/abort.js'
+import type { Clock } from '../core/clock.js'
 
 export interface QueryGateDeps {
-  /** Whether the source is ours alone, at this moment. */
-  readonly sole: () => boolean
-  /** See `Follower.followedFor`. */
+  /** Whether the source belongs to this replica alone at this moment. */
+  readonly ownsExclusively: () => boolean
+  /** See `TopicFollower.followedFor`. */
   readonly followedFor: () => Promise<number | undefined>
-  /** For how long the topics must have been followed, in ms. */
-  readonly calm: number
+  /** How long the topics must have been followed. */
+  readonly minFollowedMs: number
   readonly clock: Clock
 }
 
-/** Ms that a callback has to be published, once its receipt can be seen in an answer. */
-const SETTLING = 3_000
-/** Ms for which what is known is fresh enough to ask by. */
-const FRESH = 2_000
-/** Ms between two looks. */
-const PAUSE = 250
+/** How long a callback may take to be published after its receipt is visible in an answer. */
+const CALLBACK_SETTLING_MS = 3_000
+/** For how long the knowledge of what was published counts as current for a query. */
+const SYNC_MAX_AGE_MS = 2_000
+const POLL_INTERVAL_MS = 250
 
 export class QueryGate {
   readonly #deps: QueryGateDeps
-  #knownAt = -Infinity
+  #syncedAt = -Infinity
 
   constructor(deps: QueryGateDeps) {
     this.#deps = deps
   }
 
-  /** Resolves with true once the source may be queried, with false when the signal aborts. */
+  /** Resolves with true once the source may be queried, and with false when the signal aborts. */
   async waitToQuery(signal: AbortSignal): Promise<boolean> {
-    const { sole, clock } = this.#deps
+    const { ownsExclusively, clock } = this.#deps
     while (!signal.aborted) {
-      if (sole() && (await this.#knows(signal, FRESH)) && sole()) return true
-      await clock.sleep(PAUSE, signal)
+      if (ownsExclusively() && (await this.#isSynced(signal, SYNC_MAX_AGE_MS)) && ownsExclusively()) return true
+      await clock.sleep(POLL_INTERVAL_MS, signal)
     }
     return false
   }
 
   /**
-   * Resolves a moment after an answer: with false where it must not be kept, because another may be asking by now.
-   * @param answeredAt monotonic ms
+   * Resolves some time after an answer: with true if the answer may be stored, and with false if another replica may own the
+   * source by then.
+   *
+   * @param answeredAt monotonic milliseconds
    */
   async waitToStore(answeredAt: number, signal: AbortSignal): Promise<boolean> {
-    const { sole, clock } = this.#deps
-    const from = answeredAt + SETTLING
-    await clock.sleep(Math.max(0, from - clock.monotonic()), signal)
-    const known = this.#knownAt >= from || (await this.#knows(signal, 0))
-    return known && !signal.aborted && sole()
+    const { ownsExclusively, clock } = this.#deps
+    const settledAt = answeredAt + CALLBACK_SETTLING_MS
+    await clock.sleep(Math.max(0, settledAt - clock.monotonic()), signal)
+    const isSynced = this.#syncedAt >= settledAt || (await this.#isSynced(signal, 0))
+    return isSynced && !signal.aborted && ownsExclusively()
   }
 
-  async #knows(signal: AbortSignal, age: number): Promise<boolean> {
-    const { followedFor, calm, clock } = this.#deps
+  async #isSynced(signal: AbortSignal, maxAgeMs: number): Promise<boolean> {
+    const { followedFor, minFollowedMs, clock } = this.#deps
     const now = clock.monotonic()
-    if (now - this.#knownAt < age) return true
-    const followed = await orAborted(followedFor(), signal)
-    if (followed === undefined || followed === 'aborted' || followed < calm) return false
-    this.#knownAt = now
+    if (now - this.#syncedAt < maxAgeMs) return true
+    const followedMs = await orAborted(followedFor(), signal)
+    if (followedMs === undefined || followedMs === 'aborted' || followedMs < minFollowedMs) return false
+    this.#syncedAt = now
     return true
   }
 }

@@ -1,52 +1,52 @@
-/** Whether a delivery receipt on the topic says that no further one is to be expected. */
+/** Reads from a record on the topic of delivery receipts whether its status is final. */
 import type avro from 'avsc'
 import type { Clock } from '../core/clock.js'
 import type { RegistryClient } from '../registry/registry-client.js'
 import { loadSchemas, parseSchema } from '../registry/schemas.js'
 
-/** Confluent's wire format: a zero byte and the schema's id before the Avro. */
-const HEADER = 5
-/** Milliseconds after which a schema is asked for again that the registry did not give. */
-const ASK_AGAIN = 30_000
+/** The Confluent wire format begins with a zero byte and the 4-byte schema id. */
+const WIRE_FORMAT_HEADER_BYTES = 5
+/** After how long a schema is requested again that the registry did not return. */
+const REQUEST_AGAIN_AFTER_MS = 30_000
 
 /**
- * Written by another version, it may have another schema. One that can't be read counts as not final: its message is
- * asked for once more, and then closed.
+ * Returns a function that tells whether a receipt is final. A record of another version of this program may have another schema,
+ * which is read from the registry. A record that cannot be read counts as not final: its message is queried once more.
  */
 export function createFinalityReader(
-  api: Pick<RegistryClient, 'getSchema'>,
+  registry: Pick<RegistryClient, 'getSchema'>,
   clock: Clock,
 ): (value: Buffer) => Promise<boolean> {
-  const reader = loadSchemas().dlr.type
+  const readerSchema = loadSchemas().dlr.type
   const readers = new Map<number, (value: Buffer) => boolean>()
-  let askAt = -Infinity
+  let requestAgainAt = -Infinity
 
-  const readerOf = async (id: number): Promise<((value: Buffer) => boolean) | undefined> => {
-    const known = readers.get(id)
-    if (known !== undefined || clock.monotonic() < askAt) return known
+  const readerFor = async (schemaId: number): Promise<((value: Buffer) => boolean) | undefined> => {
+    const known = readers.get(schemaId)
+    if (known !== undefined || clock.monotonic() < requestAgainAt) return known
     try {
-      const schema = await api.getSchema(id)
-      if (schema === undefined) throw new Error(`the registry has no schema ${id}`)
-      const resolver = reader.createResolver(parseSchema(schema))
-      const read = (value: Buffer): boolean => isFinal(reader, resolver, value)
-      readers.set(id, read)
+      const schema = await registry.getSchema(schemaId)
+      if (schema === undefined) throw new Error(`the registry has no schema with id ${schemaId}`)
+      const resolver = readerSchema.createResolver(parseSchema(schema))
+      const read = (value: Buffer): boolean => isFinal(readerSchema, resolver, value)
+      readers.set(schemaId, read)
       return read
     } catch {
-      askAt = clock.monotonic() + ASK_AGAIN
+      requestAgainAt = clock.monotonic() + REQUEST_AGAIN_AFTER_MS
       return undefined
     }
   }
 
   return async (value) => {
-    if (value.length <= HEADER || value[0] !== 0) return false
-    const read = await readerOf(value.readUInt32BE(1))
+    if (value.length <= WIRE_FORMAT_HEADER_BYTES || value[0] !== 0) return false
+    const read = await readerFor(value.readUInt32BE(1))
     try {
-      return read?.(value.subarray(HEADER)) ?? false
+      return read?.(value.subarray(WIRE_FORMAT_HEADER_BYTES)) ?? false
     } catch {
       return false
     }
   }
 }
 
-const isFinal = (reader: avro.Type, resolver: ReturnType<avro.Type['createResolver']>, value: Buffer): boolean =>
-  (reader.fromBuffer(value, resolver) as { readonly final: boolean }).final
+const isFinal = (schema: avro.Type, resolver: ReturnType<avro.Type['createResolver']>, value: Buffer): boolean =>
+  (schema.fromBuffer(value, resolver) as { readonly final: boolean }).final

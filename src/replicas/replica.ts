@@ -1,53 +1,44 @@
 /**
- * This replica among the others: which sources it polls and reconciles, what it knows of what the others publish, and
- * what it hands over to them. The parts are put together here; each has a file of its own.
+ * This process as one of several replicas: which sources it polls and reconciles, what it knows of what the others publish, and what
+ * it sends to them. This file connects the parts; each has its own file.
  */
-import type { Admin, Batch } from 'kafkajs'
+import type { Admin } from 'kafkajs'
 import type { Clock } from '../core/clock.js'
+import type { Log } from '../core/log.js'
+import type { Membership, SharingObserver } from '../core/observers.js'
 import type { Entry, Journal } from '../journal/journal.js'
+import { formatKafkaError } from '../kafka/kafka-errors.js'
 import { Backlog } from './backlog.js'
-import { TopicFollower } from './topic-follower.js'
-import type { SharingObserver } from '../core/observers.js'
+import type { ConsumerClient } from './consumer-session.js'
 import { GroupMember, type SharingSettings } from './group-member.js'
 import { Ownership } from './ownership.js'
-import type { Membership } from '../core/observers.js'
-import type { Log } from '../core/log.js'
-import type { Client, Work } from './deps.js'
 import { QueryGate } from './query-gate.js'
-import { TopicReader } from './topic-reader.js'
+import { TopicFollower } from './topic-follower.js'
+import { type OpenReader, TopicReader } from './topic-reader.js'
 import { WatchRelay } from './watch-relay.js'
+import type { SourceWork, WorkScheduler } from './work-scheduler.js'
 import { WorkSwitch } from './work-switch.js'
 
 export interface ReplicaOptions extends SharingSettings {
   /** Unique on the cluster. */
   readonly instance: string
-  /** All that are polled or reconciled. */
+  /** The sources that are polled or reconciled. */
   readonly sources: readonly string[]
-  /** Those that are reconciled. */
+  /** The sources that are reconciled. */
   readonly reconciled: readonly string[]
-  /** Where events are published. */
+  /** The topics that events are published to. */
   readonly topics: readonly string[]
 }
 
 export interface ReplicaDeps {
-  readonly client: () => Client
-  readonly openTopic: (admin: Admin) => Promise<number>
+  readonly createClient: () => ConsumerClient
+  readonly ensureTopic: (admin: Admin) => Promise<number>
   readonly journal: Pick<Journal, 'watchList' | 'topicProgress' | 'recordPublished'>
   readonly isFinal: (value: Buffer) => Promise<boolean>
   readonly lookBackOf: (source: string) => number
-  readonly isRefusal: (error: unknown) => boolean
-  /** In a sentence. */
-  readonly explain: (error: unknown) => string
   readonly clock: Clock
   readonly log: Log
   readonly observer: SharingObserver
-}
-
-/** What is done for a source besides taking callbacks; begun anew whenever it becomes ours. */
-export interface SourceWork {
-  readonly source: string
-  readonly poll?: (() => Work) | undefined
-  readonly reconcile?: (() => Work) | undefined
 }
 
 interface Switches {
@@ -55,10 +46,10 @@ interface Switches {
   readonly reconcile?: WorkSwitch
 }
 
-/** Ms from which on an entry may have been published elsewhere, at most. */
-const OLD = 10_000
+/** The age from which an entry may have been published by another replica, unless the session timeout is shorter. */
+const OLD_ENTRY_MS = 10_000
 
-export class Replica {
+export class Replica implements WorkScheduler {
   readonly #options: ReplicaOptions
   readonly #deps: ReplicaDeps
   readonly #ownership: Ownership
@@ -68,20 +59,31 @@ export class Replica {
   readonly #backlog: Backlog
   readonly #switches = new Map<string, Switches>()
   #owned: ReadonlySet<string> = new Set()
-  #said: string | null = null
-  #readers = 0
+  #loggedMembership: Membership | null = null
+  #readerCount = 0
 
   constructor(options: ReplicaOptions, deps: ReplicaDeps) {
     const { sources, reconciled, sessionTimeout } = options
+    const { journal } = deps
     this.#options = options
     this.#deps = deps
-    const open = (since: number, take: (batch: Batch) => Promise<void>): Promise<TopicReader> => this.#read(since, take)
-    const { journal } = deps
-    this.#ownership = new Ownership({ sources, sessionTimeout, clock: deps.clock, changed: () => this.#changed() })
+    const openReader: OpenReader = (since, onBatch) => {
+      // The group's name is new each time, because a group waits for a member that was killed.
+      const group = `dlr-mo-connector.${options.instance}.reader-${process.pid}-${deps.clock.now()}-${this.#readerCount}`
+      this.#readerCount++
+      const reader = { client: deps.createClient(), clock: deps.clock, onBatch }
+      return TopicReader.open({ topics: options.topics, since, group }, reader)
+    }
+    this.#ownership = new Ownership({
+      sources,
+      sessionTimeout,
+      clock: deps.clock,
+      onChange: () => this.#applyOwnership(),
+    })
     this.#follower = new TopicFollower({
       ...deps,
-      open,
-      remember: (published, watch) => journal.recordPublished(published, watch),
+      openReader,
+      recordPublished: (published, watch) => journal.recordPublished(published, watch),
       progress: journal.topicProgress,
     })
     this.#relay = new WatchRelay({
@@ -89,24 +91,23 @@ export class Replica {
       topic: options.topic,
       sources: reconciled,
       assignment: () => (this.#ownership.membership === 'assigned' ? this.#ownership.assignment : undefined),
-      owns: (source) => this.#ownership.has(source),
+      owns: (source) => this.#ownership.owns(source),
     })
     this.#backlog = new Backlog({
       ...deps,
-      open,
+      openReader,
       sources: new Set(reconciled),
-      old: Math.min(OLD, sessionTimeout),
-      remember: (published) => journal.recordPublished(published, []),
+      oldAfterMs: Math.min(OLD_ENTRY_MS, sessionTimeout),
+      recordPublished: (published) => journal.recordPublished(published, []),
     })
     this.#member = new GroupMember(options, deps, {
       assigned: (assignment) => this.#ownership.assigned(assignment),
-      heard: (sentAt) => this.#ownership.heard(sentAt),
-      lost: (error) => this.#ownership.lost(deps.explain(error)),
-      received: ({ value }) => this.#relay.receive(value),
+      heartbeatAnswered: (sentAt) => this.#ownership.heartbeatAnswered(sentAt),
+      disconnected: (error) => this.#ownership.disconnected(formatKafkaError(error)),
+      recordReceived: ({ value }) => this.#relay.receive(value),
     })
   }
 
-  /** Begins to share this work. */
   start(works: readonly SourceWork[]): void {
     const { observer } = this.#deps
     for (const { source, poll, reconcile } of works) {
@@ -122,81 +123,80 @@ export class Replica {
     this.#relay.start()
   }
 
-  /** Lets the others have its sources, while what is in hand is brought to its end. */
-  async stop(hurry: AbortSignal): Promise<void> {
-    this.#ownership.end()
-    const ended = (of: keyof Switches): Promise<unknown> =>
-      Promise.all([...this.#switches.values()].map(async (switches) => switches[of]?.stop(hurry)))
-    // Two that poll do no harm; two that reconcile might publish the same.
-    const polled = ended('poll')
-    await ended('reconcile')
-    await Promise.all([this.#member.stop(), this.#follower.stop(), this.#relay.stop(), polled])
+  /** Stops the work and leaves the group. Reconciliation has stopped before the group can assign the sources to others. */
+  async stop(forceSignal: AbortSignal): Promise<void> {
+    this.#ownership.stop()
+    const stopAll = (kind: keyof Switches): Promise<unknown> =>
+      Promise.all([...this.#switches.values()].map(async (switches) => switches[kind]?.stop(forceSignal)))
+    // Two pollers of one queue do no harm, while two replicas that reconcile a source might publish the same item.
+    const pollingStopped = stopAll('poll')
+    await stopAll('reconcile')
+    await Promise.all([this.#member.stop(), this.#follower.stop(), this.#relay.stop(), pollingStopped])
   }
 
-  /** After the last entry was published. */
+  /** Call it after the last entry was published. */
   close(): Promise<void> {
     return this.#backlog.close()
   }
 
-  /** When this source may be queried. */
+  /** Returns the gate that decides when a source may be queried. */
   queryGate(source: string): QueryGate {
     const { clock } = this.#deps
     return new QueryGate({
-      sole: () => this.#ownership.sole(source),
+      ownsExclusively: () => this.#ownership.ownsExclusively(source),
       followedFor: () => this.#follower.followedFor(),
-      calm: this.#options.sessionTimeout,
+      minFollowedMs: this.#options.sessionTimeout,
       clock,
     })
   }
 
-  /** See `Backlog.check`. */
+  /** See `Backlog.syncPublished`. */
   syncPublished(entries: readonly Entry[], signal: AbortSignal): Promise<void> {
-    return this.#backlog.check(entries, signal)
+    return this.#backlog.syncPublished(entries, signal)
   }
 
-  /** Messages were put on the watch list by request. */
-  watchAdded(): void {
-    this.#relay.poke()
+  /** Relays messages that a request has added to the watch list. */
+  relayWatched(): void {
+    this.#relay.wake()
   }
 
-  #changed(): void {
+  #applyOwnership(): void {
     const { observer, log } = this.#deps
     const { membership, since, reason, assignment } = this.#ownership
     observer.membershipChanged(membership, since, reason, assignment?.assigned ?? [])
     const { sources, reconciled } = this.#options
-    const owned = new Set(sources.filter((source) => this.#ownership.has(source)))
+    const owned = new Set(sources.filter((source) => this.#ownership.owns(source)))
     const gained = [...owned].filter((source) => !this.#owned.has(source))
     const lost = [...this.#owned].filter((source) => !owned.has(source))
     this.#owned = owned
-    if (membership !== this.#said) say(log, membership, reason)
-    this.#said = membership
-    if (gained.length + lost.length > 0) log.info({ gained, lost, owned: owned.size }, 'sources were assigned')
+    if (membership !== this.#loggedMembership) logMembership(log, membership, reason)
+    this.#loggedMembership = membership
+    if (gained.length + lost.length > 0)
+      log.info({ gained, lost, owned: owned.size }, 'the assigned sources have changed')
     for (const [source, { poll, reconcile }] of this.#switches) {
       observer.ownershipChanged(source, owned.has(source))
-      poll?.set(owned.has(source))
-      // By the word of the group alone; whether it holds at this moment is asked at its gate.
-      reconcile?.set(owned.has(source) && membership !== 'standalone')
+      poll?.setWanted(owned.has(source))
+      // This follows the group's assignment; the query gate checks at each query that the assignment still holds.
+      reconcile?.setWanted(owned.has(source) && membership !== 'standalone')
     }
     this.#follower.follow(membership === 'standalone' ? [] : reconciled.filter((source) => owned.has(source)))
   }
-
-  #read(since: number, take: (batch: Batch) => Promise<void>): Promise<TopicReader> {
-    const { instance, topics } = this.#options
-    const { client, clock } = this.#deps
-    // A name of its own each time: a group waits for members that were killed.
-    const group = `dlr-mo-connector.${instance}.reader-${process.pid}-${clock.now()}-${this.#readers++}`
-    return TopicReader.open({ topics, since, group }, { client: client(), clock, take })
-  }
 }
 
-function say(log: Log, membership: Membership, reason: string | null): void {
+function logMembership(log: Log, membership: Membership, reason: string | null): void {
   switch (membership) {
     case 'assigned':
-      return log.info({}, 'a member of the group: what it assigns is polled and reconciled here')
+      return log.info(
+        {},
+        'joined the group: this replica polls and reconciles the sources that the group assigns to it',
+      )
     case 'disconnected':
-      return log.warn({}, `no word from the group, the sources that it last assigned are kept: ${reason}`)
+      return log.warn({}, `the group does not answer, the last assignment is kept: ${reason}`)
     case 'standalone':
-      return log.warn({}, `no word from the group yet, all sources are polled here and none is reconciled: ${reason}`)
+      return log.warn(
+        {},
+        `the group has not answered yet, all sources are polled here and none is reconciled: ${reason}`,
+      )
     case 'waiting':
   }
 }

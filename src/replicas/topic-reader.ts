@@ -1,46 +1,51 @@
 /**
- * Reads topics from a time on, `read_committed`, all partitions, and goes on; and says when everything is read that was
- * there at a moment.
+ * Reads all partitions of topics with `read_committed`, from a time on, and continues to read. It can tell when everything has been
+ * read that was committed at a given moment.
  *
- * kafkajs reads only as a member of a group. This one has a name of its own and a single member, and stores nothing, so
- * that the broker forgets it by itself.
+ * kafkajs reads only as a member of a consumer group. This reader uses a group of its own with a single member that stores no
+ * offsets, so that the broker forgets the group by itself.
  */
 import type { Admin, Batch } from 'kafkajs'
 import type { Clock } from '../core/clock.js'
-import { ConsumerSession } from './consumer-session.js'
-import type { Client } from './deps.js'
+import { ConsumerSession, type ConsumerClient } from './consumer-session.js'
+
+/** Opens a reader. @param since milliseconds since the epoch */
+export type OpenReader<Reader = TopicReader> = (
+  since: number,
+  onBatch: (batch: Batch) => Promise<void>,
+) => Promise<Reader>
 
 export interface TopicReaderOptions {
   readonly topics: readonly string[]
-  /** Ms since the epoch, by the records' time stamps. */
+  /** Milliseconds since the epoch, compared with the timestamps of the records. */
   readonly since: number
   readonly group: string
 }
 
 export interface TopicReaderDeps {
-  readonly client: Client
+  readonly client: ConsumerClient
   readonly clock: Clock
-  /** Called with what was read, by partition in order. A batch counts as read once this has resolved. */
-  readonly take: (batch: Batch) => Promise<void>
+  /** Called with the records of one partition, in order. A batch counts as read once this has resolved. */
+  readonly onBatch: (batch: Batch) => Promise<void>
 }
 
 const SESSION = { sessionTimeout: 30_000, heartbeatInterval: 3_000, maxWaitTimeInMs: 500 }
-const CONCURRENTLY = 3
+const CONCURRENT_PARTITIONS = 3
 
 export class TopicReader {
   readonly #options: TopicReaderOptions
   readonly #session: ConsumerSession
   readonly #admin: Admin
-  readonly #take: TopicReaderDeps['take']
-  /** By topic, by partition: the offset up to which everything is read. */
+  readonly #onBatch: TopicReaderDeps['onBatch']
+  /** The offset up to which each partition of each topic has been read. */
   readonly #positions = new Map<string, Map<number, bigint>>()
-  readonly #waiting = new Set<() => void>()
+  readonly #waiters = new Set<() => void>()
 
-  /** @throws what kafkajs throws, where the topics can't be read */
+  /** @throws errors of kafkajs, if the topics cannot be read */
   static async open(options: TopicReaderOptions, deps: TopicReaderDeps): Promise<TopicReader> {
     const reader = new TopicReader(options, deps)
     try {
-      await reader.during(reader.#begin())
+      await reader.whileOpen(reader.#startReading())
       return reader
     } catch (error) {
       await reader.close()
@@ -48,30 +53,30 @@ export class TopicReader {
     }
   }
 
-  private constructor(options: TopicReaderOptions, { client, clock, take }: TopicReaderDeps) {
+  private constructor(options: TopicReaderOptions, { client, clock, onBatch }: TopicReaderDeps) {
     this.#options = options
-    this.#take = take
+    this.#onBatch = onBatch
     this.#session = new ConsumerSession(client, { groupId: options.group, ...SESSION }, clock)
     this.#admin = this.#session.kafka.admin()
   }
 
   /**
-   * Resolves when everything is read that was committed when this was called.
-   * @throws what kafkajs throws, and when reading is over
+   * Resolves when everything has been read that was committed when this was called.
+   * @throws errors of kafkajs, and an error if reading has ended
    */
-  async reach(): Promise<void> {
+  async readToEnd(): Promise<void> {
     const ends: { topic: string; partition: number; high: string }[] = []
     for (const topic of this.#options.topics) {
       for (const end of await this.#admin.fetchTopicOffsets(topic)) ends.push({ topic, ...end })
     }
-    const reached = (): boolean =>
+    const isAtEnd = (): boolean =>
       ends.every(({ topic, partition, high }) => (this.#positions.get(topic)?.get(partition) ?? 0n) >= BigInt(high))
-    await this.during(this.#until(reached))
+    await this.whileOpen(this.#waitUntil(isAtEnd))
   }
 
-  /** The outcome of this; rejects as soon as reading is over. */
-  during<T>(promise: Promise<T>): Promise<T> {
-    return this.#session.during(promise)
+  /** Settles like `promise`, or rejects as soon as reading has ended. */
+  whileOpen<T>(promise: Promise<T>): Promise<T> {
+    return this.#session.whileOpen(promise)
   }
 
   async close(): Promise<void> {
@@ -79,7 +84,7 @@ export class TopicReader {
     this.#admin.disconnect().catch(() => undefined)
   }
 
-  async #begin(): Promise<void> {
+  async #startReading(): Promise<void> {
     const { topics, since } = this.#options
     const { consumer } = this.#session
     await this.#admin.connect()
@@ -88,41 +93,41 @@ export class TopicReader {
       this.#positions.set(topic, new Map(starts.map(({ partition, offset }) => [partition, BigInt(offset)])))
     }
     const { GROUP_JOIN, END_BATCH_PROCESS } = consumer.events
-    // Before the first fetch of a membership: a group that stores nothing begins where it is told to, or anywhere.
+    // Seeks before the first fetch of each membership, because the group has no stored offset to start from.
     consumer.on(GROUP_JOIN, () => {
       for (const [topic, partitions] of this.#positions) {
         for (const [partition, offset] of partitions) consumer.seek({ topic, partition, offset: String(offset) })
       }
     })
-    // Also of what nobody is given: the marks at the end of transactions, and what was aborted.
+    // The event also covers offsets without a delivered record: commit markers and aborted records.
     consumer.on(END_BATCH_PROCESS, ({ payload: { topic, partition, lastOffset } }) =>
-      this.#passed(topic, partition, BigInt(lastOffset) + 1n),
+      this.#advancePosition(topic, partition, BigInt(lastOffset) + 1n),
     )
     await consumer.connect()
-    // Where nothing was sought, in a partition that was added, and where what was sought has been deleted since.
+    // `fromBeginning` applies to partitions that were added, and to offsets that have been deleted meanwhile.
     await consumer.subscribe({ topics: [...topics], fromBeginning: true })
     await this.#session.run({
       autoCommit: false,
-      partitionsConsumedConcurrently: CONCURRENTLY,
-      eachBatch: ({ batch }) => this.#take(batch),
+      partitionsConsumedConcurrently: CONCURRENT_PARTITIONS,
+      eachBatch: ({ batch }) => this.#onBatch(batch),
     })
   }
 
-  #passed(topic: string, partition: number, position: bigint): void {
+  #advancePosition(topic: string, partition: number, position: bigint): void {
     const partitions = this.#positions.get(topic)
     if (position > (partitions?.get(partition) ?? -1n)) partitions?.set(partition, position)
-    for (const look of this.#waiting) look()
+    for (const check of this.#waiters) check()
   }
 
-  #until(isTrue: () => boolean): Promise<void> {
+  #waitUntil(isTrue: () => boolean): Promise<void> {
     return new Promise((resolve) => {
-      const look = (): void => {
+      const check = (): void => {
         if (!isTrue()) return
-        this.#waiting.delete(look)
+        this.#waiters.delete(check)
         resolve()
       }
-      this.#waiting.add(look)
-      look()
+      this.#waiters.add(check)
+      check()
     })
   }
 }

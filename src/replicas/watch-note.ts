@@ -1,22 +1,24 @@
-/** Messages to watch, on their way to the replica that reconciles their source: a record of the sharing topic. */
+/** A record of the sharing topic that carries messages to watch to the replica that reconciles their source. */
 import type { KafkaMessage } from 'kafkajs'
 import type { WatchedMessage } from '../journal/journal.js'
 
-/** For which source, and which messages since when. */
 export interface WatchNote {
   readonly source: string
   readonly watched: readonly Pick<WatchedMessage, 'messageId' | 'since'>[]
 }
 
-/** Ids in one record: some 300 bytes each at most. */
-export const MOST_IN_A_NOTE = 1_000
+/** A message takes some 300 bytes at most. */
+export const MAX_MESSAGES_PER_NOTE = 1_000
 
-/** `{"watch": [["<message id>", <ms since the epoch>], …]}`; no key, so that a topic that is compacted takes none. */
-export const writeNote = ({ source, watched }: WatchNote): string =>
+/**
+ * Returns the note as JSON: `{"source": "…", "watch": [["<message id>", <milliseconds since the epoch>], …]}`. The record has no key,
+ * so that a compacted topic refuses it instead of dropping it.
+ */
+export const encodeWatchNote = ({ source, watched }: WatchNote): string =>
   JSON.stringify({ source, watch: watched.map(({ messageId, since }) => [messageId, since]) })
 
-/** @returns undefined for what is no such note */
-export function readNote({ value }: Pick<KafkaMessage, 'value'>): WatchNote | undefined {
+/** @returns undefined for a record that is not a watch note */
+export function decodeWatchNote({ value }: Pick<KafkaMessage, 'value'>): WatchNote | undefined {
   let note: unknown
   try {
     note = JSON.parse(String(value))

@@ -1,48 +1,46 @@
 /**
- * Messages that are watched here for a source that another replica reconciles: they are sent to that replica, and
- * forgotten here once the broker has them. `POST /sources/<source>/watch` may reach any replica, and a replica that has
- * lost a source still has its list.
+ * Sends watched messages to the replica that reconciles their source, and removes them from this replica's watch list once the broker
+ * has them. `POST /sources/<source>/watch` may reach any replica, and a replica that has lost a source still has its list.
  *
- * Sent again where the outcome is unknown: a message that is on a list already changes nothing.
+ * If the outcome of a send is unknown, it is repeated: adding a message that is on a list already changes nothing.
  */
 import type { ICustomPartitioner, Producer } from 'kafkajs'
 import type { Clock } from '../core/clock.js'
-import type { Journal } from '../journal/journal.js'
-import type { Assignment } from './assignment.js'
-import { partitionOf } from './assignment.js'
 import type { Log } from '../core/log.js'
-import type { Client } from './deps.js'
-import { MOST_IN_A_NOTE, readNote, writeNote } from './watch-note.js'
+import type { Journal, WatchedMessage } from '../journal/journal.js'
+import { formatKafkaError } from '../kafka/kafka-errors.js'
+import { type Assignment, partitionOf } from './assignment.js'
+import type { ConsumerClient } from './consumer-session.js'
+import { decodeWatchNote, encodeWatchNote, MAX_MESSAGES_PER_NOTE } from './watch-note.js'
 
 export interface WatchRelayDeps {
   readonly topic: string
-  /** That are reconciled at all. */
+  /** The reconciled sources. */
   readonly sources: readonly string[]
   readonly journal: Pick<Journal, 'watchList' | 'recordPublished'>
-  readonly client: () => Client
-  /** The word of the group, while it holds; and what it says of a source. */
+  readonly createClient: () => ConsumerClient
+  /** Returns the group's assignment while the group answers. */
   readonly assignment: () => Assignment | undefined
+  /** Whether the group has assigned the source to this replica. */
   readonly owns: (source: string) => boolean
-  readonly explain: (error: unknown) => string
   readonly clock: Clock
   readonly log: Log
 }
 
-/** Each record names its partition. */
-const AS_TOLD: ICustomPartitioner =
+/** Each message names its partition. */
+const useGivenPartition: ICustomPartitioner =
   () =>
   ({ message }) =>
     message.partition ?? 0
-/** Ms between looks at the lists, and between attempts. */
-const LOOK_EVERY = 5_000
-const RETRY_AFTER = 30_000
+const RELAY_INTERVAL_MS = 5_000
+const RETRY_DELAY_MS = 30_000
 
 export class WatchRelay {
   readonly #deps: WatchRelayDeps
   readonly #stopping = new AbortController()
-  #poked = new AbortController()
+  #woken = new AbortController()
   #running: Promise<void> = Promise.resolve()
-  #failing = false
+  #isFailing = false
 
   constructor(deps: WatchRelayDeps) {
     this.#deps = deps
@@ -54,99 +52,99 @@ export class WatchRelay {
 
   async stop(): Promise<void> {
     this.#stopping.abort()
-    this.#poked.abort()
+    this.#woken.abort()
     await this.#running
   }
 
-  /** Something was put on a list. */
-  poke(): void {
-    this.#poked.abort()
+  /** Relays at once, because messages were added to a watch list. */
+  wake(): void {
+    this.#woken.abort()
   }
 
-  /** A record of the sharing topic: put on our list, durably. */
+  /** Adds the messages of a record of the sharing topic to this replica's watch list. Resolves once they are durable. */
   async receive(value: Buffer | null): Promise<void> {
-    const note = readNote({ value })
+    const note = decodeWatchNote({ value })
     if (note === undefined || !this.#deps.sources.includes(note.source)) return
     const { source, watched } = note
-    const open = watched.map(({ messageId, since }) => ({
+    const added = watched.map(({ messageId, since }) => ({
       source,
       messageId,
       receivedAt: since,
       state: 'open' as const,
     }))
-    await this.#deps.journal.recordPublished([], open)
+    await this.#deps.journal.recordPublished([], added)
   }
 
   async #run(): Promise<void> {
-    const { clock, log, explain } = this.#deps
+    const { clock, log } = this.#deps
     while (!this.#stopping.signal.aborted) {
-      this.#poked = new AbortController()
-      const wake = AbortSignal.any([this.#poked.signal, this.#stopping.signal])
+      this.#woken = new AbortController()
+      const wakeSignal = AbortSignal.any([this.#woken.signal, this.#stopping.signal])
       try {
         await this.#relayAll()
-        this.#failing = false
-        await clock.sleep(LOOK_EVERY, wake)
+        this.#isFailing = false
+        await clock.sleep(RELAY_INTERVAL_MS, wakeSignal)
       } catch (error) {
-        if (!this.#failing)
-          log.warn({}, `watch requests can't be handed to the replica that reconciles: ${explain(error)}`)
-        this.#failing = true
-        await clock.sleep(RETRY_AFTER, this.#stopping.signal)
+        if (!this.#isFailing) {
+          log.warn(
+            {},
+            'watch requests cannot be sent to the replica that reconciles their source, and are sent again later: ' +
+              formatKafkaError(error),
+          )
+        }
+        this.#isFailing = true
+        await clock.sleep(RETRY_DELAY_MS, this.#stopping.signal)
       }
     }
   }
 
   async #relayAll(): Promise<void> {
-    const { sources, journal } = this.#deps
-    const foreign = sources.filter(
-      (source) => !this.#isOurs(source) && first(journal.watchList.list(source)) !== undefined,
-    )
-    if (foreign.length === 0) return
-    const client = this.#deps.client()
-    const cut = (): void => client.destroy()
-    this.#stopping.signal.addEventListener('abort', cut)
-    const producer = client.kafka.producer({ allowAutoTopicCreation: false, createPartitioner: AS_TOLD })
+    const { sources } = this.#deps
+    const toRelay = sources.filter((source) => !this.#isOwnedHere(source) && this.#nextWatched(source, 1).length > 0)
+    if (toRelay.length === 0) return
+    const client = this.#deps.createClient()
+    const destroyClient = (): void => client.destroy()
+    this.#stopping.signal.addEventListener('abort', destroyClient)
+    const producer = client.kafka.producer({ allowAutoTopicCreation: false, createPartitioner: useGivenPartition })
     try {
       await producer.connect()
-      for (const source of foreign) await this.#relay(source, producer)
+      for (const source of toRelay) await this.#relay(source, producer)
       await producer.disconnect()
     } finally {
-      this.#stopping.signal.removeEventListener('abort', cut)
+      this.#stopping.signal.removeEventListener('abort', destroyClient)
       client.destroy()
     }
   }
 
   async #relay(source: string, producer: Producer): Promise<void> {
     const { topic, journal, assignment, log } = this.#deps
-    const { watchList } = journal
     let sent = 0
-    while (!this.#isOurs(source) && !this.#stopping.signal.aborted) {
-      const watched = firstOf(watchList.list(source), MOST_IN_A_NOTE)
+    while (!this.#isOwnedHere(source) && !this.#stopping.signal.aborted) {
+      const watched = this.#nextWatched(source, MAX_MESSAGES_PER_NOTE)
       const partitions = assignment()?.partitions
       if (watched.length === 0 || partitions === undefined) break
-      const message = { partition: partitionOf(source, partitions), value: writeNote({ source, watched }) }
+      const message = { partition: partitionOf(source, partitions), value: encodeWatchNote({ source, watched }) }
       await producer.send({ topic, messages: [message], acks: -1 })
-      await watchList.remove(
-        source,
-        watched.map(({ messageId }) => messageId),
-      )
+      const messageIds = watched.map(({ messageId }) => messageId)
+      await journal.watchList.remove(source, messageIds)
       sent += watched.length
     }
-    if (sent > 0) log.info({ source, messages: sent }, 'messages to watch were handed to the replica that reconciles')
+    if (sent > 0) {
+      log.info({ source, messages: sent }, 'watched messages were sent to the replica that reconciles their source')
+    }
   }
 
-  /** Also while nobody knows whose it is. */
-  #isOurs(source: string): boolean {
+  /** While no assignment is known, nothing is relayed: the source counts as owned here. */
+  #isOwnedHere(source: string): boolean {
     return this.#deps.assignment() === undefined || this.#deps.owns(source)
   }
-}
 
-const first = <T>(list: Iterable<T>): T | undefined => firstOf(list, 1)[0]
-
-const firstOf = <T>(list: Iterable<T>, most: number): T[] => {
-  const found: T[] = []
-  for (const each of list) {
-    if (found.length >= most) break
-    found.push(each)
+  #nextWatched(source: string, max: number): WatchedMessage[] {
+    const found: WatchedMessage[] = []
+    for (const message of this.#deps.journal.watchList.list(source)) {
+      if (found.length >= max) break
+      found.push(message)
+    }
+    return found
   }
-  return found
 }

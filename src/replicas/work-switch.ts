@@ -1,63 +1,71 @@
-import type { Work } from './deps.js'
+/** Work that is started once and stopped once: the polling, or the reconciliation, of one source. */
+export interface Work {
+  start(): void
+  /**
+   * Resolves when nothing of the work is under way any more.
+   * @param forceSignal aborts every wait that only serves to finish cleanly
+   */
+  stop(forceSignal?: AbortSignal): Promise<void>
+}
 
 /**
- * Switches one piece of work on and off, any number of times: each time it is begun anew, and never before the last has
- * ended. Ending may take a while (an answer in hand is awaited); what is wanted by then counts.
+ * Switches work on and off any number of times. Work is created anew each time, and never before the previous work has stopped.
+ * Stopping may take a while, because an answer under way is awaited; the latest wish counts when it has stopped.
  */
 export class WorkSwitch {
-  readonly #begin: () => Work
-  readonly #ended: (() => void) | undefined
-  readonly #hurry = new AbortController()
-  #wanted = false
-  #over = false
+  readonly #createWork: () => Work
+  readonly #onStopped: (() => void) | undefined
+  readonly #force = new AbortController()
+  #isWanted = false
+  #isStopped = false
   #work: Work | undefined
-  #busy = false
+  #isSettling = false
   #settled: Promise<void> = Promise.resolve()
 
-  /** @param ended called each time when work has ended */
-  constructor(begin: () => Work, ended?: () => void) {
-    this.#begin = begin
-    this.#ended = ended
+  /** @param onStopped called each time when work has stopped */
+  constructor(createWork: () => Work, onStopped?: () => void) {
+    this.#createWork = createWork
+    this.#onStopped = onStopped
   }
 
-  /** Whether work is under way, or ending. */
-  get on(): boolean {
+  /** Whether work is under way, or stopping. */
+  get isOn(): boolean {
     return this.#work !== undefined
   }
 
-  set(wanted: boolean): void {
-    if (this.#over) return
-    this.#want(wanted)
+  setWanted(isWanted: boolean): void {
+    if (this.#isStopped) return
+    this.#apply(isWanted)
   }
 
-  /** Off for good. Resolves when the work has ended. */
-  async stop(hurry?: AbortSignal): Promise<void> {
-    const force = (): void => this.#hurry.abort()
-    if (hurry?.aborted) force()
-    hurry?.addEventListener('abort', force)
-    this.#over = true
-    this.#want(false)
+  /** Switches off for good. Resolves when the work has stopped. */
+  async stop(forceSignal?: AbortSignal): Promise<void> {
+    const force = (): void => this.#force.abort()
+    if (forceSignal?.aborted) force()
+    forceSignal?.addEventListener('abort', force)
+    this.#isStopped = true
+    this.#apply(false)
     await this.#settled
-    hurry?.removeEventListener('abort', force)
+    forceSignal?.removeEventListener('abort', force)
   }
 
-  #want(wanted: boolean): void {
-    this.#wanted = wanted
-    if (!this.#busy) this.#settled = this.#settle()
+  #apply(isWanted: boolean): void {
+    this.#isWanted = isWanted
+    if (!this.#isSettling) this.#settled = this.#settle()
   }
 
   async #settle(): Promise<void> {
-    this.#busy = true
-    while (this.#wanted !== this.on) {
+    this.#isSettling = true
+    while (this.#isWanted !== this.isOn) {
       if (this.#work === undefined) {
-        this.#work = this.#begin()
+        this.#work = this.#createWork()
         this.#work.start()
       } else {
-        await this.#work.stop(this.#hurry.signal)
+        await this.#work.stop(this.#force.signal)
         this.#work = undefined
-        this.#ended?.()
+        this.#onStopped?.()
       }
     }
-    this.#busy = false
+    this.#isSettling = false
   }
 }

@@ -74,7 +74,12 @@ const setUp = (register = true) => {
 describe('SchemaGate with a real registry', () => {
   it('registers schemas by whose ids another client decodes records', async () => {
     const { gate, topics } = setUp()
-    const encoder = new AvroEncoder({ gate, topics, maxRecordBytes: maxRecordBytes(900 * 1024), recordBytes: maxEncodedBytes })
+    const encoder = new AvroEncoder({
+      gate,
+      topics,
+      maxRecordBytes: maxRecordBytes(900 * 1024),
+      recordBytes: maxEncodedBytes,
+    })
     await encoder.ready()
     const event = receipt()
     const facts = { method: 'GET', path: '/', query: '' }

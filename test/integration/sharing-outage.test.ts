@@ -1,4 +1,4 @@
-/** Replicas that share the work, while there is no broker to tell them whose it is. */
+/** Replicas that share the work, without a broker that could assign the sources. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { contentKey } from '../../dev/demo/ledger.js'
 import { OWN_STACK_UNAVAILABLE, startOwnStackIfPossible, type OwnStack } from '../support/own-stack.js'
@@ -18,10 +18,8 @@ const untilMembership = (membership: string): Promise<void> =>
 
 const owned = async (): Promise<number[]> => [...(await all!.owners()).values()].map((owners) => owners.length)
 
-describe('without a broker', { timeout: 240_000 }, () => {
-  it('replicas that never had its word poll all sources, and those that had keep what it last said', async ({
-    skip,
-  }) => {
+describe('Without a broker,', { timeout: 240_000 }, () => {
+  it('replicas without an assignment poll all sources, and replicas with one keep it', async ({ skip }) => {
     if (stack === undefined) return skip(OWN_STACK_UNAVAILABLE)
     all = await Replicas.start(stack, 3)
     await stack.broker.kill()
@@ -31,7 +29,7 @@ describe('without a broker', { timeout: 240_000 }, () => {
     for (const account of all.accounts.values()) account.enqueue(all.data.mtargetMix(200))
     await all.callBack(100)
     await until(() => [...all!.accounts.values()].every(({ queued }) => queued === 0))
-    // A queue is emptied by both; the provider's logs are asked by none.
+    // Both replicas empty the queue; none queries the provider's message logs.
     expect(all.api.requests).toEqual([])
 
     await stack.broker.restart()

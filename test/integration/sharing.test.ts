@@ -1,4 +1,4 @@
-/** Three connectors that share the work of six accounts and one source that is reconciled. */
+/** Three connectors that share six accounts and one reconciled source. */
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest'
 import { contentKey } from '../../dev/demo/ledger.js'
 import { Random } from '../../dev/simulators/random.js'
@@ -12,15 +12,12 @@ beforeEach(async () => {
 })
 afterEach(() => all.stop())
 
-/** A page in hand is lost with a process that is killed; who asks next does not prove that it was not. */
+/** A page under way is lost with a process that is killed; the next request of another process does not acknowledge it. */
 const beginRun = (): void => all.accounts.forEach((account) => account.noteClientRestart())
 
 const fill = (rows: number): void => all.accounts.forEach((account) => account.enqueue(all.data.mtargetMix(rows)))
 
-/** A moment in which those that owned a source have stopped: who asks last had the page before, or nobody knows who. */
-const handedOver = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1_000))
-
-/** Fills queues and makes callbacks until it is told to stop. */
+/** Fills queues and makes callbacks until it is stopped. */
 function load(): () => Promise<void> {
   let on = true
   const ended = (async () => {
@@ -40,7 +37,7 @@ const expectOnceEach = async (): Promise<void> => {
   const reader = await all.follow()
   const found = new Map<string, number>()
   try {
-    // What nobody heard is found by asking: a while after the owner has settled.
+    // A query finds callbacks that no replica took, some time after the owner has settled.
     const isThere = (): boolean => {
       const seen = new Set(reader.records.map(keyOf))
       return [...wanted()].every((key) => seen.has(key))
@@ -73,8 +70,8 @@ const three = async (): Promise<ReplicaProcess[]> => {
   return replicas
 }
 
-describe('three replicas', { timeout: 240_000 }, () => {
-  it('divide the sources, and divide them anew whenever one comes, goes, dies or falls asleep: nothing lost, nothing doubled', async () => {
+describe('Three replicas', { timeout: 240_000 }, () => {
+  it('divide the sources again whenever one starts, stops, dies or is suspended, and lose and double nothing', async () => {
     const [a, b, c] = (await three()) as [ReplicaProcess, ReplicaProcess, ReplicaProcess]
     const took: Record<string, number> = { start: await all.untilDivided() }
     const stop = load()
@@ -88,7 +85,7 @@ describe('three replicas', { timeout: 240_000 }, () => {
     took['remove'] = await all.untilDivided()
     all.replicas.pop()
 
-    await handedOver()
+    await all.untilHandedOver()
     const owner = (await all.owners()).get('seven-main')![0]!
     await owner.kill()
     beginRun()
@@ -115,7 +112,7 @@ describe('three replicas', { timeout: 240_000 }, () => {
     for (const replica of replicas) expect(await replica.terminate()).toBe(0)
   })
 
-  it('hand watch requests, and what is known of a message, to the one that reconciles', async () => {
+  it('send watch requests to the replica that reconciles the source', async () => {
     const replicas = await three()
     await all.untilDivided()
     const owner = (await all.owners()).get('seven-main')![0]!
@@ -141,15 +138,15 @@ describe('three replicas', { timeout: 240_000 }, () => {
   })
 })
 
-/** More of the same, in an order of chance: `SHARING_ROUNDS=20`, ten seconds each. */
+/** Repeats such events in random order: `SHARING_ROUNDS=20`, ten seconds each. */
 const ROUNDS = Number(process.env['SHARING_ROUNDS'] ?? 0)
 
-describe.skipIf(ROUNDS === 0)('many rounds of chance', { timeout: 60_000 + ROUNDS * 40_000 }, () => {
+describe.skipIf(ROUNDS === 0)('Many random rounds', { timeout: 60_000 + ROUNDS * 40_000 }, () => {
   it('lose nothing and double nothing', async () => {
     const random = new Random(Number(process.env['SHARING_SEED'] ?? 1))
     const replicas = await three()
     await all.untilDivided()
-    await handedOver()
+    await all.untilHandedOver()
     const stop = load()
     for (let round = 0; round < ROUNDS; round++) {
       const one = random.pick(replicas)
@@ -175,7 +172,7 @@ describe.skipIf(ROUNDS === 0)('many rounds of chance', { timeout: 60_000 + ROUND
           await one.start()
       }
       const took = await all.untilDivided()
-      await handedOver()
+      await all.untilHandedOver()
       if (process.env['SHARING_FIGURES']) console.log(round, what, one.name.slice(-1), took)
     }
     await stop()

@@ -3,7 +3,7 @@ import { Ownership } from '../../src/replicas/ownership.js'
 import { partitionOf } from '../../src/replicas/assignment.js'
 import { ManualClock } from '../support/manual-clock.js'
 
-const SESSION = 30_000
+const SESSION_TIMEOUT_MS = 30_000
 const SOURCES = ['a', 'b', 'c']
 
 let clock: ManualClock
@@ -13,84 +13,89 @@ let ownership: Ownership
 beforeEach(() => {
   clock = new ManualClock()
   changes = 0
-  ownership = new Ownership({ sources: SOURCES, sessionTimeout: SESSION, clock, changed: () => changes++ })
+  ownership = new Ownership({ sources: SOURCES, sessionTimeout: SESSION_TIMEOUT_MS, clock, onChange: () => changes++ })
   ownership.start()
 })
 
-const owned = (): string[] => SOURCES.filter((source) => ownership.has(source))
-const sole = (): string[] => SOURCES.filter((source) => ownership.sole(source))
+const owned = (): string[] => SOURCES.filter((source) => ownership.owns(source))
+const exclusive = (): string[] => SOURCES.filter((source) => ownership.ownsExclusively(source))
 
-/** The group speaks: these sources are ours. */
+/** The group assigns these sources to the replica. */
 const assign = (...sources: string[]): void => {
-  ownership.heard(clock.now())
+  ownership.heartbeatAnswered(clock.now())
   ownership.assigned({ assigned: sources.map((source) => partitionOf(source, 100)), partitions: 100 })
 }
 
-describe('a replica', () => {
-  it('polls nothing while it waits for the first word of the group', async () => {
-    await clock.advance(SESSION)
+describe('A replica', () => {
+  it('polls nothing while it waits for the first assignment', async () => {
+    await clock.advance(SESSION_TIMEOUT_MS)
     expect(owned()).toEqual([])
     expect(ownership.membership).toBe('waiting')
   })
 
-  it('polls everything, and reconciles nothing, once Kafka can not be had or is silent for too long', async () => {
-    ownership.lost('no broker')
+  it('polls everything and reconciles nothing once Kafka is unreachable or silent for too long', async () => {
+    ownership.disconnected('no broker')
     expect(owned()).toEqual(SOURCES)
-    expect(sole()).toEqual([])
+    expect(exclusive()).toEqual([])
     expect([ownership.membership, ownership.reason]).toEqual(['standalone', 'no broker'])
 
-    ownership = new Ownership({ sources: SOURCES, sessionTimeout: SESSION, clock, changed: () => changes++ })
+    ownership = new Ownership({
+      sources: SOURCES,
+      sessionTimeout: SESSION_TIMEOUT_MS,
+      clock,
+      onChange: () => changes++,
+    })
     ownership.start()
-    await clock.advance(SESSION + 5_000)
+    await clock.advance(SESSION_TIMEOUT_MS + 5_000)
     expect(owned()).toEqual(SOURCES)
     expect(ownership.membership).toBe('standalone')
   })
 
-  it('has what the group assigns, and nothing else, from its first word on', () => {
-    ownership.lost('no broker')
+  it('owns exactly what the group assigns from the first assignment on', () => {
+    ownership.disconnected('no broker')
     assign('b')
     expect(owned()).toEqual(['b'])
-    expect(sole()).toEqual(['b'])
+    expect(exclusive()).toEqual(['b'])
     assign()
     expect(owned()).toEqual([])
     expect(changes).toBe(3)
   })
 
-  it('keeps what it last had while there is no word, and reconciles none of it', async () => {
+  it('keeps its last assignment while the group does not answer, and reconciles none of it', async () => {
     assign('a', 'c')
-    ownership.lost('connection refused')
-    expect([owned(), sole(), ownership.membership]).toEqual([['a', 'c'], [], 'disconnected'])
-    await clock.advance(10 * SESSION)
+    ownership.disconnected('connection refused')
+    expect([owned(), exclusive(), ownership.membership]).toEqual([['a', 'c'], [], 'disconnected'])
+    await clock.advance(10 * SESSION_TIMEOUT_MS)
     expect(owned()).toEqual(['a', 'c'])
     assign('a')
     expect([owned(), ownership.membership, ownership.reason]).toEqual([['a'], 'assigned', null])
   })
 
-  it('keeps it too when heartbeats stay without an answer, and is a member again with the next', async () => {
+  it('keeps its assignment while heartbeats are not answered, and is a member again after the next answer', async () => {
     assign('a')
-    await clock.advance(SESSION / 2)
-    ownership.heard(clock.now())
-    await clock.advance(SESSION - 1)
-    expect(sole()).toEqual(['a'])
+    await clock.advance(SESSION_TIMEOUT_MS / 2)
+    ownership.heartbeatAnswered(clock.now())
+    await clock.advance(SESSION_TIMEOUT_MS - 1)
+    expect(exclusive()).toEqual(['a'])
     await clock.advance(2_000)
-    expect([sole(), ownership.membership]).toEqual([[], 'disconnected'])
-    ownership.heard(clock.now())
-    expect([sole(), ownership.membership]).toEqual([['a'], 'assigned'])
+    expect([exclusive(), ownership.membership]).toEqual([[], 'disconnected'])
+    ownership.heartbeatAnswered(clock.now())
+    expect([exclusive(), ownership.membership]).toEqual([['a'], 'assigned'])
   })
 })
 
-describe('a replica that was stopped for longer than the session time-out', () => {
-  it('has nothing for itself alone when it wakes, whatever answer was waiting in its socket', async () => {
+describe('A replica that was stopped for longer than the session timeout', () => {
+  it('owns nothing exclusively when it continues, whatever response was waiting in its socket', async () => {
     assign('a')
     const sentAt = clock.now()
-    await clock.advance(SESSION + 1)
-    ownership.heard(sentAt)
-    expect(sole()).toEqual([])
+    await clock.advance(SESSION_TIMEOUT_MS + 1)
+    ownership.heartbeatAnswered(sentAt)
+    expect(exclusive()).toEqual([])
   })
 
-  it('notices by the wall clock where the other one stood still', () => {
+  it('notices the time by the wall clock if the monotonic clock stood still', () => {
     assign('a')
-    clock.jumpTo(clock.now() + SESSION)
-    expect(sole()).toEqual([])
+    clock.jumpTo(clock.now() + SESSION_TIMEOUT_MS)
+    expect(exclusive()).toEqual([])
   })
 })

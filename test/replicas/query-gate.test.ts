@@ -2,33 +2,33 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { QueryGate } from '../../src/replicas/query-gate.js'
 import { ManualClock } from '../support/manual-clock.js'
 
-const CALM = 30_000
+const MIN_FOLLOWED_MS = 30_000
 
 let clock: ManualClock
-let sole: boolean
+let ownsExclusively: boolean
 let followedSince: number | undefined
-let looks: number
+let checks: number
 let gate: QueryGate
 let stop: AbortController
 
 beforeEach(() => {
   clock = new ManualClock()
-  sole = true
+  ownsExclusively = true
   followedSince = undefined
-  looks = 0
+  checks = 0
   stop = new AbortController()
   gate = new QueryGate({
-    sole: () => sole,
+    ownsExclusively: () => ownsExclusively,
     followedFor: () => {
-      looks++
+      checks++
       return Promise.resolve(followedSince === undefined ? undefined : clock.monotonic() - followedSince)
     },
-    calm: CALM,
+    minFollowedMs: MIN_FOLLOWED_MS,
     clock,
   })
 })
 
-/** What a promise came to so far. */
+/** Returns what the promise has resolved with, or 'waits'. */
 const soFar = async (promise: Promise<boolean>): Promise<boolean | 'waits'> => {
   const turns = (async () => {
     for (let i = 0; i < 5; i++) await new Promise(setImmediate)
@@ -37,69 +37,69 @@ const soFar = async (promise: Promise<boolean>): Promise<boolean | 'waits'> => {
   return Promise.race([promise, turns])
 }
 
-describe('a query', () => {
-  it('waits until what others publish was followed for a while without a break', async () => {
+describe('A query', () => {
+  it('waits until the topics were followed for the required time without a break', async () => {
     const ready = gate.waitToQuery(stop.signal)
-    await clock.advance(CALM)
+    await clock.advance(MIN_FOLLOWED_MS)
     followedSince = clock.monotonic()
-    await clock.advance(CALM - 1_000)
+    await clock.advance(MIN_FOLLOWED_MS - 1_000)
     expect(await soFar(ready)).toBe('waits')
     await clock.advance(1_000)
     expect(await soFar(ready)).toBe(true)
   })
 
-  it('waits for the word of the group', async () => {
+  it('waits until the group has assigned the source', async () => {
     followedSince = 0
-    await clock.advance(CALM)
-    sole = false
+    await clock.advance(MIN_FOLLOWED_MS)
+    ownsExclusively = false
     const ready = gate.waitToQuery(stop.signal)
-    await clock.advance(CALM)
+    await clock.advance(MIN_FOLLOWED_MS)
     expect(await soFar(ready)).toBe('waits')
-    sole = true
+    ownsExclusively = true
     await clock.advance(250)
     expect(await soFar(ready)).toBe(true)
   })
 
-  it('ends waiting when it is stopped', async () => {
+  it('resolves with false when the signal aborts', async () => {
     const ready = gate.waitToQuery(stop.signal)
     stop.abort()
     expect(await soFar(ready)).toBe(false)
   })
 
-  it('does not look at the topics for each of many', async () => {
+  it('does not read the topics for each of many queries', async () => {
     followedSince = 0
-    await clock.advance(CALM)
+    await clock.advance(MIN_FOLLOWED_MS)
     for (let i = 0; i < 20; i++) {
       expect(await gate.waitToQuery(stop.signal)).toBe(true)
       await clock.advance(50)
     }
-    expect(looks).toBe(1)
+    expect(checks).toBe(1)
   })
 })
 
-describe('an answer', () => {
+describe('An answer', () => {
   beforeEach(async () => {
     followedSince = 0
-    await clock.advance(CALM)
+    await clock.advance(MIN_FOLLOWED_MS)
     await gate.waitToQuery(stop.signal)
   })
 
-  it('is kept once what others were about to publish is known', async () => {
+  it('is stored once everything is known that others were about to publish', async () => {
     const settled = gate.waitToStore(clock.monotonic(), stop.signal)
     await clock.advance(2_999)
     expect(await soFar(settled)).toBe('waits')
-    const before = looks
+    const before = checks
     await clock.advance(1)
     expect(await soFar(settled)).toBe(true)
-    expect(looks).toBe(before + 1)
+    expect(checks).toBe(before + 1)
   })
 
-  it("is let go of when the source may be another's by then, or the topics can not be followed", async () => {
+  it('is discarded if another replica may own the source, or if the topics cannot be followed', async () => {
     const first = gate.waitToStore(clock.monotonic(), stop.signal)
-    sole = false
+    ownsExclusively = false
     await clock.advance(3_000)
     expect(await soFar(first)).toBe(false)
-    sole = true
+    ownsExclusively = true
     followedSince = undefined
     const second = gate.waitToStore(clock.monotonic(), stop.signal)
     await clock.advance(3_000)

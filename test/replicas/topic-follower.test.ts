@@ -1,4 +1,4 @@
-/** What a follower makes of what all replicas publish; the topics are a list that a test grows. */
+/** The topic follower with topics that a test fills. */
 import type { Batch, KafkaMessage } from 'kafkajs'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { cloudEventsHeaders } from '../../src/encode/cloudevents-headers.js'
@@ -14,10 +14,10 @@ const SOURCE = 'seven-main'
 let clock: ManualClock
 let journal: MemoryJournal
 let follower: TopicFollower
-let opened: { since: number; take: (batch: Batch) => Promise<void>; lose: (error: Error) => void }[]
+let opened: { since: number; deliver: (batch: Batch) => Promise<void>; lose: (error: Error) => void }[]
 let refuses: Error | undefined
 let states: string[]
-let doubled: string[]
+let publishedTwice: string[]
 
 beforeEach(() => {
   clock = new ManualClock()
@@ -25,32 +25,37 @@ beforeEach(() => {
   opened = []
   refuses = undefined
   states = []
-  doubled = []
+  publishedTwice = []
   follower = new TopicFollower({
-    open: (since, take) => {
+    openReader: (since, onBatch) => {
       if (refuses) return Promise.reject(refuses)
       let lose: (error: Error) => void = () => undefined
-      const lost = new Promise<never>((_, reject) => (lose = reject))
+      const lost = new Promise<never>((_, reject) => {
+        lose = reject
+      })
       lost.catch(() => undefined)
-      opened.push({ since, take, lose })
+      opened.push({ since, deliver: onBatch, lose })
       return Promise.resolve({
-        reach: () => Promise.resolve(),
+        readToEnd: () => Promise.resolve(),
         close: () => Promise.resolve(),
-        during: (promise) => Promise.race([lost, promise]),
+        whileOpen: (promise) => Promise.race([lost, promise]),
       })
     },
-    remember: (published, watch) => journal.recordPublished(published, watch),
+    recordPublished: (published, watch) => journal.recordPublished(published, watch),
     progress: journal.topicProgress,
     lookBackOf: () => 3 * DAY,
     isFinal: (value) => Promise.resolve(String(value) === 'final'),
-    explain: String,
     clock,
     log: new RecordingLog(),
-    observer: { publishedTwice: (source) => doubled.push(source), followingChanged: (state) => states.push(state) },
+    observer: {
+      publishedTwice: (source) => publishedTwice.push(source),
+      followingChanged: (state) => states.push(state),
+    },
   })
   follower.start()
 })
 
+/** Lets pending promise reactions run; everything around the follower answers without a timer. */
 const turns = async (): Promise<void> => {
   for (let i = 0; i < 10; i++) await new Promise(setImmediate)
 }
@@ -67,31 +72,31 @@ const record = (eventId: string, messageId: string, value: string, offset = 0, s
 const batch = (...messages: KafkaMessage[]): Batch => ({ topic: 'dlr', partition: 0, messages }) as unknown as Batch
 const id = (n: number): string => n.toString(16).padStart(32, '0')
 
-describe('a follower', () => {
+describe('The topic follower', () => {
   it('reads nothing while it follows no source', async () => {
     await turns()
     expect(opened).toEqual([])
     expect(await follower.followedFor()).toBeUndefined()
   })
 
-  it('remembers what was published of its sources, and no other, from their window on', async () => {
+  it('records what was published of its sources, and of no other, from the start of their window', async () => {
     follower.follow([SOURCE])
     await turns()
     expect(opened[0]!.since).toBeLessThanOrEqual(clock.now() - 3 * DAY)
-    await opened[0]!.take(batch(record(id(1), 'm', 'final'), record(id(2), 'n', 'final', 1, 'another')))
+    await opened[0]!.deliver(batch(record(id(1), 'm', 'final'), record(id(2), 'n', 'final', 1, 'another')))
     expect(journal.findFirstSeen(id(1))).toBeDefined()
     expect(journal.findFirstSeen(id(2))).toBeUndefined()
   })
 
-  it('opens messages whose receipts are not final, and closes them by those that are', async () => {
+  it('watches messages without a final receipt, and stops watching those with one', async () => {
     follower.follow([SOURCE])
     await turns()
-    await opened[0]!.take(batch(record(id(1), 'm', 'not yet'), record(id(2), 'n', 'not yet', 1)))
-    await opened[0]!.take(batch(record(id(3), 'm', 'final', 2)))
+    await opened[0]!.deliver(batch(record(id(1), 'm', 'not yet'), record(id(2), 'n', 'not yet', 1)))
+    await opened[0]!.deliver(batch(record(id(3), 'm', 'final', 2)))
     expect([...journal.watchList.list(SOURCE)].map(({ messageId }) => messageId)).toEqual(['n'])
   })
 
-  it('says for how long it has followed without a break, and begins anew after one', async () => {
+  it('tells for how long it has followed without a break, and starts again after one', async () => {
     follower.follow([SOURCE])
     await turns()
     await clock.advance(20_000)
@@ -105,7 +110,7 @@ describe('a follower', () => {
     expect(states).toEqual(['idle', 'reading', 'following', 'waiting', 'reading', 'following'])
   })
 
-  it('goes on from where it was, for a source that comes back', async () => {
+  it('continues where it stopped for a source that is assigned again', async () => {
     follower.follow([SOURCE])
     await turns()
     const followed = clock.now()
@@ -117,7 +122,7 @@ describe('a follower', () => {
     expect(opened[1]!.since).toBeLessThan(followed)
   })
 
-  it('tries again for as long as the topics can not be read', async () => {
+  it('retries while the topics cannot be read', async () => {
     refuses = new Error('no right')
     follower.follow([SOURCE])
     await turns()
@@ -129,17 +134,17 @@ describe('a follower', () => {
     expect(opened).toHaveLength(1)
   })
 
-  it('counts what is on the topics twice, and not what it reads twice', async () => {
+  it('reports events that are on the topics twice, but not records that it reads twice', async () => {
     follower.follow([SOURCE])
     await turns()
-    await opened[0]!.take(batch(record(id(1), 'm', 'final', 0), record(id(2), 'n', 'final', 1)))
-    await opened[0]!.take(batch(record(id(1), 'm', 'final', 0)))
-    expect(doubled).toEqual([])
-    await opened[0]!.take(batch(record(id(1), 'm', 'final', 2)))
-    expect(doubled).toEqual([SOURCE])
+    await opened[0]!.deliver(batch(record(id(1), 'm', 'final', 0), record(id(2), 'n', 'final', 1)))
+    await opened[0]!.deliver(batch(record(id(1), 'm', 'final', 0)))
+    expect(publishedTwice).toEqual([])
+    await opened[0]!.deliver(batch(record(id(1), 'm', 'final', 2)))
+    expect(publishedTwice).toEqual([SOURCE])
   })
 
-  it('stops', async () => {
+  it('tells no duration after it was stopped', async () => {
     follower.follow([SOURCE])
     await turns()
     await follower.stop()

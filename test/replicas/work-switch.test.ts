@@ -1,78 +1,81 @@
 import { describe, expect, it } from 'vitest'
-import type { Work } from '../../src/replicas/deps.js'
-import { WorkSwitch } from '../../src/replicas/work-switch.js'
+import { type Work, WorkSwitch } from '../../src/replicas/work-switch.js'
 
-/** Work whose end a test decides. */
+/** Work that stops when a test says so. */
 class SlowWork implements Work {
   started = 0
-  hurried = false
+  forced = false
   end: () => void = () => undefined
   start(): void {
     this.started++
   }
-  stop(hurry?: AbortSignal): Promise<void> {
-    hurry?.addEventListener('abort', () => (this.hurried = true))
-    return new Promise((resolve) => (this.end = resolve))
+  stop(forceSignal?: AbortSignal): Promise<void> {
+    forceSignal?.addEventListener('abort', () => {
+      this.forced = true
+    })
+    return new Promise((resolve) => {
+      this.end = resolve
+    })
   }
 }
 
 const turn = (): Promise<void> => new Promise(setImmediate)
 
-const switched = (): { works: SlowWork[]; ended: () => number; work: WorkSwitch } => {
+const createSwitch = (): { works: SlowWork[]; ended: () => number; work: WorkSwitch } => {
   const works: SlowWork[] = []
   let ended = 0
-  const begin = (): SlowWork => {
+  const createWork = (): SlowWork => {
     const work = new SlowWork()
     works.push(work)
     return work
   }
-  return { works, ended: () => ended, work: new WorkSwitch(begin, () => ended++) }
+  return { works, ended: () => ended, work: new WorkSwitch(createWork, () => ended++) }
 }
 
-describe('a switch', () => {
-  it('begins work anew each time, and once however often it is told to', async () => {
-    const { works, work, ended } = switched()
-    work.set(true)
-    work.set(true)
+describe('WorkSwitch', () => {
+  it('creates work anew each time it is switched on, and only once while it is on', async () => {
+    const { works, work, ended } = createSwitch()
+    work.setWanted(true)
+    work.setWanted(true)
     expect(works.map(({ started }) => started)).toEqual([1])
-    work.set(false)
+    work.setWanted(false)
     works[0]!.end()
     await turn()
     expect(ended()).toBe(1)
-    work.set(true)
+    work.setWanted(true)
     expect(works).toHaveLength(2)
   })
 
-  it('begins none before the last has ended, and then only if it is still wanted', async () => {
-    const { works, work } = switched()
-    work.set(true)
-    work.set(false)
-    work.set(true)
+  it('creates no work before the previous work has stopped, and then only if it is still wanted', async () => {
+    const { works, work } = createSwitch()
+    work.setWanted(true)
+    work.setWanted(false)
+    work.setWanted(true)
     await turn()
     expect(works).toHaveLength(1)
     works[0]!.end()
     await turn()
     expect(works).toHaveLength(2)
-    work.set(false)
-    work.set(true)
-    work.set(false)
+    work.setWanted(false)
+    work.setWanted(true)
+    work.setWanted(false)
     works[1]!.end()
     await turn()
     expect(works).toHaveLength(2)
-    expect(work.on).toBe(false)
+    expect(work.isOn).toBe(false)
   })
 
-  it('is off for good once it was stopped, and passes a hurry on to what is ending', async () => {
-    const { works, work } = switched()
-    const hurry = new AbortController()
-    work.set(true)
-    const stopped = work.stop(hurry.signal)
-    work.set(true)
-    hurry.abort()
-    expect(works[0]!.hurried).toBe(true)
+  it('stays off after stop, and passes the force signal on to the work that is stopping', async () => {
+    const { works, work } = createSwitch()
+    const force = new AbortController()
+    work.setWanted(true)
+    const stopped = work.stop(force.signal)
+    work.setWanted(true)
+    force.abort()
+    expect(works[0]!.forced).toBe(true)
     works[0]!.end()
     await stopped
     expect(works).toHaveLength(1)
-    expect(work.on).toBe(false)
+    expect(work.isOn).toBe(false)
   })
 })

@@ -1,4 +1,4 @@
-/** Several connectors that share the work, each a process of its own, between the same providers and the same topics. */
+/** Several connectors that share the work. Each is a process of its own; providers and topics are the same for all. */
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ConnectorProcess } from '../../dev/connector/connector-process.js'
@@ -17,7 +17,7 @@ export const SESSION_TIMEOUT = 6_000
 const TOKEN = 'secret-token'
 const FINAL = ['DELIVERED', 'NOTDELIVERED', 'EXPIRED', 'REJECTED', 'FAILED'] as const
 
-/** The part of `/status.json` that tests of sharing look at. */
+/** The part of `/status.json` that the tests of sharing read. */
 export interface SharedStatus {
   readonly sharing: {
     readonly membership: string
@@ -37,7 +37,7 @@ export class ReplicaProcess {
   readonly connector: ConnectorProcess
   readonly adminUrl: string
   readonly calls: SevenCallbacks
-  /** Whether it should be answering now. */
+  /** Whether the process is expected to answer now. */
   up = false
 
   constructor(name: string, connector: ConnectorProcess) {
@@ -65,7 +65,7 @@ export class ReplicaProcess {
     return this.connector.terminate()
   }
 
-  /** SIGSTOP and SIGCONT. */
+  /** Sends SIGSTOP or SIGCONT. */
   freeze(frozen: boolean): void {
     this.up = !frozen
     process.kill(this.connector.pid!, frozen ? 'SIGSTOP' : 'SIGCONT')
@@ -87,7 +87,7 @@ export class Replicas {
   readonly replicas: ReplicaProcess[] = []
   readonly accounts = new Map<string, MtargetSimulator>()
   readonly data = new ProviderData(11)
-  /** Receipts that seven has in its log: each must come out once, whether its callback was heard or not. */
+  /** The receipts in seven's message log. Each must be published once, whether its callback was taken or not. */
   readonly receipts: SevenReceipt[] = []
   readonly #stack: TrialStack
   readonly #folder: string
@@ -119,7 +119,7 @@ export class Replicas {
     return { group: this.#name, topic: `${this.#name}.sources` }
   }
 
-  /** Configures one more; it isn't started. */
+  /** Configures another replica without starting it. */
   async add(): Promise<ReplicaProcess> {
     const name = `${this.#name}-${this.replicas.length}`
     const folder = join(this.#folder, name)
@@ -160,7 +160,7 @@ export class Replicas {
     return this.replicas.filter(({ up }) => up)
   }
 
-  /** Of each source, the live replicas that say it is theirs. */
+  /** Returns for each source the live replicas that own it. */
   async owners(): Promise<Map<string, ReplicaProcess[]>> {
     const owners = new Map<string, ReplicaProcess[]>([...this.accounts.keys(), 'seven-main'].map((name) => [name, []]))
     for (const replica of this.live) {
@@ -174,7 +174,7 @@ export class Replicas {
     return Promise.all(this.live.map(async (replica) => (await replica.status()).sharing.membership))
   }
 
-  /** Resolves, with the milliseconds that it took, when all live replicas are members and each source is one's. */
+  /** Resolves with the milliseconds that it took until all live replicas are members and each source has one owner. */
   async untilDivided(patience = 30_000): Promise<number> {
     const began = Date.now()
     await until(async () => {
@@ -186,14 +186,23 @@ export class Replicas {
     return Date.now() - began
   }
 
-  /** Resolves, with the milliseconds that it took, when somebody has asked for each account since now. */
+  /** Resolves when no live replica polls a source that another one owns: the page before has been stored or is lost. */
+  async untilHandedOver(timeoutMs = 30_000): Promise<void> {
+    await until(async () => {
+      const statuses = await Promise.all(this.live.map((replica) => replica.status()))
+      const foreign = statuses.flatMap(({ sources }) => sources.filter(({ owned }) => !owned))
+      return foreign.every(({ pull }) => pull === null || pull.state === 'not-here')
+    }, timeoutMs)
+  }
+
+  /** Resolves with the milliseconds that it took until each account was polled after this call. */
   async untilAllAsked(patience = 30_000): Promise<number> {
     const began = Date.now()
     await until(() => [...this.accounts.values()].every(({ answers }) => (answers.at(-1)?.at ?? 0) >= began), patience)
     return Date.now() - began
   }
 
-  /** Receipts of seven, each called once to one replica, up or not. */
+  /** Makes one callback per receipt of seven to one replica, whether it is up or not. */
   async callBack(count: number, replica = this.#next()): Promise<void> {
     const receipts = this.data.sevenReceipts(count).map(({ msg_id }, i) => ({ msg_id, status: FINAL[i % 5]! }))
     const now = berlinTime(Date.now())
@@ -216,7 +225,7 @@ export class Replicas {
     return this.#reader().readAll()
   }
 
-  /** A reader that goes on; to be stopped by its owner. */
+  /** Starts a reader that the caller must stop. */
   async follow(): Promise<TopicReader> {
     const reader = this.#reader()
     await reader.start()
