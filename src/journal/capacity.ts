@@ -192,7 +192,7 @@ export class Capacity {
     this.#lastRecoveryAt = now
     if (!this.#reserve.restore() && this.#dataFile.unused() < 2 * this.#reserve.bytes) return false
     this.#isInEmergency = false
-    this.#options.onWarning?.('the disk takes journal writes again')
+    this.#options.onWarning?.('the disk takes writes of the journal again')
     return true
   }
 }

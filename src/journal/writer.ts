@@ -99,7 +99,8 @@ export class Writer {
   #handleFailure(error: unknown): void {
     if (!this.#fatalError && !this.#isAlive()) this.#failForGood(error)
     if (this.#fatalError) throw this.#fatalError
-    if (this.#capacity.enterEmergency()) this.#onWarning?.('a journal write failed', error)
+    if (this.#capacity.enterEmergency())
+      this.#onWarning?.('a write of the journal failed; callbacks are refused until the disk takes writes again', error)
   }
 
   #failForGood(error: unknown): void {

@@ -1,4 +1,4 @@
-/** `journal.maxBytes`, and what is counted against it. */
+/** The limit `journal.maxBytes`, and what counts towards it. */
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -6,7 +6,7 @@ import type { LmdbJournal } from '../../src/journal/lmdb-journal.js'
 import { entryOf } from './journal-contract.js'
 import { Journals, MIB } from './support/journals.js'
 
-// Every append waits for the disk.
+// Every append waits for an fsync.
 vi.setConfig({ testTimeout: 60_000 })
 
 const NO_UPDATES = { occurrences: [], watchChanges: [] }
@@ -19,6 +19,7 @@ beforeEach(() => {
 })
 afterEach(() => journals.dispose())
 
+/** Appends entries until one is refused. Returns how many were taken. */
 const fill = async (journal: LmdbJournal, size = 100_000): Promise<number> => {
   for (let taken = 0; ; taken++) {
     try {
@@ -35,8 +36,8 @@ const releaseAll = async (journal: LmdbJournal): Promise<void> => {
   await journal.release(journal.read(-1, ALL).at(-1)!.seq, NO_UPDATES)
 }
 
-describe('a journal at its limit', () => {
-  it('takes as much as fits, says so, and takes again what was released', async () => {
+describe('A journal at its limit', () => {
+  it('refuses callbacks with the reason, and takes as many again after a release', async () => {
     const journal = await journals.open(directory, { maxBytes: 4 * MIB })
     const taken = await fill(journal)
     expect(taken * 100_000).toBeGreaterThan(3.5 * MIB)
@@ -48,7 +49,7 @@ describe('a journal at its limit', () => {
     expect(await fill(journal)).toBe(taken)
   })
 
-  it('still takes what is smaller, and what reached us as the only copy', async () => {
+  it('still takes a smaller entry, and a page of a destructive queue', async () => {
     const journal = await journals.open(directory, { maxBytes: 4 * MIB })
     await fill(journal)
     await journal.append(entryOf('small'))
@@ -59,7 +60,7 @@ describe('a journal at its limit', () => {
     expect(journal.refusalReason()).not.toBeNull()
   })
 
-  it('is at it still when it is opened again', async () => {
+  it('is at its limit still when it is opened again', async () => {
     let journal = await journals.open(directory, { maxBytes: 4 * MIB })
     await fill(journal)
     const { entries } = journal.stats()
@@ -70,23 +71,23 @@ describe('a journal at its limit', () => {
   })
 })
 
-describe('what a journal says it holds', () => {
+describe('The bytes in the statistics of a journal', () => {
   it.each([0, 40, 300, 900, 1900, 2100, 6000, 70_000])(
-    'is what LMDB says when it is opened again, for bodies of %i bytes',
+    'are close to what LMDB counts when the journal is opened again, for bodies of %i bytes',
     async (size) => {
       const journal = await journals.open(directory, { maxBytes: 100 * MIB })
       for (let round = 0; round < 10; round++) {
         await Promise.all(Array.from({ length: 100 }, () => journal.append(entryOf(Buffer.alloc(size)))))
       }
-      const said = journal.stats().bytes
+      const estimated = journal.stats().bytes
       await journals.close(journal)
       const counted = (await journals.open(directory)).stats().bytes
-      // The last sixteenth of the limit is only added up.
-      expect(Math.abs(said - counted)).toBeLessThan(0.5 * Math.min(counted, (100 * MIB) / 16))
+      // The sizes of the entries of the last sixteenth of the limit are only estimated.
+      expect(Math.abs(estimated - counted)).toBeLessThan(0.5 * Math.min(counted, (100 * MIB) / 16))
     },
   )
 
-  it('is next to nothing once all is released, though the file keeps its size', async () => {
+  it('are close to zero after everything was released, although the file keeps its size', async () => {
     const journal = await journals.open(directory)
     await Promise.all(Array.from({ length: 50 }, () => journal.append(entryOf(Buffer.alloc(100_000)))))
     await releaseAll(journal)
@@ -95,8 +96,8 @@ describe('what a journal says it holds', () => {
   })
 })
 
-describe('room for an answer', () => {
-  it('is there when it fits under the limit', async () => {
+describe('hasRoomFor an answer', () => {
+  it('is true if the answer fits within the limit', async () => {
     const journal = await journals.open(directory, { maxBytes: 40 * MIB })
     expect(journal.hasRoomFor(20 * MIB)).toBe(true)
     await journal.append(entryOf(Buffer.alloc(25 * MIB), { via: 'PULL' }))
@@ -104,7 +105,7 @@ describe('room for an answer', () => {
     expect(journal.hasRoomFor(16 * MIB)).toBe(false)
   })
 
-  it('is there when half of a limit is free that no answer fits under', async () => {
+  it('is true if the answer is larger than the limit and half of the limit is free', async () => {
     const journal = await journals.open(directory, { maxBytes: 4 * MIB })
     expect(journal.hasRoomFor(64 * MIB)).toBe(true)
     await journal.append(entryOf(Buffer.alloc(3 * MIB), { via: 'PULL' }))
@@ -112,8 +113,8 @@ describe('room for an answer', () => {
   })
 })
 
-describe('the reserve', () => {
-  it('is made of real blocks, a quarter of the limit at most, and stays when the journal is closed', async () => {
+describe('The disk reserve', () => {
+  it('consists of real blocks, takes at most a quarter of the limit, and stays when the journal is closed', async () => {
     const reserve = join(directory, 'reserve.bin')
     const journal = await journals.open(directory, { maxBytes: 40 * MIB, reserveBytes: 4 * MIB })
     expect(statSync(reserve).size).toBe(4 * MIB)

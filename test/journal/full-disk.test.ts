@@ -1,4 +1,4 @@
-/** A disk without room: nothing is acknowledged and lost, and what can't be had twice still finds a place. */
+/** A full disk: no acknowledged entry is lost, and a page of a destructive queue still finds room. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -12,22 +12,25 @@ vi.setConfig({ testTimeout: 60_000 })
 const NO_UPDATES = { occurrences: [], watchChanges: [] }
 const ALL = { entries: 1e6, bytes: 1e12 }
 const RESERVE = 3 * MIB
+const WRITE_FAILED = 'a write of the journal failed; callbacks are refused until the disk takes writes again'
 
-describe.skipIf(mountError !== null)(`a full disk${mountError === null ? '' : ` (${mountError})`}`, () => {
+const title = `Journal on a full disk${mountError === null ? '' : ` (${mountError})`}`
+
+describe.skipIf(mountError !== null)(title, () => {
   const journals = new Journals()
   let disk: SmallDisk
   let directory: string
-  let trouble: string[]
+  let warnings: string[]
   let unhandled: unknown[]
-  const keep = (reason: unknown): void => void unhandled.push(reason)
+  const onUnhandled = (reason: unknown): void => void unhandled.push(reason)
 
   beforeEach(() => {
     disk = new SmallDisk(24 * MIB)
     directory = join(disk.path, 'journal')
-    trouble = []
+    warnings = []
     unhandled = []
-    process.on('unhandledRejection', keep)
-    // lmdb-js writes each failure to the console as well.
+    process.on('unhandledRejection', onUnhandled)
+    // lmdb-js also writes each failure to the console.
     vi.spyOn(console, 'error').mockReturnValue()
   })
 
@@ -35,13 +38,13 @@ describe.skipIf(mountError !== null)(`a full disk${mountError === null ? '' : ` 
     await journals.dispose()
     disk.unmount()
     for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate)
-    process.off('unhandledRejection', keep)
+    process.off('unhandledRejection', onUnhandled)
     vi.restoreAllMocks()
     expect(unhandled).toEqual([])
   })
 
   const open = (options: Partial<LmdbJournalOptions> = {}): Promise<LmdbJournal> =>
-    journals.open(directory, { reserveBytes: RESERVE, onWarning: (message) => trouble.push(message), ...options })
+    journals.open(directory, { reserveBytes: RESERVE, onWarning: (message) => warnings.push(message), ...options })
 
   const callback = (size: number, name = 'callback') => entryOf(Buffer.alloc(size), { source: name })
   const page = (size: number, name = 'page') => entryOf(Buffer.alloc(size), { source: name, via: 'PULL' })
@@ -54,7 +57,7 @@ describe.skipIf(mountError !== null)(`a full disk${mountError === null ? '' : ` 
 
   const namesOf = (journal: LmdbJournal): string[] => journal.read(-1, ALL).map(({ source }) => source)
 
-  it('loses nothing that was acknowledged, and says why it takes no more', async () => {
+  it('loses no acknowledged entry, and gives the reason why it takes no more', async () => {
     const journal = await open()
     const acknowledged = new Set<string>()
     const codes = new Set<unknown>()
@@ -79,13 +82,16 @@ describe.skipIf(mountError !== null)(`a full disk${mountError === null ? '' : ` 
     expect(namesOf(await open()).sort()).toEqual([...acknowledged].sort())
   })
 
-  it('acknowledges nothing that it does not hold, whatever lmdb-js says of the writes of one turn', async () => {
+  it('acknowledges only entries that it holds, whatever lmdb-js reports about the writes of one turn', async () => {
     const journal = await open({ reserveBytes: 0 })
     const acknowledged = new Map<number, number>()
-    for (let n = 0, refusals = 0; refusals < 4;) {
+    let appended = 0
+    let turnsWithRefusals = 0
+    while (turnsWithRefusals < 4) {
       let refused = 0
       const outcomes = Array.from({ length: 500 }, async () => {
-        const name = n++
+        const name = appended
+        appended++
         try {
           const nonce = { key: `nonce ${name}`, expiresAt: journals.clock.now() + 60_000 }
           acknowledged.set(name, await journal.append(callback(200 + name), nonce))
@@ -94,7 +100,7 @@ describe.skipIf(mountError !== null)(`a full disk${mountError === null ? '' : ` 
         }
       })
       await Promise.all(outcomes)
-      if (refused > 0) refusals++
+      if (refused > 0) turnsWithRefusals++
       await journals.clock.advance(2_000)
     }
     const held = new Set(journal.read(-1, ALL).map(({ seq }) => seq))
@@ -102,7 +108,7 @@ describe.skipIf(mountError !== null)(`a full disk${mountError === null ? '' : ` 
     expect(held.size).toBe(acknowledged.size)
   })
 
-  it('finds room for a page in hand, for a release, and for what is watched', async () => {
+  it('has room for a page of a destructive queue, for a release, and for the watch list', async () => {
     const journal = await open()
     const first = await journal.append(callback(10))
     await journal.recover(-1)
@@ -110,15 +116,15 @@ describe.skipIf(mountError !== null)(`a full disk${mountError === null ? '' : ` 
     expect(await codeOf(journal.append(callback(MIB)))).toBe('JOURNAL_WRITE_FAILED')
     expect(await codeOf(journal.append(callback(10)))).toBe('JOURNAL_FULL')
     await journal.append(page(RESERVE / 2))
-    const seen = [{ eventId: 'id', seq: first, place: 0, receivedAt: journals.clock.now() }]
-    await journal.release(first, { occurrences: seen, watchChanges: [] })
+    const occurrences = [{ eventId: 'id', seq: first, place: 0, receivedAt: journals.clock.now() }]
+    await journal.release(first, { occurrences, watchChanges: [] })
     await journal.watchList.add('s', ['m'], 1)
     expect(namesOf(journal)).toEqual(['page'])
     expect(journal.findFirstSeen('id')).toBeDefined()
     expect([...journal.watchList.list('s')]).toHaveLength(1)
   })
 
-  it('finds it also for a page whose write fails together with a callback', async () => {
+  it('has room for a page whose write fails together with that of a callback', async () => {
     const journal = await open()
     disk.fill()
     const outcomes = await Promise.all([
@@ -129,13 +135,13 @@ describe.skipIf(mountError !== null)(`a full disk${mountError === null ? '' : ` 
     ])
     expect(outcomes).toEqual(['JOURNAL_WRITE_FAILED', 'done', 'JOURNAL_WRITE_FAILED', 'done'])
     expect(namesOf(journal)).toEqual(['page', 'page'])
-    // The refused callback has burnt no nonce.
+    // The refused callback has not used its nonce.
     disk.makeRoom()
     await journals.clock.advance(2_000)
     expect(await codeOf(journal.append(callback(10), { key: 'n', expiresAt: Infinity }))).toBe('done')
   })
 
-  it('finds the first write of a position, and the renumbering, room', async () => {
+  it('has room for a recovery that renumbers entries', async () => {
     const journal = await open()
     const last = await journal.append(page(1000, 'a'))
     await journal.append(page(1000, 'b'))
@@ -145,16 +151,16 @@ describe.skipIf(mountError !== null)(`a full disk${mountError === null ? '' : ` 
     expect(journal.read(position, ALL).map(({ source }) => source)).toEqual(['a', 'b'])
   })
 
-  it('has it after a restart in the middle of it, too', async () => {
+  it('has room for a page after a restart on the full disk', async () => {
     await journals.close(await open())
     disk.fill()
     const journal = await open()
-    expect(trouble).toEqual([])
+    expect(warnings).toEqual([])
     await journal.append(page(RESERVE / 2))
     expect(existsSync(join(directory, 'reserve.bin'))).toBe(false)
   })
 
-  it('refuses a page that finds no room at all, for as long as that is so, and counts it once', async () => {
+  it('refuses a page that has no room, as often as it is tried, and does not count it', async () => {
     const journal = await open()
     disk.fill()
     const before = journal.stats().bytes
@@ -167,7 +173,7 @@ describe.skipIf(mountError !== null)(`a full disk${mountError === null ? '' : ` 
     expect(namesOf(journal)).toEqual(['page'])
   })
 
-  it('says so once, and is quiet and still until there is room; then the reserve is back', async () => {
+  it('warns once, refuses callbacks until there is room, and then restores the reserve', async () => {
     const journal = await open()
     disk.fill()
     await codeOf(journal.append(callback(MIB)))
@@ -176,18 +182,18 @@ describe.skipIf(mountError !== null)(`a full disk${mountError === null ? '' : ` 
       expect(await codeOf(journal.append(callback(10)))).toBe('JOURNAL_FULL')
       expect(journal.refusalReason()).not.toBeNull()
     }
-    expect(trouble).toEqual(['a journal write failed'])
+    expect(warnings).toEqual([WRITE_FAILED])
     disk.makeRoom()
     await journals.clock.advance(1_999)
     await journals.clock.advance(1)
     expect(journal.refusalReason()).toBeNull()
-    expect(trouble).toEqual(['a journal write failed', 'the disk takes journal writes again'])
+    expect(warnings).toEqual([WRITE_FAILED, 'the disk takes writes of the journal again'])
     expect(existsSync(join(directory, 'reserve.bin'))).toBe(true)
     expect(journal.hasRoomFor(MIB)).toBe(true)
     await journal.append(callback(MIB))
   })
 
-  it('that the journal itself has filled is no end: its file has room again once all is released', async () => {
+  it('takes entries again after a release if the journal itself has filled the disk', async () => {
     const journal = await open()
     await journal.recover(-1)
     for (let round = 0; round < 3; round++) {
@@ -202,7 +208,7 @@ describe.skipIf(mountError !== null)(`a full disk${mountError === null ? '' : ` 
     expect(namesOf(journal)).toEqual(['page'])
   })
 
-  it('has no room for an answer when there is little left, and none is asked for', async () => {
+  it('reports no room for an answer while little of the disk is free', async () => {
     const journal = await open()
     expect(journal.hasRoomFor(64 * MIB)).toBe(true)
     disk.fill(4 * MIB)
@@ -210,12 +216,12 @@ describe.skipIf(mountError !== null)(`a full disk${mountError === null ? '' : ` 
     expect(journal.hasRoomFor(64 * MIB)).toBe(false)
   })
 
-  it('has no room for a second answer while the first, which may take it all, is under way', async () => {
+  it('reports no room for a second answer while room is reserved for the first', async () => {
     const journal = await open()
-    const here = journal.reserveRoom(64 * MIB)
+    const endReservation = journal.reserveRoom(64 * MIB)
     expect(journal.hasRoomFor(MIB)).toBe(false)
-    here()
-    here()
+    endReservation()
+    endReservation()
     expect(journal.hasRoomFor(MIB)).toBe(true)
     expect(journal.hasRoomFor(64 * MIB)).toBe(true)
   })

@@ -1,6 +1,6 @@
 /**
- * Any sequence of what can happen to a journal, against a model that is plain lists: appends, positions read, commits,
- * releases, clean ends, crashes, clocks that jump, and old copies put back.
+ * Random sequences of events, checked against a model of plain lists: appends, recoveries, commits, releases, restarts,
+ * crashes, jumps of the clock, and old copies that are restored.
  */
 import { cpSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -18,10 +18,13 @@ const ALL = { entries: 1000, bytes: 1e9 }
 const journals = new Journals()
 afterEach(() => journals.dispose())
 
-/** What a journal holds. `custody`: names in order of arrival; `committed`: those of them that the broker has. */
-interface Lineage {
+/** What a journal holds according to the model. */
+interface JournalModel {
+  /** The names of the entries in order of arrival. */
   custody: string[]
+  /** The nonces that were used. */
   nonces: Set<string>
+  /** The names of the entries whose event ids are remembered. */
   remembered: Set<string>
 }
 
@@ -59,24 +62,25 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 )
 
+/** A journal, its model, and the broker. */
 class World {
   journal!: LmdbJournal
   directory = journals.directory()
-  lineage: Lineage = { custody: [], nonces: new Set(), remembered: new Set() }
-  copied: { directory: string; lineage: Lineage } | undefined
-  /** What the broker has. */
+  model: JournalModel = { custody: [], nonces: new Set(), remembered: new Set() }
+  copied: { directory: string; model: JournalModel } | undefined
+  /** The names of the entries that the broker has committed. */
   readonly committed = new Set<string>()
   position = -1
-  /** Up to where this run knows of commits; undefined before `recover`. */
-  after: number | undefined
+  /** The sequence number up to which this run knows that entries are committed; undefined before `recover`. */
+  committedUpTo: number | undefined
   #names = 0
 
   async open(): Promise<void> {
-    this.after = undefined
+    this.committedUpTo = undefined
     this.journal = await journals.open(this.directory)
   }
 
-  async take(step: Step): Promise<void> {
+  async perform(step: Step): Promise<void> {
     switch (step.do) {
       case 'append':
         return this.append(step.entries)
@@ -96,14 +100,16 @@ class World {
         await journals.close(this.journal)
         return this.open()
       case 'copy':
-        // Of one whose position was read. What an unread one holds can't be told from what it got under the same numbers.
-        if (this.after === undefined) return
-        this.copied = { directory: this.copyFiles(), lineage: structuredClone(this.lineage) }
+        // Only a journal that has read the position is copied. Entries under unverified numbers could not be distinguished
+        // from those that the broker knows by the same numbers.
+        if (this.committedUpTo === undefined) return
+        this.copied = { directory: this.copyFiles(), model: structuredClone(this.model) }
         return
       case 'restore':
         if (this.copied === undefined) return
         await journals.close(this.journal)
-        ;({ directory: this.directory, lineage: this.lineage } = this.copied)
+        this.directory = this.copied.directory
+        this.model = this.copied.model
         this.copied = undefined
         return this.open()
     }
@@ -111,69 +117,71 @@ class World {
 
   async append(entries: readonly { via: 'PULL' | 'CALLBACK'; nonce: number | undefined }[]): Promise<void> {
     const last = Math.max(this.journal.releasedUpTo, this.journal.read(-1, ALL).at(-1)?.seq ?? -1)
-    const taken: string[] = []
+    const admitted: string[] = []
     const writes = entries.map(async ({ via, nonce: key }) => {
-      const name = String(this.#names++)
+      const name = String(this.#names)
+      this.#names++
       const nonce = key === undefined ? undefined : { key: String(key), expiresAt: NEVER_EXPIRES }
-      const mayPass = nonce === undefined || !this.lineage.nonces.has(nonce.key)
-      if (nonce) this.lineage.nonces.add(nonce.key)
-      if (mayPass) taken.push(name)
+      const isAdmitted = nonce === undefined || !this.model.nonces.has(nonce.key)
+      if (nonce) this.model.nonces.add(nonce.key)
+      if (isAdmitted) admitted.push(name)
       const outcome = await this.journal.append(entryOf(name, { via }), nonce).catch((error: { code: string }) => error)
-      if (mayPass) expect(outcome).toBeGreaterThan(last)
+      if (isAdmitted) expect(outcome).toBeGreaterThan(last)
       else expect(outcome).toMatchObject({ code: 'NONCE_SEEN' })
     })
     await Promise.all(writes)
-    this.lineage.custody.push(...taken)
+    this.model.custody.push(...admitted)
   }
 
   async recover(): Promise<void> {
-    this.after = await this.journal.recover(this.position)
+    this.committedUpTo = await this.journal.recover(this.position)
     const entries = this.journal.read(-1, ALL)
     for (const { seq, body } of entries) {
-      expect(seq <= this.after, `${Buffer.from(body).toString()} at ${seq}`).toBe(
+      expect(seq <= this.committedUpTo, `${Buffer.from(body).toString()} at ${seq}`).toBe(
         this.committed.has(Buffer.from(body).toString()),
       )
     }
   }
 
   publish(count: number): void {
-    if (this.after === undefined) return
-    for (const { seq, body } of this.journal.read(this.after, { entries: count, bytes: 1e9 })) {
+    if (this.committedUpTo === undefined) return
+    for (const { seq, body } of this.journal.read(this.committedUpTo, { entries: count, bytes: 1e9 })) {
       const name = Buffer.from(body).toString()
       expect(this.committed.has(name), `${name} was published before`).toBe(false)
       this.committed.add(name)
-      this.after = this.position = seq
+      this.position = seq
+      this.committedUpTo = seq
     }
   }
 
   async release(): Promise<void> {
-    const { after } = this
-    if (after === undefined) return
-    const gone = this.journal.read(-1, ALL).filter(({ seq }) => seq <= after)
-    const last = gone.at(-1)
+    const { committedUpTo } = this
+    if (committedUpTo === undefined) return
+    const released = this.journal.read(-1, ALL).filter(({ seq }) => seq <= committedUpTo)
+    const last = released.at(-1)
     if (!last) return
-    const seen = gone.map(({ seq, body }) => ({
+    const occurrences = released.map(({ seq, body }) => ({
       eventId: Buffer.from(body).toString(),
       seq,
       place: 0,
       receivedAt: NEVER_EXPIRES,
     }))
-    await this.journal.release(last.seq, { occurrences: seen, watchChanges: [] })
-    for (const { eventId } of seen) this.lineage.remembered.add(eventId)
-    this.lineage.custody.splice(0, gone.length)
+    await this.journal.release(last.seq, { occurrences, watchChanges: [] })
+    for (const { eventId } of occurrences) this.model.remembered.add(eventId)
+    this.model.custody.splice(0, released.length)
     expect(this.journal.releasedUpTo).toBe(last.seq)
   }
 
   check(): void {
     const entries = this.journal.read(-1, ALL)
-    expect(entries.map(({ body }) => Buffer.from(body).toString())).toEqual(this.lineage.custody)
+    expect(entries.map(({ body }) => Buffer.from(body).toString())).toEqual(this.model.custody)
     const numbers = entries.map(({ seq }) => seq)
     expect(numbers).toEqual([...new Set(numbers)].sort((a, b) => a - b))
     if (numbers.length > 0) expect(numbers[0]).toBeGreaterThan(this.journal.releasedUpTo)
     expect(this.journal.stats().entries).toBe(numbers.length)
     for (let name = 0; name < this.#names; name++) {
-      const arrival = this.journal.findFirstSeen(String(name))
-      expect(arrival !== undefined).toBe(this.lineage.remembered.has(String(name)))
+      const isRemembered = this.journal.findFirstSeen(String(name)) !== undefined
+      expect(isRemembered).toBe(this.model.remembered.has(String(name)))
     }
   }
 
@@ -185,23 +193,23 @@ class World {
   }
 }
 
-describe('a journal', () => {
-  it('does what its model does, and at the end everything that it holds is committed once', async () => {
+describe('LmdbJournal', () => {
+  it('behaves as its model does over random events, and every entry that it holds is committed once', async () => {
     await fc.assert(
       fc
         .asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
           const world = new World()
           await world.open()
           for (const step of steps) {
-            await world.take(step)
+            await world.perform(step)
             world.check()
           }
           await world.recover()
           world.publish(1000)
           await world.release()
           world.check()
-          expect(world.lineage.custody).toEqual([])
-          expect([...world.lineage.remembered].filter((name) => !world.committed.has(name))).toEqual([])
+          expect(world.model.custody).toEqual([])
+          expect([...world.model.remembered].filter((name) => !world.committed.has(name))).toEqual([])
         })
         .afterEach(() => journals.dispose()),
       { numRuns: Number(process.env['MODEL_RUNS'] ?? 40) },

@@ -1,93 +1,103 @@
-/** What lmdb-js says of a write is not taken for what happened to it. */
+/** The writer checks each report of lmdb-js about a write against what was committed. */
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Capacity } from '../../src/journal/capacity.js'
 import { Writer } from '../../src/journal/writer.js'
 
 type Root = ConstructorParameters<typeof Writer>[0]
 
-let trouble: string[]
+let warnings: string[]
 let attempts: number
-let alive: boolean
-let room: boolean
+let isAlive: boolean
+let hasRoom: boolean
 let writer: Writer
 
 beforeEach(() => {
-  trouble = []
+  warnings = []
   attempts = 0
-  alive = true
-  room = true
+  isAlive = true
+  hasRoom = true
   const root = {
     resetReadTxn: () => undefined,
     useReadTransaction: () => {
-      if (!alive) throw new Error('MDB_PANIC')
+      if (!isAlive) throw new Error('MDB_PANIC')
       return { done: () => undefined }
     },
   }
-  let emergency = false
-  const capacity = { enterEmergency: () => !emergency && (emergency = true), fitsOnDisk: () => room }
-  writer = new Writer(root as unknown as Root, capacity as unknown as Capacity, (message) => trouble.push(message))
+  let isInEmergency = false
+  const capacity = {
+    enterEmergency: () => {
+      const isNew = !isInEmergency
+      isInEmergency = true
+      return isNew
+    },
+    fitsOnDisk: () => hasRoom,
+  }
+  writer = new Writer(root as unknown as Root, capacity as unknown as Capacity, (message) => warnings.push(message))
 })
 
-const says = (...answers: (Error | true)[]) => {
-  return async (): Promise<unknown> => {
+/** A write whose attempts are reported as done or as failed, in this order. */
+const writeReporting =
+  (...reports: ('done' | Error)[]) =>
+  async (): Promise<unknown> => {
     attempts++
-    const answer = answers.shift()
-    if (answer instanceof Error) throw answer
-    return answer
+    const report = reports.shift()
+    if (report instanceof Error) throw report
+    return report
   }
-}
 const failed = new Error('Input/output error')
 
-describe('a write', () => {
-  it('that is said to be done, and is there, is done', async () => {
-    await writer.write(says(true), { isWritten: () => true })
+describe('Writer', () => {
+  it('resolves a write that is reported as done and can be read back', async () => {
+    await writer.write(writeReporting('done'), { isWritten: () => true })
     expect(attempts).toBe(1)
-    expect(trouble).toEqual([])
+    expect(warnings).toEqual([])
   })
 
-  it('that is said to be done, and is not there, has failed', async () => {
-    const write = writer.write(says(true), { retry: false, isWritten: () => false })
+  it('rejects a write that is reported as done and cannot be read back', async () => {
+    const write = writer.write(writeReporting('done'), { retry: false, isWritten: () => false })
     await expect(write).rejects.toMatchObject({ code: 'JOURNAL_WRITE_FAILED' })
-    expect(trouble).toEqual(['a journal write failed'])
+    expect(warnings).toEqual([expect.stringMatching(/^a write of the journal failed/)])
   })
 
-  it('that is said to have failed, and is there, is done', async () => {
-    await writer.write(says(failed), { isWritten: () => true })
+  it('resolves a write that is reported as failed and can be read back', async () => {
+    await writer.write(writeReporting(failed), { isWritten: () => true })
     expect(attempts).toBe(1)
   })
 
-  it('that failed is tried once more, unless it may not be', async () => {
-    await writer.write(says(failed, true))
+  it('tries a failed write once more, unless told not to', async () => {
+    await writer.write(writeReporting(failed, 'done'))
     expect(attempts).toBe(2)
-    await expect(writer.write(says(failed), { retry: false })).rejects.toMatchObject({ code: 'JOURNAL_WRITE_FAILED' })
+    await expect(writer.write(writeReporting(failed), { retry: false })).rejects.toMatchObject({
+      code: 'JOURNAL_WRITE_FAILED',
+    })
     attempts = 0
-    await expect(writer.write(says(failed, failed, true))).rejects.toThrow('Input/output error')
+    await expect(writer.write(writeReporting(failed, failed, 'done'))).rejects.toThrow('Input/output error')
     expect(attempts).toBe(2)
-    expect(trouble).toEqual(['a journal write failed'])
+    expect(warnings).toEqual([expect.stringMatching(/^a write of the journal failed/)])
   })
 
-  it('whose failure comes with a promise of its own waits for that, and leaves nothing unhandled', async () => {
+  it('waits for the second promise of a failed commit, so that its rejection is handled', async () => {
     const cause = new Error('No space left on device')
     const commitError = new Promise((_resolve, reject) => setImmediate(() => reject(cause)))
     const both = Object.assign(new Error('Commit failed'), { commitError })
-    await expect(writer.write(says(both), { retry: false })).rejects.toThrow('No space left on device')
+    await expect(writer.write(writeReporting(both), { retry: false })).rejects.toThrow('No space left on device')
   })
 
-  it('is not begun when the disk has no room for it', async () => {
-    room = false
-    await expect(writer.write(says(true), { retry: false })).rejects.toThrow(/no space/)
+  it('does not begin a write that has no room on the disk', async () => {
+    hasRoom = false
+    await expect(writer.write(writeReporting('done'), { retry: false })).rejects.toThrow(/no space/)
     expect(attempts).toBe(0)
   })
 })
 
-describe('a dead environment', () => {
-  it('ends the write that found it, those under way, and those to come', async () => {
+describe('Writer with an environment that has failed for good', () => {
+  it('rejects the write that finds it, the pending writes and every later write', async () => {
     const never = writer.write(() => new Promise(() => undefined))
-    alive = false
-    const found = writer.write(says(failed))
+    isAlive = false
+    const found = writer.write(writeReporting(failed))
     await expect(found).rejects.toMatchObject({ code: 'JOURNAL_UNUSABLE' })
     await expect(never).rejects.toMatchObject({ code: 'JOURNAL_UNUSABLE' })
-    await expect(writer.write(says(true))).rejects.toMatchObject({ code: 'JOURNAL_UNUSABLE' })
+    await expect(writer.write(writeReporting('done'))).rejects.toMatchObject({ code: 'JOURNAL_UNUSABLE' })
     expect(attempts).toBe(1)
     expect(writer.fatalError?.message).toMatch(/Input\/output error; check the disk, then restart/)
   })

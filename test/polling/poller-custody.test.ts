@@ -215,13 +215,13 @@ describe('Poller with a journal that refuses entries', () => {
     const simulator = await fixture.startSimulator()
     simulator.enqueue(data.mtargetReceipts(5))
     const tested = fixture.createPoller(simulator.url)
-    tested.journal.room = false
+    tested.journal.hasRoom = false
     tested.poller.start()
     for (let check = 1; check <= 5; check++) await tested.clock.advance(await tested.untilPaused())
     expect(simulator.answers).toHaveLength(0)
     expect(tested.observer.lastState?.state).toBe('journal-full')
     expect(tested.log.linesAt('warn')).toHaveLength(1)
-    tested.journal.room = true
+    tested.journal.hasRoom = true
     await tested.clock.advance(await tested.untilPaused())
     await tested.clock.untilSleeping((ms) => ms === IDLE_DELAY_MS)
     expect(tested.journal.entries).toHaveLength(1)

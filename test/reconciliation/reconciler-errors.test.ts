@@ -179,14 +179,14 @@ describe('Reconciler with a failing journal', () => {
     const simulator = await fixtures.simulator()
     const clock = new ManualClock()
     const journal = new MemoryJournal(clock)
-    journal.room = false
+    journal.hasRoom = false
     const tested = fixtures.reconciler(simulator.url, {}, { clock, journal })
     tested.reconciler.start()
     await tested.advance(MINUTE)
     expect(simulator.requests).toEqual([])
     expect(tested.observer.last?.state).toBe('journal-full')
     expect(tested.log.linesAt('warn')).toHaveLength(1)
-    journal.room = true
+    journal.hasRoom = true
     await tested.advance(2 * SECOND)
     expect(simulator.requests.length).toBeGreaterThan(0)
     expect(tested.observer.last?.state).toBe('ok')

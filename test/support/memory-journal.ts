@@ -1,89 +1,90 @@
 /**
- * A journal in memory, for tests of what stands before or behind it. It keeps the port's promises except durability,
- * and refuses, or holds its answer back, when told to.
+ * A journal in memory, for tests of the parts that use a journal. It keeps every promise of the port except durability. A
+ * test can make it refuse entries, or hold its answers back.
  */
 import { type Clock, systemClock } from '../../src/core/clock.js'
 import { ConnectorError } from '../../src/core/errors.js'
 import type {
-  FirstSeen,
   Entry,
+  FirstSeen,
+  IndexUpdates,
   Journal,
   JournalStats,
   NewEntry,
   Nonce,
   PublishedEvent,
-  IndexUpdates,
+  ReadBounds,
   TopicProgress,
   WatchChange,
-  WatchList,
   WatchedMessage,
+  WatchList,
 } from '../../src/journal/journal.js'
 
 export class MemoryJournal implements Journal {
   readonly id = 'memory'
   readonly entries: Entry[] = []
-  readonly watchList: WatchList
+  readonly watchList = new MemoryWatchList()
   readonly topicProgress = new MemoryTopicProgress()
   readonly nonces = new Map<string, Nonce>()
-  /** While set, every `append` rejects with this code. */
+  /** While this is set, every `append` rejects with this code. */
   refuses: 'JOURNAL_FULL' | 'JOURNAL_WRITE_FAILED' | undefined
-  /** Bytes of answers that were asked for and are not here yet. */
-  expected = 0
-  /** What `hasRoomFor` answers. */
-  room = true
-  /** How often `append` was called, refused ones included. */
+  /** The bytes for which room is reserved. */
+  reservedBytes = 0
+  /** What `hasRoomFor` returns while nothing is refused. */
+  hasRoom = true
+  /** How often `append` was called, refused calls included. */
   attempts = 0
-  #released = -1
-  #seq = 0
-  /** Whether a position has been read; see `recover`. */
-  #verified = false
-  #held: Promise<void> | undefined
+  #releasedUpTo = -1
+  #lastSeq = 0
+  /** Whether `recover` has been called. */
+  #isVerified = false
+  /** While this is set, appends wait for it. */
+  #hold: Promise<void> | undefined
   readonly #clock: Clock
-  readonly #watched = new MemoryWatchList()
-  readonly #seen = new Map<string, FirstSeen>()
-  readonly #underWay = new Map<string, Promise<unknown>>()
-  readonly #waiting = new Set<() => void>()
+  readonly #firstSeen = new Map<string, FirstSeen>()
+  readonly #pendingNonces = new Map<string, Promise<unknown>>()
+  readonly #settleWaiters = new Set<() => void>()
 
-  /** @param clock says when a nonce has expired */
+  /** @param clock decides when a nonce has expired */
   constructor(clock: Clock = systemClock) {
     this.#clock = clock
-    this.watchList = this.#watched
   }
 
-  /** From now on nothing becomes durable until the returned function is called. */
+  /** Lets no append become durable until the returned function is called. */
   hold(): () => void {
-    let letGo = (): void => {}
-    this.#held = new Promise((resolve) => {
+    let letGo = (): void => undefined
+    this.#hold = new Promise((resolve) => {
       letGo = () => {
-        this.#held = undefined
+        this.#hold = undefined
         resolve()
       }
     })
-    return () => letGo()
+    return letGo
   }
 
   async append(entry: NewEntry, nonce?: Nonce): Promise<number> {
     this.attempts++
     if (nonce === undefined) return this.#append(entry)
-    for (let first; (first = this.#underWay.get(nonce.key)) !== undefined;) await first.catch(() => undefined)
-    const used = this.nonces.get(nonce.key)
+    const { key } = nonce
+    while (this.#pendingNonces.has(key)) await this.#pendingNonces.get(key)?.catch(() => undefined)
+    const used = this.nonces.get(key)
     if (used !== undefined && used.expiresAt > this.#clock.now()) {
-      throw new ConnectorError('NONCE_SEEN', `nonce ${nonce.key} was used before`)
+      throw new ConnectorError('NONCE_SEEN', `nonce ${key} was used before`)
     }
-    const write = this.#append(entry).finally(() => this.#underWay.delete(nonce.key))
-    this.#underWay.set(nonce.key, write)
+    const write = this.#append(entry).finally(() => this.#pendingNonces.delete(key))
+    this.#pendingNonces.set(key, write)
     const seq = await write
-    this.nonces.set(nonce.key, nonce)
+    this.nonces.set(key, nonce)
     return seq
   }
 
   async #append(entry: NewEntry): Promise<number> {
-    await (this.#held ?? Promise.resolve())
-    if (this.refuses !== undefined) throw new ConnectorError(this.refuses, `the journal refuses: ${this.refuses}`)
-    const seq = ++this.#seq
-    this.entries.push({ ...entry, body: new Uint8Array(entry.body), seq })
-    for (const wake of this.#waiting) wake()
-    return seq
+    await (this.#hold ?? Promise.resolve())
+    if (this.refuses !== undefined) throw new ConnectorError(this.refuses, this.refusalReason()!)
+    this.#lastSeq++
+    this.entries.push({ ...entry, body: new Uint8Array(entry.body), seq: this.#lastSeq })
+    for (const settleWaiter of this.#settleWaiters) settleWaiter()
+    return this.#lastSeq
   }
 
   refusalReason(): string | null {
@@ -91,17 +92,17 @@ export class MemoryJournal implements Journal {
   }
 
   hasRoomFor(_bytes: number): boolean {
-    return this.room && this.refuses === undefined
+    return this.hasRoom && this.refuses === undefined
   }
 
   reserveRoom(bytes: number): () => void {
-    this.expected += bytes
+    this.reservedBytes += bytes
     return () => {
-      this.expected -= bytes
+      this.reservedBytes -= bytes
     }
   }
 
-  read(after: number, bounds: { readonly entries: number; readonly bytes: number }): Entry[] {
+  read(after: number, bounds: ReadBounds): Entry[] {
     const found: Entry[] = []
     let bytes = 0
     for (const entry of this.entries) {
@@ -115,50 +116,53 @@ export class MemoryJournal implements Journal {
 
   waitForEntry(after: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
-      const look = (): void => {
+      const settleIfPossible = (): void => {
         if (!signal.aborted && !this.entries.some((entry) => entry.seq > after)) return
-        this.#waiting.delete(look)
-        signal.removeEventListener('abort', look)
+        this.#settleWaiters.delete(settleIfPossible)
+        signal.removeEventListener('abort', settleIfPossible)
         resolve()
       }
-      this.#waiting.add(look)
-      signal.addEventListener('abort', look)
-      look()
+      this.#settleWaiters.add(settleIfPossible)
+      signal.addEventListener('abort', settleIfPossible)
+      settleIfPossible()
     })
   }
 
   get releasedUpTo(): number {
-    return this.#released
+    return this.#releasedUpTo
   }
 
   async recover(position: number): Promise<number> {
-    const covers = this.entries.some((entry) => entry.seq <= position)
-    this.#seq = Math.max(this.#seq, position)
-    if (!this.#verified && covers) {
-      for (const entry of this.entries.splice(0)) this.entries.push({ ...entry, seq: ++this.#seq })
+    const mustRenumber = !this.#isVerified && this.entries.some(({ seq }) => seq <= position)
+    this.#isVerified = true
+    this.#lastSeq = Math.max(this.#lastSeq, position)
+    if (mustRenumber) {
+      for (const entry of this.entries.splice(0)) {
+        this.#lastSeq++
+        this.entries.push({ ...entry, seq: this.#lastSeq })
+      }
     }
-    this.#verified = true
-    return Math.max(position, this.#released)
+    return Math.max(position, this.#releasedUpTo)
   }
 
-  async release(upTo: number, notes: IndexUpdates): Promise<void> {
+  async release(upTo: number, { occurrences, watchChanges }: IndexUpdates): Promise<void> {
     while (this.entries[0] !== undefined && this.entries[0].seq <= upTo) this.entries.shift()
-    for (const { eventId, seq, place } of notes.occurrences) {
-      if (!this.#seen.has(eventId)) this.#seen.set(eventId, { seq, place })
+    for (const { eventId, seq, place } of occurrences) {
+      if (!this.#firstSeen.has(eventId)) this.#firstSeen.set(eventId, { seq, place })
     }
-    this.#watched.change(notes.watchChanges)
-    this.#released = Math.max(this.#released, upTo)
+    this.watchList.change(watchChanges)
+    this.#releasedUpTo = Math.max(this.#releasedUpTo, upTo)
   }
 
-  async recordPublished(published: readonly PublishedEvent[], watch: readonly WatchChange[]): Promise<void> {
+  async recordPublished(published: readonly PublishedEvent[], watchChanges: readonly WatchChange[]): Promise<void> {
     for (const { eventId } of published) {
-      if (!this.#seen.has(eventId)) this.#seen.set(eventId, { seq: -1, place: 0 })
+      if (!this.#firstSeen.has(eventId)) this.#firstSeen.set(eventId, { seq: -1, place: 0 })
     }
-    this.#watched.change(watch)
+    this.watchList.change(watchChanges)
   }
 
   findFirstSeen(eventId: string): FirstSeen | undefined {
-    return this.#seen.get(eventId)
+    return this.#firstSeen.get(eventId)
   }
 
   stats(): JournalStats {
@@ -174,68 +178,68 @@ export class MemoryJournal implements Journal {
 }
 
 class MemoryTopicProgress implements TopicProgress {
-  readonly #followed = new Map<string, number>()
+  readonly #followedUpTo = new Map<string, number>()
 
   followedUpTo(source: string): number {
-    return this.#followed.get(source) ?? 0
+    return this.#followedUpTo.get(source) ?? 0
   }
 
   async recordFollowedUpTo(source: string, time: number): Promise<void> {
-    this.#followed.set(source, time)
+    this.#followedUpTo.set(source, time)
   }
 }
 
 class MemoryWatchList implements WatchList {
   readonly #sources = new Map<string, Map<string, WatchedMessage>>()
-  readonly #walks = new Map<string, number>()
+  readonly #scans = new Map<string, number>()
 
   change(changes: readonly WatchChange[]): void {
     for (const { source, messageId, receivedAt, state } of changes) {
-      if (state === 'closed') this.#list(source).delete(messageId)
-      else if (!this.#list(source).has(messageId)) {
-        this.#list(source).set(messageId, { messageId, since: receivedAt, lastAskedAt: 0 })
-      }
+      if (state === 'closed') this.#messagesOf(source).delete(messageId)
+      else this.#add(source, messageId, receivedAt)
     }
   }
 
-  async add(source: string, messageIds: readonly string[], now: number): Promise<void> {
-    for (const messageId of messageIds) {
-      const list = this.#list(source)
-      if (!list.has(messageId)) list.set(messageId, { messageId, since: now, lastAskedAt: 0 })
-    }
+  async add(source: string, messageIds: readonly string[], since: number): Promise<void> {
+    for (const messageId of messageIds) this.#add(source, messageId, since)
   }
 
-  list(source: string, behind?: string): Iterable<WatchedMessage> {
-    const all = [...this.#list(source).values()].sort((a, b) => (a.messageId < b.messageId ? -1 : 1))
-    return behind === undefined ? all : all.filter(({ messageId }) => messageId > behind)
+  list(source: string, after?: string): Iterable<WatchedMessage> {
+    const all = [...this.#messagesOf(source).values()].sort((a, b) => (a.messageId < b.messageId ? -1 : 1))
+    return after === undefined ? all : all.filter(({ messageId }) => messageId > after)
   }
 
   has(source: string, messageId: string): boolean {
-    return this.#list(source).has(messageId)
+    return this.#messagesOf(source).has(messageId)
   }
 
   async markAsked(source: string, messageIds: readonly string[], at: number): Promise<void> {
     for (const messageId of messageIds) {
-      const watched = this.#list(source).get(messageId)
-      if (watched !== undefined) this.#list(source).set(messageId, { ...watched, lastAskedAt: at })
+      const watched = this.#messagesOf(source).get(messageId)
+      if (watched !== undefined) this.#messagesOf(source).set(messageId, { ...watched, lastAskedAt: at })
     }
   }
 
   async remove(source: string, messageIds: readonly string[]): Promise<void> {
-    for (const messageId of messageIds) this.#list(source).delete(messageId)
+    for (const messageId of messageIds) this.#messagesOf(source).delete(messageId)
   }
 
   lastScanStartedAt(source: string, log: string): number {
-    return this.#walks.get(`${log} ${source}`) ?? 0
+    return this.#scans.get(`${log} ${source}`) ?? 0
   }
 
-  async recordScan(source: string, log: string, began: number): Promise<void> {
-    this.#walks.set(`${log} ${source}`, began)
+  async recordScan(source: string, log: string, startedAt: number): Promise<void> {
+    this.#scans.set(`${log} ${source}`, startedAt)
   }
 
-  #list(source: string): Map<string, WatchedMessage> {
-    const list = this.#sources.get(source) ?? new Map<string, WatchedMessage>()
-    this.#sources.set(source, list)
-    return list
+  #add(source: string, messageId: string, since: number): void {
+    const messages = this.#messagesOf(source)
+    if (!messages.has(messageId)) messages.set(messageId, { messageId, since, lastAskedAt: 0 })
+  }
+
+  #messagesOf(source: string): Map<string, WatchedMessage> {
+    const messages = this.#sources.get(source) ?? new Map<string, WatchedMessage>()
+    this.#sources.set(source, messages)
+    return messages
   }
 }

@@ -1,9 +1,9 @@
-/** Bodies whose every byte follows from a name. */
+/** Bodies that follow from the name of their entry, in size and in every byte. */
 import { createHash } from 'node:crypto'
 
 const SIZES = [0, 1, 2, 100, 700, 1900, 2048, 2100, 4096, 20_000, 100_000]
 
-/** Now and then 5 MB. */
+/** One of several sizes, and 5 MiB for one name in about 330. */
 export function sizeOf(name: string): number {
   const digest = createHash('sha256').update(name).digest()
   return digest.readUInt16LE(0) < 200 ? 5 * 1024 * 1024 : SIZES[digest.readUInt16LE(2) % SIZES.length]!

@@ -1,4 +1,4 @@
-/** Journals on the disk for tests, in directories of their own that are gone afterwards. */
+/** Opens journals on the disk for tests, and removes their directories afterwards. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,7 +12,7 @@ export class Journals {
   readonly #directories: string[] = []
   readonly #open = new Set<LmdbJournal>()
 
-  /** A new, empty directory. */
+  /** Makes an empty directory. */
   directory(): string {
     const directory = mkdtempSync(join(tmpdir(), 'journal-'))
     this.#directories.push(directory)

@@ -1,18 +1,21 @@
 /**
- * Does as it is told on standard input, a command a line, words parted by tabs: `open <directory>` a journal, `append
- * <via> <body>` to it, `lock <directory>`, `release` either, or nothing (`wait`). Says one line to each: `got`, `appended`,
- * `released`, `waited`, or the code of the error.
+ * A process that executes commands from standard input, one per line, with words separated by tabs. It answers each with
+ * one line: a result, or the code of the error.
+ *
+ * `open <directory>` opens a journal (`opened`) · `append <via> <body>` appends to it (`appended`) · `refusal-reason`
+ * prints the reason, or `none` · `lock <directory>` locks a directory (`locked`) · `release` closes the journal or releases
+ * the lock (`released`) · `wait` does nothing (`waited`).
  */
 import { createInterface } from 'node:readline'
 import { systemClock } from '../../../src/core/clock.js'
 import { messageOf } from '../../../src/core/errors.js'
 import type { Via } from '../../../src/core/event.js'
-import { LmdbJournal } from '../../../src/journal/lmdb-journal.js'
 import { lockDirectory } from '../../../src/journal/directory-lock.js'
+import { LmdbJournal } from '../../../src/journal/lmdb-journal.js'
 import { entryOf } from '../journal-contract.js'
 
 let journal: LmdbJournal | undefined
-let giveUp: () => Promise<void> = async () => undefined
+let releaseHeld: () => Promise<void> = async () => undefined
 
 const commands: Readonly<Record<string, (first: string, second: string) => Promise<string>>> = {
   open: async (directory) => {
@@ -23,22 +26,22 @@ const commands: Readonly<Record<string, (first: string, second: string) => Promi
       duplicates: { rememberFor: 3_600_000, maxIds: 1000 },
       clock: systemClock,
     })
-    giveUp = () => journal!.close()
-    return 'got'
+    releaseHeld = () => journal!.close()
+    return 'opened'
   },
   append: async (via, body) => {
     await journal!.append(entryOf(body, { via: via as Via }))
     return 'appended'
   },
-  refusal: async () => journal!.refusalReason() ?? 'none',
+  'refusal-reason': async () => journal!.refusalReason() ?? 'none',
   lock: async (directory) => {
     const lock = await lockDirectory(directory)
-    giveUp = () => lock.release()
-    return 'got'
+    releaseHeld = () => lock.release()
+    return 'locked'
   },
   release: async () => {
-    await giveUp()
-    giveUp = async () => undefined
+    await releaseHeld()
+    releaseHeld = async () => undefined
     return 'released'
   },
   wait: async () => 'waited',
@@ -46,11 +49,11 @@ const commands: Readonly<Record<string, (first: string, second: string) => Promi
 
 for await (const line of createInterface({ input: process.stdin })) {
   const [command = '', first = '', second = ''] = line.split('\t')
-  const said = await commands[command]!(first, second).catch(
+  const answer = await commands[command]!(first, second).catch(
     (error: { code?: string }) => error.code ?? messageOf(error),
   )
-  process.stdout.write(`${said}\n`)
+  process.stdout.write(`${answer}\n`)
 }
-await giveUp()
-// A dead environment would keep the process.
+await releaseHeld()
+// An LMDB environment that has failed for good would keep the process running.
 process.exit()

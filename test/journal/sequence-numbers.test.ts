@@ -1,4 +1,4 @@
-/** Sequence numbers, and what survives when a journal is opened again: clocks set back and old copies included. */
+/** Sequence numbers, and what a journal holds when it is opened again, with a clock that was set back or as an old copy. */
 import { cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -27,21 +27,21 @@ const namesOf = (journal: LmdbJournal, after = -1): string[] =>
 
 const numbersOf = (journal: LmdbJournal): number[] => journal.read(-1, ALL).map(({ seq }) => seq)
 
-/** As after kill -9: the files as they are, without a word to the journal that has them open. */
-function crashed(from: string): string {
+/** Copies the files of a journal that is open, as a crash would leave them. */
+function copyAfterCrash(from: string): string {
   const to = journals.directory()
   cpSync(join(from, 'lmdb', 'data.mdb'), join(to, 'lmdb', 'data.mdb'))
   return to
 }
 
-describe('sequence numbers', () => {
-  it('begin at the wall clock, in microseconds', async () => {
+describe('Sequence numbers', () => {
+  it('begin at the wall clock in microseconds', async () => {
     const journal = await journals.open(directory)
     const [first] = await append(journal, 'a')
     expect(first).toBe(journals.clock.now() * 1000)
   })
 
-  it('go on behind the last one when the clock was set back', async () => {
+  it('continue behind the last one if the clock was set back', async () => {
     let journal = await journals.open(directory)
     const [, last] = await append(journal, 'a', 'b')
     await journals.close(journal)
@@ -50,7 +50,7 @@ describe('sequence numbers', () => {
     expect(await append(journal, 'c')).toEqual([last! + 1])
   })
 
-  it('go on behind the last one also when the journal is empty', async () => {
+  it('continue behind the last one also if the journal is empty', async () => {
     let journal = await journals.open(directory)
     const [, last] = await append(journal, 'a', 'b')
     await journal.recover(-1)
@@ -63,28 +63,28 @@ describe('sequence numbers', () => {
   })
 })
 
-describe('a journal that is opened again', () => {
-  it('is the same journal; one in another directory is not', async () => {
+describe('A journal that is opened again', () => {
+  it('has the same id, and one in another directory has another', async () => {
     const journal = await journals.open(directory)
     const { id } = journal
     await journals.close(journal)
     expect((await journals.open(directory)).id).toBe(id)
     expect((await journals.open(journals.directory())).id).not.toBe(id)
-    expect((await journals.open(crashed(directory))).id).toBe(id)
+    expect((await journals.open(copyAfterCrash(directory))).id).toBe(id)
   })
 
-  it('remembers nonces, arrivals, what is watched and what was released', async () => {
-    const seen = { eventId: 'id', place: 3, receivedAt: journals.clock.now() }
+  it('remembers nonces, first occurrences, watched messages and the last released number', async () => {
+    const occurrence = { eventId: 'id', place: 3, receivedAt: journals.clock.now() }
     const nonce = { key: 'n', expiresAt: journals.clock.now() + HOUR }
     const first = await journals.open(directory)
     const seq = await first.append(entryOf('a'), nonce)
     await append(first, 'b')
     await first.recover(-1)
     const watch = { source: 's', messageId: 'm', receivedAt: 7, state: 'open' } as const
-    await first.release(seq, { occurrences: [{ ...seen, seq }], watchChanges: [watch] })
+    await first.release(seq, { occurrences: [{ ...occurrence, seq }], watchChanges: [watch] })
     await first.watchList.markAsked('s', ['m'], 9)
 
-    for (const again of [crashed(directory), directory]) {
+    for (const again of [copyAfterCrash(directory), directory]) {
       if (again === directory) await journals.close(first)
       const journal = await journals.open(again)
       expect(namesOf(journal)).toEqual(['b'])
@@ -95,7 +95,7 @@ describe('a journal that is opened again', () => {
     }
   })
 
-  it('reads the topic progress that an earlier build stored as a walk of a log named topics', async () => {
+  it('reads the topic progress that an earlier build stored under another key', async () => {
     const env = openEnvironment(directory)
     await env.meta.put('walked topics s', 7)
     await env.root.close()
@@ -107,17 +107,17 @@ describe('a journal that is opened again', () => {
 })
 
 /**
- * The worst that can happen to numbers: the journal went on to `position`, and then an old copy of it was put back while
- * the clock was set back. What the copy gets next has numbers that the broker knows for others.
+ * The worst case for sequence numbers: the journal advanced to `position`, and then an old copy of it was restored while
+ * the clock was set back. The next entries of the copy get numbers that the broker knows for other entries.
  */
-describe('an old copy of a journal, restored while the clock is set back', () => {
+describe('An old copy of a journal that is restored while the clock is set back', () => {
   let position: number
 
   beforeEach(async () => {
     const original = await journals.open(directory)
     await original.recover(-1)
     await append(original, 'committed since')
-    const copy = crashed(directory)
+    const copy = copyAfterCrash(directory)
     journals.clock.jumpTo(journals.clock.now() + HOUR)
     await journals.close(original)
     const later = await journals.open(directory)
@@ -129,22 +129,23 @@ describe('an old copy of a journal, restored while the clock is set back', () =>
     journals.clock.jumpTo(journals.clock.now() - 2 * HOUR)
   })
 
-  it('hides nothing that arrives: it goes above the position, in order', async () => {
+  it('moves entries that have arrived above the position, in order', async () => {
     const journal = await journals.open(directory)
     expect(Math.max(...(await append(journal, 'x', 'y')))).toBeLessThan(position)
     expect(await journal.recover(position)).toBe(position)
     expect(namesOf(journal, position)).toEqual(['x', 'y'])
-    // What it held when it was copied is what the broker has.
+    // The broker has committed the entry that the journal held when it was copied.
     expect(namesOf(journal)).toEqual(['committed since', 'x', 'y'])
   })
 
-  it('hides nothing that arrives while the position is looked at', async () => {
+  it('moves entries that arrive during the recovery above the position, in order', async () => {
     const journal = await journals.open(directory)
-    await append(journal, 'x')
+    const [x] = await append(journal, 'x')
     const writers = [0, 1, 2, 3, 4, 5, 6, 7].map(async (writer) => {
       for (let i = 0; i < 20; i++) await append(journal, `${writer}.${i}`)
     })
-    await new Promise((resolve) => setTimeout(resolve, 5))
+    // The recovery begins when the first of these appends are durable and others are pending.
+    await journal.waitForEntry(x!, new AbortController().signal)
     await journal.recover(position)
     await Promise.all(writers)
     const names = namesOf(journal, position)
@@ -157,16 +158,16 @@ describe('an old copy of a journal, restored while the clock is set back', () =>
     }
   })
 
-  it('hides nothing of a run that read no position', async () => {
+  it('moves also the entries of an earlier run that did not read the position', async () => {
     const first = await journals.open(directory)
     await append(first, 'x')
-    const second = await journals.open(crashed(directory))
+    const second = await journals.open(copyAfterCrash(directory))
     await append(second, 'y')
     await second.recover(position)
     expect(namesOf(second, position)).toEqual(['x', 'y'])
   })
 
-  it('hides nothing when a run before had a right clock and took nothing in', async () => {
+  it('moves new entries also if an earlier run had the right clock and appended nothing', async () => {
     journals.clock.jumpTo(journals.clock.now() + 3 * HOUR)
     await journals.close(await journals.open(directory))
     journals.clock.jumpTo(journals.clock.now() - 3 * HOUR)
@@ -176,30 +177,30 @@ describe('an old copy of a journal, restored while the clock is set back', () =>
     expect(namesOf(journal, position)).toEqual(['x'])
   })
 
-  it('numbers nothing twice when it crashes after that', async () => {
+  it('renumbers nothing twice if it crashes after the recovery', async () => {
     const first = await journals.open(directory)
     await append(first, 'x', 'y')
     await first.recover(position)
     const numbers = numbersOf(first)
-    const second = await journals.open(crashed(directory))
+    const second = await journals.open(copyAfterCrash(directory))
     await append(second, 'z')
     expect(await second.recover(position)).toBe(position)
     expect(numbersOf(second).slice(0, 3)).toEqual(numbers)
     expect(namesOf(second, position)).toEqual(['x', 'y', 'z'])
   })
 
-  it('does not take what was committed under a new number for unknown, when it crashes before the release', async () => {
+  it('does not renumber entries that were committed under their new numbers before a crash', async () => {
     const first = await journals.open(directory)
     await append(first, 'x', 'y')
     await first.recover(position)
     const [z] = await append(first, 'z')
-    const second = await journals.open(crashed(directory))
+    const second = await journals.open(copyAfterCrash(directory))
     expect(await second.recover(z!)).toBe(z)
     expect(namesOf(second, z)).toEqual([])
     expect(numbersOf(second)).toEqual(numbersOf(first))
   })
 
-  it('has new numbers above the position also when nothing had to move', async () => {
+  it('gives later entries numbers above the position also if nothing had to move', async () => {
     const journal = await journals.open(directory)
     await journal.recover(position)
     const [x] = await append(journal, 'x')
