@@ -90,27 +90,25 @@ export class AdminServer {
 
   #pageAt(path: string): (() => Answer | Promise<Answer>) | undefined {
     const { status, metrics } = this.#deps
-    switch (path) {
-      case '/livez':
-        return () => ({ code: 200, body: 'ok\n' })
-      case '/readyz':
-        return () => {
-          const reason = status.unreadyReason()
-          return reason === null ? { code: 200, body: 'ok\n' } : { code: 503, body: `${reason}\n` }
-        }
-      case '/metrics':
-        return async () => ({
-          code: 200,
-          body: await metrics.text(),
-          headers: { 'content-type': metrics.registry.contentType },
-        })
-      case '/status.json':
-        return () => ({ code: 200, body: `${JSON.stringify(status.snapshot(), null, 2)}\n`, headers: JSON_TYPE })
-      case '/':
-        return () => ({ code: 200, body: renderStatusPage(status.snapshot()), headers: PAGE_HEADERS })
-      default:
-        return undefined
+    const pages: Readonly<Record<string, () => Answer | Promise<Answer>>> = {
+      '/livez': () => ({ code: 200, body: 'ok\n' }),
+      '/readyz': () => {
+        const reason = status.unreadyReason()
+        return reason === null ? { code: 200, body: 'ok\n' } : { code: 503, body: `${reason}\n` }
+      },
+      '/metrics': async () => ({
+        code: 200,
+        body: await metrics.text(),
+        headers: { 'content-type': metrics.registry.contentType },
+      }),
+      '/status.json': () => ({
+        code: 200,
+        body: `${JSON.stringify(status.snapshot(), null, 2)}\n`,
+        headers: JSON_TYPE,
+      }),
+      '/': () => ({ code: 200, body: renderStatusPage(status.snapshot()), headers: PAGE_HEADERS }),
     }
+    return Object.hasOwn(pages, path) ? pages[path] : undefined
   }
 
   async #watch(req: IncomingMessage, encodedSource: string): Promise<Answer> {

@@ -120,26 +120,24 @@ export class Metrics {
     return new Counter({ name: `dlrmo_${name}`, help, labelNames, registers: [this.registry] })
   }
 
-  #gauge<L extends string = never>(name: string, help: string, labelNames: L[] = []): Gauge<L> {
-    return new Gauge({ name: `dlrmo_${name}`, help, labelNames, registers: [this.registry] })
+  /** @param read returns the value at each scrape; left out for a gauge that is set */
+  #gauge<L extends string = never>(name: string, help: string, labelNames: L[] = [], read?: () => number): Gauge<L> {
+    const gauge: Gauge<L> = new Gauge({
+      name: `dlrmo_${name}`,
+      help,
+      labelNames,
+      registers: [this.registry],
+      ...(read && { collect: () => gauge.set(read()) }),
+    })
+    return gauge
   }
 
   #histogram(name: string, help: string, buckets: number[]): Histogram {
     return new Histogram({ name: `dlrmo_${name}`, help, buckets, registers: [this.registry] })
   }
 
-  /** These gauges are read from the journal at each scrape. */
   #registerJournalGauges(journal: Pick<Journal, 'stats'>, clock: Clock): void {
-    const gauge = (name: string, help: string, read: () => number): void => {
-      new Gauge({
-        name: `dlrmo_${name}`,
-        help,
-        registers: [this.registry],
-        collect() {
-          this.set(read())
-        },
-      })
-    }
+    const gauge = (name: string, help: string, read: () => number): Gauge => this.#gauge(name, help, [], read)
     gauge('journal_entries', 'Entries in the journal that are not yet released.', () => journal.stats().entries)
     gauge('journal_bytes', 'Bytes that the entries of the journal use.', () => journal.stats().bytes)
     gauge(

@@ -97,15 +97,10 @@ export interface SourceSnapshot {
   readonly reconcile: boolean
   /** null for a source without `pull`. `not-here`: no poller of this process has reported yet. */
   readonly pull:
-    | WithIsoTimes<PullState>
-    | {
-        readonly state: 'not-here'
-        readonly since: string
-        readonly limit: null
-        readonly nextAt: null
-        readonly lastError: null
-        readonly lastPageAt: null
-      }
+    | (Omit<WithIsoTimes<PullState>, 'state' | 'limit'> & {
+        readonly state: PullState['state'] | 'not-here'
+        readonly limit: number | null
+      })
     | null
   /** null for a source without `reconcile`, and for one that another replica reconciles. */
   readonly reconciling: WithIsoTimes<ReconcileState> | null

@@ -143,18 +143,13 @@ export class App {
   /** Resolves when the journal is empty, or when the signal aborts. */
   async untilEmpty(signal: AbortSignal): Promise<void> {
     if (this.#journal.stats().entries === 0) return
-    let onEmpty = (): void => undefined
-    const emptied = new Promise<void>((resolve) => {
-      onEmpty = resolve
-    })
-    this.#onEmpty.add(onEmpty)
+    const emptied = new Promise<void>((resolve) => this.#onEmpty.add(resolve))
     await orAborted(emptied, signal)
-    this.#onEmpty.delete(onEmpty)
   }
 
   /** @param forceSignal ends every wait that only serves to publish more; what is in the journal is safe without it */
   async stop(forceSignal: AbortSignal): Promise<void> {
-    const { config, clock } = this.#options
+    const { config, clock, log } = this.#options
     this.#status.setPhase('stopping')
     this.#callbacks?.drain()
     const workStopped = this.#scheduler.stop(forceSignal)
@@ -163,7 +158,8 @@ export class App {
     await workStopped
     await this.#finishPublishing(forceSignal)
     await this.#replica?.close()
-    this.#logRemainingEntries()
+    const { entries } = this.#journal.stats()
+    if (entries > 0) log.info({ entries }, 'entries stay in the journal for the next start')
     await this.#admin.close()
     await this.#journal.close()
   }
@@ -214,11 +210,6 @@ export class App {
       },
       'the connector is running',
     )
-  }
-
-  #logRemainingEntries(): void {
-    const { entries } = this.#journal.stats()
-    if (entries > 0) this.#options.log.info({ entries }, 'entries stay in the journal for the next start')
   }
 }
 

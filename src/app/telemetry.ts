@@ -32,7 +32,7 @@ export interface PipelineTelemetryOptions {
 
 export function observePipeline(deps: TelemetryDeps, options: PipelineTelemetryOptions): PipelineObserver {
   const { metrics, log, clock } = deps
-  const publishing = new PublishingTelemetry(deps, options.isRegistryConfirmed)
+  const report = reportPublishing(deps, options.isRegistryConfirmed)
   return {
     ...(log.isLevelEnabled('debug') && { decoded: logItems(log, personalDataMask(options.personalData)) }),
     released: (outcomes) => {
@@ -41,7 +41,7 @@ export function observePipeline(deps: TelemetryDeps, options: PipelineTelemetryO
     },
     committed: (records, seconds) => {
       metrics.publish.observe(seconds)
-      publishing.reportRegistry()
+      report.registry()
       log.debug({ records, seconds }, 'a batch was committed to Kafka')
     },
     positionLost: (released) =>
@@ -51,10 +51,7 @@ export function observePipeline(deps: TelemetryDeps, options: PipelineTelemetryO
           'offsets.retention.minutes has passed. Publishing continues after the last released entry; events that were ' +
           'committed but not yet released are published again with the same event ids',
       ),
-    waiting: (error) => {
-      if (error === null) publishing.reportHealthy()
-      else publishing.reportWaiting(error)
-    },
+    waiting: (error) => (error === null ? report.healthy() : report.waiting(error)),
   }
 }
 
@@ -62,77 +59,61 @@ export function observePipeline(deps: TelemetryDeps, options: PipelineTelemetryO
  * Reports whether events are published. The log has one line when publishing starts, one for each kind of error during an
  * outage, however often publishing is retried, and one when publishing resumes.
  */
-class PublishingTelemetry {
-  readonly #deps: TelemetryDeps
-  readonly #isRegistryConfirmed: () => boolean
+function reportPublishing({ metrics, status, log, clock }: TelemetryDeps, isRegistryConfirmed: () => boolean) {
   /** The kinds of error that were logged during the present outage. */
-  readonly #loggedKinds = new Set<string>()
-  #hasStarted = false
+  const loggedKinds = new Set<string>()
+  let hasStarted = false
   /** Monotonic time of the first error of the present outage; undefined while events are published. */
-  #waitingSince: number | undefined
+  let waitingSince: number | undefined
 
-  constructor(deps: TelemetryDeps, isRegistryConfirmed: () => boolean) {
-    this.#deps = deps
-    this.#isRegistryConfirmed = isRegistryConfirmed
+  const registry = (): void => {
+    if (isRegistryConfirmed()) status.setRegistry('ok')
+    else status.setRegistry('waiting', 'the registry is unavailable; the schema ids of an earlier run are used')
   }
-
-  reportHealthy(): void {
-    const { metrics, status, log, clock } = this.#deps
-    if (!this.#hasStarted) {
-      log.info('publishing has started')
-    } else if (this.#waitingSince !== undefined) {
-      log.info({ seconds: Math.round((clock.monotonic() - this.#waitingSince) / 1000) }, 'publishing has resumed')
+  const healthy = (): void => {
+    if (!hasStarted) log.info('publishing has started')
+    else if (waitingSince !== undefined) {
+      log.info({ seconds: Math.round((clock.monotonic() - waitingSince) / 1000) }, 'publishing has resumed')
     }
-    this.#hasStarted = true
-    this.#waitingSince = undefined
-    this.#loggedKinds.clear()
+    hasStarted = true
+    waitingSince = undefined
+    loggedKinds.clear()
     metrics.publishing.set(1)
     status.setPublishing('ok')
-    this.reportRegistry()
+    registry()
   }
-
-  reportWaiting(error: unknown): void {
-    const { metrics, status, log, clock } = this.#deps
+  const waiting = (error: unknown): void => {
     const reason = messageOf(error)
     metrics.publishing.set(0)
     status.setPublishing('waiting', reason)
     if (error instanceof ConnectorError && error.dependency === 'registry') status.setRegistry('waiting', reason)
-    else this.reportRegistry()
-    this.#waitingSince ??= clock.monotonic()
+    else registry()
+    waitingSince ??= clock.monotonic()
     const code = error instanceof ConnectorError ? error.code : 'UNEXPECTED'
     // An unreachable broker also leaves transactions in doubt, so both codes belong to the same outage.
     const kind = code === 'PUBLISH_IN_DOUBT' ? 'KAFKA_UNREACHABLE' : code
-    if (this.#loggedKinds.has(kind)) return
-    this.#loggedKinds.add(kind)
+    if (loggedKinds.has(kind)) return
+    loggedKinds.add(kind)
     log.warn(
       { code, err: code === 'UNEXPECTED' ? error : undefined },
       `publishing waits and is retried until it succeeds, intake continues: ${reason}`,
     )
   }
-
-  reportRegistry(): void {
-    const { status } = this.#deps
-    if (this.#isRegistryConfirmed()) status.setRegistry('ok')
-    else status.setRegistry('waiting', 'the registry is unavailable; the schema ids of an earlier run are used')
-  }
+  return { registry, healthy, waiting }
 }
 
 /** Logs one line for each decoded item. */
 const logItems =
   (log: Logger, { number, text, sentence }: PersonalDataMask): NonNullable<PipelineObserver['decoded']> =>
   (event, duplicate) => {
-    const details = (): object => {
-      switch (event.kind) {
-        case 'dlr':
-          return { messageId: event.messageId, status: event.status, recipient: number(event.recipient) }
-        case 'mo':
-          return { messageId: event.messageId, sender: number(event.sender), text: text(event.text) }
-        case 'dead-letter':
-          return { reason: event.reason, detail: sentence(event.detail) }
-      }
-    }
     const { kind, eventId, source, via } = event
-    log.debug({ kind, eventId, source, via, duplicate, ...details() }, 'an item was decoded')
+    const details =
+      event.kind === 'dead-letter'
+        ? { reason: event.reason, detail: sentence(event.detail) }
+        : event.kind === 'mo'
+          ? { messageId: event.messageId, sender: number(event.sender), text: text(event.text) }
+          : { messageId: event.messageId, status: event.status, recipient: number(event.recipient) }
+    log.debug({ kind, eventId, source, via, duplicate, ...details }, 'an item was decoded')
   }
 
 function countItem(metrics: Metrics, { source, via, kind, reason, receivedAt }: ItemOutcome, now: number): void {

@@ -1,6 +1,6 @@
 /** `callback` of a source: which callers are accepted. A caller must satisfy everything that is configured. */
-import { BlockList, isIP } from 'node:net'
-import { rule, section } from './section.js'
+import { isIP } from 'node:net'
+import { rule, section, type Keys } from './section.js'
 import { MAX_AGE_MS, baseUrl, boolean, duration, list, text, textMatching, value } from './values.js'
 
 const token = () =>
@@ -19,27 +19,17 @@ const network = () =>
       const family = isIP(address)
       if (family === 0 || rest.length > 0 || address.includes('%')) return undefined
       if (prefix !== undefined && !/^[0-9]{1,3}$/.test(prefix)) return undefined
-      const bits = prefix === undefined ? (family === 4 ? 32 : 128) : Number(prefix)
+      const addressBits = family === 4 ? 32 : 128
+      const bits = prefix === undefined ? addressBits : Number(prefix)
       // The first 96 bits of an IPv4-mapped IPv6 address are constant; a shorter prefix would match no IPv4 address.
       if (/^::ffff:[0-9.]+$/i.test(address) && bits < 96) return undefined
-      return isValidSubnet(address, bits, family) ? `${address}/${bits}` : undefined
+      return bits <= addressBits ? `${address}/${bits}` : undefined
     },
   })
 
-const isValidSubnet = (address: string, bits: number, family: number): boolean => {
-  try {
-    new BlockList().addSubnet(address, bits, family === 4 ? 'ipv4' : 'ipv6')
-    return true
-  } catch {
-    return false
-  }
-}
-
-type CallbackKeys = Readonly<Record<string, unknown>>
-
 const GUARDS = ['token', 'basic', 'signingKey', 'allowFrom']
-const isGuarded = (callback: CallbackKeys): boolean => GUARDS.some((key) => key in callback)
-const mayBeOpen = ({ open }: CallbackKeys): boolean => open !== false && open !== undefined
+const isGuarded = (callback: Keys): boolean => GUARDS.some((key) => key in callback)
+const mayBeOpen = ({ open }: Keys): boolean => open !== false && open !== undefined
 
 /** The rules of the section guarantee that a signing key comes with a public URL. */
 type WithSigning<T> = Omit<T, 'signingKey' | 'publicUrl'> &
@@ -84,16 +74,16 @@ const callbackSection = () =>
       .prefault(false)
       .describe('Set to true to accept every caller. Allowed only without token, basic, signingKey and allowFrom.'),
   }).check(
-    rule<CallbackKeys>({
+    rule({
       holds: (keys) => isGuarded(keys) || mayBeOpen(keys),
       problem: `authenticates no caller; set at least one of ${GUARDS.join(', ')}, or open: true to accept every caller`,
     }),
-    rule<CallbackKeys>({
+    rule({
       at: ['open'],
       holds: (keys) => keys['open'] !== true || !isGuarded(keys),
       problem: `contradicts ${GUARDS.join(', ')} in the same section; remove one or the other`,
     }),
-    rule<CallbackKeys>({
+    rule({
       at: ['publicUrl'],
       holds: (keys) => !('signingKey' in keys) || 'publicUrl' in keys,
       problem:

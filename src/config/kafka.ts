@@ -1,5 +1,5 @@
 /** `kafka`: the cluster that events are published to. */
-import { rule, section, withDefaults } from './section.js'
+import { rule, section, withDefaults, type Keys } from './section.js'
 import { clientTls } from './tls.js'
 import { duration, httpUrl, list, oneOf, size, text, textMatching, value, wholeNumber } from './values.js'
 
@@ -21,20 +21,25 @@ const TOPIC_PATTERN = '^(?!\\.{1,2}$)[A-Za-z0-9._-]{1,249}$'
 
 export const topic = () => textMatching(TOPIC_PATTERN, 'a topic name of 1 to 249 letters, digits, ".", "_" and "-"')
 
+const usesPassword = ({ mechanism }: Keys): boolean => /^(plain|scram-sha-(256|512))$/.test(String(mechanism))
+const usesToken = ({ mechanism }: Keys): boolean => mechanism === 'oauthbearer'
+
+const requires = (key: string, applies: (sasl: Keys) => boolean) =>
+  rule({
+    at: [key],
+    holds: (sasl) => !applies(sasl) || key in sasl,
+    problem: 'is missing; this mechanism needs it',
+  })
+
+const excludes = (key: string, applies: (sasl: Keys) => boolean) =>
+  rule({
+    at: [key],
+    holds: (sasl) => !applies(sasl) || !(key in sasl),
+    problem: 'has no effect with this mechanism; remove it, or choose another mechanism',
+  })
+
 const PASSWORD_KEYS = ['username', 'password']
 const CLIENT_KEYS = ['tokenEndpoint', 'clientId', 'clientSecret']
-const PASSWORD_MECHANISMS = 'plain, scram-sha-256 and scram-sha-512'
-
-type SaslKeys = Readonly<Record<string, unknown>>
-
-const usesPassword = ({ mechanism }: SaslKeys): boolean => /^(plain|scram-sha-(256|512))$/.test(String(mechanism))
-const usesToken = ({ mechanism }: SaslKeys): boolean => mechanism === 'oauthbearer'
-
-const requiresKey = (key: string, applies: (sasl: SaslKeys) => boolean, problem: string) =>
-  rule<SaslKeys>({ at: [key], holds: (sasl) => !applies(sasl) || key in sasl, problem })
-
-const excludesKey = (key: string, applies: (sasl: SaslKeys) => boolean, problem: string) =>
-  rule<SaslKeys>({ at: [key], holds: (sasl) => !applies(sasl) || !(key in sasl), problem })
 
 const sasl = () =>
   section({
@@ -51,16 +56,9 @@ const sasl = () =>
     scope: text().exactOptional().describe('For oauthbearer, optional: the scopes to request, separated by spaces.'),
   })
     .check(
-      ...PASSWORD_KEYS.map((key) =>
-        requiresKey(key, usesPassword, `is missing; the mechanisms ${PASSWORD_MECHANISMS} need it`),
-      ),
-      ...CLIENT_KEYS.map((key) => requiresKey(key, usesToken, 'is missing; the mechanism oauthbearer needs it')),
-      ...PASSWORD_KEYS.map((key) =>
-        excludesKey(key, usesToken, `has no effect with oauthbearer; remove it, or use ${PASSWORD_MECHANISMS}`),
-      ),
-      ...[...CLIENT_KEYS, 'scope'].map((key) =>
-        excludesKey(key, usesPassword, 'has an effect with oauthbearer only; remove it'),
-      ),
+      ...PASSWORD_KEYS.flatMap((key) => [requires(key, usesPassword), excludes(key, usesToken)]),
+      ...CLIENT_KEYS.flatMap((key) => [requires(key, usesToken), excludes(key, usesPassword)]),
+      excludes('scope', usesPassword),
     )
     .transform(
       ({ mechanism, username = '', password = '', tokenEndpoint = '', clientId = '', clientSecret = '', scope }) =>
@@ -68,12 +66,6 @@ const sasl = () =>
           ? { mechanism, tokenEndpoint, clientId, clientSecret, ...(scope === undefined ? {} : { scope }) }
           : { mechanism, username, password },
     )
-
-interface TopicKeys {
-  readonly dlr: unknown
-  readonly mo: unknown
-  readonly deadLetter: unknown
-}
 
 const topics = () =>
   section({
@@ -85,12 +77,12 @@ const topics = () =>
         'Topic of dead letters: what the connector received and could not turn into an event. The position in the journal is committed as an offset of partition 0 of this topic.',
       ),
   }).check(
-    rule<TopicKeys>({
+    rule({
       at: ['mo'],
       holds: ({ dlr, mo }) => typeof mo !== 'string' || mo !== dlr,
       problem: 'is the same topic as dlr; the three topics must differ',
     }),
-    rule<TopicKeys>({
+    rule({
       at: ['deadLetter'],
       holds: ({ dlr, mo, deadLetter }) => typeof deadLetter !== 'string' || (deadLetter !== dlr && deadLetter !== mo),
       problem: 'is the same topic as dlr or mo; the three topics must differ',

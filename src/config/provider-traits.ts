@@ -30,10 +30,8 @@ export type ProviderName = keyof typeof PROVIDERS
 export const PROVIDER_NAMES = Object.keys(PROVIDERS) as ProviderName[]
 
 /** @returns undefined for a name that is not the name of a provider */
-export const traitsOf = (name: unknown): ProviderTraits | undefined => {
-  const known = PROVIDER_NAMES.find((each) => each === name)
-  return known && PROVIDERS[known]
-}
+export const traitsOf = (name: unknown): ProviderTraits | undefined =>
+  PROVIDER_NAMES.includes(name as ProviderName) ? PROVIDERS[name as ProviderName] : undefined
 
 /** The names of the providers that a condition holds for, separated by commas. */
 export const providersWith = (condition: (traits: ProviderTraits) => boolean): string =>

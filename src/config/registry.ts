@@ -9,7 +9,7 @@ const auth = () =>
     token: text().exactOptional().describe('Bearer token, instead of user name and password.'),
   })
     .check(
-      rule<object>({
+      rule({
         holds: (keys) =>
           'token' in keys ? !('username' in keys) && !('password' in keys) : 'username' in keys && 'password' in keys,
         problem: 'needs either username and password, or token',

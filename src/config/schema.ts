@@ -15,7 +15,7 @@ const sources = () =>
   z
     .record(z.string(), source(), { error: 'a section with at least one source' })
     .check(
-      rule<object>({
+      rule({
         holds: (given) => Object.keys(given).length > 0,
         problem: 'is empty; at least one source is expected',
       }),
@@ -35,24 +35,21 @@ const checkNames = (given: object, context: z.core.$RefinementCtx): void => {
   }
 }
 
-interface Listener {
-  readonly host?: unknown
-  readonly port?: unknown
+interface RootKeys {
+  readonly callbacks?: { readonly host?: unknown; readonly port?: unknown }
+  readonly admin?: { readonly host?: unknown; readonly port?: unknown }
+  readonly kafka?: { readonly topics?: Readonly<Record<string, unknown>> }
+  readonly sharing?: { readonly topic?: unknown }
 }
 
 const ANY_ADDRESS = ['0.0.0.0', '::']
 
-/** Whether two servers would listen on the same port of the same address. */
-const collide = (one: Listener, other: Listener): boolean => {
-  if (one.port !== other.port || one.port === 0 || typeof one.port !== 'number') return false
-  return one.host === other.host || [one.host, other.host].some((host) => ANY_ADDRESS.includes(String(host)))
-}
-
-interface RootKeys {
-  readonly callbacks?: Listener
-  readonly admin?: Listener
-  readonly kafka?: { readonly topics?: Readonly<Record<string, unknown>> }
-  readonly sharing?: { readonly topic?: unknown }
+/** Whether both servers would listen on the same port of the same address. */
+const serversCollide = ({ callbacks, admin }: RootKeys): boolean => {
+  const port = callbacks?.port
+  if (typeof port !== 'number' || port === 0 || port !== admin?.port) return false
+  const hosts = [String(callbacks?.host), String(admin.host)]
+  return hosts[0] === hosts[1] || hosts.some((host) => ANY_ADDRESS.includes(host))
 }
 
 export const schema = section({
@@ -88,15 +85,13 @@ export const schema = section({
 }).check(
   rule<RootKeys>({
     at: ['admin', 'port'],
-    holds: (root) => !collide(root.callbacks ?? {}, root.admin ?? {}),
+    holds: (root) => !serversCollide(root),
     problem: 'is also the port of callbacks; choose another port',
   }),
   rule<RootKeys>({
     at: ['sharing', 'topic'],
-    holds: (root) => {
-      const topic = root.sharing?.topic
-      return typeof topic !== 'string' || !Object.values(root.kafka?.topics ?? {}).includes(topic)
-    },
+    holds: ({ kafka, sharing }) =>
+      typeof sharing?.topic !== 'string' || !Object.values(kafka?.topics ?? {}).includes(sharing.topic),
     problem: 'is also one of kafka.topics; it must be a topic of its own',
   }),
 )

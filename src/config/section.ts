@@ -28,6 +28,9 @@ export const section = <S extends z.core.$ZodLooseShape>(shape: S) => {
 export const withDefaults = <S extends z.ZodType>(schema: S) =>
   z.preprocess((given) => (given === null ? {} : given), schema).prefault({})
 
+/** The keys of a section. Their values may be of any type, because rules are checked even if some keys are wrong. */
+export type Keys = Readonly<Record<string, unknown>>
+
 interface Rule<T> {
   /** Path of the key that the problem is reported at, from the section; empty for the section itself. */
   readonly at?: string[]
@@ -40,7 +43,7 @@ interface Rule<T> {
  * A rule between the keys of a section. It is checked even when some of the keys are wrong by themselves, so that all
  * problems are reported at once; `holds` therefore returns true for values of the wrong type.
  */
-export const rule = <T>({ at = [], holds, problem }: Rule<T>) =>
+export const rule = <T = Keys>({ at = [], holds, problem }: Rule<T>) =>
   z.refine<T>(holds, { error: problem, path: at, when: isSection })
 
 export const isSection = ({ value }: { readonly value: unknown }): boolean =>

@@ -1,14 +1,8 @@
 /** One entry of `sources`: an account at a provider, and how the connector receives from it. */
 import { callback } from './callback.js'
 import { PROVIDERS, PROVIDER_NAMES, providersWith, traitsOf, type ProviderTraits } from './provider-traits.js'
-import { rule, section, withDefaults } from './section.js'
+import { rule, section, withDefaults, type Keys } from './section.js'
 import { MAX_AGE_MS, baseUrl, duration, httpUrl, list, oneOf, size, text, textMatching, wholeNumber } from './values.js'
-
-interface LimitKeys {
-  readonly min: unknown
-  readonly start: unknown
-  readonly max: unknown
-}
 
 const isGreater = (a: unknown, b: unknown): boolean => typeof a === 'number' && typeof b === 'number' && a > b
 
@@ -22,12 +16,12 @@ const limit = () =>
       .prefault(1000)
       .describe('Largest page size. An answer that is lost on the network loses up to this many items.'),
   }).check(
-    rule<LimitKeys>({
+    rule({
       at: ['min'],
       holds: ({ min, start }) => !isGreater(min, start),
       problem: 'is greater than start; min <= start <= max is expected',
     }),
-    rule<LimitKeys>({
+    rule({
       at: ['start'],
       holds: ({ start, max }) => !isGreater(start, max),
       problem: 'is greater than max; min <= start <= max is expected',
@@ -63,11 +57,6 @@ const pull = () =>
       ),
   })
 
-interface ReconcileKeys {
-  readonly after: unknown
-  readonly giveUpAfter: unknown
-}
-
 const reconcile = () =>
   section({
     url: baseUrl('an http:// or https:// address')
@@ -92,11 +81,11 @@ const reconcile = () =>
           .describe('How many days back the log is read each time, including today.'),
       }),
     ).describe(
-      "Reading of the provider's own log of sent and received messages, which finds receipts and inbound messages whose callback never arrived.",
+      "Reads the provider's own log of sent and received messages, to find receipts and inbound messages whose callback never arrived.",
     ),
   })
     .check(
-      rule<ReconcileKeys>({
+      rule({
         at: ['giveUpAfter'],
         holds: ({ after, giveUpAfter }) =>
           typeof after !== 'number' || typeof giveUpAfter !== 'number' || giveUpAfter > after,
@@ -107,14 +96,12 @@ const reconcile = () =>
 
 const HOUR_MS = 3_600_000
 
-/** A short `every` asks for quick repair, so the log is read more often than each hour then, too. */
+/** With a short `every` missed items should be found quickly, so the log is then read more often than once an hour. */
 const defaultLogInterval = (everyMs: number): number => Math.min(HOUR_MS, 12 * everyMs)
-
-type SourceKeys = Readonly<Record<string, unknown>>
 
 /** Refuses a key that has no meaning for the provider of the source. */
 const onlyFor = (path: [string, ...string[]], supports: (traits: ProviderTraits) => boolean, reason: string) =>
-  rule<SourceKeys>({
+  rule({
     at: path,
     holds: (source) => {
       const traits = traitsOf(source['provider'])
@@ -126,7 +113,7 @@ const onlyFor = (path: [string, ...string[]], supports: (traits: ProviderTraits)
 const hasPath = (value: unknown, [first, ...rest]: readonly string[]): boolean => {
   if (first === undefined) return true
   if (typeof value !== 'object' || value === null || !Object.hasOwn(value, first)) return false
-  return hasPath((value as SourceKeys)[first], rest)
+  return hasPath((value as Keys)[first], rest)
 }
 
 export const source = () =>
@@ -148,7 +135,7 @@ export const source = () =>
     }),
   })
     .check(
-      rule<SourceKeys>({
+      rule({
         holds: (keys) => 'pull' in keys || 'callback' in keys,
         problem: 'receives nothing; add pull, callback or both',
       }),

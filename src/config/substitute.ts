@@ -5,20 +5,16 @@
  * A string is read once from left to right. Substituted text is not read again, neither for another `${` nor as YAML.
  */
 import { readFileSync } from 'node:fs'
-import { hasPrefix, type Path, type Problem } from '../yaml/problem.js'
+import { hasPrefix, type Path } from '../yaml/problem.js'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
-export interface SubstitutedTree {
-  readonly tree: unknown
-  /** One problem, without a position, for each substitution that failed. */
-  readonly problems: readonly Pick<Problem, 'path' | 'text'>[]
-  /** The substitutions that the value at a path contains, as they may be shown: see `SubstitutedText`. */
-  readonly substitutedFrom: (path: Path) => readonly string[]
-}
-
-/** Substitutes in every string of a configuration, at any depth. Keys are left as they are. */
-export const substituteTree = (root: unknown, env: Environment): SubstitutedTree => {
+/**
+ * Substitutes in every string of a configuration, at any depth. Keys are left as they are.
+ * @returns the new tree; a problem without a position for each substitution that failed; and a function that returns the
+ *   substitutions that the value at a path contains, as they may be shown
+ */
+export const substituteTree = (root: unknown, env: Environment) => {
   const problems: { path: Path; text: string }[] = []
   const substituted: { path: Path; from: readonly string[] }[] = []
   const visit = (value: unknown, path: Path): unknown => {
@@ -35,7 +31,8 @@ export const substituteTree = (root: unknown, env: Environment): SubstitutedTree
   return {
     tree: visit(root, []),
     problems,
-    substitutedFrom: (path) => substituted.find((each) => hasPrefix(path, each.path))?.from ?? [],
+    substitutedFrom: (path: Path): readonly string[] =>
+      substituted.find((each) => hasPrefix(path, each.path))?.from ?? [],
   }
 }
 

@@ -27,13 +27,6 @@ const pem = (description: string) =>
     })
     .meta({ type: 'string', minLength: 1 })
 
-interface TlsKeys {
-  readonly ca?: unknown
-  readonly clientCa?: unknown
-  readonly cert?: unknown
-  readonly key?: unknown
-}
-
 const isText = (value: unknown): value is string => typeof value === 'string'
 
 /** Whether OpenSSL accepts the material: a broken file is reported at start, not as "unreachable" at the first connection. */
@@ -55,14 +48,14 @@ const areCertificates = (content: string): boolean => {
   return blocks.length === begun && blocks.every((block) => isAccepted(() => new X509Certificate(block)))
 }
 
-const certAndKeyMatch = rule<TlsKeys>({
+const certAndKeyMatch = rule({
   holds: ({ cert, key }) => !isText(cert) || !isText(key) || isAccepted(() => createSecureContext({ cert, key })),
   problem:
     "cert and key can't be used together: both must be readable PEM without a passphrase, and the key must belong to the certificate",
 })
 
 const containsCertificates = (key: 'ca' | 'clientCa') =>
-  rule<TlsKeys>({
+  rule({
     at: [key],
     holds: ({ [key]: content }) => !isText(content) || areCertificates(content),
     problem: 'contains something other than readable PEM certificates',
@@ -86,7 +79,7 @@ export const clientTls = () => {
         'Host name to request (SNI) and to verify certificates against, if it differs from the address in `brokers`.',
       ),
   }).check(
-    rule<TlsKeys>({
+    rule({
       holds: ({ cert, key }) => (cert === undefined) === (key === undefined),
       problem: 'cert and key must both be given, or neither',
     }),

@@ -22,11 +22,9 @@ export const personalDataMask = (mode: PersonalData): PersonalDataMask =>
  */
 export const maskNumber = (text: string | null): string | null => {
   if (text === null) return null
-  const shownStart = Math.min(4, Math.floor(text.length / 3))
-  const shownEnd = Math.min(3, Math.floor(text.length / 4))
-  return (
-    text.slice(0, shownStart) + '*'.repeat(text.length - shownStart - shownEnd) + text.slice(text.length - shownEnd)
-  )
+  const start = Math.min(4, Math.floor(text.length / 3))
+  const end = text.length - Math.min(3, Math.floor(text.length / 4))
+  return text.slice(0, start) + '*'.repeat(end - start) + text.slice(end)
 }
 
 const maskText = (text: string | null): string | null => (text === null ? null : `(${text.length} characters)`)

@@ -26,7 +26,7 @@ const MAX_DEPTH = 50
 
 export const readYaml = (text: string): YamlDocument => {
   const lines = new LineCounter()
-  if (isTooDeep(text)) return invalid([problem('is nested too deeply for a configuration')])
+  if (isTooDeep(text)) return refuse([problem('is nested too deeply for a configuration')])
   const document = parseDocument(text, {
     schema: 'failsafe',
     resolveKnownTags: false,
@@ -57,20 +57,20 @@ export const readYaml = (text: string): YamlDocument => {
       problems.push(problem('an alias (*name) without an anchor (&name) above it', positionOf(node.range?.[0] ?? 0)))
     },
   })
-  if (problems.length > 0) return invalid(problems)
+  if (problems.length > 0) return refuse(problems)
   try {
     const tree: unknown = document.toJS()
     // Throws for an alias that contains itself.
     JSON.stringify(tree)
     return { tree, problems, locate: (path, part) => locate(document, path, part, positionOf) }
   } catch {
-    return invalid([problem('its aliases (*name) expand to too many values')])
+    return refuse([problem('its aliases (*name) expand to too many values')])
   }
 }
 
 const problem = (text: string, at?: Position): Problem => ({ path: [], at, text })
 
-const invalid = (problems: readonly Problem[]): YamlDocument => ({
+const refuse = (problems: readonly Problem[]): YamlDocument => ({
   tree: undefined,
   problems,
   locate: () => undefined,

@@ -17,25 +17,19 @@ export const nearest = (written: string, candidates: readonly string[]): string 
  * other (Damerau-Levenshtein distance, optimal string alignment).
  */
 export const editDistance = (from: string, to: string): number => {
-  let rowBeforeLast: number[] = []
-  let lastRow = Array.from({ length: to.length + 1 }, (_, column) => column)
-  for (let row = 1; row <= from.length; row++) {
-    const currentRow = [row]
-    for (let column = 1; column <= to.length; column++) {
+  /** Distances between the beginnings of both texts. A cell that does not exist counts as unreachable. */
+  const table: number[][] = []
+  const at = (row: number, column: number): number => table[row]?.[column] ?? Infinity
+  for (let row = 0; row <= from.length; row++) {
+    table.push([])
+    for (let column = 0; column <= to.length; column++) {
       const isSame = from[row - 1] === to[column - 1]
       const isSwap = row > 1 && column > 1 && from[row - 1] === to[column - 2] && from[row - 2] === to[column - 1]
-      const cost = Math.min(
-        at(lastRow, column) + 1,
-        at(currentRow, column - 1) + 1,
-        at(lastRow, column - 1) + (isSame ? 0 : 1),
-        isSwap ? at(rowBeforeLast, column - 2) + 1 : Infinity,
-      )
-      currentRow.push(cost)
+      const beforeChange = at(row - 1, column - 1) + (isSame ? 0 : 1)
+      const beforeSwap = isSwap ? at(row - 2, column - 2) + 1 : Infinity
+      const cost = Math.min(at(row, column - 1) + 1, at(row - 1, column) + 1, beforeChange, beforeSwap)
+      table[row]?.push(row === 0 && column === 0 ? 0 : cost)
     }
-    rowBeforeLast = lastRow
-    lastRow = currentRow
   }
-  return at(lastRow, to.length)
+  return at(from.length, to.length)
 }
-
-const at = (row: readonly number[], column: number): number => row[column] ?? Infinity

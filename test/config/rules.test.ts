@@ -228,7 +228,7 @@ describe('SASL credentials', () => {
       'kafka.sasl.password: is missing;',
     )
     expect(problemOf(withKafka(`sasl: {mechanism: ${mechanism}, username: u, password: p, scope: s}`))).toContain(
-      'kafka.sasl.scope: has an effect with oauthbearer only; remove it',
+      'kafka.sasl.scope: has no effect with this mechanism; remove it, or choose another mechanism',
     )
   })
 
