@@ -229,7 +229,7 @@ function openJournal({ config, clock, log }: AppOptions): Promise<LmdbJournal> {
   })
 }
 
-/** Finds what decodes a source. Sources without `pull` and `callback` count too: the journal may still hold entries. */
+/** Finds what decodes the entries of a source: of every configured source, also in a drain, which receives from none. */
 function sourceFinder(config: Config): PipelineDeps['findSource'] {
   const decoders = new Map(
     [...config.sources.values()].map(({ name, provider, textFields, ignoreEvents, reconcile }) => [
