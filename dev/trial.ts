@@ -1,13 +1,23 @@
-/** Everything that a test from outside needs: simulators, the connector as a process of its own, an independent reader. */
+/** A trial: one connector process between simulated providers, a real broker and a real registry. */
 import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ConnectorProcess, type ConnectorAddresses, PROCESS_NUMBER } from './connector/connector-process.js'
+import {
+  ConnectorProcess,
+  type ConnectorAddresses,
+  type ConnectorStatus,
+  type LogLine,
+  PROCESS_NUMBER,
+} from './connector/connector-process.js'
+import type { Program } from './connector/program.js'
+import { MTARGET_SOURCE, SEVEN_SOURCE } from './oracle/expected-records.js'
+import { audit, type HandedOut } from './oracle/handed-out.js'
+import type { Verdict } from './oracle/oracle.js'
 import { TopicReader, type TopicRecord, type Topics } from './oracle/topic-reader.js'
 import { freePort } from './ports.js'
-import { workDirectory } from './work-directory.js'
 import { MtargetSimulator } from './simulators/mtarget.js'
 import { SevenCallbacks } from './simulators/seven-callbacks.js'
 import { until } from './wait.js'
+import { workDirectory } from './work-directory.js'
 
 export interface TrialStack {
   readonly brokers: readonly string[]
@@ -16,7 +26,7 @@ export interface TrialStack {
 
 type Section = Record<string, unknown>
 
-/** What a plain trial is configured with; everything that is not here is its default. */
+/** The configuration of the connector in a trial. Every key that is not here has its default. */
 export interface TrialConfiguration extends Section {
   instance: string
   kafka: Section
@@ -25,16 +35,17 @@ export interface TrialConfiguration extends Section {
   callbacks: Section
   admin: Section
   sources: {
-    'mtarget-fr': { provider: 'mtarget'; pull: Section }
-    'seven-main': { provider: 'seven'; callback: Section }
+    [MTARGET_SOURCE]: { provider: 'mtarget'; pull: Section }
+    [SEVEN_SOURCE]: { provider: 'seven'; callback: Section }
     [more: string]: Section
   }
 }
 
-/** A line of the connector's log. */
-export interface LogLine extends Section {
-  readonly level: string
-  readonly msg: string
+export interface TrialOptions {
+  /** Default: topics that only this trial uses. */
+  readonly topics?: Topics
+  /** Default: the connector as built in this checkout. */
+  readonly program?: Program
 }
 
 export interface Trial {
@@ -46,56 +57,49 @@ export interface Trial {
   readonly callbackUrl: string
   readonly adminUrl: string
   readonly connector: ConnectorProcess
-  /** Changes the configuration for the next start. */
+  /** Changes the configuration for the next start of the connector. */
   configure(change: (configuration: TrialConfiguration) => void): Promise<void>
-  /** Reads the three topics to their ends, with a consumer group of its own. */
-  readAll(): Promise<TopicRecord[]>
-  /** A reader that has begun at the beginning and goes on; `stop` stops it. */
+  /** Reads the three topics from their beginning to their end. */
+  readAll(): Promise<readonly TopicRecord[]>
+  /** Returns a reader that has started at the beginning and keeps reading until the trial stops. */
   follow(): Promise<TopicReader>
-  /** The value of one metric with its labels as written; 0 for one that is not there. */
+  /**
+   * Compares the records with everything that the simulators handed out.
+   * @param more what other sources than the simulators of this trial handed out
+   */
+  audit(records: Iterable<TopicRecord>, more?: Partial<HandedOut>): Verdict
+  /** See `ConnectorProcess.metric`. */
   metric(name: string): Promise<number>
-  /** The sum over all labels. */
+  /** See `ConnectorProcess.sum`. */
   sum(name: string): Promise<number>
-  /** Of `/status.json`. */
-  status(): Promise<Status>
+  status(): Promise<ConnectorStatus>
   log(): Promise<LogLine[]>
   /**
-   * Ends everything.
-   * @throws Error when a credential was found in the log or in the journal
+   * Kills the connector, stops the simulators, and deletes the folder.
+   * @throws Error when the log or the journal contains a credential
    */
   stop(): Promise<void>
 }
 
-/** The part of `/status.json` that tests look at. */
-export interface Status {
-  readonly ready: boolean
-  readonly publishing: { readonly state: string; readonly reason: string | null }
-  readonly registry: { readonly state: string; readonly reason: string | null }
-  readonly journal: { readonly entries: number; readonly refusal: string | null }
-  readonly sources: readonly {
-    readonly source: string
-    readonly pull: { readonly state: string; readonly lastError: string | null } | null
-  }[]
-}
-
 const TOKEN = 'secret-token'
-/** With characters that a form and a URL write otherwise. */
+/** The password contains characters that forms and URLs encode. */
 const ACCOUNT = { username: 'trial-account', password: 'p4ss w%rd&+=é' }
 
-let count = 0
+let trials = 0
 
-/** @param change what differs from the configuration of a plain trial */
+/** @param change called with the configuration before the connector is configured with it */
 export async function startTrial(
   stack: TrialStack,
   change: (configuration: TrialConfiguration) => void = () => undefined,
+  options: TrialOptions = {},
 ): Promise<Trial> {
-  const name = `trial-${process.pid}-${Date.now()}-${count++}`
+  trials++
+  const name = `trial-${process.pid}-${Date.now()}-${trials}`
   const folder = await workDirectory('trial')
-  const topics = { dlr: `${name}.dlr`, mo: `${name}.mo`, deadLetter: `${name}.dead-letter` }
+  const topics = options.topics ?? { dlr: `${name}.dlr`, mo: `${name}.mo`, deadLetter: `${name}.dead-letter` }
   const addresses: ConnectorAddresses = { callbacksPort: await freePort(), adminPort: await freePort() }
   const mtarget = await MtargetSimulator.start(ACCOUNT)
-  const callbackUrl = `http://127.0.0.1:${addresses.callbacksPort}/callbacks/seven-main/${TOKEN}`
-  const adminUrl = `http://127.0.0.1:${addresses.adminPort}`
+  const callbackUrl = `http://127.0.0.1:${addresses.callbacksPort}/callbacks/${SEVEN_SOURCE}/${TOKEN}`
   const seven = new SevenCallbacks({ url: callbackUrl })
   const configuration: TrialConfiguration = {
     instance: name,
@@ -105,18 +109,17 @@ export async function startTrial(
     callbacks: { host: '127.0.0.1', port: addresses.callbacksPort },
     admin: { port: addresses.adminPort },
     sources: {
-      'mtarget-fr': {
+      [MTARGET_SOURCE]: {
         provider: 'mtarget',
         pull: { url: `${mtarget.url}?process=${PROCESS_NUMBER}`, ...ACCOUNT, idleDelay: '200ms' },
       },
-      'seven-main': { provider: 'seven', callback: { token: TOKEN } },
+      [SEVEN_SOURCE]: { provider: 'seven', callback: { token: TOKEN } },
     },
   }
   change(configuration)
-  const connector = await ConnectorProcess.configure(folder, addresses, configuration)
+  const connector = await ConnectorProcess.configure(folder, addresses, configuration, options.program)
   const readers: TopicReader[] = []
-  const newReader = (): TopicReader => new TopicReader([...stack.brokers], stack.registryUrl, topics, () => undefined)
-  const metrics = async (): Promise<string[]> => (await (await fetch(`${adminUrl}/metrics`)).text()).split('\n')
+  const newReader = (): TopicReader => new TopicReader({ ...stack, topics })
   return {
     name,
     folder,
@@ -124,11 +127,11 @@ export async function startTrial(
     mtarget,
     seven,
     callbackUrl,
-    adminUrl,
+    adminUrl: connector.adminUrl,
     connector,
     async configure(changeNow) {
       changeNow(configuration)
-      await ConnectorProcess.configure(folder, addresses, configuration)
+      await ConnectorProcess.configure(folder, addresses, configuration, options.program)
     },
     readAll: () => newReader().readAll(),
     async follow() {
@@ -137,22 +140,11 @@ export async function startTrial(
       await reader.start()
       return reader
     },
-    async metric(wanted) {
-      const line = (await metrics()).find((each) => each.startsWith(`${wanted} `))
-      return Number(line?.slice(wanted.length + 1) ?? 0)
-    },
-    async sum(wanted) {
-      const lines = (await metrics()).filter((each) => each.startsWith(`${wanted}{`) || each.startsWith(`${wanted} `))
-      return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0)
-    },
-    status: async () => (await (await fetch(`${adminUrl}/status.json`)).json()) as Status,
-    async log() {
-      const text = await readFile(connector.logFile, 'utf8').catch(() => '')
-      return text
-        .split('\n')
-        .filter((line) => line.startsWith('{'))
-        .map((line) => JSON.parse(line) as LogLine)
-    },
+    audit: (records, more) => audit(topics, { answers: mtarget.answers, callbacks: [seven], ...more }, records),
+    metric: (wanted) => connector.metric(wanted),
+    sum: (wanted) => connector.sum(wanted),
+    status: () => connector.status(),
+    log: () => connector.log(),
     async stop() {
       await connector.kill()
       seven.stop()
@@ -160,12 +152,12 @@ export async function startTrial(
       for (const reader of readers) await reader.stop()
       const found = await credentialsUnder(folder)
       await rm(folder, { recursive: true, force: true })
-      if (found.length > 0) throw new Error(`credentials were written down: ${found.join(', ')}`)
+      if (found.length > 0) throw new Error(`The connector wrote credentials to disk: ${found.join(', ')}`)
     },
   }
 }
 
-/** What is in there that lets anybody in, as it is or as forms and URLs write it. */
+/** The credentials of a trial that the content contains, in plain or encoded as in a form or a URL. */
 export function credentialsIn(content: string | Buffer): string[] {
   const secrets = [TOKEN, ...Object.values(ACCOUNT)].flatMap((secret) => [
     secret,
@@ -175,11 +167,11 @@ export function credentialsIn(content: string | Buffer): string[] {
   return [...new Set(secrets)].filter((secret) => content.includes(secret))
 }
 
-/** The same of a folder's files: logs, the journal. */
+/** The credentials in the files of a folder, with the names of the files. */
 async function credentialsUnder(folder: string): Promise<string[]> {
   const found: string[] = []
   for (const file of await readdir(folder, { recursive: true, withFileTypes: true })) {
-    // The reserve is zeros; a configuration is where they belong.
+    // The reserve contains only zeros, and a configuration may contain credentials.
     if (!file.isFile() || file.name === 'reserve.bin' || file.name.endsWith('.yaml')) continue
     const content = await readFile(join(file.parentPath, file.name))
     found.push(...credentialsIn(content).map((secret) => `${secret} in ${file.name}`))
@@ -187,11 +179,7 @@ async function credentialsUnder(folder: string): Promise<string[]> {
   return found
 }
 
-/** Waits until nothing is left in the queue and in the journal. */
-export async function untilPublished(trial: Trial, patience = 60_000): Promise<void> {
-  await until(async () => {
-    const entries = await trial.metric('dlrmo_journal_entries')
-    const asked = trial.mtarget.queued === 0 && trial.mtarget.answers.at(-1)?.rows.length === 0
-    return asked && entries === 0
-  }, patience)
+/** Resolves when the queue of Mtarget is empty and the journal has released every entry. */
+export async function untilPublished(trial: Trial, timeoutMs = 60_000): Promise<void> {
+  await until(async () => trial.mtarget.isDrained && (await trial.metric('dlrmo_journal_entries')) === 0, timeoutMs)
 }

@@ -1,40 +1,39 @@
-/** The product's command, run as its users run it. */
+/** Runs the commands of the connector as its users do. */
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { spawnGuarded, type GuardedChild } from '../guarded-child.js'
+import { MAIN } from './program.js'
 
-const PROGRAM = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
-/** Milliseconds; far more than any command needs that ends by itself. */
-const PATIENCE = 50_000
+/** A command that ends by itself does so in far less time. */
+const TIMEOUT_MS = 50_000
 
 export interface CommandResult {
-  /** Undefined when it had to be killed. */
+  /** Undefined if the command did not end in time and was killed. */
   readonly code: number | undefined
   readonly stdout: string
   readonly stderr: string
 }
 
-export interface Where {
+export interface CommandOptions {
   readonly cwd: string
   readonly env?: Readonly<Record<string, string>>
 }
 
-/** What a shell may have set for the product is not for tests. */
+/** The environment of this process, without what a shell may have set for the connector. */
 const environment = (more: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv => {
   const inherited = { ...process.env }
   delete inherited['CONNECTOR_CONFIG']
   return { ...inherited, ...more }
 }
 
-/** For commands that end by themselves. */
-export function runCommand(args: readonly string[], { cwd, env }: Where): Promise<CommandResult> {
+/** Runs a command that ends by itself. */
+export function runCommand(args: readonly string[], { cwd, env }: CommandOptions): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [PROGRAM, ...args], {
+    const child = spawn(process.execPath, [MAIN, ...args], {
       cwd,
       env: environment(env),
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: PATIENCE,
+      timeout: TIMEOUT_MS,
       killSignal: 'SIGKILL',
     })
     const output = { stdout: '', stderr: '' }
@@ -45,6 +44,6 @@ export function runCommand(args: readonly string[], { cwd, env }: Where): Promis
   })
 }
 
-/** For commands that go on until they are told to end; standard output and error go to `program.log` in `cwd`. */
-export const startCommand = (args: readonly string[], { cwd, env }: Where): Promise<GuardedChild> =>
-  spawnGuarded(process.execPath, [PROGRAM, ...args], { cwd, env: environment(env), log: join(cwd, 'program.log') })
+/** Starts a command that runs until it is ended. Its output goes to `program.log` in the working directory. */
+export const startCommand = (args: readonly string[], { cwd, env }: CommandOptions): Promise<GuardedChild> =>
+  spawnGuarded(process.execPath, [MAIN, ...args], { cwd, env: environment(env), log: join(cwd, 'program.log') })

@@ -7,42 +7,65 @@ import { retryFor } from '../wait.js'
 import { fromCheckout } from './program.js'
 import type { Program } from './program.js'
 
-const READY_PATIENCE_MS = 20_000
+const READY_TIMEOUT_MS = 20_000
 
 export interface ConnectorAddresses {
-  callbacksPort: number
-  adminPort: number
+  readonly callbacksPort: number
+  readonly adminPort: number
 }
 
 /**
- * In a configuration: which process of this connector it is, from 1. In the address of a simulated queue it tells whose a
- * request is: one may still lie in its socket when the process that made it has been killed and the next one begun.
+ * Stands in a configuration for the number of the connector process, counted from 1. In the address of a simulated queue
+ * it tells which process sent a request: a request of a killed process may still lie in a socket when the next process
+ * has begun to send.
  */
 export const PROCESS_NUMBER = '${DLRMO_PROCESS:-0}'
 
-/** Beside what its users give it. */
 export interface LaunchOptions {
-  /** On top of our own environment. */
-  env?: Readonly<Record<string, string>>
+  /** Added to the environment of this process. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
-/** The connector as its users run it: a process of its own, a configuration file, a journal in a folder. */
+/** A line of the connector's log. */
+export interface LogLine extends Record<string, unknown> {
+  readonly level: string
+  readonly msg: string
+}
+
+/** The part of `/status.json` that tests look at. */
+export interface ConnectorStatus {
+  readonly ready: boolean
+  readonly publishing: { readonly state: string; readonly reason: string | null }
+  readonly registry: { readonly state: string; readonly reason: string | null }
+  readonly journal: { readonly entries: number; readonly refusal: string | null }
+  readonly sources: readonly {
+    readonly source: string
+    readonly pull: { readonly state: string; readonly lastError: string | null } | null
+  }[]
+}
+
+/**
+ * The connector as its users run it: a process of its own with a configuration file. The folder holds configuration and
+ * log, and is the working directory of the process.
+ */
 export class ConnectorProcess {
   readonly logFile: string
   readonly addresses: ConnectorAddresses
+  readonly adminUrl: string
   readonly #folder: string
   readonly #program: Program
   #child: GuardedChild | undefined
-  #launched = 0
+  #launches = 0
 
   private constructor(folder: string, addresses: ConnectorAddresses, program: Program) {
     this.#folder = folder
     this.#program = program
     this.addresses = addresses
+    this.adminUrl = `http://127.0.0.1:${addresses.adminPort}`
     this.logFile = join(folder, 'connector.log')
   }
 
-  /** @param configuration the whole of it; becomes `connector.yaml` in the folder, which is its working directory too */
+  /** @param configuration the complete configuration, which is written to `connector.yaml` in the folder */
   static async configure(
     folder: string,
     addresses: ConnectorAddresses,
@@ -58,62 +81,105 @@ export class ConnectorProcess {
     return this.#child?.pid
   }
 
-  /** Undefined while it runs. */
+  /** Undefined while the process runs, and before the first start. */
   get exitCode(): number | undefined {
     return this.#child?.exitCode
   }
 
-  /** Resolves as soon as there is a process, whatever becomes of it. */
+  get isRunning(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === undefined
+  }
+
+  /** Resolves as soon as the process exists, whether or not it becomes ready. */
   async launch({ env = {} }: LaunchOptions = {}): Promise<GuardedChild> {
     const [command, args] = this.#program.launch(this.#folder)
+    this.#launches++
     this.#child = await spawnGuarded(command, args, {
       log: this.logFile,
       cwd: this.#folder,
-      env: { ...process.env, DLRMO_PROCESS: String(++this.#launched), ...env },
+      env: { ...process.env, DLRMO_PROCESS: String(this.#launches), ...env },
     })
     return this.#child
   }
 
   /**
-   * Resolves when it takes callbacks.
-   *
-   * @throws Error with the end of its log when it ends, or isn't ready in time.
+   * Resolves when the process takes callbacks.
+   * @throws Error with the end of its log when it ends, or is not ready in time
    */
   async start(options: LaunchOptions = {}): Promise<GuardedChild> {
     const child = await this.launch(options)
-    const url = `http://127.0.0.1:${this.addresses.adminPort}/readyz`
+    const url = `${this.adminUrl}/readyz`
+    const assertRunning = (): void => {
+      if (child.exitCode !== undefined) throw new Error(`the process ended with code ${child.exitCode}`)
+    }
     try {
       await retryFor(
         async () => {
           const answer = await fetch(url, { signal: AbortSignal.timeout(1_000) })
           if (answer.status !== 200) throw new Error(`${url} answered ${answer.status}`)
         },
-        READY_PATIENCE_MS,
-        () => {
-          if (child.exitCode !== undefined) throw new Error(`it ended with code ${child.exitCode}`)
-        },
+        READY_TIMEOUT_MS,
+        assertRunning,
       )
       return child
     } catch (error) {
-      throw new Error(`The connector did not start: ${String(error)}\n${await this.endOfLog()}`, { cause: error })
+      throw new ConnectorStartError(`The connector did not start: ${String(error)}\n${await this.endOfLog()}`, {
+        cause: error,
+      })
     }
   }
 
-  /** As a power cut would. */
+  /** Ends the process with SIGKILL. */
   async kill(): Promise<void> {
     if (this.#child === undefined || this.#child.exitCode !== undefined) return
     await this.#program.kill(this.#child)
     await this.#child.exited
   }
 
-  /** Asks it to end, as an orchestrator would; resolves with its exit code. */
+  /** Sends SIGTERM, and resolves with the exit code. */
   async terminate(): Promise<number> {
     this.#child?.signal('SIGTERM')
     return (await this.#child?.exited) ?? 0
   }
 
+  /** The value of one metric. @param name with labels as `/metrics` writes them; 0 if there is none */
+  async metric(name: string): Promise<number> {
+    const line = (await this.#metricLines()).find((each) => each.startsWith(`${name} `))
+    return Number(line?.slice(name.length + 1) ?? 0)
+  }
+
+  /** The sum of a metric over all its labels. */
+  async sum(name: string): Promise<number> {
+    const lines = (await this.#metricLines()).filter(
+      (each) => each.startsWith(`${name}{`) || each.startsWith(`${name} `),
+    )
+    return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0)
+  }
+
+  /** The content of `/status.json`. */
+  async status(): Promise<ConnectorStatus> {
+    const answer = await fetch(`${this.adminUrl}/status.json`)
+    return (await answer.json()) as ConnectorStatus
+  }
+
+  async log(): Promise<LogLine[]> {
+    const text = await readFile(this.logFile, 'utf8').catch(() => '')
+    const lines = text.split('\n').filter((line) => line.startsWith('{'))
+    return lines.map((line) => JSON.parse(line) as LogLine)
+  }
+
   async endOfLog(lines = 20): Promise<string> {
     const log = await readFile(this.logFile, 'utf8').catch(() => '')
-    return `--- end of its log ---\n${log.trimEnd().split('\n').slice(-lines).join('\n')}`
+    return `--- end of the connector's log ---\n${log.trimEnd().split('\n').slice(-lines).join('\n')}`
   }
+
+  async #metricLines(): Promise<string[]> {
+    const answer = await fetch(`${this.adminUrl}/metrics`)
+    return (await answer.text()).split('\n')
+  }
+}
+
+/** The connector ended during its start, or did not become ready in time. */
+export class ConnectorStartError extends Error {
+  override readonly name = 'ConnectorStartError'
 }

@@ -7,21 +7,22 @@ import { promisify } from 'node:util'
 import type { GuardedChild } from '../guarded-child.js'
 
 const run = promisify(execFile)
-const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
-/** Where the image has its volume, and its working directory. */
+/** The built command of the connector. */
+export const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
+/** The volume of the image, which is also its working directory. */
 const VOLUME = '/var/lib/dlr-mo-connector'
 
-/** What is run as the connector. The folder holds `connector.yaml`, and is its working directory. */
+/** How the connector is run. The folder holds `connector.yaml`, and is the working directory. */
 export interface Program {
-  /** Once, before the first launch. */
+  /** Called whenever the configuration has been written. */
   prepare(folder: string): Promise<void>
-  /** Command and arguments of a new process. */
+  /** The command that starts a new process. */
   launch(folder: string): readonly [command: string, args: string[]]
-  /** As a power cut would; the child is what was launched. */
+  /** Ends the process by SIGKILL. @param child what was launched */
   kill(child: GuardedChild): Promise<void>
 }
 
-/** The program as built in this checkout. */
+/** The connector as built in this checkout. */
 export const fromCheckout: Program = {
   prepare: async () => undefined,
   launch: (folder) => [process.execPath, [MAIN, 'run', '--config', join(folder, 'connector.yaml')]],
@@ -29,8 +30,9 @@ export const fromCheckout: Program = {
 }
 
 /**
- * An image, as a cluster with strict rules runs it: nothing can be written but the volume, no capabilities, and a user
- * that nobody has heard of. It shares the network of this machine, where the demo's broker and providers listen.
+ * The connector in a container, as a cluster with strict rules runs it: the file system is read-only except for the
+ * volume, there are no capabilities, and the user is arbitrary. The container uses the network of this machine, on which
+ * simulators and broker listen.
  */
 export function fromImage(image: string): Program {
   const name = `dlrmo-demo-${process.pid}`
@@ -48,7 +50,9 @@ export function fromImage(image: string): Program {
         ...['--volume', `${folder}:${VOLUME}`, image, 'run', '--config', `${VOLUME}/connector.yaml`],
       ],
     ],
-    // A signal to the client would end the client alone.
-    kill: async () => void (await run('docker', ['kill', name]).catch(() => undefined)),
+    // A signal to the docker client would end the client and leave the container running.
+    kill: async () => {
+      await run('docker', ['kill', name]).catch(() => undefined)
+    },
   }
 }

@@ -1,30 +1,24 @@
 /**
- * `npm run demo`: both providers (simulated), the connector, and a real broker and registry, for half a minute. In the
- * middle the connector is killed with SIGKILL and started again. Then every item is accounted for.
+ * `npm run demo`: both providers (simulated), the connector, and a real broker and registry for half a minute. In the
+ * middle the connector is killed with SIGKILL and started again. In the end every item is accounted for.
  *
- * Exit code 0 only if nothing was lost or doubled. `--keep` stays up instead, with a trickle of traffic. `--image NAME` runs
- * the connector in a container of that image instead of the one built here.
+ * The exit code is 0 only if nothing was lost or doubled. With `--keep` everything stays up with a little load. With
+ * `--image NAME` the connector runs in a container of that image instead of from this checkout.
  */
-import { rm } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { audit } from './audit.js'
-import { callbackUrl, configurationFor, topicsFor } from './configuration.js'
-import { ConnectorProcess } from '../connector/connector-process.js'
-import type { Row } from './ledger.js'
-import { TopicReader } from '../oracle/topic-reader.js'
-import type { TopicRecord } from '../oracle/topic-reader.js'
+import { ConnectorStartError } from '../connector/connector-process.js'
 import { fromCheckout, fromImage } from '../connector/program.js'
-import { eventLine, number, table } from './output.js'
-import { Traffic } from './traffic.js'
-import { freePort } from '../ports.js'
+import { LoadGenerator } from '../oracle/load-generator.js'
+import { complaintsOf, type Verdict } from '../oracle/oracle.js'
+import type { TopicReader, Topics } from '../oracle/topic-reader.js'
 import { progressOn } from '../progress.js'
-import { MtargetSimulator } from '../simulators/mtarget.js'
 import { SevenSimulator } from '../simulators/seven.js'
-import { SevenCallbacks } from '../simulators/seven-callbacks.js'
-import { retryFor } from '../wait.js'
-import { startStack, StackError } from '../stack/index.js'
-import { workDirectory } from '../work-directory.js'
+import { startStack, StackError, type Stack } from '../stack/index.js'
+import { formatNumber } from '../table.js'
+import { startTrial, untilPublished, type Trial } from '../trial.js'
+import { until } from '../wait.js'
+import { formatRecord, formatVerdict } from './output.js'
 
 const { values: options } = parseArgs({
   options: {
@@ -33,183 +27,184 @@ const { values: options } = parseArgs({
     image: { type: 'string' },
   },
 })
-const TRAFFIC_MS = Number(options.seconds) * 1_000
-/** How long nothing may move before the rest is given up for lost. */
-const STANDSTILL_MS = 20_000
-/** How long the first event may take; a busy machine needs a while to get everything going. */
-const FIRST_EVENT_MS = 30_000
-/** Of each topic so many records are shown. */
-const SHOWN_PER_TOPIC = 4
+const LOAD_MS = Number(options.seconds) * 1_000
+/** A busy machine needs a while until the first event is published. */
+const FIRST_EVENT_TIMEOUT_MS = 30_000
+const RECORDS_SHOWN_PER_TOPIC = 4
+const COMPLAINTS_SHOWN = 10
+const PROGRESS_INTERVAL_MS = 250
+const SEED = 2_026
+/** The speed of the load with `--keep`, compared with that of the demo. */
+const KEEP_SPEED = 0.1
 
 const progress = progressOn(process.stdout)
-const toClose: (() => Promise<unknown> | void)[] = []
-let leaving = false
+const cleanUps: (() => Promise<unknown> | void)[] = []
+let isLeaving = false
 
-async function closeAll(): Promise<void> {
-  for (const close of toClose.splice(0).reverse()) await Promise.resolve(close()).catch(() => undefined)
+async function cleanUp(): Promise<void> {
+  for (const action of cleanUps.splice(0).reverse()) await Promise.resolve(action()).catch(() => undefined)
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
-    // npm passes a Ctrl-C on that the terminal has delivered already: the second is no second wish.
-    if (leaving) return
-    leaving = true
+    // npm forwards a Ctrl-C that the terminal has already delivered to this process, so a second signal means nothing.
+    if (isLeaving) return
+    isLeaving = true
     progress.step('\nStopping ...')
-    void closeAll().finally(() => process.exit(130))
+    void cleanUp().finally(() => process.exit(130))
   })
 }
 
-async function demo(): Promise<number> {
+async function runDemo(): Promise<number> {
   const stack = await startStack({ progress })
-  toClose.push(() => stack.stop())
-  const folder = await workDirectory('demo')
-  toClose.push(() => rm(folder, { recursive: true, force: true }))
-
-  const mtarget = await MtargetSimulator.start()
-  const sevenApi = await SevenSimulator.start()
-  const addresses = { callbacksPort: await freePort(), adminPort: await freePort() }
-  const seven = new SevenCallbacks({ url: callbackUrl(addresses) })
-  toClose.push(
-    () => mtarget.stop(),
-    () => sevenApi.stop(),
-    () => seven.stop(),
-  )
-
-  const topics = topicsFor(stack)
-  const configuration = configurationFor(stack, topics, addresses, mtarget)
+  cleanUps.push(() => stack.stop())
   const program = options.image === undefined ? fromCheckout : fromImage(options.image)
-  const connector = await ConnectorProcess.configure(folder, addresses, configuration, program)
+  const trial = await startTrial(
+    stack,
+    (configuration) => {
+      configuration.instance = `demo-${process.pid}`
+      // The real queue is asked again after minutes, which is too long to watch.
+      configuration.sources['mtarget-fr'].pull['idleDelay'] = '500ms'
+    },
+    { topics: topicsOn(stack), program },
+  )
+  cleanUps.push(() => trial.stop())
   progress.step('Starting the connector ...')
-  toClose.push(() => connector.kill())
-  await connector.start()
-  progress.step(`  ready, process ${connector.pid ?? '?'}`)
+  await trial.connector.start()
+  progress.step(`  ready, process ${trial.connector.pid ?? '?'}`)
+  progress.step(`Both providers are busy for ${LOAD_MS / 1_000} s; some of the decoded events as they arrive:`)
+  const reader = await trial.follow()
+  const stopShowing = showProgress(trial, reader)
+  // seven calls once, so callbacks to a connector that is restarting would prove only that a closed port takes nothing.
+  let isRestarting = false
+  const load = new LoadGenerator(trial.mtarget, () => (isRestarting ? undefined : trial.seven), {
+    seed: SEED,
+    rowsPerBatch: 8,
+  })
+  cleanUps.push(() => load.stop())
+  load.start()
+  await until(() => reader.records.length > 0, FIRST_EVENT_TIMEOUT_MS)
+  await delay(LOAD_MS * 0.2)
+  trial.mtarget.fault({ body: '<html>maintenance</html>', headers: { 'content-type': 'text/html' } })
+  await delay(LOAD_MS * 0.25)
+  await killAndRestart(trial, (value) => {
+    isRestarting = value
+  })
+  await delay(LOAD_MS * 0.5)
+  if (options.keep) return keepRunning(stack, trial, load, stopShowing)
 
-  const shown = new Map<string, number>()
-  const show = (seen: TopicRecord): void => {
-    const count = (shown.get(seen.topic) ?? 0) + 1
-    shown.set(seen.topic, count)
-    if (count <= SHOWN_PER_TOPIC) progress.step(eventLine(seen, topics))
-  }
-  const reader = new TopicReader(stack.brokers, stack.registryUrl, topics, show)
-  toClose.push(() => reader.stop())
-  const traffic = new Traffic(mtarget, seven)
-  const line = (): string =>
-    `  handed out by Mtarget ${number(traffic.handedOut)}, callbacks answered 200 ${number(traffic.answered)}` +
-    ` | ${Object.values(topics)
-      .map((topic: string) => `${topic} ${number(reader.count(topic))}`)
-      .join(', ')}`
-  const ticker = setInterval(() => progress.update(line()), 250)
-  toClose.push(() => clearInterval(ticker))
-
-  progress.step(`Both providers are busy for ${TRAFFIC_MS / 1_000} s; decoded events as they come:`)
-  const stopTraffic = new AbortController()
-  await reader.start()
-  const feeding = traffic.run(stopTraffic.signal)
-  await retryFor(async () => {
-    if (reader.records.length === 0) throw new Error('nothing has come out')
-  }, FIRST_EVENT_MS)
-  await delay(TRAFFIC_MS * 0.2)
-  await traffic.sendBadItems()
-  await delay(TRAFFIC_MS * 0.25)
-  await killAndRestart(connector, mtarget, traffic)
-  await delay(TRAFFIC_MS * 0.5)
-  stopTraffic.abort()
-  await feeding
-
-  if (options.keep) {
-    // Line after line would bury the addresses where no line can be rewritten.
-    if (!process.stdout.isTTY) clearInterval(ticker)
-    return keepUp(traffic, () => {
-      progress.step(`KAFKA_BROKERS=${stack.brokers.join(',')}`)
-      progress.step(`SCHEMA_REGISTRY_URL=${stack.registryUrl}`)
-      progress.step(`callbacks   ${callbackUrl(addresses)}`)
-      progress.step(`admin       http://127.0.0.1:${addresses.adminPort}/`)
-      progress.step(`Mtarget     ${mtarget.url} (username ${mtarget.username}, password ${mtarget.password})`)
-      progress.step(`seven       ${sevenApi.url} (X-Api-Key ${sevenApi.apiKey})`)
-      progress.step(`connector   process ${connector.pid ?? '?'}, configuration and log in ${folder}`)
-    })
-  }
-
-  progress.step('Traffic has ended; waiting for the last events ...')
-  await untilNothingIsMissing(traffic, reader, topics)
-  const code = await connector.terminate()
+  await load.stop()
+  progress.step('The load has ended; waiting for the last events ...')
+  await untilPublished(trial).catch((error: unknown) => progress.step(`Not everything was published: ${String(error)}`))
+  const exitCode = await trial.connector.terminate()
   await reader.readToTheEnd()
-  clearInterval(ticker)
-  progress.step(line())
-
-  const ledger = audit(traffic, reader.records, topics)
-  const rows = ledger.rows()
-  progress.step(`\n${table(rows)}\n`)
-  for (const topic of Object.values(topics) as string[])
-    progress.step(`${topic}: ${number(reader.count(topic))} records`)
-  return verdict(rows, ledger.strange, code, connector)
+  stopShowing()
+  progress.step(formatProgress(trial, reader))
+  return showVerdict(trial, trial.audit(reader.records), exitCode)
 }
 
-/** The promise at work: pulls and callbacks are under way when the process dies. */
-async function killAndRestart(connector: ConnectorProcess, mtarget: MtargetSimulator, traffic: Traffic): Promise<void> {
-  let resumed: () => void = () => undefined
-  traffic.pauseCallbacksUntil(new Promise<void>((resolve) => (resumed = resolve)))
+/** The default topics on a broker that the demo has started. Another broker may hold real events in topics of that name. */
+function topicsOn(stack: Stack): Topics {
+  const prefix = stack.origin === 'environment' ? `dlrmo-demo-${Date.now()}` : 'sms'
+  return { dlr: `${prefix}.dlr`, mo: `${prefix}.mo`, deadLetter: `${prefix}.dead-letter` }
+}
+
+/** Shows the first records of each topic and the counts, until the returned function is called. */
+function showProgress(trial: Trial, reader: TopicReader): () => void {
+  const shown = new Map<string, number>()
+  let next = 0
+  const timer = setInterval(() => {
+    for (const record of reader.records.slice(next)) {
+      const count = shown.get(record.topic) ?? 0
+      shown.set(record.topic, count + 1)
+      if (count < RECORDS_SHOWN_PER_TOPIC) progress.step(formatRecord(record, trial.topics))
+    }
+    next = reader.records.length
+    progress.update(formatProgress(trial, reader))
+  }, PROGRESS_INTERVAL_MS)
+  const stop = (): void => clearInterval(timer)
+  cleanUps.push(stop)
+  return stop
+}
+
+function formatProgress({ mtarget, seven, topics }: Trial, reader: TopicReader): string {
+  const rows = mtarget.answers.reduce((sum, answer) => sum + answer.rows.length, 0)
+  const taken = seven.outcomes.filter(({ status }) => status === 200).length
+  const counts = [topics.dlr, topics.mo, topics.deadLetter].map(
+    (topic) => `${topic} ${formatNumber(reader.count(topic))}`,
+  )
+  const handedOut = `handed out by Mtarget ${formatNumber(rows)}, callbacks answered 200 ${formatNumber(taken)}`
+  return `  ${handedOut} | ${counts.join(', ')}`
+}
+
+/** Kills the connector while pulls and callbacks are under way. */
+async function killAndRestart(
+  { connector, mtarget }: Trial,
+  setRestarting: (isRestarting: boolean) => void,
+): Promise<void> {
   progress.step(`Killing the connector (kill -9 ${connector.pid ?? '?'}) under load ...`)
   const killedAt = Date.now()
-  await connector.kill()
+  const killed = connector.kill()
+  setRestarting(true)
+  await killed
   mtarget.noteClientRestart()
   await connector.start()
-  resumed()
+  setRestarting(false)
+  const seconds = ((Date.now() - killedAt) / 1_000).toFixed(1)
+  progress.step(`  started again, ready after ${seconds} s, process ${connector.pid ?? '?'}`)
+}
+
+async function showVerdict({ connector }: Trial, verdict: Verdict, exitCode: number): Promise<number> {
+  progress.step(`\n${formatVerdict(verdict)}\n`)
   progress.step(
-    `  started again, ready after ${((Date.now() - killedAt) / 1_000).toFixed(1)} s, process ${connector.pid ?? '?'}`,
+    'Handed out are all callbacks and rows, repetitions included; owed are the items that were acknowledged.',
   )
-}
-
-async function untilNothingIsMissing(
-  traffic: Traffic,
-  reader: TopicReader,
-  topics: Parameters<typeof audit>[2],
-): Promise<void> {
-  let movedAt = Date.now()
-  let before = ''
-  while (Date.now() - movedAt < STANDSTILL_MS) {
-    const total = audit(traffic, reader.records, topics).rows().at(-1)
-    if (traffic.isDrained() && total?.lost === 0) return
-    const now = `${traffic.handedOut} ${reader.records.length}`
-    if (now !== before) movedAt = Date.now()
-    before = now
-    await delay(250)
-  }
-}
-
-async function verdict(rows: Row[], strange: string[], code: number, connector: ConnectorProcess): Promise<number> {
-  const total = rows.at(-1)
-  if (total === undefined) return 1
-  const notOwed = total.handedOut - total.owed
-  if (notOwed > 0) {
+  if (verdict.total.gone > 0) {
     progress.step(
-      `${number(notOwed)} of them were on the wire at the kill -9, neither answered 200 nor followed by another request: ` +
-        'nobody promised those.',
+      `${formatNumber(verdict.total.gone)} rows were on the wire when the connector was killed and are gone, ` +
+        'because the queue had forgotten them already.',
     )
   }
-  for (const phrase of strange.slice(0, 10)) progress.step(`WRONG: ${phrase}`)
-  if (code !== 0) progress.step(`WRONG: the connector ended with code ${code}\n${await connector.endOfLog()}`)
-  const isGood = total.lost === 0 && total.doubled === 0 && strange.length === 0 && code === 0
-  progress.step(isGood ? 'Nothing lost, nothing doubled.' : `lost ${total.lost}, doubled ${total.doubled}`)
-  return isGood ? 0 : 1
+  const complaints = complaintsOf(verdict)
+  if (exitCode !== 0) complaints.push(`the connector ended with code ${exitCode}\n${await connector.endOfLog()}`)
+  for (const complaint of complaints.slice(0, COMPLAINTS_SHOWN)) progress.step(complaint)
+  const { lost, doubled } = verdict.total
+  const isSound = complaints.length === 0
+  progress.step(isSound ? 'Nothing lost, nothing doubled.' : `lost ${lost}, doubled ${doubled}, see above`)
+  return isSound ? 0 : 1
 }
 
-async function keepUp(traffic: Traffic, printAddresses: () => void): Promise<number> {
-  progress.step('\nStaying up with a trickle of traffic; Ctrl-C ends it all.')
-  printAddresses()
-  await traffic.run(new AbortController().signal, 0.1)
-  return 0
+/** Never ends by itself. */
+async function keepRunning(stack: Stack, trial: Trial, load: LoadGenerator, stopShowing: () => void): Promise<number> {
+  // Without a terminal each update is a new line, and the addresses would scroll away.
+  if (!process.stdout.isTTY) stopShowing()
+  load.speed = KEEP_SPEED
+  const seven = await SevenSimulator.start()
+  cleanUps.push(() => seven.stop())
+  const { mtarget, connector } = trial
+  progress.step('\nEverything stays up with a little load until Ctrl-C.')
+  progress.step(`KAFKA_BROKERS=${stack.brokers.join(',')}`)
+  progress.step(`SCHEMA_REGISTRY_URL=${stack.registryUrl}`)
+  progress.step(`callbacks   ${trial.callbackUrl}`)
+  progress.step(`admin       ${trial.adminUrl}/`)
+  progress.step(`Mtarget     ${mtarget.url} (username ${mtarget.username}, password ${mtarget.password})`)
+  progress.step(`seven       ${seven.url} (X-Api-Key ${seven.apiKey})`)
+  progress.step(`connector   process ${connector.pid ?? '?'}, configuration and log in ${trial.folder}`)
+  return new Promise<never>(() => undefined)
+}
+
+function showError(error: unknown): void {
+  if (error instanceof StackError || error instanceof ConnectorStartError) progress.step(error.message)
+  else progress.step(error instanceof Error ? (error.stack ?? error.message) : String(error))
 }
 
 try {
-  process.exitCode = await demo()
+  process.exitCode = await runDemo()
 } catch (error) {
-  if (!leaving) {
-    const isExpected =
-      error instanceof StackError || (error instanceof Error && error.message.includes('did not start'))
-    progress.step(isExpected ? (error as Error).message : error instanceof Error ? (error.stack ?? '') : String(error))
+  if (!isLeaving) {
+    showError(error)
     process.exitCode = 1
   }
 } finally {
-  if (!leaving) await closeAll()
+  if (!isLeaving) await cleanUp()
 }

@@ -1,53 +1,53 @@
-import type { Row } from './ledger.js'
-import type { TopicRecord, Topics } from '../oracle/topic-reader.js'
+import type { Verdict } from '../oracle/oracle.js'
+import { kindOfTopic, type TopicKind, type TopicRecord, type Topics } from '../oracle/topic-reader.js'
+import { formatTable } from '../table.js'
 
-/** One record as a line: `sms.dlr  mtarget-demo  +336…21  DELIVERED (final, by PULL)`. Numbers are masked. */
-export function eventLine(seen: TopicRecord, topics: Topics): string {
-  const { value } = seen
-  const head = `  ${seen.topic.padEnd(Math.max(...Object.values(topics).map((topic: string) => topic.length)))}  ${text(value['source']).padEnd(12)}`
-  switch (seen.topic) {
-    case topics.dlr: {
-      const words = value['final'] === true ? 'final' : 'not final'
-      return `${head}  ${clip(text(value['messageId']), 18).padEnd(18)}  ${masked(value['recipient'])}  ${text(value['status'])} (${words}, by ${text(value['via'])})`
+const KIND_NAMES: Readonly<Record<TopicKind, string>> = { dlr: 'receipts', mo: 'messages', deadLetter: 'bad input' }
+
+/** A record as a line: `sms.dlr  mtarget-fr  +336****21  DELIVERED (final, by PULL)`. Phone numbers are masked. */
+export function formatRecord({ topic, value }: TopicRecord, topics: Topics): string {
+  const topicWidth = Math.max(...[topics.dlr, topics.mo, topics.deadLetter].map((name) => name.length))
+  const head = `  ${topic.padEnd(topicWidth)}  ${toText(value['source']).padEnd(10)}`
+  switch (kindOfTopic(topics, topic)) {
+    case 'dlr': {
+      const finality = value['final'] === true ? 'final' : 'not final'
+      const messageId = shorten(toText(value['messageId']), 18).padEnd(18)
+      const status = `${toText(value['status'])} (${finality}, by ${toText(value['via'])})`
+      return `${head}  ${messageId}  ${maskNumber(value['recipient'])}  ${status}`
     }
-    case topics.mo:
-      return `${head}  from ${masked(value['sender'])}: ${JSON.stringify(clip(text(value['text']), 60))}`
-    default:
-      return `${head}  ${text(value['reason'])}: ${clip(text(value['detail']), 80)}`
+    case 'mo':
+      return `${head}  from ${maskNumber(value['sender'])}: ${JSON.stringify(shorten(toText(value['text']), 60))}`
+    case 'deadLetter':
+    case undefined:
+      return `${head}  ${toText(value['reason'])}: ${shorten(toText(value['detail']), 80)}`
   }
 }
 
-/** The books as a table; the last row is the sum. */
-export function table(rows: readonly Row[]): string {
+export function formatVerdict({ bySource, total }: Verdict): string {
   const head = ['', '', 'handed out', 'owed', 'published', 'dead-lettered', 'lost', 'doubled']
-  const body = rows.map((row) => [
-    row.source,
-    row.source === 'total' ? '' : row.kind,
-    ...[row.handedOut, row.owed, row.published, row.deadLettered, row.lost, row.doubled].map(number),
-  ])
-  const widths = head.map((_, column) => Math.max(...[head, ...body].map((cells) => cells[column]?.length ?? 0)))
-  const line = (cells: string[]): string =>
-    cells
-      .map((cell, column) => (column < 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)))
-      .join('  ')
-  const rule = '-'.repeat(line(head).length)
-  return [line(head), rule, ...body.slice(0, -1).map(line), rule, ...body.slice(-1).map(line)].join('\n')
+  const rows = [
+    ...bySource.map((tally) => [tally.source, KIND_NAMES[tally.kind], tally] as const),
+    ['total', '', total] as const,
+  ]
+  return formatTable(
+    head,
+    rows.map(([source, kind, { handedOut, owed, published, deadLettered, lost, doubled }]) => {
+      return [source, kind, handedOut, owed, published, deadLettered, lost, doubled]
+    }),
+  )
 }
 
-export function number(value: number): string {
-  return value.toLocaleString('en-US')
+function maskNumber(value: unknown): string {
+  const number = toText(value)
+  return number.length < 8 ? number : `${number.slice(0, 4)}****${number.slice(-2)}`
 }
 
-function masked(value: unknown): string {
-  const whole = text(value)
-  return whole.length < 8 ? whole : `${whole.slice(0, 4)}****${whole.slice(-2)}`
-}
-
-function clip(value: string, length: number): string {
+function shorten(value: string, length: number): string {
   const characters = [...value]
   return characters.length <= length ? value : `${characters.slice(0, length - 1).join('')}…`
 }
 
-function text(value: unknown): string {
-  return typeof value === 'string' ? value : value == null ? '-' : JSON.stringify(value)
+function toText(value: unknown): string {
+  if (value == null) return '-'
+  return typeof value === 'string' ? value : JSON.stringify(value)
 }

@@ -1,4 +1,4 @@
-/** A disk that can be filled in a moment: a tmpfs, where this process may mount one. */
+/** A disk that can be filled in an instant: a tmpfs. */
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -7,7 +7,7 @@ import { join } from 'node:path'
 export class SmallDisk {
   readonly path: string
 
-  /** @throws where mounting is not allowed */
+  /** @throws Error when this process may not mount file systems */
   constructor(bytes: number) {
     this.path = mkdtempSync(join(tmpdir(), 'small-disk-'))
     try {
@@ -23,11 +23,12 @@ export class SmallDisk {
     return bavail * bsize
   }
 
-  /** Takes what is free, but for `leave` bytes. */
+  /** Writes a file that leaves only `leave` bytes of the free space. */
   fill(leave = 0): void {
     writeFileSync(join(this.path, 'filler'), Buffer.alloc(Math.max(0, this.freeBytes - leave)))
   }
 
+  /** Deletes the file that `fill` wrote. */
   makeRoom(): void {
     rmSync(join(this.path, 'filler'), { force: true })
   }
@@ -38,7 +39,7 @@ export class SmallDisk {
   }
 }
 
-/** Why tests that need one are skipped; null where they can run. */
+/** Why no small disk can be mounted on this machine; null if it can. */
 export const mountError = ((): string | null => {
   try {
     new SmallDisk(1024 * 1024).unmount()

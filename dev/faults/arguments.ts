@@ -1,20 +1,20 @@
-/** What `npm run test:faults -- …` is asked for. */
+/** The command line of `npm run test:faults`. */
 import { Command, InvalidArgumentError, Option } from 'commander'
-import type { Delivery, Scenario } from './scenario-run.js'
+import type { Delivery, Scenario } from './scenario.js'
 import { SCENARIOS } from './scenarios/index.js'
 
-export interface Asked {
+export interface FaultSuiteArguments {
   readonly runs: number
-  /** Of the first run. */
+  /** The seed of the first run. */
   readonly seed: number
-  /** They take turns. */
-  readonly chosen: readonly Scenario[]
+  /** The scenarios that take turns. */
+  readonly scenarios: readonly Scenario[]
   readonly delivery: Delivery
-  /** Less than 1: shorter runs. */
+  /** The length of a run; 1 is the long form. */
   readonly scale: number
 }
 
-interface Given {
+interface ParsedOptions {
   readonly runs?: number
   readonly seed: number
   readonly only?: readonly string[]
@@ -22,45 +22,50 @@ interface Given {
   readonly scale: number
 }
 
-const KINDS = SCENARIOS.map(({ name, about, byNameOnly }) => {
-  return `  ${name.padEnd(18)}${about}${byNameOnly ? ' (only by its name)' : ''}`
+const SCENARIO_HELP = SCENARIOS.map(({ name, description, onlyByName }) => {
+  return `  ${name.padEnd(18)}${description}${onlyByName ? ' (only if it is named)' : ''}`
 })
 
-/** Ends the process: with 0 after help, with 2 where something else was asked for. */
-export function asked(args: readonly string[]): Asked {
+/** Ends the process with code 0 after `--help`, and with code 2 if an argument is wrong. */
+export function parseArguments(args: readonly string[]): FaultSuiteArguments {
   const command = new Command('npm run test:faults --')
-    .description('Faults under load, and an oracle that counts what came through. Exit code 0 only if all of it did.')
-    .option('--runs <number>', 'how many; each kind once by default', wholeNumber)
-    .option('--seed <number>', 'of the first run, the next has the next', wholeNumber, Date.now() % 1_000_000)
-    .option('--only <kinds>', 'comma-separated; by default all that do not take long', kinds)
+    .description(
+      'Runs the connector under load while faults are injected, and checks what was published. ' +
+        'The exit code is 0 only if nothing was lost, doubled or otherwise wrong.',
+    )
+    .option('--runs <number>', 'number of runs (default: one of each kind)', parseCount)
+    .option('--seed <number>', 'seed of the first run; each run adds 1', parseCount, Date.now() % 1_000_000)
+    .option('--only <kinds>', 'kinds of faults, separated by commas (default: all that are short)', parseNames)
     .addOption(new Option('--delivery <mode>').choices(['exactly-once', 'at-least-once']).default('exactly-once'))
-    .option('--scale <share>', 'less than 1: shorter runs', share, 1)
-    .addHelpText('after', `\nKinds:\n${KINDS.join('\n')}`)
+    .option('--scale <factor>', 'length of each run; less than 1 is shorter', parseFactor, 1)
+    .addHelpText('after', `\nKinds:\n${SCENARIO_HELP.join('\n')}`)
     .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
     .parse(args, { from: 'user' })
-  const { only: names, delivery, ...given } = command.opts<Given>()
-  const chosen = SCENARIOS.filter(
-    ({ name, only, byNameOnly }) => (names?.includes(name) ?? !byNameOnly) && (only ?? delivery) === delivery,
-  )
-  if (chosen.length === 0) command.error(`none of these kinds makes sense with --delivery ${delivery}`)
-  return { runs: chosen.length, ...given, chosen, delivery }
+  const { only: names, delivery, ...options } = command.opts<ParsedOptions>()
+  const scenarios = SCENARIOS.filter(({ name, onlyDelivery, onlyByName }) => {
+    const isChosen = names?.includes(name) ?? !onlyByName
+    return isChosen && (onlyDelivery ?? delivery) === delivery
+  })
+  if (scenarios.length === 0) command.error(`none of these kinds makes sense with --delivery ${delivery}`)
+  return { runs: scenarios.length, ...options, scenarios, delivery }
 }
 
-function wholeNumber(text: string): number {
+function parseCount(text: string): number {
   const number = Number(text)
   if (Number.isSafeInteger(number) && number > 0) return number
-  throw new InvalidArgumentError('A whole number above 0 is expected.')
+  throw new InvalidArgumentError('Give a whole number above 0.')
 }
 
-function share(text: string): number {
+function parseFactor(text: string): number {
   const number = Number(text)
   if (number > 0 && number <= 10) return number
-  throw new InvalidArgumentError('A number above 0 and up to 10 is expected, such as 0.1.')
+  throw new InvalidArgumentError('Give a number above 0 and up to 10, for example 0.1.')
 }
 
-function kinds(text: string): string[] {
+function parseNames(text: string): string[] {
+  const known = SCENARIOS.map(({ name }) => name)
   const names = text.split(',')
-  const unknown = names.find((name) => !SCENARIOS.some((each) => each.name === name))
+  const unknown = names.find((name) => !known.includes(name))
   if (unknown === undefined) return names
-  throw new InvalidArgumentError(`There is no "${unknown}"; there are ${SCENARIOS.map(({ name }) => name).join(', ')}.`)
+  throw new InvalidArgumentError(`"${unknown}" is not a kind of fault. The kinds are ${known.join(', ')}.`)
 }

@@ -1,4 +1,4 @@
-/** Three brokers, for what one can't show: leaders and coordinators that move, replicas that are not enough. */
+/** A cluster of three brokers, in which leaders and coordinators move and replicas can be too few. */
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { freePort } from '../ports.js'
@@ -10,10 +10,10 @@ import { findJvm } from '../stack/jvm/jvm-stack.js'
 import type { JvmServer } from '../stack/jvm/server.js'
 import { workDirectory } from '../work-directory.js'
 
-/** The first is the controller too, and is not killed. */
-const NODES = [1, 2, 3] as const
+/** The first node is the controller too, and must not be killed. */
+const NODE_IDS = [1, 2, 3] as const
 
-const REPLICATED = {
+const REPLICATION_PROPERTIES = {
   'offsets.topic.replication.factor': '3',
   'transaction.state.log.replication.factor': '3',
   'transaction.state.log.min.isr': '2',
@@ -23,7 +23,7 @@ const REPLICATED = {
   'leader.imbalance.check.interval.seconds': '5',
 }
 
-export class Cluster {
+export class BrokerCluster {
   readonly addresses: readonly string[]
   readonly #servers: readonly JvmServer[]
   readonly #folder: string
@@ -34,30 +34,27 @@ export class Cluster {
     this.#folder = folder
   }
 
-  /** @throws Error where there is no JVM */
-  static async start(): Promise<Cluster> {
+  /** @throws Error when there is no JVM, or a broker does not start */
+  static async start(): Promise<BrokerCluster> {
     const jvm = await findJvm()
-    if ('missing' in jvm) throw new Error(`three brokers take a JVM: ${jvm.missing}`)
+    if ('missing' in jvm) throw new Error(`Three brokers need a JVM: ${jvm.missing}.`)
     const downloads = new Downloads(silent)
     const distribution = await kafkaDistribution(jvm.java, downloads)
     downloads.end()
     const folder = await workDirectory('stack')
     const controllerPort = await freePort()
-    const ports = await Promise.all(NODES.map(() => freePort()))
+    const ports = await Promise.all(NODE_IDS.map(() => freePort()))
     const servers: JvmServer[] = []
-    for (const [index, id] of NODES.entries()) {
-      const own = join(folder, `broker-${id}`)
-      await mkdir(own)
-      const plan = { java: jvm.java, distribution, folder: own, port: ports[index]!, controllerPort }
-      const properties = { ...REPLICATED, ...nodeProperties(id, ports[index]!, controllerPort) }
+    for (const [index, id] of NODE_IDS.entries()) {
+      const brokerFolder = join(folder, `broker-${id}`)
+      await mkdir(brokerFolder)
+      const plan = { java: jvm.java, distribution, folder: brokerFolder, port: ports[index]!, controllerPort }
+      const properties = { ...REPLICATION_PROPERTIES, ...nodeProperties(id, ports[index]!, controllerPort) }
       servers.push(await prepareBroker({ ...plan, properties }))
-      await becomeNode(join(own, 'kafka-data', 'meta.properties'), id)
+      await setNodeId(join(brokerFolder, 'kafka-data', 'meta.properties'), id)
     }
-    const cluster = new Cluster(
-      ports.map((port) => `127.0.0.1:${port}`),
-      servers,
-      folder,
-    )
+    const addresses = ports.map((port) => `127.0.0.1:${port}`)
+    const cluster = new BrokerCluster(addresses, servers, folder)
     try {
       for (const server of servers) await server.start()
       return cluster
@@ -67,7 +64,7 @@ export class Cluster {
     }
   }
 
-  /** @param index 1 or 2: not the controller */
+  /** @param index 1 or 2; the broker with index 0 is the controller */
   kill(index: number): Promise<void> {
     return this.#servers[index]!.kill()
   }
@@ -96,12 +93,12 @@ function nodeProperties(id: number, port: number, controllerPort: number): Recor
   }
 }
 
-/** What was formatted was so for the first node. */
-async function becomeNode(file: string, id: number): Promise<void> {
-  const text = await readFile(file, 'utf8')
-  // 22 characters of base64: a directory's id must be its own.
+/** The data directory is a copy of one that was formatted for the first node. */
+async function setNodeId(metaProperties: string, id: number): Promise<void> {
+  const text = await readFile(metaProperties, 'utf8')
+  // A directory id is 22 characters of base64, and must be unique in the cluster.
   const changed = text
     .replace(/^node\.id=.*$/m, `node.id=${id}`)
     .replace(/^directory\.id=(.*)..$/m, (_, start: string) => `directory.id=${start}${id}A`)
-  await writeFile(file, changed)
+  await writeFile(metaProperties, changed)
 }

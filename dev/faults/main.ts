@@ -1,84 +1,89 @@
 /**
- * `npm run test:faults -- --runs N --seed S`: the long form. Run i takes the i-th scenario, around and around, and the
- * seed S + i. What failed is run again by its name and seed: `--only broker --seed 12345 --runs 1`.
+ * `npm run test:faults -- --runs N --seed S`: the long form of the fault suite. Run i takes the i-th scenario, again and
+ * again from the first one, and the seed S + i. A run that failed is repeated by its name and its seed:
+ * `--only broker --seed 12345 --runs 1`.
  *
- * Exit code 0 only if nothing was lost, doubled or otherwise wrong in any run.
+ * The exit code is 0 only if every run was carried out and nothing was lost, doubled or otherwise wrong.
  */
 import { progressOn } from '../progress.js'
-import { startStack } from '../stack/index.js'
-import { asked } from './arguments.js'
-import { runScenario } from './run-scenario.js'
-import type { FaultStack, Scenario } from './scenario-run.js'
+import { startOwnStack } from '../stack/own-stack.js'
+import { parseArguments } from './arguments.js'
 import { missingPrerequisite } from './prerequisites.js'
-import { faultsIn, table, type Report } from './report.js'
+import { formatFaults, formatReports, type RunReport } from './report.js'
+import type { FaultStack, Scenario } from './scenario.js'
+import { runScenario } from './scenario-runner.js'
 
-const { runs, seed, chosen, delivery, scale } = asked(process.argv.slice(2))
-const progress = progressOn(process.stdout)
-const reports: Report[] = []
-let failed = 0
-let leftOut = 0
-
-/** Its own, since it is killed; with rules of access, for those to be taken away. */
-const STACK = {
-  own: true,
-  brokerProperties: {
-    'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
-    'allow.everyone.if.no.acl.found': 'true',
-  },
+const MAX_COMPLAINTS_SHOWN = 10
+/** Access control lists, so that a scenario can take rights away. */
+const BROKER_PROPERTIES = {
+  'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+  'allow.everyone.if.no.acl.found': 'true',
 }
 
-async function run(scenario: Scenario, number: number, stack: FaultStack): Promise<void> {
-  progress.step(`run ${number + 1} of ${runs}: ${scenario.name}, seed ${seed + number}: ${scenario.about}`)
+const { runs, seed, scenarios, delivery, scale } = parseArguments(process.argv.slice(2))
+const progress = progressOn(process.stdout)
+const reports: RunReport[] = []
+let failedRuns = 0
+let skippedRuns = 0
+
+async function run(scenario: Scenario, index: number, stack: FaultStack): Promise<void> {
+  const runSeed = seed + index
+  progress.step(`run ${index + 1} of ${runs}: ${scenario.name}, seed ${runSeed}: ${scenario.description}`)
   const reason = await missingPrerequisite(scenario, stack)
   if (reason !== null) {
-    leftOut++
-    return progress.step(`  left out: ${reason}`)
+    skippedRuns++
+    return progress.step(`  skipped: ${reason}`)
   }
   try {
-    const say = (text: string): void => progress.step(`  ${text}`)
-    const report = await runScenario(scenario, stack, { seed: seed + number, delivery, scale, say })
+    const log = (text: string): void => progress.step(`  ${text}`)
+    const report = await runScenario(scenario, stack, { seed: runSeed, delivery, scale, log })
     reports.push(report)
-    const { handedOut, lost, doubled, owed } = report.verdict
-    progress.step(
-      `  ${report.seconds} s, ${handedOut} handed out, ${owed} owed, ${lost.length} lost, ${doubled.length} doubled; ${faultsIn(report.counts)}`,
-    )
-    if (report.complaints.length > 0) failed++
-    for (const complaint of report.complaints.slice(0, 10)) progress.step(`  ${complaint}`)
-    if (report.complaints.length > 10) progress.step(`  and ${report.complaints.length - 10} more`)
+    showReport(report)
   } catch (error) {
-    failed++
+    failedRuns++
     progress.step(`  FAILED ${String(error)}`)
   }
 }
 
-const stack = await startStack({ progress, ...STACK })
-let leaving = false
+function showReport({ seconds, verdict, faults, complaints }: RunReport): void {
+  const { handedOut, owed, lost, doubled } = verdict.total
+  const counts = `${handedOut} handed out, ${owed} owed, ${lost} lost, ${doubled} doubled`
+  progress.step(`  ${seconds} s, ${counts}; ${formatFaults(faults)}`)
+  if (complaints.length > 0) failedRuns++
+  for (const complaint of complaints.slice(0, MAX_COMPLAINTS_SHOWN)) progress.step(`  ${complaint}`)
+  const hidden = complaints.length - MAX_COMPLAINTS_SHOWN
+  if (hidden > 0) progress.step(`  and ${hidden} more`)
+}
+
+function conclusion(): string {
+  if (failedRuns > 0) return `${failedRuns} of ${runs} runs failed.`
+  if (reports.length === 0) return 'No run was carried out.'
+  if (reports.length + skippedRuns < runs) return `Stopped after ${reports.length} of ${runs} runs, which were sound.`
+  const doubled = reports.reduce((sum, { verdict }) => sum + verdict.total.doubled, 0)
+  return [
+    `${reports.length} of ${runs} runs: nothing lost, `,
+    doubled === 0 ? 'nothing doubled.' : `${doubled} doubled where that is allowed, each under its first event id.`,
+    skippedRuns === 0 ? '' : ` ${skippedRuns} runs were skipped.`,
+  ].join('')
+}
+
+const stack = await startOwnStack({ progress, brokerProperties: BROKER_PROPERTIES })
+let isStopping = false
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
-    leaving = true
-    progress.step(`${signal}: this run is the last; once more to leave at once`)
+    isStopping = true
+    progress.step(`${signal}: stopping after this run; a second signal ends the process at once`)
   })
 }
 try {
-  for (let number = 0; number < runs && !leaving; number++) {
-    await run(chosen[number % chosen.length]!, number, stack)
+  for (let index = 0; index < runs && !isStopping; index++) {
+    await run(scenarios[index % scenarios.length]!, index, stack)
   }
-  progress.step(`\n${table(reports)}\n`)
-  progress.step(verdict())
+  if (reports.length > 0) progress.step(`\n${formatReports(reports)}\n`)
+  progress.step(conclusion())
 } finally {
   await stack.stop()
 }
-// What was not looked at was not found sound.
-process.exit(failed === 0 && reports.length > 0 && reports.length + leftOut === runs ? 0 : 1)
-
-function verdict(): string {
-  if (failed > 0) return `${failed} of ${runs} runs went wrong.`
-  if (reports.length === 0) return 'Nothing was run.'
-  if (reports.length + leftOut < runs) return `Ended after ${reports.length} of ${runs} runs, which were sound.`
-  const doubled = reports.reduce((sum, report) => sum + report.verdict.doubled.length, 0)
-  return [
-    `${reports.length} of ${runs} runs: nothing lost, `,
-    doubled === 0 ? 'nothing doubled.' : `${doubled} doubled where that may be, each with the event id of the first.`,
-    leftOut === 0 ? '' : ` ${leftOut} left out.`,
-  ].join('')
-}
+// A run that was not carried out has proven nothing.
+const isSound = failedRuns === 0 && reports.length > 0 && reports.length + skippedRuns === runs
+process.exit(isSound ? 0 : 1)

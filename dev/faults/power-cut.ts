@@ -1,59 +1,60 @@
 /**
- * What a disk holds after the power has failed: made from the notes of `preload/disk.c`.
- *
- * All that was synced is there. Of what was written since, any part may be: each sector of it has come, or not.
+ * The state of a disk after the power has failed, made from the write log of `preload/disk.c`. Everything that was synced
+ * is there. Of everything that was written since, each sector is there or not.
  */
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import type { Random } from '../simulators/random.js'
 
-const SECTOR = 512
-const HEAD = 24
+const SECTOR_BYTES = 512
+const LOG_HEADER_BYTES = 24
 
 interface Write {
-  readonly at: number
+  readonly offset: number
   readonly bytes: Buffer
 }
 
 /**
- * Puts the file into the state that a power cut would have left.
- * @param before its content when the notes began; undefined: it was not there
- * @returns how many writes were not synced
+ * Puts the file into a state that a power cut could have left, and deletes the write log.
+ * @param before the content of the file when the log began; undefined if it did not exist
+ * @returns the number of writes that were not synced
  */
-export function cutPower(file: string, before: Buffer | undefined, notes: string, random: Random): number {
-  const { synced, pending } = read(notes)
+export function cutPower(file: string, before: Buffer | undefined, writeLog: string, random: Random): number {
+  const { synced, unsynced } = readWriteLog(writeLog)
   let content: Buffer = before ?? Buffer.alloc(0)
-  const put = (at: number, bytes: Buffer): void => {
-    if (content.length < at + bytes.length)
-      content = Buffer.concat([content, Buffer.alloc(at + bytes.length - content.length)])
-    bytes.copy(content, at)
+  const put = (offset: number, bytes: Buffer): void => {
+    const missing = offset + bytes.length - content.length
+    if (missing > 0) content = Buffer.concat([content, Buffer.alloc(missing)])
+    bytes.copy(content, offset)
   }
-  for (const { at, bytes } of synced) put(at, bytes)
-  // Some disks keep order and lose the end, others keep anything: by run all, nothing, or by the sector.
+  for (const { offset, bytes } of synced) put(offset, bytes)
+  // A disk may lose everything, nothing, or any sector of what it had not synced; a run picks one of these.
   const chance = random.pick([0, 0.5, 0.9, 1])
-  for (const { at, bytes } of pending) {
-    for (let from = 0; from < bytes.length; from += SECTOR) {
-      if (random.chance(chance)) put(at + from, bytes.subarray(from, from + SECTOR))
+  for (const { offset, bytes } of unsynced) {
+    for (let start = 0; start < bytes.length; start += SECTOR_BYTES) {
+      if (random.chance(chance)) put(offset + start, bytes.subarray(start, start + SECTOR_BYTES))
     }
   }
   if (existsSync(file) || content.length > 0) writeFileSync(file, content)
-  rmSync(notes, { force: true })
-  return pending.length
+  rmSync(writeLog, { force: true })
+  return unsynced.length
 }
 
-function read(notes: string): { synced: Write[]; pending: Write[] } {
+function readWriteLog(writeLog: string): { synced: Write[]; unsynced: Write[] } {
   const synced: Write[] = []
-  const pending: Write[] = []
-  const bytes = existsSync(notes) ? readFileSync(notes) : Buffer.alloc(0)
-  for (let from = 0; from + HEAD <= bytes.length;) {
-    const kind = String.fromCharCode(bytes[from]!)
-    const at = Number(bytes.readBigUInt64LE(from + 8))
-    const length = Number(bytes.readBigUInt64LE(from + 16))
-    const content = bytes.subarray(from + HEAD, from + HEAD + length)
-    from += HEAD + length
-    if (kind === 'w') pending.push({ at, bytes: content })
-    if (kind === 's') synced.push(...pending.splice(0))
-    // By itself: written with O_DSYNC, and the only one of which that is known.
-    if (kind === 'd') synced.push(...pending.splice(-1))
+  const unsynced: Write[] = []
+  const log = existsSync(writeLog) ? readFileSync(writeLog) : Buffer.alloc(0)
+  let position = 0
+  while (position + LOG_HEADER_BYTES <= log.length) {
+    const kind = String.fromCharCode(log[position]!)
+    const offset = Number(log.readBigUInt64LE(position + 8))
+    const length = Number(log.readBigUInt64LE(position + 16))
+    position += LOG_HEADER_BYTES
+    const bytes = log.subarray(position, position + length)
+    position += length
+    if (kind === 'w') unsynced.push({ offset, bytes })
+    if (kind === 's') synced.push(...unsynced.splice(0))
+    // The last write was made with O_DSYNC, which syncs this write and no other.
+    if (kind === 'd') synced.push(...unsynced.splice(-1))
   }
-  return { synced, pending }
+  return { synced, unsynced }
 }

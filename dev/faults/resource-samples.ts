@@ -1,102 +1,107 @@
-/** What a connector takes of its machine while it works, looked at from outside. */
+/** The memory and disk that a connector uses while it works, sampled from outside. */
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Trial } from '../trial.js'
 
-/** Beyond this a later phase counts as having grown. V8 takes and gives back that much by itself. */
-const GROWN = 1.25
+const SAMPLE_INTERVAL_MS = 1_000
+/** By how much a later summary may exceed an earlier one. V8 itself takes and returns memory in this order of magnitude. */
+const GROWTH_TOLERANCE = 1.25
 
-/** One look. Sizes are MiB. */
-export interface Look {
-  /** Heaps and stacks. What is mapped of the journal's file is the system's to take back, and left out. */
-  readonly memory: number
-  /** The journal's file. */
-  readonly file: number
+export interface ResourceSample {
+  /**
+   * Anonymous memory of the process (heaps and stacks) in MiB. The mapped pages of the journal are not included, because
+   * the kernel can take them back.
+   */
+  readonly memoryMiB: number
+  /** Size of the journal's data file in MiB. */
+  readonly fileMiB: number
   /** Entries in custody. */
   readonly entries: number
-  /** Seconds for which the oldest of them has been. */
-  readonly oldest: number
+  /** Age of the oldest entry in custody. */
+  readonly oldestAgeSeconds: number
 }
 
-/** @throws Error when it does not answer */
-export async function look(trial: Trial): Promise<Look> {
-  const [entries, oldest] = await Promise.all([
+/** @throws Error when the connector does not answer */
+export async function sampleResources(trial: Trial): Promise<ResourceSample> {
+  const [entries, oldestAgeSeconds] = await Promise.all([
     trial.metric('dlrmo_journal_entries'),
     trial.metric('dlrmo_journal_oldest_age_seconds'),
   ])
-  const file = mebibytes(statSync(join(trial.folder, 'journal', 'lmdb', 'data.mdb')).size)
-  return { memory: memoryOf(trial.connector.pid!), file, entries, oldest }
+  const { size } = statSync(join(trial.folder, 'journal', 'lmdb', 'data.mdb'))
+  return { memoryMiB: anonymousMemoryMiB(trial.connector.pid!), fileMiB: size / 1024 ** 2, entries, oldestAgeSeconds }
 }
 
-/** Anonymous memory of a process, MiB. Linux alone tells it. */
-function memoryOf(pid: number): number {
+/** Only Linux reports it. */
+function anonymousMemoryMiB(pid: number): number {
   const kibibytes = /RssAnon:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
   return Number(kibibytes) / 1024
 }
 
-/** Looks once a second, until `stop`. */
-export class Watch {
-  readonly looks: Look[] = []
-  readonly #ended = new AbortController()
+/** Takes a sample every second until `stop` is called. */
+export class ResourceMonitor {
+  readonly samples: ResourceSample[] = []
+  readonly #stopped = new AbortController()
   readonly #running: Promise<void>
 
   constructor(trial: Trial) {
-    this.#running = (async () => {
-      while (!this.#ended.signal.aborted) {
-        // One that is just dying or starting is not there to be looked at.
-        const seen = await look(trial).catch(() => undefined)
-        if (seen) this.looks.push(seen)
-        await delay(1_000, undefined, { signal: this.#ended.signal }).catch(() => undefined)
-      }
-    })()
+    this.#running = this.#run(trial)
   }
 
   async stop(): Promise<void> {
-    this.#ended.abort()
+    this.#stopped.abort()
     await this.#running
+  }
+
+  async #run(trial: Trial): Promise<void> {
+    const { signal } = this.#stopped
+    while (!signal.aborted) {
+      // There is no sample while the connector is down.
+      const sample = await sampleResources(trial).catch(() => undefined)
+      if (sample) this.samples.push(sample)
+      await delay(SAMPLE_INTERVAL_MS, undefined, { signal }).catch(() => undefined)
+    }
   }
 }
 
-/** What of some looks a person wants to know. */
-export interface Phase {
-  /** MiB: what it mostly took. */
-  readonly memory: number
-  /** MiB: the most it took. */
-  readonly mostMemory: number
-  /** MiB, at the end. */
-  readonly file: number
-  readonly mostEntries: number
+export interface ResourceSummary {
+  /** The median. */
+  readonly memoryMiB: number
+  readonly maxMemoryMiB: number
+  /** The last size. */
+  readonly fileMiB: number
+  readonly maxEntries: number
 }
 
-export function phaseOf(looks: readonly Look[]): Phase {
-  const memories = looks.map(({ memory }) => memory).toSorted((a, b) => a - b)
+export function summarize(samples: readonly ResourceSample[]): ResourceSummary {
+  const memories = samples.map(({ memoryMiB }) => memoryMiB).toSorted((a, b) => a - b)
   return {
-    memory: memories[Math.floor(memories.length / 2)] ?? NaN,
-    mostMemory: memories.at(-1) ?? NaN,
-    file: looks.at(-1)?.file ?? NaN,
-    mostEntries: Math.max(...looks.map(({ entries }) => entries)),
+    memoryMiB: memories[Math.floor(memories.length / 2)] ?? NaN,
+    maxMemoryMiB: memories.at(-1) ?? NaN,
+    fileMiB: samples.at(-1)?.fileMiB ?? NaN,
+    maxEntries: Math.max(...samples.map(({ entries }) => entries)),
   }
 }
 
 /**
- * What has grown, in words. The first third is not looked at: a process that has just been started takes more and more
- * for a while. Of the rest the earlier half is compared with the later.
+ * Describes what has grown, one line each. The first third of the summaries is ignored, because a process that has just
+ * been started grows for a while. Of the rest the second half is compared with the first.
  */
-export function growth(phases: readonly Phase[]): string[] {
-  const warm = phases.slice(Math.ceil(phases.length / 3))
+export function findGrowth(summaries: readonly ResourceSummary[]): string[] {
+  const warm = summaries.slice(Math.ceil(summaries.length / 3))
   const middle = Math.floor(warm.length / 2)
   if (middle === 0) return []
-  const mean = (of: readonly Phase[], what: 'memory' | 'file'): number =>
-    of.reduce((sum, phase) => sum + phase[what], 0) / of.length
-  return (['memory', 'file'] as const).flatMap((what) => {
-    const [before, after] = [mean(warm.slice(0, middle), what), mean(warm.slice(middle), what)]
-    // NaN, a phase that was not seen, is a complaint too.
-    if (after <= before * GROWN) return []
-    return [
-      `the ${what === 'file' ? "journal's file" : 'memory'} grew from ${Math.round(before)} to ${Math.round(after)} MiB`,
-    ]
+  const mean = (part: readonly ResourceSummary[], resource: 'memoryMiB' | 'fileMiB'): number =>
+    part.reduce((sum, summary) => sum + summary[resource], 0) / part.length
+  const resources = [
+    ['memoryMiB', 'The memory'],
+    ['fileMiB', 'The file of the journal'],
+  ] as const
+  return resources.flatMap(([resource, name]) => {
+    const before = mean(warm.slice(0, middle), resource)
+    const after = mean(warm.slice(middle), resource)
+    // The comparison is false for NaN, so that a summary without samples is reported too.
+    if (after <= before * GROWTH_TOLERANCE) return []
+    return [`${name} grew from ${Math.round(before)} to ${Math.round(after)} MiB`]
   })
 }
-
-const mebibytes = (bytes: number): number => bytes / 1024 ** 2

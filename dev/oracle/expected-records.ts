@@ -1,11 +1,18 @@
-/** Records as contract and the providers' documents have them, written here without the product's help. */
-import type { TopicRecord } from './topic-reader.js'
+/**
+ * The records that the contract and the providers' documentation demand for an item. They are written without code of the
+ * product, so that a mistake of the product cannot repeat itself here.
+ */
 import type { MtargetRow, SevenInbound, SevenReceipt } from '../simulators/provider-data.js'
+import type { TopicKind, TopicRecord } from './topic-reader.js'
 
-/** Of a value only the fields that the documents determine. */
-export type Expected = Pick<TopicRecord, 'key' | 'value'>
+/** The names of the two sources in the configuration of a trial. */
+export const MTARGET_SOURCE = 'mtarget-fr'
+export const SEVEN_SOURCE = 'seven-main'
 
-const SEVEN_STATES: Readonly<Record<string, string>> = {
+/** `value` holds only the fields that the documents determine. */
+export type ExpectedRecord = Pick<TopicRecord, 'key' | 'value'>
+
+const SEVEN_STATUSES: Readonly<Record<string, string>> = {
   BUFFERED: 'ENROUTE',
   TRANSMITTED: 'ENROUTE',
   ACCEPTED: 'ACCEPTED',
@@ -16,7 +23,7 @@ const SEVEN_STATES: Readonly<Record<string, string>> = {
   REJECTED: 'REJECTED',
   UNKNOWN: 'UNKNOWN',
 }
-const MTARGET_STATES: Readonly<Record<string, string>> = {
+const MTARGET_STATUSES: Readonly<Record<string, string>> = {
   '0': 'SCHEDULED',
   '1': 'ENROUTE',
   '2': 'ENROUTE',
@@ -24,74 +31,82 @@ const MTARGET_STATES: Readonly<Record<string, string>> = {
   '4': 'REJECTED',
   '6': 'UNDELIVERABLE',
 }
-const FINAL = ['DELIVERED', 'EXPIRED', 'DELETED', 'UNDELIVERABLE', 'REJECTED', 'SKIPPED']
+const FINAL_STATUSES = ['DELIVERED', 'EXPIRED', 'DELETED', 'UNDELIVERABLE', 'REJECTED', 'SKIPPED']
 
-const international = (number: string): string => {
+const internationalNumber = (number: string): string => {
   if (/^00\d+$/.test(number)) return `+${number.slice(2)}`
   return /^[1-9]\d{8,14}$/.test(number) ? `+${number}` : number
 }
 
-/** A receipt that came to the status URL. */
-export const fromSeven = ({ msg_id, status }: SevenReceipt): Expected => ({
+/** The record of a receipt of seven, without `raw`, which depends on the form of the callback. */
+export const sevenReceiptRecord = ({ msg_id, status }: SevenReceipt): ExpectedRecord => ({
   key: msg_id,
   value: {
-    source: 'seven-main',
+    source: SEVEN_SOURCE,
     provider: 'seven',
     messageId: msg_id,
     recipient: null,
     sender: null,
-    status: SEVEN_STATES[status],
-    final: FINAL.includes(SEVEN_STATES[status]!),
+    status: SEVEN_STATUSES[status],
+    final: FINAL_STATUSES.includes(SEVEN_STATUSES[status]!),
     providerStatus: status,
     via: 'CALLBACK',
-    raw: { msg_id, status },
   },
 })
 
-/** A message that came to a webhook; `raw` has the envelope too, which is not here. */
-export const fromSevenInbound = ({ id, sender, system, text, time }: SevenInbound): Expected => ({
-  key: international(sender),
+/** The record of a message of seven, without `raw`, which depends on the form of the callback. */
+export const sevenMessageRecord = ({ id, sender, system, text, time }: SevenInbound): ExpectedRecord => ({
+  key: internationalNumber(sender),
   value: {
-    source: 'seven-main',
+    source: SEVEN_SOURCE,
     provider: 'seven',
     messageId: id,
-    sender: international(sender),
-    recipient: international(system),
+    sender: internationalNumber(sender),
+    recipient: internationalNumber(system),
     text,
     occurredAt: Number(time) * 1_000,
     via: 'CALLBACK',
   },
 })
 
-export const fromMtarget = (row: MtargetRow): Expected => {
-  const common = { source: 'mtarget-fr', provider: 'mtarget', messageId: row['MsgId'], via: 'PULL', raw: row }
-  const sender = international(row['OriginatedAddress']!)
-  const recipient = international(row['DestinationAdress']!)
-  if (row['Status'] === '5') {
-    return { key: sender, value: { ...common, sender, recipient, text: row['Content'] } }
+/** The record of a receipt or a message of Mtarget. */
+export const mtargetRecord = (row: MtargetRow): ExpectedRecord => {
+  const sender = internationalNumber(row['OriginatedAddress']!)
+  const recipient = internationalNumber(row['DestinationAdress']!)
+  const common = {
+    source: MTARGET_SOURCE,
+    provider: 'mtarget',
+    messageId: row['MsgId'],
+    sender,
+    recipient,
+    via: 'PULL',
+    raw: row,
   }
-  const status = MTARGET_STATES[row['Status']!]!
-  return {
-    key: row['MsgId']!,
-    value: { ...common, sender, recipient, status, final: FINAL.includes(status), providerStatus: row['Status'] },
-  }
+  if (isMtargetMessage(row)) return { key: sender, value: { ...common, text: row['Content'] } }
+  const status = MTARGET_STATUSES[row['Status']!]!
+  const final = FINAL_STATUSES.includes(status)
+  return { key: row['MsgId']!, value: { ...common, status, final, providerStatus: row['Status'] } }
 }
 
-const TYPES: Readonly<Record<string, string>> = {
+export const isMtargetMessage = (row: MtargetRow): boolean => row['Status'] === '5'
+
+const CLOUDEVENT_TYPES: Readonly<Record<TopicKind, string>> = {
   dlr: 'sms.delivery-receipt.v1',
   mo: 'sms.inbound-message.v1',
   deadLetter: 'sms.dead-letter.v1',
 }
 
-/** @param kind of the topic on which the record is */
-export const headersFor = (
-  { value }: Pick<TopicRecord, 'value'>,
-  kind: 'dlr' | 'mo' | 'deadLetter',
-): Record<string, string> => ({
-  ce_specversion: '1.0',
-  ce_id: value['eventId'] as string,
-  ce_source: `/${value['provider'] as string}/${value['source'] as string}`,
-  ce_type: TYPES[kind]!,
-  ce_time: new Date(value['receivedAt'] as number).toISOString(),
-  'content-type': 'application/avro',
-})
+/** The headers of a record with this value. @param kind of the topic on which the record is */
+export function expectedHeaders({ value }: Pick<TopicRecord, 'value'>, kind: TopicKind): Record<string, string> {
+  const eventId = value['eventId'] as string
+  // A large dead letter is cut into several records, which share their event id.
+  const part = Number(value['part'] ?? 0)
+  return {
+    ce_specversion: '1.0',
+    ce_id: part > 0 ? `${eventId}/${part}` : eventId,
+    ce_source: `/${value['provider'] as string}/${value['source'] as string}`,
+    ce_type: CLOUDEVENT_TYPES[kind],
+    ce_time: new Date(value['receivedAt'] as number).toISOString(),
+    'content-type': 'application/avro',
+  }
+}

@@ -1,80 +1,110 @@
-/** What the load handed out, as the oracle wants it told: by whom, where it belongs, from when to when. */
-import { contentKey } from '../demo/ledger.js'
+/** Reports to the oracle what the simulated providers handed out, and what of it the connector acknowledged. */
 import { burstReceipt } from '../simulators/callback-burst.js'
 import type { MtargetAnswer } from '../simulators/mtarget.js'
 import { renderPage } from '../simulators/mtarget-page.js'
-import type { SevenEvent } from '../simulators/seven-requests.js'
-import { fromMtarget, fromSeven, fromSevenInbound } from './expected-records.js'
-import { type Oracle, type Remnant, withoutHead } from './oracle.js'
+import type { MtargetRow } from '../simulators/provider-data.js'
+import type { SevenCallbacks, SevenOutcome } from '../simulators/seven-callbacks.js'
+import { findBadInputMark } from './bad-input.js'
+import { contentKey } from './content-key.js'
+import {
+  isMtargetMessage,
+  MTARGET_SOURCE,
+  mtargetRecord,
+  SEVEN_SOURCE,
+  sevenMessageRecord,
+  sevenReceiptRecord,
+} from './expected-records.js'
+import { Oracle, withoutPageStart, type HandedOutItem, type PageRemainder, type Verdict } from './oracle.js'
+import type { TopicRecord, Topics } from './topic-reader.js'
 
-/** A callback; times are milliseconds of one clock. */
-export interface Call {
-  readonly lane: string
-  readonly event: SevenEvent | undefined
-  readonly mark: string | undefined
-  readonly from: number
-  readonly until: number
-  readonly status: number | undefined
+export interface HandedOut {
+  /** The answers of Mtarget's queue, in order. */
+  readonly answers: readonly MtargetAnswer[]
+  /** The callbacks of seven, one entry for each instance of the connector that is called. */
+  readonly callbacks: readonly Pick<SevenCallbacks, 'outcomes'>[]
+  /** The size of the bursts of callbacks, all of them answered with 200. */
+  readonly burstSize?: number
 }
 
-const MARK = /bad-item-\d+-\d+/
-export const markIn = (text: string): string | undefined => MARK.exec(text)?.[0]
-
-export function enterCalls(oracle: Oracle, calls: readonly Call[]): void {
-  for (const { lane, event, mark, from, until: end, status } of calls) {
-    const until = status === 200 ? end : undefined
-    const source = 'seven-main'
-    if (mark !== undefined) oracle.handedOut({ source, lane, topic: 'deadLetter', content: mark, from, until })
-    if (event === undefined) continue
-    const [topic, expected] =
-      event.kind === 'dlr'
-        ? (['dlr', () => fromSeven(event.data)] as const)
-        : (['mo', () => fromSevenInbound(event.data)] as const)
-    oracle.handedOut({ source, lane, topic, content: contentKey({ ...event.data }), expected, from, until })
+/** Compares everything that was handed out with the records on the topics. */
+export function audit(topics: Topics, handedOut: HandedOut, records: Iterable<TopicRecord>): Verdict {
+  const oracle = new Oracle(topics)
+  for (const [instance, { outcomes }] of handedOut.callbacks.entries()) {
+    for (const outcome of outcomes) addCallback(oracle, outcome, String(instance))
   }
+  for (let number = 0; number < (handedOut.burstSize ?? 0); number++) addBurstReceipt(oracle, number)
+  addAnswers(oracle, handedOut.answers)
+  return oracle.audit(records)
 }
 
-/** The first so many receipts of a flood, all of them answered 200. */
-export function enterFlood(oracle: Oracle, count: number): void {
-  for (let number = 0; number < count; number++) {
-    const content = contentKey({ ...burstReceipt(number) })
-    const expected = () => fromSeven(burstReceipt(number))
-    // One message each: there is no order among them.
-    oracle.handedOut({ source: 'seven-main', topic: 'dlr', content, expected, from: 0, until: 0 })
+function addCallback(oracle: Oracle, outcome: SevenOutcome, instance: string): void {
+  const { event, rawContent, startedAt, endedAt, status } = outcome
+  const acknowledgedAt = status === 200 ? endedAt : undefined
+  const common = { source: SEVEN_SOURCE, instance, startedAt, acknowledgedAt }
+  if (event === undefined) {
+    const mark = findBadInputMark(rawContent)
+    if (mark !== undefined) oracle.addItem({ ...common, kind: 'deadLetter', content: mark, hasIdentity: false })
+    return
   }
+  const item = { ...common, content: contentKey({ ...event.data }), hasIdentity: true }
+  if (event.kind === 'dlr') oracle.addItem({ ...item, kind: 'dlr', expected: () => sevenReceiptRecord(event.data) })
+  else oracle.addItem({ ...item, kind: 'mo', expected: () => sevenMessageRecord(event.data) })
 }
 
-export function enterAnswers(oracle: Oracle, answers: readonly MtargetAnswer[]): void {
+function addBurstReceipt(oracle: Oracle, number: number): void {
+  oracle.addItem({
+    source: SEVEN_SOURCE,
+    kind: 'dlr',
+    content: contentKey({ ...burstReceipt(number) }),
+    expected: () => sevenReceiptRecord(burstReceipt(number)),
+    hasIdentity: true,
+    // Each receipt of a burst has a message of its own, so that there is no order among them.
+    startedAt: 0,
+    acknowledgedAt: 0,
+  })
+}
+
+function addAnswers(oracle: Oracle, answers: readonly MtargetAnswer[]): void {
   let place = 0
   for (const answer of answers) {
-    const { rows, rowsSent, acknowledged: followed, fault } = answer
-    for (const [index, row] of rows.entries()) {
+    for (const [index, row] of answer.rows.entries()) {
       place++
-      const until = followed && index < rowsSent ? place : undefined
-      const common = { source: 'mtarget-fr', onlyCopy: true, from: place, until, mayRepeat: fault.endless === true }
-      const mark = markIn(row['MsgId'] ?? '')
-      if (mark !== undefined) {
-        oracle.handedOut({ ...common, topic: 'deadLetter', content: mark })
-        continue
-      }
-      const topic = row['Status'] === '5' ? 'mo' : 'dlr'
-      oracle.handedOut({ ...common, topic, content: contentKey(row), expected: () => fromMtarget(row) })
+      const isOwed = answer.acknowledged && index < answer.rowsSent
+      oracle.addItem({
+        ...mtargetItem(row),
+        startedAt: place,
+        acknowledgedAt: isOwed ? place : undefined,
+        isOnlyCopy: true,
+        isEndless: answer.fault.endless === true,
+      })
     }
-    for (const remnant of remnantsOf(answer)) oracle.cut(remnant)
+    for (const remainder of remaindersOf(answer)) oracle.addRemainder(remainder)
   }
 }
 
-/** What of an answer was neither a whole row nor the end of a page. */
-function remnantsOf({ rows, rowsSent, acknowledged: owed, fault }: MtargetAnswer): Remnant[] {
-  if (fault.body !== undefined) return [{ bytes: Buffer.from(fault.body), owed }]
+function mtargetItem(row: MtargetRow): Omit<HandedOutItem, 'startedAt' | 'acknowledgedAt'> {
+  const source = MTARGET_SOURCE
+  const mark = findBadInputMark(row['MsgId'] ?? '')
+  if (mark !== undefined) return { source, kind: 'deadLetter', content: mark, hasIdentity: false }
+  const item = { source, content: contentKey(row), expected: () => mtargetRecord(row) }
+  // Two handsets, or one handset twice, may send the same text: a message of Mtarget has no identity.
+  return isMtargetMessage(row)
+    ? { ...item, kind: 'mo', hasIdentity: false }
+    : { ...item, kind: 'dlr', hasIdentity: true }
+}
+
+function remaindersOf({ rows, rowsSent, acknowledged, fault }: MtargetAnswer): PageRemainder[] {
+  const source = MTARGET_SOURCE
+  if (fault.body !== undefined) return [{ source, bytes: Buffer.from(fault.body), isOwed: acknowledged }]
   const { bytes, rowEnds } = renderPage(rows, { encoding: 'utf8', numbers: fault.numbers === true })
   if (fault.endless === true) {
-    return rowEnds.map((end, index) => ({
-      bytes: withoutHead(bytes.subarray(rowEnds[index - 1] ?? 0, end)),
-      owed: false,
-    }))
+    return rowEnds.map((end, index) => {
+      const row = bytes.subarray(rowEnds[index - 1] ?? 0, end)
+      return { source, bytes: withoutPageStart(row), isOwed: false }
+    })
   }
-  const cut = fault.cutAfterBytes ?? fault.destroyAfterBytes ?? bytes.length
-  if (cut >= bytes.length || fault.hang !== undefined) return []
-  return [{ bytes: withoutHead(bytes.subarray(rowEnds[rowsSent - 1] ?? 0, cut)), owed }]
+  const bytesSent = fault.cutAfterBytes ?? fault.destroyAfterBytes ?? bytes.length
+  if (bytesSent >= bytes.length || fault.hang !== undefined) return []
+  const remainder = bytes.subarray(rowEnds[rowsSent - 1] ?? 0, bytesSent)
+  return [{ source, bytes: withoutPageStart(remainder), isOwed: acknowledged }]
 }

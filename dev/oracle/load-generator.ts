@@ -1,204 +1,193 @@
 /**
- * Load from both ways in, and the memory of what was handed out and acknowledged.
+ * Load on both ways of intake at once. Rows are added to a queue of Mtarget, and callers send callbacks as seven does: in
+ * every form, several states of one message one after the other, inbound messages, repetitions, repeated calls after an
+ * answer was lost, and malformed input.
  *
- * What is sent comes from the seed; when, from the machine. Callbacks come as seven makes them: several states of one
- * message one after the other, messages, repetitions, some that went unanswered once more, a few that make no sense.
+ * What is sent follows from the seed; when it is sent depends on the machine. What was handed out is recorded by the
+ * simulators themselves.
  */
 import { setTimeout as delay } from 'node:timers/promises'
+import { until } from '../wait.js'
+import type { MtargetSimulator } from '../simulators/mtarget.js'
 import { ProviderData, SEVEN_STATUSES } from '../simulators/provider-data.js'
-import { sendBurst } from '../simulators/callback-burst.js'
 import { Random } from '../simulators/random.js'
 import type { SevenCallbacks } from '../simulators/seven-callbacks.js'
-import type { SevenEvent } from '../simulators/seven-requests.js'
-import type { SevenShape } from '../simulators/seven-requests.js'
-import type { Trial } from '../trial.js'
-import { type Call, enterAnswers, enterCalls, enterFlood } from './handed-out.js'
-import type { Oracle } from './oracle.js'
+import { messageEvent, receiptEvent, type SevenEvent, type SevenShape } from '../simulators/seven-requests.js'
+import { BAD_CALLBACKS, badInputMark, badRow } from './bad-input.js'
 
 export interface LoadOptions {
-  /** Callers at once. */
+  readonly seed: number
+  /** Callers at the same time. Default 5. */
   readonly callers?: number
-  /** Milliseconds between two calls of a caller, at most. */
-  readonly pause?: number
-  /** Rows that are put into the queue twenty times a second. */
-  readonly rows?: number
-  /** Whom a caller may call now, by the caller's number; undefined: nobody. */
-  readonly target: (caller: number) => Target | undefined
-  /** Where the calls of a caller arrive, if not all at one instance. */
-  readonly lane?: (caller: number) => string
+  /** The longest pause between two callbacks of a caller. Default 30 ms. */
+  readonly maxPauseMs?: number
+  /** Rows that are added to the queue at once, twenty times a second. Default 12. */
+  readonly rowsPerBatch?: number
 }
 
-export type Target = Pick<SevenCallbacks, 'send' | 'sendRaw'>
+/** The callbacks by which a caller reaches the connector; undefined while the connector does not run. */
+export type CallbackTarget = (caller: number) => SevenCallbacks | undefined
 
-/** What is to be sent once more, and what was sent before. */
-interface Memory {
-  readonly again: SevenEvent[]
-  readonly sent: SevenEvent[]
-}
-
-const MOST_QUEUED = 500
+const BATCH_INTERVAL_MS = 50
+/** A queue that nobody reads proves no more with a million rows than with some hundred. */
+const MAX_QUEUED_ROWS = 500
+/** How many of the last events a caller remembers, to repeat one of them. */
+const REMEMBERED_EVENTS = 50
 
 const RECEIPT_SHAPES: readonly SevenShape[] = ['status-url', 'status-url', 'json', 'form-nested', 'form-flat', 'get']
 const MESSAGE_SHAPES: readonly SevenShape[] = ['json', 'form-nested', 'form-flat', 'get']
-const BAD_BODIES = [
-  (mark: string) => ({ body: `<html>${mark}</html>`, contentType: 'text/html' }),
-  (mark: string) => ({ body: `{"webhook_event":"dlr","data":{"msg_id":"${mark}`, contentType: 'application/json' }),
-  (mark: string) => ({ query: `status=DELIVERED&note=${mark}` }),
-]
 
 export class LoadGenerator {
-  readonly #trial: Trial
+  readonly #mtarget: MtargetSimulator
+  readonly #target: CallbackTarget
   readonly #options: Required<LoadOptions>
-  readonly #seed: number
-  readonly #calls: Call[] = []
-  /** By caller. */
-  readonly #memory: Memory[] = []
-  readonly #ended = new AbortController()
+  readonly #stopped = new AbortController()
+  readonly #callers: Caller[]
   #running: Promise<unknown> = Promise.resolve()
-  #paused = false
-  #marks = 0
-  #flooded = 0
+  #isPaused = false
+  #callbacksUnderWay = 0
+  #badItems = 0
+  /** 1 is full speed; with 0.1 all pauses are ten times as long. */
+  speed = 1
 
-  constructor(trial: Trial, seed: number, options: LoadOptions) {
-    this.#trial = trial
-    this.#seed = seed
-    this.#options = { callers: 5, pause: 30, rows: 12, lane: () => '', ...options }
-  }
-
-  /** Callbacks that were answered 200. */
-  get taken(): number {
-    return this.#calls.filter(({ status }) => status === 200).length
+  constructor(mtarget: MtargetSimulator, target: CallbackTarget, options: LoadOptions) {
+    this.#mtarget = mtarget
+    this.#target = target
+    this.#options = { callers: 5, maxPauseMs: 30, rowsPerBatch: 12, ...options }
+    this.#callers = Array.from({ length: this.#options.callers }, (_, number) => new Caller(number, options.seed))
   }
 
   start(): void {
-    const callers = Array.from({ length: this.#options.callers }, (_, index) => this.#call(index))
-    this.#running = Promise.all([...callers, this.#fill()])
+    this.#running = Promise.all([...this.#callers.map((caller) => this.#runCaller(caller)), this.#fillQueue()])
   }
 
-  /** Nothing new until `resume`; what is under way ends. */
-  pause(): void {
-    this.#paused = true
+  /** Stops handing out until `resume`. Resolves when no callback is under way. */
+  async pause(): Promise<void> {
+    this.#isPaused = true
+    await until(() => this.#callbacksUnderWay === 0)
   }
 
   resume(): void {
-    this.#paused = false
+    this.#isPaused = false
   }
 
-  /** Nothing that was sent before is repeated: for a connector that has lost its memory. */
-  forget(): void {
-    for (const memory of this.#memory) {
-      memory.again.length = 0
-      memory.sent.length = 0
-    }
-  }
-
-  /**
-   * So many receipts as fast as they are taken, beside all else.
-   * @throws Error when one is not answered 200
-   */
-  async flood(count: number): Promise<{ readonly seconds: number }> {
-    const { seconds, refused } = await sendBurst({
-      url: this.#trial.callbackUrl,
-      first: this.#flooded,
-      count,
-      connections: 64,
-    })
-    if (refused > 0) throw new Error(`${refused} of ${count} callbacks were not answered 200`)
-    this.#flooded += count
-    return { seconds }
-  }
-
-  /** Resolves when the last call has ended. */
+  /** Stops handing out, and resolves when the last callback has ended. */
   async stop(): Promise<void> {
-    this.#ended.abort()
+    this.#stopped.abort()
     await this.#running
   }
 
-  /** All that was handed out so far. */
-  enter(oracle: Oracle): void {
-    enterCalls(oracle, this.#calls)
-    enterFlood(oracle, this.#flooded)
-    enterAnswers(oracle, this.#trial.mtarget.answers)
+  /** Sends no event again that was sent before: for a connector whose duplicate index was deleted. */
+  forgetSentEvents(): void {
+    for (const caller of this.#callers) caller.forget()
   }
 
-  async #fill(): Promise<void> {
-    const data = new ProviderData(this.#seed)
-    const random = new Random(this.#seed)
-    while (!this.#ended.signal.aborted) {
-      await delay(50)
-      // A queue that nobody reads says no more at a million rows than at some hundred.
-      if (this.#paused || this.#trial.mtarget.queued > MOST_QUEUED) continue
-      const rows = data.mtargetMix(this.#options.rows)
-      if (random.chance(0.1)) {
-        const bad = { MsgId: this.#mark(), Status: '5', OriginatedAddress: '33612345678', DestinationAdress: '36111' }
-        rows.splice(random.integer(0, rows.length), 0, bad)
-      }
-      this.#trial.mtarget.enqueue(rows)
+  async #fillQueue(): Promise<void> {
+    const data = new ProviderData(this.#options.seed)
+    const random = new Random(this.#options.seed)
+    while (!this.#stopped.signal.aborted) {
+      await this.#pauseFor(BATCH_INTERVAL_MS)
+      if (this.#isPaused || this.#mtarget.queued > MAX_QUEUED_ROWS) continue
+      const rows = data.mtargetMix(this.#options.rowsPerBatch)
+      if (random.chance(0.1)) rows.splice(random.integer(0, rows.length), 0, badRow(this.#nextMark()))
+      this.#mtarget.enqueue(rows)
     }
   }
 
-  async #call(index: number): Promise<void> {
-    const random = new Random(this.#seed * 101 + index)
-    const data = new ProviderData(this.#seed * 101 + index)
-    const memory: Memory = { again: [], sent: [] }
-    const { again, sent } = (this.#memory[index] = memory)
-    const make = async (event: SevenEvent): Promise<void> => {
-      const target = this.#options.target(index)
-      if (!target) return
-      const shapes = event.kind === 'dlr' ? RECEIPT_SHAPES : MESSAGE_SHAPES
-      const from = performance.now()
-      const [outcome] = await target.send([event], random.pick(shapes))
-      const status = outcome?.status
-      this.#calls.push({
-        lane: this.#options.lane(index),
-        event,
-        mark: undefined,
-        from,
-        until: performance.now(),
-        status,
-      })
-      sent[random.integer(0, 50)] = event
-      if (status !== 200 && random.chance(0.5)) again.push(event)
-    }
-    const rest = (): Promise<void> => delay(random.integer(0, this.#options.pause))
-    while (!this.#ended.signal.aborted) {
+  async #runCaller(caller: Caller): Promise<void> {
+    const { random } = caller
+    const rest = (): Promise<void> => this.#pauseFor(random.integer(0, this.#options.maxPauseMs))
+    while (!this.#stopped.signal.aborted) {
       await rest()
-      const target = this.#options.target(index)
-      if (this.#paused || !target) continue
-      const repeated = again.shift() ?? (random.chance(0.05) ? sent[random.integer(0, 50)] : undefined)
-      if (repeated) await make(repeated)
-      else if (random.chance(0.01)) await this.#callBadly(target, index, random)
-      else if (random.chance(0.2)) await make({ kind: 'sms_mo', data: distinct(data.sevenInbound(1)[0]!, index) })
-      else {
-        const { msg_id } = distinct(data.sevenReceipts(1)[0]!, index)
-        const states = Array.from({ length: random.integer(1, 3) }, () => random.pick(SEVEN_STATUSES))
-        for (const status of new Set(states)) {
-          await make({ kind: 'dlr', data: { msg_id, status } })
+      if (this.#isPaused || !this.#target(caller.number)) continue
+      const repeated = caller.eventToRepeat()
+      if (repeated) {
+        await this.#send(caller, repeated)
+      } else if (random.chance(0.01)) {
+        await this.#call(caller, (target) => target.sendRaw(random.pick(BAD_CALLBACKS)(this.#nextMark())))
+      } else if (random.chance(0.2)) {
+        await this.#send(caller, caller.newMessage())
+      } else {
+        for (const event of caller.newReceipts()) {
+          await this.#send(caller, event)
           await rest()
         }
       }
     }
   }
 
-  async #callBadly(target: Target, caller: number, random: Random): Promise<void> {
-    const mark = this.#mark()
-    const from = performance.now()
-    const { status } = await target.sendRaw(random.pick(BAD_BODIES)(mark))
-    this.#calls.push({
-      lane: this.#options.lane(caller),
-      event: undefined,
-      mark,
-      from,
-      until: performance.now(),
-      status,
-    })
+  async #send(caller: Caller, event: SevenEvent): Promise<void> {
+    const shape = caller.random.pick(event.kind === 'dlr' ? RECEIPT_SHAPES : MESSAGE_SHAPES)
+    const outcomes = await this.#call(caller, (target) => target.send([event], shape))
+    if (outcomes) caller.remember(event, outcomes[0]?.status === 200)
   }
 
-  #mark(): string {
-    return `bad-item-${this.#seed}-${this.#marks++}`
+  /** @returns undefined when nothing was sent, because the load is paused or the connector does not run */
+  async #call<T>(caller: Caller, send: (target: SevenCallbacks) => Promise<T>): Promise<T | undefined> {
+    const target = this.#target(caller.number)
+    if (this.#isPaused || !target) return undefined
+    this.#callbacksUnderWay++
+    try {
+      return await send(target)
+    } finally {
+      this.#callbacksUnderWay--
+    }
+  }
+
+  #nextMark(): string {
+    return badInputMark(this.#options.seed, this.#badItems++)
+  }
+
+  async #pauseFor(ms: number): Promise<void> {
+    await delay(ms / this.speed, undefined, { signal: this.#stopped.signal }).catch(() => undefined)
   }
 }
 
-/** Callers generate apart from each other: a digit in front keeps their ids apart. */
-const distinct = <Data extends { id: string } | { msg_id: string }>(data: Data, caller: number): Data =>
-  'id' in data ? { ...data, id: `${caller}${data.id}` } : { ...data, msg_id: `${caller}${data.msg_id}` }
+/** Generates the events of one caller, and remembers which were sent. */
+class Caller {
+  readonly number: number
+  readonly random: Random
+  readonly #data: ProviderData
+  readonly #unanswered: SevenEvent[] = []
+  /** A sparse array: an event replaces another one at a random place. */
+  readonly #sent: SevenEvent[] = []
+
+  constructor(number: number, seed: number) {
+    this.number = number
+    this.random = new Random(seed * 101 + number)
+    this.#data = new ProviderData(seed * 101 + number)
+  }
+
+  newMessage(): SevenEvent {
+    const message = this.#data.sevenInbound(1)[0]!
+    return messageEvent({ ...message, id: this.#ownId(message.id) })
+  }
+
+  /** One to three states of one message. */
+  newReceipts(): SevenEvent[] {
+    const msg_id = this.#ownId(this.#data.sevenReceipts(1)[0]!.msg_id)
+    const statuses = Array.from({ length: this.random.integer(1, 3) }, () => this.random.pick(SEVEN_STATUSES))
+    return [...new Set(statuses)].map((status) => receiptEvent({ msg_id, status }))
+  }
+
+  eventToRepeat(): SevenEvent | undefined {
+    const unanswered = this.#unanswered.shift()
+    if (unanswered) return unanswered
+    return this.random.chance(0.05) ? this.#sent[this.random.integer(0, REMEMBERED_EVENTS)] : undefined
+  }
+
+  remember(event: SevenEvent, isAcknowledged: boolean): void {
+    this.#sent[this.random.integer(0, REMEMBERED_EVENTS)] = event
+    if (!isAcknowledged && this.random.chance(0.5)) this.#unanswered.push(event)
+  }
+
+  forget(): void {
+    this.#unanswered.length = 0
+    this.#sent.length = 0
+  }
+
+  /** Each caller generates ids by itself; the number in front keeps them apart. */
+  #ownId(id: string): string {
+    return `${this.number}${id}`
+  }
+}

@@ -1,117 +1,139 @@
-import { SchemaRegistry } from '@kafkajs/confluent-schema-registry'
-import { Kafka, logLevel } from 'kafkajs'
-import type { Admin, Consumer, KafkaMessage } from 'kafkajs'
+/** Reads the records of the three topics, decoded with the schemas of this repository. */
+import { readFileSync } from 'node:fs'
+import avro from 'avsc'
+import { CommittedReader, type CommittedRecord } from '../kafka/committed-reader.js'
 import { retryFor } from '../wait.js'
 
+/** The names of the three topics, by what they carry. */
 export interface Topics {
-  dlr: string
-  mo: string
-  deadLetter: string
+  readonly dlr: string
+  readonly mo: string
+  readonly deadLetter: string
 }
 
-/** A record as its consumers see it: decoded with the schema that the registry holds for its id. */
-export interface TopicRecord {
-  topic: string
-  key: string
-  headers: Record<string, string>
-  value: Record<string, unknown>
+export type TopicKind = keyof Topics
+
+export const kindOfTopic = (topics: Topics, topic: string): TopicKind | undefined =>
+  (Object.keys(topics) as TopicKind[]).find((kind) => topics[kind] === topic)
+
+/** A record as a consumer receives it. */
+export interface TopicRecord extends Omit<CommittedRecord, 'value'> {
+  readonly value: Readonly<Record<string, unknown>>
 }
 
-const END_HEADER = 'demo-end'
-const TOPICS_PATIENCE_MS = 30_000
-const END_PATIENCE_MS = 30_000
+export interface TopicReaderOptions {
+  readonly brokers: readonly string[]
+  readonly topics: Topics
+  /** The registry that must hold the schemas of this repository under the ids that the records carry. */
+  readonly registryUrl: string
+}
 
-/**
- * An independent consumer of the three topics. It reads committed records only: what an aborted transaction left
- * behind is not there for it.
- */
+const SCHEMA_FILES: Readonly<Record<TopicKind, string>> = {
+  dlr: 'delivery-receipt.avsc',
+  mo: 'inbound-message.avsc',
+  deadLetter: 'dead-letter.avsc',
+}
+const REGISTRY_TIMEOUT_MS = 10_000
+
+/** The first byte of a record, and the length of the header that it begins, in the wire format of Confluent. */
+const MAGIC_BYTE = 0
+const WIRE_HEADER_BYTES = 5
+
 export class TopicReader {
-  readonly records: TopicRecord[] = []
-  readonly #kafka: Kafka
-  readonly #topics: string[]
-  readonly #registry: SchemaRegistry
-  readonly #admin: Admin
-  readonly #consumer: Consumer
-  readonly #ended = new Set<string>()
-  readonly #listener: (seen: TopicRecord) => void
+  readonly #options: TopicReaderOptions
+  readonly #reader: CommittedReader
+  readonly #types = new Map<string, avro.Type>()
+  /** Schema ids by topic that the registry has confirmed. */
+  readonly #verified = new Set<string>()
+  readonly #decoded: TopicRecord[] = []
 
-  /** @param listener called for each record as it comes */
-  constructor(brokers: string[], registryUrl: string, topics: Topics, listener: (seen: TopicRecord) => void) {
-    this.#kafka = new Kafka({ clientId: 'demo-reader', brokers, logLevel: logLevel.NOTHING })
-    this.#topics = Object.values(topics) as string[]
-    this.#registry = new SchemaRegistry({ host: registryUrl })
-    this.#admin = this.#kafka.admin()
-    this.#consumer = this.#kafka.consumer({ groupId: `demo-reader-${process.pid}-${Date.now()}` })
-    this.#listener = listener
+  constructor(options: TopicReaderOptions) {
+    this.#options = options
+    for (const kind of Object.keys(SCHEMA_FILES) as TopicKind[]) {
+      const schema = readFileSync(new URL(`../../schemas/${SCHEMA_FILES[kind]}`, import.meta.url), 'utf8')
+      this.#types.set(options.topics[kind], avro.Type.forSchema(JSON.parse(schema) as avro.Schema))
+    }
+    this.#reader = new CommittedReader({
+      brokers: options.brokers,
+      topics: [...this.#types.keys()],
+      onRecord: (record) => this.#verify(record),
+    })
   }
 
-  /** Waits for the connector to create its topics, then reads them from their beginning. */
-  async start(): Promise<void> {
-    await this.#admin.connect()
-    await retryFor(async () => {
-      const there = await this.#admin.listTopics()
-      const missing = this.#topics.filter((topic) => !there.includes(topic))
-      if (missing.length > 0) throw new Error(`the connector has not created ${missing.join(', ')}`)
-    }, TOPICS_PATIENCE_MS)
-    await this.#consumer.connect()
-    await this.#consumer.subscribe({ topics: this.#topics, fromBeginning: true })
-    await this.#consumer.run({
-      partitionsConsumedConcurrently: 3,
-      eachMessage: ({ topic, partition, message }) => this.#take(topic, partition, message),
-    })
+  /** All records so far. The records of a partition are in the order of the partition. */
+  get records(): readonly TopicRecord[] {
+    for (const record of this.#reader.takeRecords()) this.#decoded.push(this.#decode(record))
+    return this.#decoded
   }
 
   count(topic: string): number {
     return this.records.filter((record) => record.topic === topic).length
   }
 
-  /**
-   * Reads on until nothing can be left: a last record of our own is put at the end of each partition, and all of them
-   * are awaited. Only when nobody else writes any more.
-   */
-  async readToTheEnd(): Promise<void> {
-    const producer = this.#kafka.producer()
-    await producer.connect()
-    const { topics } = await this.#admin.fetchTopicMetadata({ topics: this.#topics })
-    const partitions = topics.flatMap(({ name, partitions }) =>
-      partitions.map(({ partitionId }) => ({ topic: name, partition: partitionId })),
-    )
-    for (const { topic, partition } of partitions) {
-      await producer.send({ topic, messages: [{ partition, value: null, headers: { [END_HEADER]: '1' } }] })
-    }
-    await producer.disconnect()
-    await retryFor(async () => {
-      const left = partitions.length - this.#ended.size
-      if (left > 0) throw new Error(`${left} partitions were not read to their end`)
-    }, END_PATIENCE_MS)
+  /** Starts reading as soon as the connector has created its topics. */
+  start(): Promise<void> {
+    return this.#reader.start()
   }
 
-  /** All that there is, from start to stop. */
-  async readAll(): Promise<TopicRecord[]> {
+  /** Reads everything that is on the topics now. To be called when nobody else writes to them any more. */
+  readToTheEnd(): Promise<void> {
+    return this.#reader.readToTheEnd()
+  }
+
+  stop(): Promise<void> {
+    return this.#reader.stop()
+  }
+
+  /** Reads everything from the beginning to the end, and stops. */
+  async readAll(): Promise<readonly TopicRecord[]> {
+    await this.#readOnce()
+    return this.records
+  }
+
+  /** Like `readAll`, for runs whose decoded records do not fit in memory: each record is decoded when it is asked for. */
+  async readAllLazily(): Promise<Iterable<TopicRecord>> {
+    await this.#readOnce()
+    const records = this.#reader.takeRecords()
+    const decode = (record: CommittedRecord): TopicRecord => this.#decode(record)
+    return (function* decodeEach() {
+      for (const record of records) yield decode(record)
+    })()
+  }
+
+  async #readOnce(): Promise<void> {
     try {
       await this.start()
       await this.readToTheEnd()
-      return this.records
     } finally {
       await this.stop()
     }
   }
 
-  async stop(): Promise<void> {
-    await this.#consumer.disconnect()
-    await this.#admin.disconnect()
+  /** @throws Error for a record in another format, or with an id under which the registry has another schema */
+  async #verify({ topic, partition, value }: CommittedRecord): Promise<void> {
+    if (value[0] !== MAGIC_BYTE || value.length < WIRE_HEADER_BYTES) {
+      throw new Error(`a record of ${topic}/${partition} is not in the wire format of Confluent`)
+    }
+    const id = value.readUInt32BE(1)
+    if (this.#verified.has(`${topic} ${id}`)) return
+    const expected = this.#types.get(topic)!
+    const registered = await retryFor(() => this.#registeredType(id), REGISTRY_TIMEOUT_MS)
+    if (!registered.fingerprint().equals(expected.fingerprint())) {
+      throw new Error(`${topic} has records with schema id ${id}, which is ${registered.name} in the registry`)
+    }
+    this.#verified.add(`${topic} ${id}`)
   }
 
-  async #take(topic: string, partition: number, message: KafkaMessage): Promise<void> {
-    const headers: Record<string, string> = {}
-    for (const [name, value] of Object.entries(message.headers ?? {})) headers[name] = String(value)
-    if (message.value === null) {
-      if (headers[END_HEADER] !== undefined) this.#ended.add(`${topic}/${partition}`)
-      return
-    }
-    const value = (await this.#registry.decode(message.value)) as Record<string, unknown>
-    const seen = { topic, key: message.key?.toString('utf8') ?? '', headers, value }
-    this.records.push(seen)
-    this.#listener(seen)
+  async #registeredType(id: number): Promise<avro.Type> {
+    const url = `${this.#options.registryUrl}/schemas/ids/${id}`
+    const response = await fetch(url)
+    if (!response.ok) throw new Error(`${url} answered ${response.status}`)
+    const { schema } = (await response.json()) as { schema: string }
+    return avro.Type.forSchema(JSON.parse(schema) as avro.Schema)
+  }
+
+  #decode({ value, ...record }: CommittedRecord): TopicRecord {
+    const type = this.#types.get(record.topic)!
+    return { ...record, value: type.fromBuffer(value.subarray(WIRE_HEADER_BYTES)) as TopicRecord['value'] }
   }
 }

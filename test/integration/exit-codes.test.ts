@@ -246,7 +246,12 @@ describe('A second process', () => {
     expect(await runInFolder('run', '--drain')).toMatchObject({ code: 0, stderr: '' })
     const seen = await trial.readAll()
     expect(seen.filter(({ key }) => key.startsWith('younger-'))).toHaveLength(2)
-    expectEachItemOnce(trial, seen)
+    const ids = ['younger-1', 'younger-2']
+    expectEachItemOnce(
+      trial,
+      seen,
+      ids.map((msg_id) => ({ msg_id, status: 'DELIVERED' })),
+    )
   })
 })
 

@@ -6,7 +6,7 @@ import { type Clock, systemClock } from '../../src/core/clock.js'
 import { ExactlyOncePublisher, type ExactlyOncePublisherOptions } from '../../src/kafka/exactly-once-publisher.js'
 import type { OutgoingRecord } from '../../src/kafka/publisher.js'
 import type { KafkaSettings } from '../../src/kafka/settings.js'
-import { readCommitted } from '../../dev/kafka/topics.js'
+import { readCommitted } from '../../dev/kafka/committed-reader.js'
 import { publisherSettings } from '../support/publisher-settings.js'
 import { API, KafkaProxy } from '../../dev/fault-injection/kafka-proxy.js'
 

@@ -7,7 +7,7 @@ import { ExactlyOncePublisher } from '../../src/kafka/exactly-once-publisher.js'
 import type { ProducerSessionDeps } from '../../src/kafka/producer-session.js'
 import { publisherContract, type PublisherHarness } from '../kafka/publisher-contract.js'
 import { publisherSettings } from '../support/publisher-settings.js'
-import { readCommitted } from '../../dev/kafka/topics.js'
+import { readCommitted } from '../../dev/kafka/committed-reader.js'
 import type { Publisher } from '../../src/kafka/publisher.js'
 
 const harness = (make: (deps: ProducerSessionDeps) => Publisher) => async (): Promise<PublisherHarness> => {

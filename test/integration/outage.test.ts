@@ -1,7 +1,8 @@
 /** Kafka, the registry, or both are down, refuse, or hang: intake continues, and publishing resumes by itself. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest'
 import { ProviderData } from '../../dev/simulators/provider-data.js'
-import { distinctAnswers, sendReceipts, expectEachItemOnce, Load } from '../support/trial-assertions.js'
+import { LoadGenerator } from '../../dev/oracle/load-generator.js'
+import { distinctAnswers, sendReceipts, expectEachItemOnce } from '../support/trial-assertions.js'
 import { call } from '../support/call.js'
 import { TcpGate } from '../../dev/fault-injection/tcp-gate.js'
 import { withAdmin } from '../../dev/kafka/topics.js'
@@ -29,6 +30,14 @@ const untilWaiting = (reason: RegExp): Promise<void> =>
 /** Waits until the queue of Mtarget is empty and the connector has received an empty page. */
 const untilPulled = (): Promise<void> =>
   until(() => trial.mtarget.queued === 0 && trial.mtarget.answers.at(-1)?.rows.length === 0)
+
+/** Load on both ways of intake; the caller stops it. */
+const startLoad = (): LoadGenerator => {
+  const load = new LoadGenerator(trial.mtarget, () => trial.seven, { seed: 11 })
+  load.start()
+  return load
+}
+const takenCallbacks = (): number => trial.seven.outcomes.filter(({ status }) => status === 200).length
 
 const isReady = async (): Promise<boolean> => (await call(`${trial.adminUrl}/readyz`)).status === 200
 
@@ -87,17 +96,17 @@ describe('A broker and a registry that are killed and restarted', () => {
   it('under load: callbacks are accepted, and nothing is lost or doubled', async () => {
     trial = await startTrial(stack)
     await trial.connector.start()
-    const load = new Load(trial, data)
+    const load = startLoad()
     await until(async () => (await trial.sum('dlrmo_events_published_total')) > 100)
     await stack.broker.kill()
     await untilWaiting(/ECONNREFUSED/)
-    const before = load.taken
-    await until(() => load.taken > before + 200)
+    const before = takenCallbacks()
+    await until(() => takenCallbacks() > before + 200)
     expect(await isReady()).toBe(true)
     await stack.broker.restart()
     await until(async () => (await trial.status()).publishing.state === 'ok')
     await load.stop()
-    expect([...load.others]).toEqual([])
+    expect(distinctAnswers(trial.seven.outcomes)).toEqual([200])
     await stopAndExpectOnceEach()
     expect(await publishingLog()).toEqual(['publishing has started', WAITS, 'publishing has resumed'])
   })
@@ -105,19 +114,19 @@ describe('A broker and a registry that are killed and restarted', () => {
   it('paused for longer than requestTimeout: callbacks are accepted, and nothing is lost or doubled', async () => {
     trial = await startTrial(stack, ({ kafka }) => (kafka['requestTimeout'] = '1s'))
     await trial.connector.start()
-    const load = new Load(trial, data)
+    const load = startLoad()
     await until(async () => (await trial.sum('dlrmo_events_published_total')) > 100)
     await stack.broker.pause()
     try {
       await untilWaiting(/./)
-      const before = load.taken
-      await until(() => load.taken > before + 200)
+      const before = takenCallbacks()
+      await until(() => takenCallbacks() > before + 200)
     } finally {
       await stack.broker.resume()
     }
     await until(async () => (await trial.status()).publishing.state === 'ok')
     await load.stop()
-    expect([...load.others]).toEqual([])
+    expect(distinctAnswers(trial.seven.outcomes)).toEqual([200])
     await stopAndExpectOnceEach()
   })
 

@@ -1,6 +1,6 @@
 /** Replicas that share the work, without a broker that could assign the sources. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { contentKey } from '../../dev/demo/ledger.js'
+import { contentKey } from '../../dev/oracle/content-key.js'
 import { OWN_STACK_UNAVAILABLE, startOwnStackIfPossible, type OwnStack } from '../support/own-stack.js'
 import { Replicas } from '../support/replicas.js'
 import { until } from '../../dev/wait.js'

@@ -1,6 +1,6 @@
 /** Three connectors that share six accounts and one reconciled source. */
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest'
-import { contentKey } from '../../dev/demo/ledger.js'
+import { contentKey } from '../../dev/oracle/content-key.js'
 import { Random } from '../../dev/simulators/random.js'
 import { call } from '../support/call.js'
 import { Replicas, SESSION_TIMEOUT, type ReplicaProcess } from '../support/replicas.js'

@@ -52,7 +52,7 @@ describe('After SIGTERM', () => {
     expect(await exitCode()).toBe(0)
     const seen = await trial.readAll()
     expect(seen).toHaveLength(41)
-    expectEachItemOnce(trial, seen)
+    expectEachItemOnce(trial, seen, [{ msg_id: 'late', status: 'DELIVERED' }])
   })
 
   it('the pending answer of a queue is awaited, taken into custody and published', async () => {
@@ -66,7 +66,7 @@ describe('After SIGTERM', () => {
     expect(trial.mtarget.answers.at(-1)).toMatchObject({ rowsSent: rows.length, delivered: true })
     const seen = await trial.readAll()
     expect(seen).toHaveLength(rows.length)
-    expectEachItemOnce(trial, seen, rows)
+    expectEachItemOnce(trial, seen)
   })
 
   it('an answer that stalls is given up after timeout, and the part that arrived is kept', async () => {

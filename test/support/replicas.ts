@@ -221,7 +221,7 @@ export class Replicas {
     }, patience)
   }
 
-  readAll(): Promise<TopicRecord[]> {
+  readAll(): Promise<readonly TopicRecord[]> {
     return this.#reader().readAll()
   }
 
@@ -243,7 +243,7 @@ export class Replicas {
   }
 
   #reader(): TopicReader {
-    return new TopicReader([...this.#stack.brokers], this.#stack.registryUrl, this.#topics, () => undefined)
+    return new TopicReader({ ...this.#stack, topics: this.#topics })
   }
 
   #next(): ReplicaProcess {

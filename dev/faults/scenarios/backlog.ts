@@ -1,60 +1,68 @@
-/** What has come while Kafka was away for hours. */
-import { growth, phaseOf, Watch } from '../resource-samples.js'
-import type { Scenario } from '../scenario-run.js'
+/** The backlog of an outage of Kafka that lasts for hours. */
 import { until } from '../../wait.js'
+import { findGrowth, ResourceMonitor, summarize, type ResourceSample } from '../resource-samples.js'
+import type { Scenario, ScenarioRun } from '../scenario.js'
 
-/** Entries: callbacks, one receipt each. */
-const BACKLOG = 1_000_000
-/** Milliseconds; a million at the pace of a slow machine. */
-const DRAINING = 3_600_000
-/** In so many parts the looks at a drain are compared. */
-const PHASES = 6
-/** Seconds, and looks. */
-const LONG_ENOUGH = 60
+/** Entries of the backlog: callbacks with one receipt each. */
+const BACKLOG_ENTRIES = 1_000_000
+/** A slow machine publishes a million entries within this time. */
+const DRAIN_TIMEOUT_MS = 3_600_000
+/** The samples of the drain are summarised in so many parts of equal length. */
+const PARTS = 6
+/** One sample is taken each second. With fewer samples only the start of the drain is covered, in which memory grows. */
+const MIN_SAMPLES = 60
 
 export const backlog: Scenario = {
   name: 'backlog',
-  about: 'a million callbacks while the broker is away, kill -9, a start, and the broker comes back',
+  description:
+    'a million callbacks arrive while the broker is away; then kill -9, a start, and the return of the broker',
   needs: 'own stack',
-  byNameOnly: true,
-  prepare: () => Promise.resolve({ change: ({ kafka }) => delete kafka['requestTimeout'] }),
-  async faults(ground) {
-    const { trial, load, stack } = ground
-    await ground.start()
-    await stack.broker!.kill()
-    ground.count('broker kill -9')
-    const { seconds } = await load.flood(ground.scaled(BACKLOG))
-    const entries = await trial.metric('dlrmo_journal_entries')
-    ground.say(`${entries} entries in custody after ${Math.round(seconds)} s`)
+  onlyByName: true,
+  prepare: () => ({
+    configure: ({ kafka }) => delete kafka['requestTimeout'],
+    async injectFaults(run) {
+      const { trial, stack } = run
+      await run.start()
+      await stack.broker!.kill()
+      run.countFault('broker kill -9')
+      const { seconds } = await run.sendBurst(run.scaled(BACKLOG_ENTRIES))
+      const entries = await trial.metric('dlrmo_journal_entries')
+      run.log(`${entries} entries are in custody after ${Math.round(seconds)} s`)
 
-    await ground.kill()
-    const opening = performance.now()
-    await ground.start()
-    ground.say(`ready ${((performance.now() - opening) / 1_000).toFixed(1)} s after the start, with all of them`)
+      await run.kill()
+      const startedAt = performance.now()
+      await run.start()
+      run.log(`the connector is ready ${secondsSince(startedAt).toFixed(1)} s after its start`)
 
-    const watch = new Watch(trial)
-    try {
-      await stack.broker!.restart()
-      await ground.untilPublishingGoesOn()
-      const draining = performance.now()
-      await until(async () => (await trial.metric('dlrmo_journal_entries')) === 0, DRAINING)
-      const lasted = (performance.now() - draining) / 1_000
-      ground.say(`drained in ${Math.round(lasted)} s, ${Math.round(entries / lasted)} entries a second`)
-    } finally {
-      await watch.stop()
-    }
-    const drain = watch.looks.filter((each) => each.entries > 0)
-    const phases = inParts(drain, PHASES).map(phaseOf)
-    ground.say(
-      `memory of each sixth of that: ${phases.map(({ memory }) => Math.round(memory)).join(', ')} MiB, ` +
-        `at most ${Math.round(phaseOf(drain).mostMemory)}; file ${Math.round(phaseOf(drain).file)} MiB`,
-    )
-    // Of a short drain only the beginning is seen, in which it grows.
-    if (drain.length >= LONG_ENOUGH) ground.complaints.push(...growth(phases))
-  },
+      const monitor = new ResourceMonitor(trial)
+      try {
+        await stack.broker!.restart()
+        await run.untilMoreIsPublished()
+        const drainStartedAt = performance.now()
+        await until(async () => (await trial.metric('dlrmo_journal_entries')) === 0, DRAIN_TIMEOUT_MS)
+        const drainSeconds = secondsSince(drainStartedAt)
+        run.log(`published in ${Math.round(drainSeconds)} s, ${Math.round(entries / drainSeconds)} entries a second`)
+      } finally {
+        await monitor.stop()
+      }
+      reportResources(
+        run,
+        monitor.samples.filter((sample) => sample.entries > 0),
+      )
+    },
+  }),
 }
 
-function inParts<T>(all: readonly T[], parts: number): T[][] {
-  const border = (part: number): number => Math.round((part * all.length) / parts)
-  return Array.from({ length: parts }, (_, part) => all.slice(border(part), border(part + 1)))
+const secondsSince = (start: number): number => (performance.now() - start) / 1_000
+
+function reportResources(run: ScenarioRun, samples: readonly ResourceSample[]): void {
+  const boundary = (part: number): number => Math.round((part * samples.length) / PARTS)
+  const parts = Array.from({ length: PARTS }, (_, part) => samples.slice(boundary(part), boundary(part + 1)))
+  const summaries = parts.map(summarize)
+  const whole = summarize(samples)
+  run.log(
+    `memory in each sixth of that time: ${summaries.map(({ memoryMiB }) => Math.round(memoryMiB)).join(', ')} MiB, ` +
+      `at most ${Math.round(whole.maxMemoryMiB)} MiB; journal file ${Math.round(whole.fileMiB)} MiB`,
+  )
+  if (samples.length >= MIN_SAMPLES) run.complaints.push(...findGrowth(summaries))
 }

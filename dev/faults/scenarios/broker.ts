@@ -1,60 +1,59 @@
-/** The broker dies, hangs, aborts, refuses and forgets. */
-import type { ScenarioRun, Scenario } from '../scenario-run.js'
+/** The broker dies or hangs. */
+import type { BrokerHandle } from '../../stack/index.js'
+import type { Scenario, ScenarioRun } from '../scenario.js'
 
 export const broker: Scenario = {
   name: 'broker',
-  about: 'kill -9 and restart of the broker, SIGSTOP for longer than the time-outs, under load',
+  description: 'the broker is killed and restarted, or stopped (SIGSTOP) for longer than the timeouts, under load',
   needs: 'own stack',
-  async faults(ground) {
-    await ground.start()
-    ground.load.start()
-    for (let fault = 0; fault < ground.scaled(25); fault++) {
-      await ground.wait(100, 1_000)
-      if (ground.random.chance(0.3)) await killBroker(ground)
-      else await stopBroker(ground)
-      if (ground.random.chance(0.5)) await ground.untilPublishingGoesOn()
-    }
-  },
+  prepare: (stack) => ({
+    async injectFaults(run) {
+      await run.start()
+      run.load.start()
+      for (let fault = 0; fault < run.scaled(25); fault++) {
+        await disturbBroker(run, stack.broker!)
+        if (run.random.chance(0.5)) await run.untilMoreIsPublished()
+      }
+    },
+  }),
 }
 
 export const brokerAndKills: Scenario = {
   name: 'broker+kill',
-  about: 'the same, while the connector is killed every second or two',
+  description: 'the same, while the connector is killed every second or two',
   needs: 'own stack',
-  async faults(ground) {
-    ground.load.start()
-    let over = false
-    const killing = (async () => {
-      while (!over) await ground.liveAndDie(2_500)
-    })()
-    try {
-      for (let fault = 0; fault < ground.scaled(25); fault++) {
-        await ground.wait(100, 1_000)
-        if (ground.random.chance(0.3)) await killBroker(ground)
-        else await stopBroker(ground)
+  prepare: (stack) => ({
+    async injectFaults(run) {
+      run.load.start()
+      let isOver = false
+      const killing = (async () => {
+        while (!isOver) await run.startAndKill(2_500)
+      })()
+      try {
+        for (let fault = 0; fault < run.scaled(25); fault++) await disturbBroker(run, stack.broker!)
+      } finally {
+        isOver = true
+        await killing
       }
-    } finally {
-      over = true
-      await killing
-    }
-  },
+    },
+  }),
 }
 
-async function killBroker(ground: ScenarioRun): Promise<void> {
-  await ground.stack.broker!.kill()
-  await ground.wait(0, 500)
-  await ground.stack.broker!.restart()
-  ground.count('broker kill -9')
-}
-
-/** Shorter and longer than a request, and than all that is waited for. */
-async function stopBroker(ground: ScenarioRun): Promise<void> {
-  const { broker: handle } = ground.stack
-  await handle!.pause()
-  try {
-    await ground.wait(700, 4_000)
-  } finally {
-    await handle!.resume()
+async function disturbBroker(run: ScenarioRun, handle: BrokerHandle): Promise<void> {
+  await run.pause(100, 1_000)
+  if (run.random.chance(0.3)) {
+    await handle.kill()
+    await run.pause(0, 500)
+    await handle.restart()
+    run.countFault('broker kill -9')
+    return
   }
-  ground.count('broker SIGSTOP')
+  await handle.pause()
+  try {
+    // Shorter and longer than a request, and longer than everything that waits for one.
+    await run.pause(700, 4_000)
+  } finally {
+    await handle.resume()
+  }
+  run.countFault('broker SIGSTOP')
 }

@@ -1,136 +1,157 @@
-/** What administrators do to a cluster: topics deleted, rights taken away, positions forgotten. */
+/** What administrators do to a cluster: topics are deleted, rights are revoked, positions are deleted. */
 import { setTimeout as delay } from 'node:timers/promises'
 import kafkajs, { type AclEntry } from 'kafkajs'
 import { withAdmin } from '../../kafka/topics.js'
-import { everythingOn } from '../found.js'
-import type { ScenarioRun, Scenario } from '../scenario-run.js'
-import type { Topic } from '../../oracle/oracle.js'
+import type { TopicKind } from '../../oracle/topic-reader.js'
+import { until } from '../../wait.js'
+import { killAtStep } from '../preload.js'
+import type { Scenario, ScenarioRun } from '../scenario.js'
 
-// Node finds no names for these in the CommonJS module.
+// Node.js finds no named exports for these in the CommonJS module of kafkajs.
 const { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } = kafkajs
 
+/** The broker deletes the log of a topic shortly after the topic has left its metadata, and no request shows when. */
+const LOG_DELETION_MS = 500
+const STEP_TIMEOUT_MS = 40_000
+
 /**
- * Only what is not on its way can be promised to outlive its topic: so all is published and read before, and the load
- * goes on as soon as the topic is gone.
+ * Only what is published completely can survive the deletion of its topic. So everything is published and read before,
+ * and the load continues as soon as the topic is gone.
  */
 export const topics: Scenario = {
   name: 'topics',
-  about: 'topics deleted, and made again by the connector, between two halves of the load',
-  async faults(ground) {
-    const { trial, stack, random } = ground
-    await ground.start()
-    ground.load.start()
-    for (let round = 0; round < ground.scaled(5); round++) {
-      await ground.wait(500, 1_500)
-      await ground.drain()
-      const all = Object.keys(trial.topics) as Topic[]
-      const first = random.pick(all)
-      const gone = all.filter((topic) => topic === first || random.chance(0.3))
-      const there = await everythingOn({ brokers: stack.brokers, topics: trial.topics, registryUrl: stack.registryUrl })
-      ground.earlier.push(...[...there].filter(({ topic }) => gone.includes(topic)))
-      await withAdmin(stack.brokers, (admin) =>
-        admin.deleteTopics({ topics: gone.map((topic) => trial.topics[topic]) }),
-      )
-      await delay(1_000) // until the broker, too, has given up what it held
-      ground.load.resume()
-      if (random.chance(0.3)) await ground.killAndRestart()
-      await ground.untilPublishingGoesOn()
-      ground.count('topic deleted', gone.length)
-    }
-  },
+  description: 'topics are deleted between two halves of the load, and created again by the connector',
+  prepare: () => ({
+    async injectFaults(run) {
+      await run.start()
+      run.load.start()
+      for (let round = 0; round < run.scaled(5); round++) {
+        await run.pause(500, 1_500)
+        await run.drain()
+        await deleteSomeTopics(run)
+        run.load.resume()
+        if (run.random.chance(0.3)) await run.killAndRestart()
+        await run.untilMoreIsPublished()
+      }
+    },
+  }),
 }
 
-/** Resources of the connector, each with the operation that is denied. */
-const RIGHTS = (
-  ground: ScenarioRun,
-  journalId: string,
-): readonly Pick<AclEntry, 'resourceType' | 'resourceName' | 'operation'>[] => [
-  { resourceType: AclResourceTypes.TOPIC, resourceName: ground.trial.topics.dlr, operation: AclOperationTypes.WRITE },
-  { resourceType: AclResourceTypes.TOPIC, resourceName: ground.trial.topics.mo, operation: AclOperationTypes.DESCRIBE },
-  {
-    resourceType: AclResourceTypes.TRANSACTIONAL_ID,
-    resourceName: `dlr-mo-connector.${ground.trial.name}`,
-    operation: AclOperationTypes.WRITE,
-  },
-  {
-    resourceType: AclResourceTypes.GROUP,
-    resourceName: `dlr-mo-connector.${ground.trial.name}.${journalId}`,
-    operation: AclOperationTypes.READ,
-  },
-]
+async function deleteSomeTopics(run: ScenarioRun): Promise<void> {
+  const { trial, stack, random } = run
+  const kinds = Object.keys(trial.topics) as TopicKind[]
+  const first = random.pick(kinds)
+  const deleted = kinds.filter((kind) => kind === first || random.chance(0.3)).map((kind) => trial.topics[kind])
+  const records = await trial.readAll()
+  run.recordsOfDeletedTopics.push(...records.filter(({ topic }) => deleted.includes(topic)))
+  await withAdmin(stack.brokers, async (admin) => {
+    await admin.deleteTopics({ topics: deleted })
+    await until(async () => {
+      const existing = await admin.listTopics()
+      return !deleted.some((topic) => existing.includes(topic))
+    })
+  })
+  await delay(LOG_DELETION_MS)
+  run.countFault('topic deleted', deleted.length)
+}
 
 export const rights: Scenario = {
   name: 'rights',
-  about: 'rights on topics, transactional id and group taken away and given back',
+  description: 'rights on topics, transactional id and group are revoked and granted again',
   needs: 'own stack',
-  async faults(ground) {
-    const { stack, random } = ground
-    await ground.start()
-    ground.load.start()
-    await ground.untilPublishingGoesOn()
-    for (let round = 0; round < ground.scaled(6); round++) {
-      const right = random.pick(RIGHTS(ground, await journalIdOf(ground)))
-      const entry = { ...right, principal: 'User:*', host: '*', resourcePatternType: ResourcePatternTypes.LITERAL }
-      const acl: AclEntry[] = [
-        { ...entry, operation: AclOperationTypes.ALL, permissionType: AclPermissionTypes.ALLOW },
-        { ...entry, permissionType: AclPermissionTypes.DENY },
-      ]
-      await withAdmin(stack.brokers, (admin) => admin.createAcls({ acl }))
-      try {
-        await ground.wait(500, 2_500)
-        if (random.chance(0.3)) await ground.killAndRestart()
-      } finally {
-        const filters = acl.map(({ permissionType, operation }) => ({ ...entry, permissionType, operation }))
-        await withAdmin(stack.brokers, (admin) => admin.deleteAcls({ filters }))
+  prepare: () => ({
+    async injectFaults(run) {
+      await run.start()
+      run.load.start()
+      await run.untilMoreIsPublished()
+      for (let round = 0; round < run.scaled(6); round++) {
+        const right = run.random.pick(rightsOf(run, await journalIdOf(run)))
+        await withoutRight(run, right, async () => {
+          await run.pause(500, 2_500)
+          if (run.random.chance(0.3)) await run.killAndRestart()
+        })
+        await run.untilMoreIsPublished()
+        run.countFault('right revoked')
       }
-      await ground.untilPublishingGoesOn()
-      ground.count('right taken away')
-    }
+    },
+  }),
+}
+
+type Right = Pick<AclEntry, 'resourceType' | 'resourceName' | 'operation'>
+
+/** Resources that the connector uses, each with an operation that it needs. */
+const rightsOf = ({ trial: { topics: names, name } }: ScenarioRun, journalId: string): readonly Right[] => [
+  { resourceType: AclResourceTypes.TOPIC, resourceName: names.dlr, operation: AclOperationTypes.WRITE },
+  { resourceType: AclResourceTypes.TOPIC, resourceName: names.mo, operation: AclOperationTypes.DESCRIBE },
+  {
+    resourceType: AclResourceTypes.TRANSACTIONAL_ID,
+    resourceName: `dlr-mo-connector.${name}`,
+    operation: AclOperationTypes.WRITE,
   },
+  { resourceType: AclResourceTypes.GROUP, resourceName: groupOf(name, journalId), operation: AclOperationTypes.READ },
+]
+
+async function withoutRight({ stack }: ScenarioRun, right: Right, use: () => Promise<void>): Promise<void> {
+  const entry = { ...right, principal: 'User:*', host: '*', resourcePatternType: ResourcePatternTypes.LITERAL }
+  const acl: AclEntry[] = [
+    { ...entry, operation: AclOperationTypes.ALL, permissionType: AclPermissionTypes.ALLOW },
+    { ...entry, permissionType: AclPermissionTypes.DENY },
+  ]
+  await withAdmin(stack.brokers, (admin) => admin.createAcls({ acl }))
+  try {
+    await use()
+  } finally {
+    const filters = acl.map(({ permissionType, operation }) => ({ ...entry, permissionType, operation }))
+    await withAdmin(stack.brokers, (admin) => admin.deleteAcls({ filters }))
+  }
 }
 
 export const position: Scenario = {
   name: 'position',
-  about: 'the position in Kafka deleted, as its retention does, when all was released',
-  only: 'exactly-once',
-  async faults(ground) {
-    await ground.start()
-    ground.load.start()
-    for (let round = 0; round < ground.scaled(4); round++) {
-      await ground.wait(500, 1_500)
-      await ground.drain()
-      await ground.terminate()
-      await forgetPosition(ground)
-      ground.load.resume()
-      await ground.start()
-      await ground.untilPublishingGoesOn()
-    }
-  },
+  description: 'the position in Kafka is deleted, as its retention does, while everything is released',
+  onlyDelivery: 'exactly-once',
+  prepare: () => ({
+    async injectFaults(run) {
+      await run.start()
+      run.load.start()
+      for (let round = 0; round < run.scaled(4); round++) {
+        await run.pause(500, 1_500)
+        await run.drain()
+        await run.terminate()
+        await deletePosition(run)
+        run.load.resume()
+        await run.start()
+        await run.untilMoreIsPublished()
+      }
+    },
+  }),
 }
 
-/** The one double that the contract allows, see promise 5: with the same event ids. */
+/** The one case in which the contract allows duplicates, under their first event ids (promise 5). */
 export const positionAtWorst: Scenario = {
   name: 'position-at-worst',
-  about: 'the position deleted after kill -9 between commit and release: doubles allowed, with the same event id',
-  only: 'exactly-once',
+  description: 'the position is deleted after kill -9 between commit and release: duplicates are allowed',
+  onlyDelivery: 'exactly-once',
   mayDouble: true,
-  async faults(ground) {
-    ground.load.start()
-    const module = new URL('../preload/steps.mjs', import.meta.url).href
-    for (let round = 0; round < ground.scaled(4); round++) {
-      const at = String(ground.random.integer(2, 6))
-      await ground.launch({ env: { NODE_OPTIONS: `--import ${module}`, FAULT_STEP: 'release-before', FAULT_AT: at } })
-      await ground.untilDead(40_000)
-      await forgetPosition(ground)
-    }
-  },
+  prepare: () => ({
+    async injectFaults(run) {
+      run.load.start()
+      for (let round = 0; round < run.scaled(4); round++) {
+        await run.launch({ env: killAtStep('release-before', run.random.integer(2, 6)) })
+        await run.untilKilledFromWithin(STEP_TIMEOUT_MS)
+        await deletePosition(run)
+      }
+    },
+  }),
 }
 
-async function forgetPosition(ground: ScenarioRun): Promise<void> {
-  const group = `dlr-mo-connector.${ground.trial.name}.${await journalIdOf(ground)}`
-  await withAdmin(ground.stack.brokers, (admin) => admin.deleteGroups([group]))
-  ground.count('position deleted')
+async function deletePosition(run: ScenarioRun): Promise<void> {
+  const group = groupOf(run.trial.name, await journalIdOf(run))
+  await withAdmin(run.stack.brokers, (admin) => admin.deleteGroups([group]))
+  run.countFault('position deleted')
 }
+
+const groupOf = (instance: string, journalId: string): string => `dlr-mo-connector.${instance}.${journalId}`
 
 async function journalIdOf({ trial }: ScenarioRun): Promise<string> {
   return (await trial.log()).findLast(({ msg }) => msg === 'the connector is running')?.['journal'] as string

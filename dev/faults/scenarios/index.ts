@@ -1,4 +1,4 @@
-import type { Scenario } from '../scenario-run.js'
+import type { Scenario } from '../scenario.js'
 import { backlog } from './backlog.js'
 import { boot } from './boot.js'
 import { broker, brokerAndKills } from './broker.js'

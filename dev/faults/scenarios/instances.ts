@@ -1,111 +1,106 @@
-/** Two processes under one instance name: the younger publishes, the older stops, and what each took comes out once. */
+/** Two processes under one instance name: the younger one publishes and the older one stops. */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ConnectorProcess, type ConnectorAddresses } from '../../connector/connector-process.js'
+import { ConnectorProcess } from '../../connector/connector-process.js'
 import { freePort } from '../../ports.js'
 import { SevenCallbacks } from '../../simulators/seven-callbacks.js'
-import { type TrialConfiguration } from '../../trial.js'
+import type { Trial, TrialConfiguration } from '../../trial.js'
 import { until } from '../../wait.js'
-import type { ScenarioRun, Preparation, Scenario } from '../scenario-run.js'
+import type { Scenario, ScenarioRun } from '../scenario.js'
 
-/** What a connector ends with that was replaced. */
-const REPLACED = 4
-/** How long the older may take to notice, ms. */
-const PATIENCE = 40_000
+/** Exit code of a connector whose producer was fenced by another process. */
+const FENCED = 4
+/** The older process notices within this time that it was fenced. */
+const FENCING_TIMEOUT_MS = 40_000
 
 export const instances: Scenario = {
   name: 'instances',
-  about: 'a second process under the same name, with a journal and callbacks of its own, back and forth',
-  only: 'exactly-once',
+  description: 'a second process starts under the same name, with a journal and callbacks of its own, alternately',
+  onlyDelivery: 'exactly-once',
   prepare: () => {
-    let whole: TrialConfiguration | undefined
-    const prepared: Preparation = { change: (configuration) => (whole = configuration), configuration: () => whole }
-    return Promise.resolve(prepared)
-  },
-  async faults(ground) {
-    const other = await Other.beside(ground)
-    const { trial } = ground
-    ground.expectedCodes.add(REPLACED)
-    // Each caller stays with one of them: a receipt that comes to both may come out twice, see promise 5.
-    ground.target = (caller) => {
-      if (caller % 2 === 0) return ground.isUp ? trial.seven : undefined
-      return other.isUp ? other.seven : undefined
-    }
-    ground.lane = (caller) => String(caller % 2)
-    try {
-      await ground.start()
-      ground.load.start()
-      await ground.untilPublishingGoesOn()
-      for (let round = 0; round < ground.scaled(4); round++) {
-        await other.connector.start()
-        await oneIsReplaced(ground, other)
-        await ground.wait(200, 1_000)
-        if (!ground.isUp) await ground.start()
-        if (other.isUp) await oneIsReplaced(ground, other)
-        // Mostly gone by now.
-        if (other.isUp) await other.connector.terminate()
-        if (!ground.isUp) await ground.start()
-      }
-      await ground.drain()
-      await ground.terminate()
-      await other.connector.start()
-      await until(() => other.isEmpty(), PATIENCE)
-      const code = await other.connector.terminate()
-      if (code !== 0) ground.complaints.push(`the second instance ended with code ${code}`)
-    } finally {
-      await other.connector.kill()
-      other.seven.stop()
+    let configuration: TrialConfiguration | undefined
+    return {
+      configure: (complete) => {
+        configuration = complete
+      },
+      async injectFaults(run) {
+        const second = await SecondInstance.configure(run.trial, configuration!)
+        try {
+          await alternate(run, second)
+        } finally {
+          await second.connector.kill()
+          second.seven.stop()
+        }
+      },
     }
   },
+}
+
+async function alternate(run: ScenarioRun, second: SecondInstance): Promise<void> {
+  const { trial } = run
+  run.expectedExitCodes.add(FENCED)
+  run.callbacks.push(second.seven)
+  // Each caller calls only one of the two, because a receipt that reaches both may be published twice (promise 5).
+  run.callbackTarget = (caller) => {
+    if (caller % 2 === 0) return run.isUp ? trial.seven : undefined
+    return second.connector.isRunning ? second.seven : undefined
+  }
+  await run.start()
+  run.load.start()
+  await run.untilMoreIsPublished()
+  for (let round = 0; round < run.scaled(4); round++) {
+    await second.connector.start()
+    await untilOneIsFenced(run, second)
+    await run.pause(200, 1_000)
+    if (!run.isUp) await run.start()
+    if (second.connector.isRunning) await untilOneIsFenced(run, second)
+    if (second.connector.isRunning) await second.connector.terminate()
+    if (!run.isUp) await run.start()
+  }
+  await run.drain()
+  await run.terminate()
+  await second.connector.start()
+  await until(async () => (await second.connector.status()).journal.entries === 0, FENCING_TIMEOUT_MS)
+  const code = await second.connector.terminate()
+  if (code !== 0) run.complaints.push(`The second instance ended with code ${code}`)
 }
 
 /**
- * Of two one stops: the older – unless a request of its own was never answered, on a busy machine. Then it can't be
- * certain who fenced it and opens a new producer, and it is the younger one that is replaced (src/kafka/fencing.ts).
+ * One of the two stops. It is the older one, unless one of its requests was never answered, as happens on a busy machine.
+ * Then it cannot know who fenced it and opens a new producer, which fences the younger process (src/kafka/fencing.ts).
  */
-async function oneIsReplaced(ground: ScenarioRun, other: Other): Promise<void> {
-  const { connector } = ground.trial
-  await until(() => !ground.isUp || !other.isUp, PATIENCE)
-  const stopped = [connector, other.connector].filter(({ exitCode }) => exitCode !== undefined)
-  for (const { exitCode } of stopped) {
-    if (exitCode !== REPLACED) ground.complaints.push(`a connector that was replaced ended with code ${exitCode}`)
+async function untilOneIsFenced(run: ScenarioRun, second: SecondInstance): Promise<void> {
+  const connectors = [run.trial.connector, second.connector]
+  await until(() => connectors.some(({ isRunning }) => !isRunning), FENCING_TIMEOUT_MS)
+  const ended = connectors.filter(({ exitCode }) => exitCode !== undefined)
+  for (const { exitCode } of ended) {
+    if (exitCode !== FENCED) run.complaints.push(`A connector that was fenced ended with code ${exitCode}`)
   }
-  ground.count('replaced', stopped.length)
+  run.countFault('fenced', ended.length)
 }
 
-class Other {
+/** A connector with the same name as that of the trial. It takes callbacks only. */
+class SecondInstance {
   readonly connector: ConnectorProcess
   readonly seven: SevenCallbacks
-  readonly #addresses: ConnectorAddresses
 
-  private constructor(connector: ConnectorProcess, seven: SevenCallbacks, addresses: ConnectorAddresses) {
+  private constructor(connector: ConnectorProcess, seven: SevenCallbacks) {
     this.connector = connector
     this.seven = seven
-    this.#addresses = addresses
   }
 
-  static async beside({ trial, prepared }: ScenarioRun): Promise<Other> {
-    const folder = join(trial.folder, 'other')
+  static async configure(trial: Trial, { sources, ...configuration }: TrialConfiguration): Promise<SecondInstance> {
+    const folder = join(trial.folder, 'second')
     await mkdir(folder)
     const addresses = { callbacksPort: await freePort(), adminPort: await freePort() }
-    const { sources, ...rest } = (prepared['configuration'] as () => TrialConfiguration)()
     const connector = await ConnectorProcess.configure(folder, addresses, {
-      ...rest,
+      ...configuration,
       callbacks: { host: '127.0.0.1', port: addresses.callbacksPort },
       admin: { port: addresses.adminPort },
       sources: { 'seven-main': sources['seven-main'] },
     })
     const url = new URL(trial.callbackUrl)
     url.port = String(addresses.callbacksPort)
-    return new Other(connector, new SevenCallbacks({ url: url.href }), addresses)
-  }
-
-  get isUp(): boolean {
-    return this.connector.pid !== undefined && this.connector.exitCode === undefined
-  }
-
-  async isEmpty(): Promise<boolean> {
-    const answer = await fetch(`http://127.0.0.1:${this.#addresses.adminPort}/status.json`)
-    return ((await answer.json()) as { journal: { entries: number } }).journal.entries === 0
+    return new SecondInstance(connector, new SevenCallbacks({ url: url.href }))
   }
 }

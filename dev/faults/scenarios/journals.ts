@@ -1,113 +1,138 @@
-/** Journals that are not the one that was left: wiped, old, held by another instance; clocks that are wrong. */
+/** The journal is not the one that the connector left, or the clock is wrong, or the process was stopped. */
 import { cpSync, existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { KafkaProxy } from '../../fault-injection/kafka-proxy.js'
-import type { Scenario } from '../scenario-run.js'
+import { jumpingClock, shiftClock } from '../preload.js'
+import type { Scenario, ScenarioRun } from '../scenario.js'
 
-const CLOCK = { NODE_OPTIONS: `--import ${new URL('../preload/clock.mjs', import.meta.url).href}` }
-const HOUR = 3_600_000
+const HOUR_MS = 3_600_000
 
 /**
- * Whoever puts an old journal back undoes what it has forgotten since: what was not published then is published once,
- * what was published since is not published again. What only the newer journal held is gone with it, so it is drained
- * before; and what only it remembered of is not sent again.
+ * An old copy of a journal has forgotten what happened since. What it holds and was not published yet must be published
+ * once, and what was published since must not be published again. Entries that only the newer journal held would be lost
+ * with it, so it is drained before. Events whose ids only the newer journal remembered are not sent again.
  */
 export const journals: Scenario = {
   name: 'journals',
-  about: 'the journal wiped, or an old copy with unpublished entries put back, also with a clock that went backwards',
-  only: 'exactly-once',
+  description: 'the journal is wiped, or replaced by an old copy with unpublished entries, also with a clock set back',
+  onlyDelivery: 'exactly-once',
   async prepare({ brokers }) {
     const proxy = await KafkaProxy.startInFrontOf(brokers[0]!)
-    return { proxy, change: ({ kafka }) => (kafka['brokers'] = [proxy.address]), end: () => proxy.close() }
-  },
-  async faults(ground) {
-    const { trial, load, random } = ground
-    const proxy = ground.prepared['proxy'] as KafkaProxy
-    const journal = join(trial.folder, 'journal')
-    const copy = join(trial.folder, 'copy-of-journal')
-    await ground.start()
-    load.start()
-    await ground.untilPublishingGoesOn()
-    for (let round = 0; round < ground.scaled(5); round++) {
-      const wiped = random.chance(0.4)
-      if (!wiped) {
-        // Entries that wait in the old copy.
-        proxy.setRule(() => 'lose-request')
-        await ground.wait(500, 1_500)
-        await ground.kill()
-        copyJournal(journal, copy)
-        proxy.setRule(() => 'pass')
-        await ground.start()
-        await ground.wait(200, 1_000)
-      }
-      await ground.drain()
-      await ground.terminate()
-      load.forget()
-      rmSync(journal, { recursive: true })
-      if (!wiped) copyJournal(copy, journal)
-      ground.count(wiped ? 'journal wiped' : 'old journal put back')
-      const backwards = !wiped && random.chance(0.5)
-      if (backwards) ground.count('clock set back')
-      load.resume()
-      const behind = { env: { ...CLOCK, FAULT_CLOCK: String(-random.integer(1, 48) * HOUR) } }
-      if (backwards && random.chance(0.5)) {
-        // Entries are taken under numbers that were used, before their position can be read.
-        proxy.setRule(() => 'lose-request')
-        await ground.start(behind)
-        await ground.wait(500, 1_500)
-        await ground.kill()
-        proxy.setRule(() => 'pass')
-      }
-      await ground.start(backwards ? behind : {})
-      await ground.untilPublishingGoesOn()
+    return {
+      configure: ({ kafka }) => (kafka['brokers'] = [proxy.address]),
+      async injectFaults(run) {
+        await run.start()
+        run.load.start()
+        await run.untilMoreIsPublished()
+        for (let round = 0; round < run.scaled(5); round++) {
+          if (run.random.chance(0.4)) await wipeJournal(run)
+          else await restoreOldJournal(run, proxy)
+          await run.untilMoreIsPublished()
+        }
+      },
+      cleanUp: () => proxy.close(),
     }
   },
 }
 
+async function wipeJournal(run: ScenarioRun): Promise<void> {
+  await drainAndDelete(run)
+  run.countFault('journal wiped')
+  run.load.resume()
+  await run.start()
+}
+
+async function restoreOldJournal(run: ScenarioRun, proxy: KafkaProxy): Promise<void> {
+  const { random } = run
+  const copy = join(run.trial.folder, 'copy-of-journal')
+  proxy.setRule(() => 'lose-request')
+  await takeInAndKill(run)
+  copyJournal(journalOf(run), copy)
+  proxy.setRule(() => 'pass')
+  await run.start()
+  await run.pause(200, 1_000)
+  await drainAndDelete(run)
+  copyJournal(copy, journalOf(run))
+  run.countFault('old journal put back')
+  const isClockSetBack = random.chance(0.5)
+  if (isClockSetBack) run.countFault('clock set back')
+  run.load.resume()
+  const setBack = { env: shiftClock(-random.integer(1, 48) * HOUR_MS) }
+  if (isClockSetBack && random.chance(0.5)) {
+    // Entries get sequence numbers that were used before, because the position cannot be read.
+    proxy.setRule(() => 'lose-request')
+    await run.start(setBack)
+    await takeInAndKill(run)
+    proxy.setRule(() => 'pass')
+  }
+  await run.start(isClockSetBack ? setBack : {})
+}
+
+/** Lets the running connector take entries, and kills it. */
+async function takeInAndKill(run: ScenarioRun): Promise<void> {
+  await run.pause(500, 1_500)
+  await run.kill()
+}
+
+async function drainAndDelete(run: ScenarioRun): Promise<void> {
+  await run.drain()
+  await run.terminate()
+  run.load.forgetSentEvents()
+  rmSync(journalOf(run), { recursive: true })
+}
+
+const journalOf = ({ trial }: ScenarioRun): string => join(trial.folder, 'journal')
+
 function copyJournal(from: string, to: string): void {
   if (existsSync(to)) rmSync(to, { recursive: true })
-  // Sockets can't be copied, and say nothing.
+  // The files of the lock include a socket, which cannot be copied.
   cpSync(from, to, { recursive: true, filter: (path) => !/\/lock[.-][^/]*$/.test(path) })
 }
 
 export const clocks: Scenario = {
   name: 'clock',
-  about: 'a wall clock that jumps by hours twice a second, with kill -9',
-  async faults(ground) {
-    ground.load.start()
-    for (let kill = 0; kill < ground.scaled(10); kill++) {
-      await ground.start({ env: { ...CLOCK, FAULT_CLOCK_JUMPS: String(24 * HOUR) } })
-      await ground.wait(1_000, 3_000)
-      await ground.kill()
-      ground.count('clock jump', 4)
-    }
-  },
+  description: 'the wall clock jumps by hours twice a second, with kill -9',
+  prepare: () => ({
+    async injectFaults(run) {
+      run.load.start()
+      for (let kill = 0; kill < run.scaled(10); kill++) {
+        await run.start({ env: jumpingClock(24 * HOUR_MS) })
+        await run.pause(1_000, 3_000)
+        await run.kill()
+        run.countFault('clock jump', 4)
+      }
+    },
+  }),
 }
 
 export const stopped: Scenario = {
   name: 'stopped',
-  about: 'SIGSTOP of the connector for longer than requests take; in the long form also than a transaction may',
-  async faults(ground) {
-    await ground.start()
-    ground.load.start()
-    const stop = async (from: number, to: number): Promise<void> => {
-      ground.signal('SIGSTOP')
-      try {
-        await ground.wait(from, to)
-      } finally {
-        ground.signal('SIGCONT')
+  description: 'SIGSTOP of the connector for longer than a request, and in the long form than a transaction, may take',
+  prepare: () => ({
+    async injectFaults(run) {
+      await run.start()
+      run.load.start()
+      for (let round = 0; round < run.scaled(8); round++) {
+        await run.pause(300, 1_500)
+        await stopFor(run, 500, 4_000)
       }
-      ground.count('connector SIGSTOP')
-    }
-    for (let round = 0; round < ground.scaled(8); round++) {
-      await ground.wait(300, 1_500)
-      await stop(500, 4_000)
-    }
-    if (ground.scaled(2) >= 2) {
-      await ground.untilPublishingGoesOn()
-      await stop(72_000, 75_000) // TRANSACTION_TIMEOUT is a minute, and the broker looks every ten seconds
-      ground.count('transaction time-out')
-    }
-    await ground.untilPublishingGoesOn()
-  },
+      if (run.scaled(2) >= 2) {
+        await run.untilMoreIsPublished()
+        // A transaction times out after a minute, and the broker checks every ten seconds.
+        await stopFor(run, 72_000, 75_000)
+        run.countFault('transaction timeout')
+      }
+      await run.untilMoreIsPublished()
+    },
+  }),
+}
+
+async function stopFor(run: ScenarioRun, fromMs: number, toMs: number): Promise<void> {
+  run.signal('SIGSTOP')
+  try {
+    await run.pause(fromMs, toMs)
+  } finally {
+    run.signal('SIGCONT')
+  }
+  run.countFault('connector SIGSTOP')
 }

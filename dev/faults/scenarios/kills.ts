@@ -1,89 +1,83 @@
-/** The connector dies: at any instant, and at each named step of the flow. */
-import type { ScenarioRun, Scenario } from '../scenario-run.js'
-import { compile, remove } from '../../fault-injection/native-library.js'
+/** The connector is killed at any instant, or at a named step of the flow. */
+import { compileLibrary, removeLibrary } from '../../fault-injection/native-library.js'
+import { DISK_SOURCE, killAtDiskStep, killAtStep } from '../preload.js'
+import type { Scenario, ScenarioRun } from '../scenario.js'
 
-const STEPS_MODULE = new URL('../preload/steps.mjs', import.meta.url).href
+/** Steps by how often they are passed, with the highest number of the passage at which the connector is killed. */
+const STEPS: readonly (readonly [steps: readonly string[], maxPassage: number])[] = [
+  [['custody', 'answer'], 60],
+  [['ask'], 10],
+  [['begin', 'position', 'send', 'commit', 'publish', 'release'], 5],
+  [['open', 'recover'], 1],
+]
+/** Without transactions these steps are never passed. */
+const TRANSACTION_STEPS = ['begin', 'position', 'commit']
+const DISK_STEPS = ['write-before', 'write-after', 'fsync-before', 'fsync-after']
 
-/** By how often they are passed: the number of the passage is drawn up to this. */
-const OFTEN = ['custody', 'answer'].flatMap(sides(['before', 'after', 'amid']))
-const PAGES = ['ask'].flatMap(sides(['before', 'after', 'amid']))
-const BATCHES = ['begin', 'position', 'send', 'commit', 'publish', 'release'].flatMap(
-  sides(['before', 'after', 'amid']),
-)
-const ONCE = ['open', 'recover'].flatMap(sides(['before', 'after', 'amid']))
-const DISK = ['write', 'fsync'].flatMap(sides(['before', 'after']))
-/** Only where there are transactions. */
-const TRANSACTIONS = /^(begin|position|commit)/
-
-function sides(of: readonly string[]): (step: string) => string[] {
-  return (step) => of.map((side) => `${step}-${side}`)
-}
-
-/** How long a step may take to be reached, ms; long, since nothing else ends the wait on a busy machine. */
-const REACHED = 40_000
+/** A step that is not reached within this time is counted as missed. On a busy machine a step can take long. */
+const STEP_TIMEOUT_MS = 40_000
 
 export const kills: Scenario = {
   name: 'kill',
-  about: 'kill -9 of the connector at random instants, while it starts too',
-  async faults(ground) {
-    ground.load.start()
-    for (let kill = 0; kill < ground.scaled(40); kill++) {
-      await ground.liveAndDie()
-    }
-  },
+  description: 'kill -9 of the connector at random instants, during its start too',
+  prepare: () => ({
+    async injectFaults(run) {
+      run.load.start()
+      for (let kill = 0; kill < run.scaled(40); kill++) await run.startAndKill()
+    },
+  }),
 }
 
 export const steps: Scenario = {
   name: 'steps',
-  about: 'kill -9 before, in and after each step: custody, answer, ask, begin, position, send, commit, release',
-  async faults(ground) {
-    ground.load.start()
-    const all = [...OFTEN, ...PAGES, ...BATCHES, ...ONCE]
-    const here = ground.delivery === 'exactly-once' ? all : all.filter((step) => !TRANSACTIONS.test(step))
-    const missed: string[] = []
-    for (const step of here) {
-      const env = {
-        NODE_OPTIONS: `--import ${STEPS_MODULE}`,
-        FAULT_STEP: step,
-        FAULT_AT: String(passage(ground, step)),
+  description:
+    'kill -9 before, during and after each step: custody, answer, ask, begin, position, send, commit, release',
+  prepare: () => ({
+    async injectFaults(run) {
+      run.load.start()
+      const missed: string[] = []
+      let killed = 0
+      for (const [names, maxPassage] of STEPS) {
+        for (const name of names) {
+          if (run.delivery === 'at-least-once' && TRANSACTION_STEPS.includes(name)) continue
+          for (const side of ['before', 'after', 'amid']) {
+            const step = `${name}-${side}`
+            if (await isKilledWith(run, killAtStep(step, run.random.integer(1, maxPassage)))) killed++
+            else missed.push(step)
+          }
+        }
       }
-      if (!(await dies(ground, env))) missed.push(step)
-    }
-    // One or two that a busy machine does not get to are no matter; that none is reached would be.
-    if (missed.length > here.length / 4) ground.complaints.push(`steps that were not reached: ${missed.join(', ')}`)
-  },
+      // A busy machine may not reach one or two of the steps.
+      if (missed.length > killed / 3) run.complaints.push(`These steps were not reached: ${missed.join(', ')}`)
+    },
+  }),
 }
 
 export const diskSteps: Scenario = {
   name: 'disk-steps',
-  about: 'kill -9 before and after single writes and fsyncs of the journal',
+  description: 'kill -9 before and after the n-th write and the n-th fsync of the journal',
   needs: 'a C compiler',
-  prepare: async () => {
-    const library = compile('disk')
-    return { library, end: () => remove(library) }
-  },
-  async faults(ground) {
-    ground.load.start()
-    for (let round = 0; round < ground.scaled(6); round++) {
-      for (const step of DISK) {
-        const env = { LD_PRELOAD: ground.prepared['library'] as string, FAULT_STEP: step }
-        await dies(ground, { ...env, FAULT_AT: String(ground.random.integer(1, 400)) })
-      }
+  prepare: () => {
+    const library = compileLibrary(DISK_SOURCE)
+    return {
+      async injectFaults(run) {
+        run.load.start()
+        for (let round = 0; round < run.scaled(6); round++) {
+          for (const step of DISK_STEPS) {
+            await isKilledWith(run, killAtDiskStep(library, step, run.random.integer(1, 400)))
+          }
+        }
+        if (!run.faults.has('step reached')) run.complaints.push('No write and no fsync was reached')
+      },
+      cleanUp: () => removeLibrary(library),
     }
-    const { counts } = ground
-    if ((counts.get('step reached') ?? 0) === 0) ground.complaints.push('no write or fsync was reached')
   },
 }
 
-async function dies(ground: ScenarioRun, env: Readonly<Record<string, string>>): Promise<boolean> {
-  await ground.launch({ env })
-  const reached = await ground.untilDead(REACHED)
-  if (reached) ground.count('step reached')
-  return reached
-}
-
-const passage = ({ random }: ScenarioRun, step: string): number => {
-  if (ONCE.includes(step)) return 1
-  if (OFTEN.includes(step)) return random.integer(1, 60)
-  return random.integer(1, PAGES.includes(step) ? 10 : 5)
+/** Starts the connector with an environment that kills it. @returns whether that happened */
+async function isKilledWith(run: ScenarioRun, env: Readonly<Record<string, string>>): Promise<boolean> {
+  await run.launch({ env })
+  const isReached = await run.untilKilledFromWithin(STEP_TIMEOUT_MS)
+  if (isReached) run.countFault('step reached')
+  return isReached
 }

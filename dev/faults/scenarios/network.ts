@@ -1,65 +1,70 @@
-/** What lies between the connector and the broker loses, delays, cuts and swallows. */
-import { Random } from '../../simulators/random.js'
+/** The network between the connector and the broker loses, delays, cuts and swallows. */
 import { API, type Handling, KafkaProxy } from '../../fault-injection/kafka-proxy.js'
-import type { FaultStack, ScenarioRun, Preparation, Scenario } from '../scenario-run.js'
+import { Random } from '../../simulators/random.js'
+import type { FaultStack, PreparedScenario, Scenario, ScenarioRun } from '../scenario.js'
 
-/** Answers that may be lost: all that matter to a transaction. */
-const HARMED: ReadonlySet<number> = new Set(Object.values(API))
+/** The requests whose loss matters to a transaction. */
+const AFFECTED_REQUESTS: ReadonlySet<number> = new Set(Object.values(API))
 
-/** In percent of the requests. */
-const BAD: readonly (readonly [Handling, number])[] = [
+/** In percent of the affected requests. */
+const FREQUENCIES: readonly (readonly [Handling, number])[] = [
   ['lose-answer', 2.5],
   ['cut', 1],
   ['late-answer', 2],
   ['lose-request', 0.5],
   ['stall', 0.2],
 ]
-const COUNTED: readonly Handling[] = BAD.map(([fate]) => fate)
 
-async function prepare({ brokers }: FaultStack, random: Random): Promise<Preparation> {
+async function prepareWith(
+  { brokers }: FaultStack,
+  random: Random,
+  disturb: (run: ScenarioRun) => Promise<void>,
+): Promise<PreparedScenario> {
   const proxy = await KafkaProxy.startInFrontOf(brokers[0]!)
-  const dice = new Random(random.integer(0, 2 ** 31))
+  const proxyRandom = new Random(random.integer(0, 2 ** 31))
   proxy.setRule((apiKey) => {
-    let at = dice.next() * 100
-    if (!HARMED.has(apiKey)) return 'pass'
-    for (const [fate, percent] of BAD) if ((at -= percent) < 0) return fate
-    return 'pass'
+    const draw = proxyRandom.next() * 100
+    return AFFECTED_REQUESTS.has(apiKey) ? handlingAt(draw) : 'pass'
   })
   return {
-    proxy,
-    change: ({ kafka }) => (kafka['brokers'] = [proxy.address]),
-    end: () => proxy.close(),
+    configure: ({ kafka }) => (kafka['brokers'] = [proxy.address]),
+    async injectFaults(run) {
+      await disturb(run)
+      proxy.setRule(() => 'pass')
+      for (const [handling] of FREQUENCIES) run.countFault(handling, proxy.counts[handling])
+    },
+    cleanUp: () => proxy.close(),
   }
 }
 
-/** The network mends; how often what happened is noted. */
-function mend(ground: ScenarioRun): void {
-  const proxy = ground.prepared['proxy'] as KafkaProxy
-  proxy.setRule(() => 'pass')
-  for (const fate of COUNTED) ground.count(fate, proxy.counts[fate])
+/** @param draw a random number from 0 to 100 */
+function handlingAt(draw: number): Handling {
+  let upTo = 0
+  for (const [handling, percent] of FREQUENCIES) {
+    upTo += percent
+    if (draw < upTo) return handling
+  }
+  return 'pass'
 }
 
 export const network: Scenario = {
   name: 'network',
-  about: '2.5 % of the answers lost, 2 % late, 0.5 % of the requests lost, 1 % of the connections cut, some half-open',
-  prepare,
-  async faults(ground) {
-    await ground.start()
-    ground.load.start()
-    await ground.wait(ground.scaled(60_000), ground.scaled(60_000))
-    mend(ground)
-  },
+  description:
+    '2.5 % of the responses lost, 2 % late, 0.5 % of the requests lost, 1 % of the connections cut, some half-open',
+  prepare: (stack, random) =>
+    prepareWith(stack, random, async (run) => {
+      await run.start()
+      run.load.start()
+      await run.pause(run.scaled(60_000), run.scaled(60_000))
+    }),
 }
 
 export const networkAndKills: Scenario = {
   name: 'network+kill',
-  about: 'the same, while the connector is killed every second or two',
-  prepare,
-  async faults(ground) {
-    ground.load.start()
-    for (let kill = 0; kill < ground.scaled(30); kill++) {
-      await ground.liveAndDie(3_000)
-    }
-    mend(ground)
-  },
+  description: 'the same, while the connector is killed every second or two',
+  prepare: (stack, random) =>
+    prepareWith(stack, random, async (run) => {
+      run.load.start()
+      for (let kill = 0; kill < run.scaled(30); kill++) await run.startAndKill(3_000)
+    }),
 }

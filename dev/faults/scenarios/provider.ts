@@ -1,9 +1,9 @@
-/** The provider is slow, hangs, cuts its answers, refuses, and never ends. */
-import type { Random } from '../../simulators/random.js'
+/** The provider's queue is slow, hangs, cuts its answers, refuses, or sends without end. */
 import type { MtargetFault } from '../../simulators/mtarget.js'
-import type { Scenario } from '../scenario-run.js'
+import type { Random } from '../../simulators/random.js'
+import type { Scenario } from '../scenario.js'
 
-const FAULTS: readonly (readonly [string, (random: Random) => MtargetFault])[] = [
+const FAULTS: readonly (readonly [name: string, create: (random: Random) => MtargetFault])[] = [
   ['late page', (random) => ({ latencyMs: random.integer(100, 900) })],
   ['page that never comes', () => ({ hang: 'after' })],
   ['answer that never comes', () => ({ hang: 'before' })],
@@ -20,19 +20,21 @@ const FAULTS: readonly (readonly [string, (random: Random) => MtargetFault])[] =
 
 export const provider: Scenario = {
   name: 'provider',
-  about: 'pages late, cut, endless, hanging or refused; and the connector killed now and then',
-  prepare: () => Promise.resolve({ change: ({ sources }) => (sources['mtarget-fr'].pull['maxAnswer'] = '256KiB') }),
-  async faults(ground) {
-    const { mtarget } = ground.trial
-    await ground.start()
-    ground.load.start()
-    for (let fault = 0; fault < ground.scaled(60); fault++) {
-      const [name, make] = ground.random.pick(FAULTS)
-      mtarget.fault(make(ground.random))
-      ground.count(name)
-      await ground.wait(50, 700)
-      if (ground.random.chance(0.06)) await ground.killAndRestart()
-    }
-    mtarget.clearFaults()
-  },
+  description: 'pages are late, cut, endless, hanging or refused, and the connector is killed now and then',
+  prepare: () => ({
+    configure: ({ sources }) => (sources['mtarget-fr'].pull['maxAnswer'] = '256KiB'),
+    async injectFaults(run) {
+      const { mtarget } = run.trial
+      await run.start()
+      run.load.start()
+      for (let fault = 0; fault < run.scaled(60); fault++) {
+        const [name, create] = run.random.pick(FAULTS)
+        mtarget.fault(create(run.random))
+        run.countFault(name)
+        await run.pause(50, 700)
+        if (run.random.chance(0.06)) await run.killAndRestart()
+      }
+      mtarget.clearFaults()
+    },
+  }),
 }

@@ -1,63 +1,82 @@
-/** The registry is away, slow, something else, or another one. */
+/** The registry is away, slow, broken, or answers for another schema. */
 import { until } from '../../wait.js'
-import type { ScenarioRun, Scenario } from '../scenario-run.js'
-import { type Mood, RegistryProxy } from '../registry-proxy.js'
+import { type RegistryMode, RegistryProxy } from '../registry-proxy.js'
+import type { Scenario, ScenarioRun } from '../scenario.js'
 
-/** What publishing must wait for, with which words, where the registry says what is not so. */
-const LIES: Partial<Record<Mood, RegExp>> = {
-  other: /stands for another schema/,
-  similar: /stands for another schema/,
-  'mixed up': /gives schema id \d+ for subject .* another schema for that id/,
+/** The reason for which publishing must wait, in the modes in which the registry gives a wrong answer. */
+const EXPECTED_REASONS: Partial<Record<RegistryMode, RegExp>> = {
+  'another schema': /stands for another schema/,
+  'similar schema': /stands for another schema/,
+  'exchanged ids': /gives schema id \d+ for subject .* another schema for that id/,
 }
-/** The short form gets no further than the second. */
-const MOODS: readonly Mood[] = ['away', 'other', 'mixed up', 'similar', 'slow', 'silent', 'errors', 'page', 'endless']
-/** Milliseconds until a mood is met: it looks again after five seconds, longer on a busy machine. */
-const PATIENCE = 20_000
+/** The short form reaches only the first two modes. */
+const MODES: readonly RegistryMode[] = [
+  'away',
+  'another schema',
+  'exchanged ids',
+  'similar schema',
+  'slow',
+  'silent',
+  'error',
+  'web page',
+  'endless',
+]
+/** The connector asks the registry again after five seconds, and later on a busy machine. */
+const NEXT_REQUEST_TIMEOUT_MS = 20_000
 
 export const registry: Scenario = {
   name: 'registry',
-  about:
-    'away, slow, silent, errors, web pages, endless, another schema for an id or another id for a subject; with restarts, since only those ask again',
+  description:
+    'the registry is away, slow, silent, endless, answers with errors or web pages, with another schema for an id or ' +
+    'with the id of another subject; the connector is restarted each time, because it asks only after a start',
   async prepare({ registryUrl }) {
-    const proxy = await RegistryProxy.before(registryUrl)
-    return { proxy, change: (configuration) => (configuration.registry['url'] = proxy.url), end: () => proxy.close() }
-  },
-  async faults(ground) {
-    const proxy = ground.prepared['proxy'] as RegistryProxy
-    ground.load.start()
-    for (let round = 0; round < ground.scaled(2 * MOODS.length); round++) {
-      const mood = MOODS[round % MOODS.length]!
-      // From the second start on the ids are remembered: without a registry they do, and must not when it denies them.
-      proxy.mood = mood === 'other' || mood === 'similar' ? 'away' : mood
-      await ground.start()
-      await ground.wait(300, 1_500)
-      proxy.mood = mood
-      await isMet(ground, proxy)
-      const lie = LIES[mood]
-      if (lie) {
-        await waitsFor(ground, lie)
-        await ground.kill()
-      }
-      proxy.mood = 'well'
-      if (!ground.isUp) await ground.start()
-      await ground.untilPublishingGoesOn()
-      await ground.kill()
+    const proxy = await RegistryProxy.startInFrontOf(registryUrl)
+    return {
+      configure: (configuration) => (configuration.registry['url'] = proxy.url),
+      async injectFaults(run) {
+        run.load.start()
+        for (let round = 0; round < run.scaled(2 * MODES.length); round++) {
+          await startInMode(run, proxy, MODES[round % MODES.length]!)
+        }
+      },
+      cleanUp: () => proxy.close(),
     }
   },
 }
 
-async function isMet(ground: ScenarioRun, { mood, met }: RegistryProxy): Promise<void> {
-  const before = ground.counts.get(`registry ${mood}`) ?? 0
-  await until(() => (met.get(mood) ?? 0) > before, PATIENCE)
-  ground.count(`registry ${mood}`)
+async function startInMode(run: ScenarioRun, proxy: RegistryProxy, mode: RegistryMode): Promise<void> {
+  // From the second start on the connector remembers the ids. It may use them while the registry is away, but not when
+  // the registry contradicts them.
+  proxy.mode = mode === 'another schema' || mode === 'similar schema' ? 'away' : mode
+  await run.start()
+  await run.pause(300, 1_500)
+  proxy.mode = mode
+  await untilRequestedIn(run, proxy, mode)
+  const reason = EXPECTED_REASONS[mode]
+  if (reason) {
+    await expectPublishingToWait(run, reason)
+    await run.kill()
+  }
+  proxy.mode = 'pass'
+  if (!run.isUp) await run.start()
+  await run.untilMoreIsPublished()
+  await run.kill()
 }
 
-async function waitsFor(ground: ScenarioRun, reason: RegExp): Promise<void> {
-  let found: { readonly state: string; readonly reason: string | null } | undefined
-  await until(async () => {
-    found = (await ground.trial.status()).publishing
-    return reason.test(found.reason ?? '')
-  }, PATIENCE).catch(() =>
-    ground.complaints.push(`publishing does not wait for ${String(reason)}: ${JSON.stringify(found)}`),
-  )
+async function untilRequestedIn(run: ScenarioRun, proxy: RegistryProxy, mode: RegistryMode): Promise<void> {
+  const fault = `registry ${mode}`
+  const before = run.faults.get(fault) ?? 0
+  await until(() => proxy.requestsIn(mode) > before, NEXT_REQUEST_TIMEOUT_MS)
+  run.countFault(fault)
+}
+
+async function expectPublishingToWait(run: ScenarioRun, reason: RegExp): Promise<void> {
+  let publishing: { readonly state: string; readonly reason: string | null } | undefined
+  const isWaiting = async (): Promise<boolean> => {
+    publishing = (await run.trial.status()).publishing
+    return reason.test(publishing.reason ?? '')
+  }
+  await until(isWaiting, NEXT_REQUEST_TIMEOUT_MS).catch(() => {
+    run.complaints.push(`Publishing does not wait for ${String(reason)}: ${JSON.stringify(publishing)}`)
+  })
 }

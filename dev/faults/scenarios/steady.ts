@@ -1,68 +1,73 @@
-/** Half an hour of one load, with a broker that dies again and again: what grows, grows until it is seen. */
+/** Half an hour of constant load, in which anything that grows is noticed, while the broker is killed repeatedly. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { growth, look, type Phase, phaseOf, Watch } from '../resource-samples.js'
-import type { ScenarioRun, Scenario } from '../scenario-run.js'
+import type { BrokerHandle } from '../../stack/index.js'
+import { until } from '../../wait.js'
+import { findGrowth, ResourceMonitor, sampleResources, summarize, type ResourceSummary } from '../resource-samples.js'
+import type { Scenario, ScenarioRun } from '../scenario.js'
 
-/** Milliseconds from one death of the broker to the next, and how long it stays away. */
-const ROUND = 180_000
-const AWAY = 30_000
-/** Fewer than come in a few minutes: the journal's file has its full size early. */
-const MOST_IDS = 50_000
-/** Seconds: what is in custody is on its way, and no backlog. */
-const ON_ITS_WAY = 2
+/** From one kill of the broker to the next. */
+const ROUND_MS = 180_000
+const BROKER_DOWN_MS = 30_000
+/** The load fills the duplicate index within minutes, so that the file of the journal reaches its full size early. */
+const MAX_IDS = 50_000
+/** Entries that are not older than this are on their way; older ones are a backlog. */
+const BACKLOG_AGE_SECONDS = 2
 
 export const steady: Scenario = {
   name: 'steady',
-  about: 'half an hour of steady load; the broker killed every three minutes and away for half of one',
+  description:
+    'half an hour of constant load; every three minutes the broker is killed and stays away for half a minute',
   needs: 'own stack',
-  byNameOnly: true,
-  prepare: () =>
-    Promise.resolve({
-      change: (configuration) => {
-        // As a user runs it whose queue is never empty for long.
-        delete configuration.kafka['requestTimeout']
-        const { pull } = configuration.sources['mtarget-fr']
-        for (const setting of ['limit', 'timeout']) delete pull[setting]
-        pull['idleDelay'] = '1s'
-        configuration['duplicates'] = { maxIds: MOST_IDS }
-      },
-    }),
-  async faults(ground) {
-    await ground.start()
-    ground.load.start()
-    await ground.untilPublishingGoesOn()
-    const phases: Phase[] = []
-    for (let number = 1; number <= ground.scaled(10); number++) {
-      const { phase, drained } = await oneRound(ground)
-      phases.push(phase)
-      ground.count('broker kill -9')
-      ground.say(
-        `round ${number}: ${phase.mostEntries} entries waited, none ${drained} s after the broker was back; ` +
-          `memory ${Math.round(phase.memory)} MiB, at most ${Math.round(phase.mostMemory)}; file ${Math.round(phase.file)} MiB`,
-      )
-    }
-    ground.complaints.push(...growth(phases))
-  },
+  onlyByName: true,
+  prepare: (stack) => ({
+    configure: (configuration) => {
+      // The defaults of a user whose queue is never empty for long.
+      delete configuration.kafka['requestTimeout']
+      const { pull } = configuration.sources['mtarget-fr']
+      delete pull['limit']
+      delete pull['timeout']
+      pull['idleDelay'] = '1s'
+      configuration['duplicates'] = { maxIds: MAX_IDS }
+    },
+    async injectFaults(run) {
+      await run.start()
+      run.load.start()
+      await run.untilMoreIsPublished()
+      const summaries: ResourceSummary[] = []
+      for (let round = 1; round <= run.scaled(10); round++) {
+        const { summary, drainSeconds } = await runRound(run, stack.broker!)
+        summaries.push(summary)
+        run.countFault('broker kill -9')
+        run.log(
+          `round ${round}: at most ${summary.maxEntries} entries waited, and none ${drainSeconds} s after the broker was ` +
+            `back; memory ${Math.round(summary.memoryMiB)} MiB, at most ${Math.round(summary.maxMemoryMiB)} MiB; ` +
+            `journal file ${Math.round(summary.fileMiB)} MiB`,
+        )
+      }
+      run.complaints.push(...findGrowth(summaries))
+    },
+  }),
 }
 
-/** @returns what was seen, and the seconds from the broker's first answer until nothing waited any more */
-async function oneRound(ground: ScenarioRun): Promise<{ phase: Phase; drained: number }> {
-  const ends = Date.now() + ROUND
-  const { broker } = ground.stack
-  const watch = new Watch(ground.trial)
+/** @returns `drainSeconds`: the time from the return of the broker until there was no backlog any more */
+async function runRound(
+  { trial }: ScenarioRun,
+  broker: BrokerHandle,
+): Promise<{ readonly summary: ResourceSummary; readonly drainSeconds: number }> {
+  const endsAt = Date.now() + ROUND_MS
+  const monitor = new ResourceMonitor(trial)
   try {
-    await broker!.kill()
-    await delay(AWAY)
-    await broker!.restart()
-    const back = Date.now()
-    while ((await look(ground.trial)).oldest > ON_ITS_WAY) {
-      if (Date.now() > ends) throw new Error('the backlog was not drained before the next outage')
-      await delay(200)
-    }
-    const drained = Math.round((Date.now() - back) / 1_000)
-    await delay(Math.max(0, ends - Date.now()))
-    return { phase: phaseOf(watch.looks), drained }
+    await broker.kill()
+    await delay(BROKER_DOWN_MS)
+    await broker.restart()
+    const brokerBackAt = Date.now()
+    const isDrained = async (): Promise<boolean> =>
+      (await sampleResources(trial)).oldestAgeSeconds <= BACKLOG_AGE_SECONDS
+    await until(isDrained, endsAt - Date.now())
+    const drainSeconds = Math.round((Date.now() - brokerBackAt) / 1_000)
+    await delay(Math.max(0, endsAt - Date.now()))
+    return { summary: summarize(monitor.samples), drainSeconds }
   } finally {
-    await watch.stop()
+    await monitor.stop()
   }
 }

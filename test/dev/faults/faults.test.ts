@@ -1,19 +1,19 @@
 /**
- * The short form of the fault suite: a little of each kind of fault. The long one is `npm run test:faults`; what fails
- * here is made to fail again there, by the name and the seed in the complaint.
+ * The short form of the fault suite: a few seconds of each kind of fault. `npm run test:faults` is the long form. A test
+ * that fails here is repeated there by the name and the seed that its message shows.
  */
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest'
-import { OWN_STACK_UNAVAILABLE, startOwnStackIfPossible, type OwnStack } from '../../support/own-stack.js'
-import { runScenario } from '../../../dev/faults/run-scenario.js'
-import type { Delivery, FaultStack, Scenario } from '../../../dev/faults/scenario-run.js'
 import { missingPrerequisite } from '../../../dev/faults/prerequisites.js'
+import type { Delivery, FaultStack, Scenario } from '../../../dev/faults/scenario.js'
+import { runScenario } from '../../../dev/faults/scenario-runner.js'
 import { SCENARIOS } from '../../../dev/faults/scenarios/index.js'
+import { OWN_STACK_UNAVAILABLE, startOwnStackIfPossible, type OwnStack } from '../../support/own-stack.js'
 
 vi.setConfig({ testTimeout: 300_000 })
 
 const SEED = 20_261_122
-/** How much of the long form: a few seconds each. */
-const SHORT: Readonly<Record<string, number>> = {
+/** The scale of each scenario, compared with the long form. */
+const SCALES: Readonly<Record<string, number>> = {
   kill: 0.1,
   network: 0.12,
   'network+kill': 0.1,
@@ -28,39 +28,45 @@ const SHORT: Readonly<Record<string, number>> = {
   instances: 0.25,
 }
 
-const scenario = (name: string): Scenario => SCENARIOS.find((each) => each.name === name)!
+const scenarioNamed = (name: string): Scenario => SCENARIOS.find((scenario) => scenario.name === name)!
 
-async function expectSound(of: Scenario, stack: FaultStack, scale: number, delivery?: Delivery): Promise<void> {
-  const report = await runScenario(of, stack, { seed: SEED, scale, ...(delivery && { delivery }) })
-  expect(report.complaints, `${of.name}, seed ${SEED}`).toEqual([])
-  expect(report.verdict.owed).toBeGreaterThan(50)
+async function expectSoundRun(
+  scenario: Scenario,
+  stack: FaultStack,
+  scale: number,
+  delivery?: Delivery,
+): Promise<void> {
+  const report = await runScenario(scenario, stack, { seed: SEED, scale, ...(delivery && { delivery }) })
+  expect(report.complaints, `${scenario.name}, seed ${SEED}`).toEqual([])
+  expect(report.verdict.total.owed).toBeGreaterThan(50)
 }
 
-describe('nothing is lost and nothing doubled:', () => {
+describe('The connector loses nothing and publishes nothing twice', () => {
   const stack = { brokers: inject('brokers'), registryUrl: inject('registryUrl') }
 
-  for (const [name, scale] of Object.entries(SHORT)) {
-    const each = scenario(name)
-    it(`${name}: ${each.about}`, async ({ skip }) => {
-      const reason = await missingPrerequisite(each, stack)
+  for (const [name, scale] of Object.entries(SCALES)) {
+    const scenario = scenarioNamed(name)
+    it(`under the fault "${name}": ${scenario.description}`, async ({ skip }) => {
+      const reason = await missingPrerequisite(scenario, stack)
       if (reason !== null) skip(reason)
-      await expectSound(each, stack, scale)
+      await expectSoundRun(scenario, stack, scale)
     })
   }
 
-  it('kill, at least once: the same, but that doubles are allowed which say so by their event id', () =>
-    expectSound(scenario('kill'), stack, 0.08, 'at-least-once'))
+  it('with at-least-once delivery under the fault "kill", except for duplicates with the same event id', () =>
+    expectSoundRun(scenarioNamed('kill'), stack, 0.08, 'at-least-once'))
 })
 
-describe('nor when the broker itself dies:', () => {
+describe('The connector loses nothing and publishes nothing twice on a broker that is killed', () => {
   let stack: OwnStack | undefined
   beforeAll(async () => {
     stack = await startOwnStackIfPossible()
   })
   afterAll(() => stack?.stop())
 
-  it(`broker+kill: ${scenario('broker+kill').about}`, async ({ skip }) => {
+  const scenario = scenarioNamed('broker+kill')
+  it(`under the fault "broker+kill": ${scenario.description}`, async ({ skip }) => {
     if (!stack) return skip(OWN_STACK_UNAVAILABLE)
-    await expectSound(scenario('broker+kill'), stack, 0.12)
+    await expectSoundRun(scenario, stack, 0.12)
   })
 })

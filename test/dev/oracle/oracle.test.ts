@@ -1,124 +1,287 @@
-/** An oracle that can't complain proves nothing. */
+/** The oracle must be able to complain of each kind of difference; otherwise its silence would prove nothing. */
 import { beforeEach, describe, expect, it } from 'vitest'
-import { contentKey } from '../../../dev/demo/ledger.js'
-import { fromSeven, headersFor } from '../../../dev/oracle/expected-records.js'
-import { markIn } from '../../../dev/oracle/handed-out.js'
-import { type Found, Oracle, type Verdict } from '../../../dev/oracle/oracle.js'
+import { contentKey } from '../../../dev/oracle/content-key.js'
+import { expectedHeaders, mtargetRecord, sevenReceiptRecord } from '../../../dev/oracle/expected-records.js'
+import { complaintsOf, Oracle, type HandedOutItem, type Verdict } from '../../../dev/oracle/oracle.js'
+import type { TopicRecord } from '../../../dev/oracle/topic-reader.js'
+import type { MtargetRow } from '../../../dev/simulators/provider-data.js'
 
-const receipt = (msg_id: string, status: 'ACCEPTED' | 'DELIVERED' = 'DELIVERED') => ({ msg_id, status })
+const TOPICS = { dlr: 'dlr', mo: 'mo', deadLetter: 'dead-letter' }
 
-/** As it should be on the topic. */
-function published(data: ReturnType<typeof receipt>, change: Partial<Found['value']> = {}): Found {
-  const { key, value } = fromSeven(data)
-  const eventId = `${data.msg_id} ${data.status}`
-  const whole = { ...value, eventId, receivedAt: 1_700_000_000_000, ...change }
-  return { topic: 'dlr', partition: 0, key, value: whole, headers: headersFor({ value: whole }, 'dlr') }
+type Receipt = Parameters<typeof sevenReceiptRecord>[0]
+const receipt = (msg_id: string, status: Receipt['status'] = 'DELIVERED'): Receipt => ({ msg_id, status })
+const stop: MtargetRow = {
+  MsgId: 'ticket',
+  Status: '5',
+  OriginatedAddress: '33612345678',
+  DestinationAdress: '36111',
+  Content: 'STOP',
 }
 
-const deadLetter = (text: string, body = Buffer.from(text)): Found => {
-  const value = { eventId: text, source: 'mtarget-fr', provider: 'mtarget', receivedAt: 1, request: {}, body, part: 0 }
-  return { topic: 'deadLetter', partition: 0, key: 'mtarget-fr', value, headers: headersFor({ value }, 'deadLetter') }
+const record = (kind: keyof typeof TOPICS, key: string, value: TopicRecord['value']): TopicRecord => {
+  const complete = { receivedAt: 1_700_000_000_000, ...value }
+  const headers = expectedHeaders({ value: complete }, kind)
+  return { topic: TOPICS[kind], partition: 0, key, value: complete, headers }
 }
 
-describe('the oracle', () => {
-  let oracle: Oracle
-  beforeEach(() => (oracle = new Oracle()))
+/** The record of a receipt as it must be. */
+function receiptRecord(data: Receipt, changes: Record<string, unknown> = {}): TopicRecord {
+  const { key, value } = sevenReceiptRecord(data)
+  return record('dlr', key, { eventId: `${data.msg_id} ${data.status}`, raw: { ...data }, ...value, ...changes })
+}
 
-  const hand = (data: ReturnType<typeof receipt>, from: number, until?: number): void =>
-    oracle.handedOut({
-      source: 'seven-main',
-      topic: 'dlr',
-      content: contentKey(data),
-      expected: () => fromSeven(data),
-      from,
-      until,
-    })
-  const audit = (...records: Found[]): Verdict => oracle.audit(records, markIn)
+/** The record of an inbound message as it must be. */
+function messageRecord(row: MtargetRow, eventId: string): TopicRecord {
+  const { key, value } = mtargetRecord(row)
+  return record('mo', key, { eventId, ...value })
+}
 
-  it('has no complaint when each is there once, repeated callbacks and unacknowledged ones included', () => {
-    hand(receipt('1'), 1, 2)
-    hand(receipt('1'), 3, 4)
-    hand(receipt('2'), 5)
-    hand(receipt('3'), 6)
-    expect(audit(published(receipt('1')), published(receipt('3')))).toEqual({
-      handedOut: 4,
-      owed: 1,
-      published: 2,
-      deadLettered: 0,
-      gone: 0,
+const deadLetter = (text: string): TopicRecord =>
+  record('deadLetter', 'mtarget-fr', {
+    eventId: text,
+    source: 'mtarget-fr',
+    provider: 'mtarget',
+    request: {},
+    body: Buffer.from(text),
+    part: 0,
+  })
+
+let oracle: Oracle
+beforeEach(() => {
+  oracle = new Oracle(TOPICS)
+})
+
+const addReceipt = (data: Receipt, startedAt: number, acknowledgedAt?: number): void =>
+  oracle.addItem({
+    source: 'seven-main',
+    kind: 'dlr',
+    content: contentKey({ ...data }),
+    expected: () => sevenReceiptRecord(data),
+    hasIdentity: true,
+    startedAt,
+    acknowledgedAt,
+  })
+
+const addMessage = (row: MtargetRow, more: Partial<HandedOutItem> = {}): void =>
+  oracle.addItem({
+    source: 'mtarget-fr',
+    kind: 'mo',
+    content: contentKey(row),
+    expected: () => mtargetRecord(row),
+    hasIdentity: false,
+    isOnlyCopy: true,
+    startedAt: 1,
+    acknowledgedAt: 2,
+    ...more,
+  })
+
+const addBadInput = (mark: string): void =>
+  oracle.addItem({
+    source: 'mtarget-fr',
+    kind: 'deadLetter',
+    content: mark,
+    hasIdentity: false,
+    startedAt: 1,
+    acknowledgedAt: 2,
+  })
+
+const audit = (...records: TopicRecord[]): Verdict => oracle.audit(records)
+
+describe('The oracle', () => {
+  it('does not complain when each acknowledged item is there once', () => {
+    addReceipt(receipt('1'), 1, 2)
+    addReceipt(receipt('1'), 3, 4)
+    addReceipt(receipt('2'), 5)
+    addReceipt(receipt('3'), 6)
+    const verdict = audit(receiptRecord(receipt('1')), receiptRecord(receipt('3')))
+    const total = { handedOut: 4, owed: 1, published: 2, deadLettered: 0, gone: 0, lost: 0, doubled: 0 }
+    expect(verdict).toEqual({
+      total,
+      bySource: [{ source: 'seven-main', kind: 'dlr', ...total }],
       lost: [],
       doubled: [],
-      strangers: [],
+      doubledUnderAnotherId: [],
       wrong: [],
     })
+    expect(complaintsOf(verdict)).toEqual([])
   })
 
-  it('misses what was acknowledged', () => {
-    hand(receipt('1'), 1, 2)
-    expect(audit().lost).toEqual([expect.stringContaining('"1"')])
+  it('complains when nothing was handed out', () => {
+    expect(complaintsOf(audit())).toEqual([expect.stringContaining('Nothing was handed out')])
   })
 
-  it('sees what is there twice, and whether its event id says so', () => {
-    hand(receipt('1'), 1, 2)
-    const verdict = audit(published(receipt('1')), published(receipt('1'), { eventId: 'another' }))
-    expect(verdict.doubled).toEqual([expect.stringContaining('2 times')])
-    expect(verdict.strangers).toEqual([expect.stringContaining('another')])
-  })
-
-  it('sees one event id for two items', () => {
-    hand(receipt('1'), 1, 2)
-    hand(receipt('2'), 1, 2)
-    const same = { eventId: 'same' }
-    expect(audit(published(receipt('1'), same), published(receipt('2'), same)).wrong).toEqual([
-      expect.stringContaining('one event id'),
+  it('counts the items of each source and topic, and their sum', () => {
+    addReceipt(receipt('1'), 1, 2)
+    addMessage(stop)
+    addBadInput('bad-item-1-1')
+    const { bySource, total } = audit(receiptRecord(receipt('1')), deadLetter('<bad-item-1-1>'))
+    expect(bySource).toMatchObject([
+      { source: 'seven-main', kind: 'dlr', owed: 1, published: 1, deadLettered: 0, lost: 0 },
+      { source: 'mtarget-fr', kind: 'deadLetter', owed: 1, published: 0, deadLettered: 1, lost: 0 },
+      { source: 'mtarget-fr', kind: 'mo', owed: 1, published: 0, deadLettered: 0, lost: 1 },
     ])
+    expect(total).toMatchObject({ handedOut: 3, owed: 3, published: 1, deadLettered: 1, lost: 1 })
+  })
+
+  it('reports an acknowledged item that is not there as lost', () => {
+    addReceipt(receipt('1'), 1, 2)
+    const verdict = audit()
+    expect(verdict.lost).toEqual([expect.stringContaining('"1"')])
+    expect(verdict.total.lost).toBe(1)
+    expect(complaintsOf(verdict)).toEqual([expect.stringMatching(/^LOST /)])
+  })
+
+  it('reports an item of a destructive queue that was not acknowledged and is not there as gone', () => {
+    addMessage(stop, { acknowledgedAt: undefined })
+    const verdict = audit()
+    expect(verdict.total).toMatchObject({ gone: 1, lost: 0 })
+    expect(complaintsOf(verdict)).toEqual([])
+  })
+
+  it('reports an item on a wrong topic as wrong and as lost', () => {
+    addReceipt(receipt('1'), 1, 2)
+    const verdict = audit({ ...receiptRecord(receipt('1')), topic: TOPICS.mo })
+    expect(verdict.wrong).toEqual([expect.stringContaining('this item is on the topic mo')])
+    expect(verdict.lost).toHaveLength(1)
+  })
+
+  it('reports an item that is there twice, and says whether the event id differs', () => {
+    addReceipt(receipt('1'), 1, 2)
+    const twice = audit(receiptRecord(receipt('1')), receiptRecord(receipt('1')))
+    expect(twice.doubled).toEqual([expect.stringContaining('found 2 times')])
+    expect(twice.total.doubled).toBe(1)
+    expect(complaintsOf(twice, { mayDouble: true })).toEqual([])
+    oracle = new Oracle(TOPICS)
+    addReceipt(receipt('1'), 1, 2)
+    const different = audit(receiptRecord(receipt('1')), receiptRecord(receipt('1'), { eventId: 'another' }))
+    expect(different.doubledUnderAnotherId).toEqual([expect.stringContaining('another')])
+    expect(complaintsOf(different, { mayDouble: true })).toHaveLength(1)
+  })
+
+  it('reports an unacknowledged item that is there twice', () => {
+    addReceipt(receipt('1'), 1)
+    expect(audit(receiptRecord(receipt('1')), receiptRecord(receipt('1'))).doubled).toHaveLength(1)
+  })
+
+  it('expects an item without an identity once for each time that it was acknowledged', () => {
+    addMessage(stop)
+    addMessage(stop, { acknowledgedAt: undefined })
+    expect(audit().total).toMatchObject({ owed: 1, lost: 1, doubled: 0, gone: 1 })
+    const addTwice = (): void => {
+      oracle = new Oracle(TOPICS)
+      addMessage(stop)
+      addMessage(stop, { acknowledgedAt: undefined })
+    }
+    addTwice()
+    expect(complaintsOf(audit(messageRecord(stop, 'a'), messageRecord(stop, 'b')))).toEqual([])
+    addTwice()
+    const thrice = audit(...['a', 'b', 'c'].map((eventId) => messageRecord(stop, eventId)))
+    expect(thrice.total).toMatchObject({ lost: 0, doubled: 1 })
+    expect(thrice.doubledUnderAnotherId).toHaveLength(1)
+  })
+
+  it('takes two records of an item without an identity for one item if they have the same event id', () => {
+    addMessage(stop)
+    addMessage(stop)
+    expect(audit(messageRecord(stop, 'a'), messageRecord(stop, 'a')).total).toMatchObject({ lost: 1, doubled: 1 })
+  })
+
+  it('allows any number of items without an identity from an endless page', () => {
+    addMessage(stop, { isEndless: true })
+    expect(complaintsOf(audit(...['a', 'b', 'c'].map((eventId) => messageRecord(stop, eventId))))).toEqual([])
+  })
+
+  it('reports one event id that belongs to two items', () => {
+    addReceipt(receipt('1'), 1, 2)
+    addReceipt(receipt('2'), 1, 2)
+    const records = ['1', '2'].map((id) => receiptRecord(receipt(id), { eventId: 'same' }))
+    expect(audit(...records).wrong).toEqual([expect.stringContaining('the event id same belongs to two items')])
   })
 
   it.each([
-    ['a status', { status: 'REJECTED' }, /^status is "REJECTED", not "DELIVERED"/],
-    ['a way', { via: 'PULL' }, /^via is "PULL"/],
-    ['a message id', { messageId: '2' }, /^messageId is "2"/],
-  ])('sees %s that is not what was sent', (_what, change, complaint) => {
-    hand(receipt('1'), 1, 2)
-    expect(audit(published(receipt('1'), change)).wrong).toEqual([expect.stringMatching(complaint)])
+    ['status', { status: 'REJECTED' }, /^status is "REJECTED", not "DELIVERED"/],
+    ['via', { via: 'PULL' }, /^via is "PULL"/],
+    ['messageId', { messageId: '2' }, /^messageId is "2"/],
+  ])('reports a field %s that is not what was sent', (_name, changes, complaint) => {
+    addReceipt(receipt('1'), 1, 2)
+    expect(audit(receiptRecord(receipt('1'), changes)).wrong).toEqual([expect.stringMatching(complaint)])
   })
 
-  it('sees another key, another header, another topic', () => {
-    hand(receipt('1'), 1, 2)
-    const record = published(receipt('1'))
-    expect(audit({ ...record, key: '2' }).wrong).toEqual([expect.stringContaining('the key is "2"')])
-    oracle = new Oracle()
-    hand(receipt('1'), 1, 2)
-    expect(audit({ ...record, headers: { ...record.headers, ce_type: 'x' } }).wrong).toHaveLength(1)
-    oracle = new Oracle()
-    hand(receipt('1'), 1, 2)
-    expect(audit({ ...record, topic: 'mo' }).wrong).toEqual([expect.stringContaining('on topic mo')])
+  it('reports a field raw with other field names than were sent', () => {
+    addMessage(stop)
+    const { MsgId, ...others } = stop
+    const changed = messageRecord(stop, 'a')
+    const renamed = { ...changed, value: { ...changed.value, raw: { ...others, 'data[MsgId]': MsgId } } }
+    expect(audit(renamed).wrong).toEqual([expect.stringMatching(/^raw is/)])
   })
 
-  it('sees what nobody handed out', () => {
-    expect(audit(published(receipt('1'))).wrong).toEqual([expect.stringContaining('nobody handed this out')])
-    expect(audit(deadLetter('{"MsgId":"x"')).wrong).toEqual([expect.stringContaining('nobody handed this out')])
+  it('reports a wrong key, a wrong header and an additional header', () => {
+    const right = receiptRecord(receipt('1'))
+    const complaintsAbout = (changes: Partial<TopicRecord>): readonly string[] => {
+      oracle = new Oracle(TOPICS)
+      addReceipt(receipt('1'), 1, 2)
+      return audit({ ...right, ...changes }).wrong
+    }
+    expect(complaintsAbout({ key: '2' })).toEqual([expect.stringContaining('the key is "2"')])
+    const aboutHeaders = [expect.stringContaining('the list of headers')]
+    expect(complaintsAbout({ headers: { ...right.headers, ce_type: 'x' } })).toEqual(aboutHeaders)
+    expect(complaintsAbout({ headers: { ...right.headers, more: 'x' } })).toEqual(aboutHeaders)
   })
 
-  it('sees states of one message in the wrong order, where one was acknowledged before the other began', () => {
-    const [accepted, delivered] = [receipt('1', 'ACCEPTED'), receipt('1')]
-    hand(accepted, 1, 2)
-    hand(delivered, 3, 4)
-    expect(audit(published(delivered), published(accepted)).wrong).toEqual([expect.stringContaining('behind')])
-    oracle = new Oracle()
-    hand(accepted, 1, 5)
-    hand(delivered, 3, 4)
-    expect(audit(published(delivered), published(accepted)).wrong).toEqual([])
+  it('reports a record that was never handed out', () => {
+    expect(audit(receiptRecord(receipt('1'))).wrong).toEqual([expect.stringContaining('was never handed out')])
+    expect(audit(deadLetter('{"MsgId":"x"')).wrong).toEqual([expect.stringContaining('was never handed out')])
   })
 
-  it('wants bad input and the rest of a cut page as dead letters, byte for byte', () => {
-    oracle.handedOut({ source: 'mtarget-fr', topic: 'deadLetter', content: 'bad-item-1-1', from: 1, until: 2 })
-    oracle.cut({ bytes: Buffer.from('{"MsgId":"cut'), owed: true })
-    expect(audit(deadLetter('<bad-item-1-1>'), deadLetter('{"results":[{"MsgId":"cut')).lost).toEqual([])
-    oracle = new Oracle()
-    oracle.cut({ bytes: Buffer.from('{"MsgId":"cut'), owed: true })
-    const verdict = audit(deadLetter('{"MsgId":"c'))
-    expect(verdict.lost).toHaveLength(1)
-    expect(verdict.wrong).toHaveLength(1)
+  it('reports two states of a message in the wrong order if one was acknowledged before the other began', () => {
+    const accepted = receipt('1', 'ACCEPTED')
+    const delivered = receipt('1')
+    addReceipt(accepted, 1, 2)
+    addReceipt(delivered, 3, 4)
+    expect(audit(receiptRecord(delivered), receiptRecord(accepted)).wrong).toEqual([
+      expect.stringContaining('is behind'),
+    ])
+    oracle = new Oracle(TOPICS)
+    addReceipt(accepted, 1, 5)
+    addReceipt(delivered, 3, 4)
+    expect(audit(receiptRecord(delivered), receiptRecord(accepted)).wrong).toEqual([])
+  })
+
+  it('expects bad input and the remainder of a page as dead letters with all their bytes', () => {
+    const remainder = { source: 'mtarget-fr', bytes: Buffer.from('{"MsgId":"cut'), isOwed: true }
+    addBadInput('bad-item-1-1')
+    oracle.addRemainder(remainder)
+    const complete = audit(deadLetter('<bad-item-1-1>'), deadLetter('{"results":[{"MsgId":"cut'))
+    expect(complaintsOf(complete)).toEqual([])
+    expect(complete.total).toMatchObject({ owed: 2, deadLettered: 2 })
+    oracle = new Oracle(TOPICS)
+    oracle.addRemainder(remainder)
+    const shortened = audit(deadLetter('{"MsgId":"c'))
+    expect(shortened.lost).toHaveLength(1)
+    expect(shortened.wrong).toHaveLength(1)
+  })
+
+  it('accepts any part of a remainder that is not owed, and its absence', () => {
+    const remainder = { source: 'mtarget-fr', bytes: Buffer.from('{"MsgId":"cut'), isOwed: false }
+    oracle.addRemainder(remainder)
+    expect(complaintsOf(audit(deadLetter('{"MsgId":"c')))).toEqual([])
+    oracle = new Oracle(TOPICS)
+    oracle.addRemainder(remainder)
+    expect(complaintsOf(audit())).toEqual([])
+  })
+
+  it('does not take an owed remainder that contains the mark of a bad row for that row', () => {
+    oracle.addRemainder({ source: 'mtarget-fr', bytes: Buffer.from('{"MsgId":"bad-item-1-1","Sta'), isOwed: true })
+    addBadInput('bad-item-1-1')
+    expect(audit(deadLetter('{"MsgId":"bad-item-1-1","Sta')).total).toMatchObject({ owed: 2, lost: 1, deadLettered: 1 })
+  })
+})
+
+describe('The content key of an item', () => {
+  it('is the same in every form in which the provider sends the item', () => {
+    const key = contentKey({ msg_id: '1', status: 'DELIVERED' })
+    const nested = { webhook_event: 'dlr', 'data[status]': 'DELIVERED', 'data[msg_id]': '1', 'data[timestamp]': 'now' }
+    expect(contentKey(nested)).toBe(key)
+    expect(contentKey({ msg_id: '1', status: 'FAILED' })).not.toBe(key)
   })
 })
