@@ -208,18 +208,18 @@ describe('POST /sources/<source>/watch', () => {
   })
 
   it.each([
-    '',
-    'ids',
-    'null',
-    '[]',
-    '{}',
-    '{"messageIds": []}',
-    '{"messageIds": "1"}',
-    '{"messageIds": [1]}',
-    '{"messageIds": [""]}',
-    `{"messageIds": ["${'x'.repeat(600)}"]}`,
-    `{"messageIds": ["${'x'.repeat(5_000_000)}"]}`,
-  ])('answers 400 to %.40s', async (body) => {
+    ['an empty body', ''],
+    ['a body that is not JSON', 'ids'],
+    ['null', 'null'],
+    ['a list', '[]'],
+    ['an object without messageIds', '{}'],
+    ['an empty list of ids', '{"messageIds": []}'],
+    ['a text in place of the list', '{"messageIds": "1"}'],
+    ['a number as an id', '{"messageIds": [1]}'],
+    ['an empty id', '{"messageIds": [""]}'],
+    ['an id that is too long', `{"messageIds": ["${'x'.repeat(600)}"]}`],
+    ['a body that is too large', `{"messageIds": ["${'x'.repeat(5_000_000)}"]}`],
+  ])('answers 400 to %s', async (_, body) => {
     await start()
     const { code, text } = await post('/sources/seven-main/watch', body)
     expect(code).toBe(400)

@@ -171,12 +171,16 @@ sources:
 
 describe('loadConfig', () => {
   it.each([
-    ['', 'is empty; kafka.brokers, registry.url and sources are required'],
-    ['# nothing\n', 'is empty; kafka.brokers, registry.url and sources are required'],
-    ['hunter2', 'contains no "key: value" lines; see config/connector.yaml for an example'],
-    ['- a', 'contains no "key: value" lines; see config/connector.yaml for an example'],
-    [Uint8Array.of(0xe9), 'is not UTF-8 text; name the configuration with --config FILE or CONNECTOR_CONFIG'],
-  ])('refuses a file of %j with one sentence', (content, sentence) => {
+    ['that is empty', '', 'is empty; kafka.brokers, registry.url and sources are required'],
+    ['with a comment only', '# nothing\n', 'is empty; kafka.brokers, registry.url and sources are required'],
+    ['with one word', 'hunter2', 'contains no "key: value" lines; see config/connector.yaml for an example'],
+    ['with a list', '- a', 'contains no "key: value" lines; see config/connector.yaml for an example'],
+    [
+      'in Latin-1',
+      Uint8Array.of(0xe9),
+      'is not UTF-8 text; name the configuration with --config FILE or CONNECTOR_CONFIG',
+    ],
+  ])('refuses a file %s', (_, content, sentence) => {
     const file = write(content)
     expect(errorOf(file).message).toBe(`${file}: ${sentence}`)
   })

@@ -258,29 +258,29 @@ describe('Credentials for the registry', () => {
   })
 })
 
-describe('Names, numbers, durations and sizes', () => {
-  it.each(['a b', 'a/b', '', 'x'.repeat(201)])('refuse %j as the name of an instance', (name) => {
+describe('A value of the wrong format', () => {
+  it.each(['a b', 'a/b', '', 'x'.repeat(201)])('is refused as the name of an instance: %j', (name) => {
     expect(problemOf(`${REQUIRED}instance: "${name}"`)).toContain('a name of 1 to 200 letters, digits')
   })
 
   it.each([
-    [withKafka('maxBatchBytes: 127KiB'), 'kafka.maxBatchBytes: found "127KiB"; a size'],
-    [withKafka('compression: brotli'), 'kafka.compression: found "brotli"; one of none, gzip, snappy, lz4, zstd is'],
-    [withKafka('requestTimeout: 5'), 'kafka.requestTimeout: found "5"; a duration such as 250ms, 30s'],
+    ['kafka.maxBatchBytes: found "127KiB"; a size', withKafka('maxBatchBytes: 127KiB')],
+    ['kafka.compression: found "brotli"; one of none, gzip, snappy, lz4, zstd is', withKafka('compression: brotli')],
+    ['kafka.requestTimeout: found "5"; a duration such as 250ms, 30s', withKafka('requestTimeout: 5')],
     // Node.js runs a timer of more than 2^31 - 1 ms at once.
-    [`${REQUIRED}shutdownGrace: 25d`, 'shutdownGrace: found "25d"; a duration'],
-    [`${REQUIRED}callbacks: {port: 65536}`, 'callbacks.port: found "65536"; a whole number from 0 to 65535 is'],
-    [`${REQUIRED}callbacks: {trustProxy: yes}`, 'callbacks.trustProxy: found "yes"; true or false is expected'],
-    [`${REQUIRED}log: {level: inf}`, 'fatal, silent is expected; the nearest is info'],
-    [`${REQUIRED}sharing:`, 'sharing: found nothing; a section with keys of its own (group, topic, sessionTimeout) is'],
-    [`${REQUIRED}duplicates: {remember: 31}`, 'duplicates.remember: found "31"; a duration'],
+    ['shutdownGrace: found "25d"; a duration', `${REQUIRED}shutdownGrace: 25d`],
+    ['callbacks.port: found "65536"; a whole number from 0 to 65535 is', `${REQUIRED}callbacks: {port: 65536}`],
+    ['callbacks.trustProxy: found "yes"; true or false is expected', `${REQUIRED}callbacks: {trustProxy: yes}`],
+    ['fatal, silent is expected; the nearest is info', `${REQUIRED}log: {level: inf}`],
+    ['sharing: found nothing; a section with keys of its own (group, topic, sessionTimeout) is', `${REQUIRED}sharing:`],
+    ['duplicates.remember: found "31"; a duration', `${REQUIRED}duplicates: {remember: 31}`],
     [
-      withSource(`${SEVEN}, reconcile: {apiKey: k, after: 2h, giveUpAfter: 1h}`),
       'giveUpAfter: is not longer than after',
+      withSource(`${SEVEN}, reconcile: {apiKey: k, after: 2h, giveUpAfter: 1h}`),
     ],
-    [withSource(`${SEVEN}, reconcile: {apiKey: k, journal: {days: 3}}`), 'journal: unknown key; it is now log'],
-    [withSource(`${SEVEN}, reconcile: {apiKey: "a\\nb"}`), 'reconcile.apiKey: found "…"; a text of at least one'],
-  ])('are refused where they are wrong: %j', (yaml, problem) => {
+    ['journal: unknown key; it is now log', withSource(`${SEVEN}, reconcile: {apiKey: k, journal: {days: 3}}`)],
+    ['reconcile.apiKey: found "…"; a text of at least one', withSource(`${SEVEN}, reconcile: {apiKey: "a\\nb"}`)],
+  ])('is refused with the problem "%s …"', (problem, yaml) => {
     expect(problemOf(yaml)).toContain(problem)
   })
 })

@@ -71,12 +71,12 @@ describe('A problem of a configuration shows no secret', () => {
     expect(problems).toContain(shown)
     expect(problems).not.toContain(SECRET)
   })
+})
 
-  it('and takes one line, whatever the file contains', () => {
-    const problems = problemsOf('"a\\nb": 1\nlog: {level: "x\\ny"}\nadmin: {"p\\u2028q": 1, host: "${file:a\\nb}"}\n')
-    expect(problems.filter((each) => /[\n\u2028]/.test(each))).toEqual([])
-    expect(problems).toHaveLength(7)
-  })
+it('A problem of a configuration takes one line, whatever the file contains', () => {
+  const problems = problemsOf('"a\\nb": 1\nlog: {level: "x\\ny"}\nadmin: {"p\\u2028q": 1, host: "${file:a\\nb}"}\n')
+  expect(problems.filter((each) => /[\n\u2028]/.test(each))).toEqual([])
+  expect(problems).toHaveLength(7)
 })
 
 const full = `
