@@ -5,7 +5,7 @@
  * are away, intake continues until the journal is full.
  */
 import type { Clock } from '../core/clock.js'
-import type { FollowingState, Membership, PullState, ReconcileState } from '../core/observers.js'
+import type { FollowingReport, MembershipReport, PullState, ReconcileState } from '../core/observers.js'
 import type { Journal } from '../journal/journal.js'
 
 /** Publishing, or the registry. `waiting`: a dependency is unavailable or refuses; the reason says which and why. */
@@ -43,21 +43,6 @@ interface Component {
   readonly state: ComponentState
   readonly reason: string | null
   readonly since: number
-}
-
-interface MembershipReport {
-  readonly membership: Membership
-  readonly since: number
-  /** Why the replica is not assigned by the group; null while it is. */
-  readonly reason: string | null
-  /** The partitions of the sharing topic that are assigned to this replica. */
-  readonly partitions: readonly number[]
-}
-
-/** Whether this replica has read what all replicas published. Reconciling waits until it has. */
-interface FollowingReport {
-  readonly state: FollowingState
-  readonly reason: string | null
 }
 
 export type ComponentSnapshot = WithIsoTimes<Component>

@@ -147,16 +147,16 @@ export const observeReconciling = ({ metrics, status }: TelemetryDeps): Reconcil
 })
 
 export const observeSharing = ({ metrics, status }: TelemetryDeps): SharingObserver => ({
-  membershipChanged: (membership, since, reason, partitions) => {
-    metrics.sharingAssigned.set(membership === 'assigned' ? 1 : 0)
-    status.setMembership({ membership, since, reason, partitions })
+  membershipChanged: (report) => {
+    metrics.sharingAssigned.set(report.membership === 'assigned' ? 1 : 0)
+    status.setMembership(report)
   },
   ownershipChanged: (source, owned) => {
     metrics.sourceOwned.set({ source }, owned ? 1 : 0)
     status.setOwned(source, owned)
   },
   pollingHandedOver: (source) => status.removePull(source),
-  followingChanged: (state, reason) => status.setFollowing({ state, reason }),
+  followingChanged: (report) => status.setFollowing(report),
   publishedTwice: (source) => metrics.publishedTwice.inc({ source }),
 })
 

@@ -149,23 +149,31 @@ export interface ItemOutcome {
  */
 export type Membership = 'waiting' | 'assigned' | 'disconnected' | 'standalone'
 
-/** Whether this replica has read what all replicas published. */
-export type FollowingState = 'idle' | 'reading' | 'following' | 'waiting'
+export interface MembershipReport {
+  readonly membership: Membership
+  /** When the membership began. */
+  readonly since: number
+  /** Why the group can't be used, as a sentence; null while it can. */
+  readonly reason: string | null
+  /** The partitions of the sharing topic that the group has assigned to this replica. */
+  readonly partitions: readonly number[]
+}
+
+/** Whether this replica has read what all replicas published. Reconciling waits until it has. */
+export interface FollowingReport {
+  readonly state: 'idle' | 'reading' | 'following' | 'waiting'
+  /** Why reading the topics has to wait, as a sentence; null in the other states. */
+  readonly reason: string | null
+}
 
 export interface FollowerObserver {
   /** Called for an event that two replicas have published, because it reached both at the same time. */
   publishedTwice(source: string): void
-  /** @param reason why reading the topics has to wait, as a sentence; null in the other states */
-  followingChanged(state: FollowingState, reason: string | null): void
+  followingChanged(report: FollowingReport): void
 }
 
 export interface SharingObserver extends FollowerObserver {
-  /**
-   * @param since when the membership began
-   * @param reason why the group can't be used, as a sentence; null while it can
-   * @param partitions the partitions of the sharing topic that the group has assigned to this replica
-   */
-  membershipChanged(membership: Membership, since: number, reason: string | null, partitions: readonly number[]): void
+  membershipChanged(report: MembershipReport): void
   ownershipChanged(source: string, owned: boolean): void
   /** Called when this replica has stopped polling a source because another replica polls it. */
   pollingHandedOver(source: string): void

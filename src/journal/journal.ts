@@ -5,18 +5,12 @@
  * One process holds a journal. Within it any number of callers may `append` at the same time, while `read`, `recover` and
  * `release` are called by the pipeline alone, one at a time.
  */
-import type { RequestFacts } from '../core/received.js'
-import type { Via } from '../core/event.js'
+import type { Received } from '../core/received.js'
 
 /** A request or an answer that is handed over for custody. */
-export interface NewEntry {
+export interface NewEntry extends Received {
   readonly source: string
   readonly provider: string
-  readonly via: Via
-  /** Milliseconds since the epoch. */
-  readonly receivedAt: number
-  readonly facts: RequestFacts
-  readonly body: Uint8Array
 }
 
 export interface Entry extends NewEntry {
@@ -37,11 +31,15 @@ export interface FirstSeen {
   readonly place: number
 }
 
-export interface EventOccurrence extends FirstSeen {
+/** An identified item that another replica has published. It is on a topic, whatever this journal holds. */
+export interface PublishedEvent {
   readonly eventId: string
   /** Milliseconds since the epoch. The event id is remembered for a certain time from then on. */
   readonly receivedAt: number
 }
+
+/** An identified item of an entry. */
+export interface EventOccurrence extends FirstSeen, PublishedEvent {}
 
 /** A change of the watch list that follows from a receipt: `closed` if the receipt is final, `open` if it is not. */
 export interface WatchChange {
@@ -50,13 +48,6 @@ export interface WatchChange {
   /** Milliseconds since the epoch. */
   readonly receivedAt: number
   readonly state: 'open' | 'closed'
-}
-
-/** An identified item that another replica has published. It is on a topic, whatever this journal holds. */
-export interface PublishedEvent {
-  readonly eventId: string
-  /** Milliseconds since the epoch. */
-  readonly receivedAt: number
 }
 
 /** What the journal keeps of entries after their release. It is written in the transaction that deletes them. */
@@ -103,17 +94,6 @@ export interface WatchList {
   /** When the last complete scan of one of the provider's message logs began; 0 if there was none. */
   lastScanStartedAt(source: string, log: string): number
   recordScan(source: string, log: string, startedAt: number): Promise<void>
-}
-
-/**
- * How far each source has been followed on the Kafka topics. It survives restarts, so that a source that comes back to
- * this replica is read from there on. Times are milliseconds since the epoch.
- */
-export interface TopicProgress {
-  /** Everything that was published for the source before this time has been read; 0 if the source was never followed. */
-  followedUpTo(source: string): number
-  /** Resolves once the time is durable. */
-  recordFollowedUpTo(source: string, time: number): Promise<void>
 }
 
 export interface Journal {
@@ -177,8 +157,16 @@ export interface Journal {
   /** The first occurrence of an event id, for as long as the id is remembered. */
   findFirstSeen(eventId: string): FirstSeen | undefined
 
+  /**
+   * The time up to which everything that was published for the source has been read from the topics, in milliseconds
+   * since the epoch; 0 if the source was never followed. A source that comes back to this replica is read from there on.
+   */
+  followedUpTo(source: string): number
+
+  /** Resolves once the time is durable. */
+  recordFollowedUpTo(source: string, time: number): Promise<void>
+
   readonly watchList: WatchList
-  readonly topicProgress: TopicProgress
 
   stats(): JournalStats
   close(): Promise<void>

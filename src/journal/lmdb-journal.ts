@@ -64,7 +64,6 @@ import type {
   WatchChange,
 } from './journal.js'
 import { NonceStore } from './nonce-store.js'
-import { LmdbTopicProgress } from './topic-progress.js'
 import { LmdbWatchList } from './watch-list.js'
 import { Writer } from './writer.js'
 
@@ -88,7 +87,6 @@ const MICROSECONDS_PER_MS = 1_000
 export class LmdbJournal implements Journal {
   readonly id: string
   readonly watchList: LmdbWatchList
-  readonly topicProgress: LmdbTopicProgress
   readonly #env: Environment
   readonly #lock: DirectoryLock
   readonly #clock: Clock
@@ -136,7 +134,6 @@ export class LmdbJournal implements Journal {
     this.#capacity = new Capacity(options, { entries: () => usedBytes(env.entries), unused: () => unusedBytes(env) })
     this.#writer = new Writer(env.root, this.#capacity, onWarning)
     this.watchList = new LmdbWatchList(env, this.#writer)
-    this.topicProgress = new LmdbTopicProgress(env, this.#writer)
 
     const { meta, entries } = env
     this.#releasedUpTo = (meta.get('released') as number | undefined) ?? -1
@@ -281,6 +278,16 @@ export class LmdbJournal implements Journal {
 
   findFirstSeen(eventId: string): FirstSeen | undefined {
     return this.#eventIds.find(eventId)
+  }
+
+  followedUpTo(source: string): number {
+    const { meta } = this.#env
+    // Earlier builds stored this time beside the scans of a provider's message logs, under the second key.
+    return ((meta.get(`followed ${source}`) ?? meta.get(`walked topics ${source}`)) as number | undefined) ?? 0
+  }
+
+  recordFollowedUpTo(source: string, time: number): Promise<void> {
+    return this.#writer.write(() => this.#env.meta.put(`followed ${source}`, time))
   }
 
   stats(): JournalStats {

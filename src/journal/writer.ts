@@ -51,17 +51,9 @@ export class Writer {
       await this.#attempt(write, options)
     } catch (error) {
       this.#handleFailure(error)
-      if (options.retry === false) throw writeFailed(error)
-      await this.#retry(write, options)
-    }
-  }
-
-  async #retry(write: Write, options: WriteOptions): Promise<void> {
-    try {
-      await this.#attempt(write, options)
-    } catch (error) {
-      this.#handleFailure(error)
-      throw writeFailed(error)
+      if (options.retry !== false) return this.write(write, { ...options, retry: false })
+      const message = `the journal can't be written: ${messageOf(error)}`
+      throw new ConnectorError('JOURNAL_WRITE_FAILED', message, { cause: error })
     }
   }
 
@@ -135,6 +127,3 @@ async function commit(write: Write): Promise<void> {
     throw error
   }
 }
-
-const writeFailed = (error: unknown): ConnectorError =>
-  new ConnectorError('JOURNAL_WRITE_FAILED', `the journal can't be written: ${messageOf(error)}`, { cause: error })

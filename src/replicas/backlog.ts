@@ -9,7 +9,7 @@ import type { Batch } from 'kafkajs'
 import { orAborted } from '../core/abort.js'
 import type { Clock } from '../core/clock.js'
 import type { Log } from '../core/log.js'
-import type { Entry, PublishedEvent } from '../journal/journal.js'
+import type { Entry, Journal } from '../journal/journal.js'
 import { formatKafkaError, isRefusedByBroker } from '../kafka/kafka-errors.js'
 import { CLOCK_SKEW_MS, decodePublishedRecord } from './published-record.js'
 import type { OpenReader, TopicReader } from './topic-reader.js'
@@ -20,7 +20,7 @@ export interface BacklogDeps {
   /** The age in milliseconds from which an entry is old. */
   readonly oldAfterMs: number
   readonly openReader: OpenReader<Pick<TopicReader, 'readToEnd' | 'close'>>
-  readonly recordPublished: (published: readonly PublishedEvent[]) => Promise<void>
+  readonly journal: Pick<Journal, 'recordPublished'>
   readonly clock: Clock
   readonly log: Log
 }
@@ -102,7 +102,9 @@ export class Backlog {
   }
 
   async #recordBatch({ messages }: Batch): Promise<void> {
+    const { journal, sources } = this.#deps
     const records = messages.flatMap((message) => decodePublishedRecord(message) ?? [])
-    await this.#deps.recordPublished(records.filter(({ source }) => this.#deps.sources.has(source)))
+    const published = records.filter(({ source }) => sources.has(source))
+    await journal.recordPublished(published, [])
   }
 }

@@ -6,7 +6,7 @@
  * the session opens another one.
  */
 import type { Consumer, ConsumerConfig, ConsumerRunConfig, Kafka } from 'kafkajs'
-import { orTimeout } from '../core/abort.js'
+import { orAborted, orTimeout } from '../core/abort.js'
 import type { Clock } from '../core/clock.js'
 import type { KafkaClient } from '../kafka/kafka-client.js'
 
@@ -30,8 +30,8 @@ export class ConsumerSession {
   readonly #clock: Clock
   readonly #maxSilenceMs: number
   readonly #closed = new AbortController()
-  readonly #onEnd = new Set<(error: unknown) => void>()
-  #end: { readonly error: unknown } | undefined
+  /** Aborted with the error that ended the session. */
+  readonly #ended = new AbortController()
   #running: Promise<void> = Promise.resolve()
   #lastHeartbeatAt: number
 
@@ -70,19 +70,9 @@ export class ConsumerSession {
   }
 
   /** Settles like `promise`, or rejects as soon as the session has ended. */
-  async whileOpen<T>(promise: Promise<T>): Promise<T> {
-    promise.catch(() => undefined)
-    let reject: (error: unknown) => void = () => undefined
-    const ended = new Promise<never>((_, rejectEnded) => {
-      reject = rejectEnded
-    })
-    if (this.#end) reject(this.#end.error)
-    this.#onEnd.add(reject)
-    try {
-      return await Promise.race([ended, promise])
-    } finally {
-      this.#onEnd.delete(reject)
-    }
+  async whileOpen(promise: Promise<void>): Promise<void> {
+    const { signal } = this.#ended
+    if ((await orAborted(promise, signal)) === 'aborted') throw signal.reason
   }
 
   /** Leaves the group, if the broker answers in time, and destroys the client. */
@@ -98,11 +88,6 @@ export class ConsumerSession {
     this.#client.destroy()
   }
 
-  #endWith(error: unknown): void {
-    this.#end ??= { error }
-    for (const reject of this.#onEnd) reject(error)
-  }
-
   #observeConsumer(onHeartbeat: (sentAt: number) => void): void {
     const { consumer } = this
     const { CRASH, STOP, REQUEST, HEARTBEAT, GROUP_JOIN } = consumer.events
@@ -116,9 +101,9 @@ export class ConsumerSession {
     })
     consumer.on(HEARTBEAT, onAnswer)
     consumer.on(GROUP_JOIN, onAnswer)
-    consumer.on(CRASH, ({ payload }) => this.#endWith(payload.error))
+    consumer.on(CRASH, ({ payload }) => this.#ended.abort(payload.error))
     // kafkajs emits STOP before CRASH. The delay lets the error of the crash, which tells the reason, come first.
-    const onStopped = (): void => this.#endWith(new Error('the consumer has stopped'))
+    const onStopped = (): void => this.#ended.abort(new Error('the consumer has stopped'))
     consumer.on(STOP, () => void this.#clock.sleep(LEAVE_TIMEOUT_MS, this.#closed.signal).then(onStopped))
   }
 
@@ -127,7 +112,7 @@ export class ConsumerSession {
     while (!signal.aborted) {
       const remainingMs = this.#lastHeartbeatAt + this.#maxSilenceMs - this.#clock.monotonic()
       if (remainingMs <= 0) {
-        return this.#endWith(new Error(`the group has not answered for ${this.#maxSilenceMs} ms`))
+        return this.#ended.abort(new Error(`the group has not answered for ${this.#maxSilenceMs} ms`))
       }
       await this.#clock.sleep(remainingMs, signal)
     }

@@ -8,7 +8,7 @@
  * with none. Work that only one replica may do (`ownsExclusively`) is done by none in that state.
  */
 import type { Clock } from '../core/clock.js'
-import type { Membership } from '../core/observers.js'
+import type { Membership, MembershipReport } from '../core/observers.js'
 import { type Assignment, sourcesOf } from './assignment.js'
 import { Lease } from './lease.js'
 
@@ -30,34 +30,23 @@ export class Ownership {
   readonly #deps: OwnershipDeps
   readonly #lease: Lease
   readonly #stopping = new AbortController()
-  #membership: Membership = 'waiting'
+  #report: MembershipReport
   #owned: ReadonlySet<string> = new Set()
   #assignment: Assignment | undefined
-  #reason: string | null = null
-  #since: number
 
   constructor(deps: OwnershipDeps) {
     this.#deps = deps
     this.#lease = new Lease(deps.sessionTimeout, deps.clock)
-    this.#since = deps.clock.now()
+    this.#report = { membership: 'waiting', since: deps.clock.now(), reason: null, partitions: [] }
   }
 
-  get membership(): Membership {
-    return this.#membership
+  get report(): MembershipReport {
+    return this.#report
   }
 
-  /** A sentence on why the group does not answer; null if it does. */
-  get reason(): string | null {
-    return this.#reason
-  }
-
-  /** When the membership began, in milliseconds since the epoch. */
-  get since(): number {
-    return this.#since
-  }
-
+  /** The group's assignment; undefined while the group does not answer. */
   get assignment(): Assignment | undefined {
-    return this.#assignment
+    return this.#isAssigned ? this.#assignment : undefined
   }
 
   /** Whether this replica polls the source. */
@@ -67,7 +56,7 @@ export class Ownership {
 
   /** Whether the group has assigned the source to this replica, and certainly counts it as a member at this moment. */
   ownsExclusively(source: string): boolean {
-    return this.#membership === 'assigned' && this.#owned.has(source) && this.#lease.isValid
+    return this.#isAssigned && this.#owned.has(source) && this.#lease.isValid
   }
 
   start(): void {
@@ -88,7 +77,7 @@ export class Ownership {
   /** @param sentAt when the heartbeat was sent that the group has answered, in milliseconds since the epoch */
   heartbeatAnswered(sentAt: number): void {
     this.#lease.renew(sentAt)
-    if (this.#membership === 'disconnected') this.#setMembership('assigned', null)
+    if (this.#report.membership === 'disconnected') this.#setMembership('assigned', null)
   }
 
   /** @param reason a sentence on why the group cannot be reached */
@@ -98,15 +87,18 @@ export class Ownership {
     else this.#setMembership('disconnected', reason)
   }
 
+  get #isAssigned(): boolean {
+    return this.#report.membership === 'assigned'
+  }
+
   #ownAll(reason: string): void {
     this.#owned = new Set(this.#deps.sources)
     this.#setMembership('standalone', reason)
   }
 
   #setMembership(membership: Membership, reason: string | null): void {
-    if (membership !== this.#membership) this.#since = this.#deps.clock.now()
-    this.#membership = membership
-    this.#reason = reason
+    const since = membership === this.#report.membership ? this.#report.since : this.#deps.clock.now()
+    this.#report = { membership, since, reason, partitions: this.#assignment?.assigned ?? [] }
     this.#deps.onChange()
   }
 
@@ -116,8 +108,8 @@ export class Ownership {
     const reason = `the group has not answered for ${sessionTimeout / 1_000} s`
     await clock.sleep(sessionTimeout + REBALANCE_SLACK_MS, signal)
     while (!signal.aborted) {
-      if (this.#membership === 'waiting') this.#ownAll(reason)
-      else if (this.#membership === 'assigned' && !this.#lease.isValid) this.#setMembership('disconnected', reason)
+      if (this.#report.membership === 'waiting') this.#ownAll(reason)
+      else if (this.#isAssigned && !this.#lease.isValid) this.#setMembership('disconnected', reason)
       await clock.sleep(Math.min(CHECK_INTERVAL_MS, sessionTimeout), signal)
     }
   }

@@ -33,7 +33,7 @@ export interface ReplicaOptions extends SharingSettings {
 export interface ReplicaDeps {
   readonly createClient: () => ConsumerClient
   readonly ensureTopic: (admin: Admin) => Promise<number>
-  readonly journal: Pick<Journal, 'watchList' | 'topicProgress' | 'recordPublished'>
+  readonly journal: Pick<Journal, 'watchList' | 'recordPublished' | 'followedUpTo' | 'recordFollowedUpTo'>
   readonly isFinal: (value: Buffer) => Promise<boolean>
   readonly lookBackOf: (source: string) => number
   readonly clock: Clock
@@ -64,7 +64,6 @@ export class Replica implements WorkScheduler {
 
   constructor(options: ReplicaOptions, deps: ReplicaDeps) {
     const { sources, reconciled, sessionTimeout } = options
-    const { journal } = deps
     this.#options = options
     this.#deps = deps
     const openReader: OpenReader = (since, onBatch) => {
@@ -83,22 +82,18 @@ export class Replica implements WorkScheduler {
     this.#follower = new TopicFollower({
       ...deps,
       openReader,
-      recordPublished: (published, watch) => journal.recordPublished(published, watch),
-      progress: journal.topicProgress,
     })
     this.#relay = new WatchRelay({
       ...deps,
       topic: options.topic,
       sources: reconciled,
-      assignment: () => (this.#ownership.membership === 'assigned' ? this.#ownership.assignment : undefined),
-      owns: (source) => this.#ownership.owns(source),
+      ownership: this.#ownership,
     })
     this.#backlog = new Backlog({
       ...deps,
       openReader,
       sources: new Set(reconciled),
       oldAfterMs: Math.min(OLD_ENTRY_MS, sessionTimeout),
-      recordPublished: (published) => journal.recordPublished(published, []),
     })
     this.#member = new GroupMember(options, deps, {
       assigned: (assignment) => this.#ownership.assigned(assignment),
@@ -162,8 +157,9 @@ export class Replica implements WorkScheduler {
 
   #applyOwnership(): void {
     const { observer, log } = this.#deps
-    const { membership, since, reason, assignment } = this.#ownership
-    observer.membershipChanged(membership, since, reason, assignment?.assigned ?? [])
+    const { report } = this.#ownership
+    const { membership, reason } = report
+    observer.membershipChanged(report)
     const { sources, reconciled } = this.#options
     const owned = new Set(sources.filter((source) => this.#ownership.owns(source)))
     const gained = [...owned].filter((source) => !this.#owned.has(source))

@@ -11,7 +11,7 @@ import type { Clock } from '../core/clock.js'
 import type { Log } from '../core/log.js'
 import type { FollowerObserver } from '../core/observers.js'
 import { Backoff } from '../core/retry.js'
-import type { PublishedEvent, TopicProgress, WatchChange } from '../journal/journal.js'
+import type { Journal, PublishedEvent, WatchChange } from '../journal/journal.js'
 import { formatKafkaError } from '../kafka/kafka-errors.js'
 import { DuplicateDetector } from './duplicate-detector.js'
 import { CLOCK_SKEW_MS, decodePublishedRecord } from './published-record.js'
@@ -21,8 +21,7 @@ type FollowedTopics = Pick<TopicReader, 'readToEnd' | 'close' | 'whileOpen'>
 
 export interface FollowerDeps {
   readonly openReader: OpenReader<FollowedTopics>
-  readonly recordPublished: (published: readonly PublishedEvent[], watch: readonly WatchChange[]) => Promise<void>
-  readonly progress: TopicProgress
+  readonly journal: Pick<Journal, 'recordPublished' | 'followedUpTo' | 'recordFollowedUpTo'>
   /** Returns how far back the answers of a source's queries can reach, in milliseconds. */
   readonly lookBackOf: (source: string) => number
   /** Whether no further receipt is expected after this one. */
@@ -97,7 +96,7 @@ export class TopicFollower {
       this.#sourcesChanged = new AbortController()
       try {
         if (this.#sources.size === 0) {
-          observer.followingChanged('idle', null)
+          observer.followingChanged({ state: 'idle', reason: null })
           await untilAborted(this.#sourcesChanged.signal)
         } else {
           await this.#followUntil(this.#sourcesChanged.signal, [...this.#sources])
@@ -105,7 +104,7 @@ export class TopicFollower {
       } catch (error) {
         if (this.#stopping.signal.aborted) return
         const reason = formatKafkaError(error)
-        observer.followingChanged('waiting', reason)
+        observer.followingChanged({ state: 'waiting', reason })
         this.#failures++
         if (this.#failures === FAILURES_BEFORE_LOG) {
           log.warn({}, `reconciliation waits, because what other replicas publish cannot be read: ${reason}`)
@@ -118,9 +117,9 @@ export class TopicFollower {
   }
 
   async #followUntil(sourcesChanged: AbortSignal, sources: readonly string[]): Promise<void> {
-    const { openReader, clock, log, observer } = this.#deps
+    const { openReader, journal, clock, log, observer } = this.#deps
     const since = Math.min(...sources.map((source) => this.#startOf(source)))
-    observer.followingChanged('reading', null)
+    observer.followingChanged({ state: 'reading', reason: null })
     log.info(
       { sources: sources.length, since: new Date(since).toISOString() },
       'reading what all replicas have published',
@@ -133,12 +132,12 @@ export class TopicFollower {
       this.#unbrokenSince = clock.monotonic()
       this.#failures = 0
       this.#backoff.reset()
-      observer.followingChanged('following', null)
+      observer.followingChanged({ state: 'following', reason: null })
       log.info({ seconds: Math.round((clock.monotonic() - startedAt) / 1_000) }, 'following what all replicas publish')
       while (!sourcesChanged.aborted) {
         const upTo = clock.now()
         await reader.readToEnd()
-        for (const source of this.#sources) await this.#deps.progress.recordFollowedUpTo(source, upTo)
+        for (const source of this.#sources) await journal.recordFollowedUpTo(source, upTo)
         await reader.whileOpen(clock.sleep(RECORD_PROGRESS_EVERY_MS, sourcesChanged))
       }
     } finally {
@@ -148,8 +147,8 @@ export class TopicFollower {
   }
 
   #startOf(source: string): number {
-    const { clock, lookBackOf, progress } = this.#deps
-    return Math.max(clock.now() - lookBackOf(source), progress.followedUpTo(source)) - CLOCK_SKEW_MS
+    const { clock, lookBackOf, journal } = this.#deps
+    return Math.max(clock.now() - lookBackOf(source), journal.followedUpTo(source)) - CLOCK_SKEW_MS
   }
 
   async #recordBatch(batch: Batch): Promise<void> {
@@ -167,6 +166,6 @@ export class TopicFollower {
       const state = (await this.#deps.isFinal(message.value)) ? 'closed' : 'open'
       watch.push({ source, messageId, receivedAt, state })
     }
-    await this.#deps.recordPublished(published, watch)
+    await this.#deps.journal.recordPublished(published, watch)
   }
 }

@@ -75,7 +75,7 @@ export class TopicReader {
   }
 
   /** Settles like `promise`, or rejects as soon as reading has ended. */
-  whileOpen<T>(promise: Promise<T>): Promise<T> {
+  whileOpen(promise: Promise<void>): Promise<void> {
     return this.#session.whileOpen(promise)
   }
 

@@ -9,8 +9,9 @@ import type { Clock } from '../core/clock.js'
 import type { Log } from '../core/log.js'
 import type { Journal, WatchedMessage } from '../journal/journal.js'
 import { formatKafkaError } from '../kafka/kafka-errors.js'
-import { type Assignment, partitionOf } from './assignment.js'
+import { partitionOf } from './assignment.js'
 import type { ConsumerClient } from './consumer-session.js'
+import type { Ownership } from './ownership.js'
 import { decodeWatchNote, encodeWatchNote, MAX_MESSAGES_PER_NOTE } from './watch-note.js'
 
 export interface WatchRelayDeps {
@@ -19,10 +20,7 @@ export interface WatchRelayDeps {
   readonly sources: readonly string[]
   readonly journal: Pick<Journal, 'watchList' | 'recordPublished'>
   readonly createClient: () => ConsumerClient
-  /** Returns the group's assignment while the group answers. */
-  readonly assignment: () => Assignment | undefined
-  /** Whether the group has assigned the source to this replica. */
-  readonly owns: (source: string) => boolean
+  readonly ownership: Pick<Ownership, 'assignment' | 'owns'>
   readonly clock: Clock
   readonly log: Log
 }
@@ -117,11 +115,11 @@ export class WatchRelay {
   }
 
   async #relay(source: string, producer: Producer): Promise<void> {
-    const { topic, journal, assignment, log } = this.#deps
+    const { topic, journal, ownership, log } = this.#deps
     let sent = 0
     while (!this.#isOwnedHere(source) && !this.#stopping.signal.aborted) {
       const watched = this.#nextWatched(source, MAX_MESSAGES_PER_NOTE)
-      const partitions = assignment()?.partitions
+      const partitions = ownership.assignment?.partitions
       if (watched.length === 0 || partitions === undefined) break
       const message = { partition: partitionOf(source, partitions), value: encodeWatchNote({ source, watched }) }
       await producer.send({ topic, messages: [message], acks: -1 })
@@ -136,7 +134,8 @@ export class WatchRelay {
 
   /** While no assignment is known, nothing is relayed: the source counts as owned here. */
   #isOwnedHere(source: string): boolean {
-    return this.#deps.assignment() === undefined || this.#deps.owns(source)
+    const { ownership } = this.#deps
+    return ownership.assignment === undefined || ownership.owns(source)
   }
 
   #nextWatched(source: string, max: number): WatchedMessage[] {

@@ -22,7 +22,7 @@ export function standaloneScheduler(
   let switches: WorkSwitch[] = []
   return {
     start(works) {
-      observer.membershipChanged('assigned', 0, null, [])
+      observer.membershipChanged({ membership: 'assigned', since: 0, reason: null, partitions: [] })
       for (const { source } of works) observer.ownershipChanged(source, true)
       switches = works
         .flatMap(({ poll, reconcile }) => [poll, reconcile].flatMap((createWork) => createWork ?? []))

@@ -492,19 +492,19 @@ export function describeJournal(name: string, open: () => Promise<JournalUnderTe
       })
     })
 
-    describe('topicProgress', () => {
+    describe('followedUpTo', () => {
       it('stores for each source the time up to which the topics were followed', async () => {
-        expect(journal.topicProgress.followedUpTo('s')).toBe(0)
-        await journal.topicProgress.recordFollowedUpTo('s', 7)
-        await journal.topicProgress.recordFollowedUpTo('s', 8)
-        expect(journal.topicProgress.followedUpTo('s')).toBe(8)
-        expect(journal.topicProgress.followedUpTo('t')).toBe(0)
+        expect(journal.followedUpTo('s')).toBe(0)
+        await journal.recordFollowedUpTo('s', 7)
+        await journal.recordFollowedUpTo('s', 8)
+        expect(journal.followedUpTo('s')).toBe(8)
+        expect(journal.followedUpTo('t')).toBe(0)
       })
 
       it('is independent of the scans of message logs', async () => {
         await journal.watchList.recordScan('s', 'inbound', 5)
-        expect(journal.topicProgress.followedUpTo('s')).toBe(0)
-        await journal.topicProgress.recordFollowedUpTo('s', 7)
+        expect(journal.followedUpTo('s')).toBe(0)
+        await journal.recordFollowedUpTo('s', 7)
         expect(journal.watchList.lastScanStartedAt('s', 'inbound')).toBe(5)
       })
     })

@@ -100,9 +100,9 @@ describe('A journal that is opened again', () => {
     await env.meta.put('walked topics s', 7)
     await env.root.close()
     const journal = await journals.open(directory)
-    expect(journal.topicProgress.followedUpTo('s')).toBe(7)
-    await journal.topicProgress.recordFollowedUpTo('s', 8)
-    expect(journal.topicProgress.followedUpTo('s')).toBe(8)
+    expect(journal.followedUpTo('s')).toBe(7)
+    await journal.recordFollowedUpTo('s', 8)
+    expect(journal.followedUpTo('s')).toBe(8)
   })
 })
 

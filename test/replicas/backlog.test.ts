@@ -44,7 +44,7 @@ beforeEach(() => {
         },
       }
     },
-    recordPublished: (published) => journal.recordPublished(published, []),
+    journal,
     clock,
     log: new RecordingLog(),
   })

@@ -30,14 +30,14 @@ describe('A replica', () => {
   it('polls nothing while it waits for the first assignment', async () => {
     await clock.advance(SESSION_TIMEOUT_MS)
     expect(owned()).toEqual([])
-    expect(ownership.membership).toBe('waiting')
+    expect(ownership.report.membership).toBe('waiting')
   })
 
   it('polls everything and reconciles nothing once Kafka is unreachable or silent for too long', async () => {
     ownership.disconnected('no broker')
     expect(owned()).toEqual(SOURCES)
     expect(exclusive()).toEqual([])
-    expect([ownership.membership, ownership.reason]).toEqual(['standalone', 'no broker'])
+    expect([ownership.report.membership, ownership.report.reason]).toEqual(['standalone', 'no broker'])
 
     ownership = new Ownership({
       sources: SOURCES,
@@ -48,7 +48,7 @@ describe('A replica', () => {
     ownership.start()
     await clock.advance(SESSION_TIMEOUT_MS + 5_000)
     expect(owned()).toEqual(SOURCES)
-    expect(ownership.membership).toBe('standalone')
+    expect(ownership.report.membership).toBe('standalone')
   })
 
   it('owns exactly what the group assigns from the first assignment on', () => {
@@ -64,11 +64,11 @@ describe('A replica', () => {
   it('keeps its last assignment while the group does not answer, and reconciles none of it', async () => {
     assign('a', 'c')
     ownership.disconnected('connection refused')
-    expect([owned(), exclusive(), ownership.membership]).toEqual([['a', 'c'], [], 'disconnected'])
+    expect([owned(), exclusive(), ownership.report.membership]).toEqual([['a', 'c'], [], 'disconnected'])
     await clock.advance(10 * SESSION_TIMEOUT_MS)
     expect(owned()).toEqual(['a', 'c'])
     assign('a')
-    expect([owned(), ownership.membership, ownership.reason]).toEqual([['a'], 'assigned', null])
+    expect([owned(), ownership.report.membership, ownership.report.reason]).toEqual([['a'], 'assigned', null])
   })
 
   it('keeps its assignment while heartbeats are not answered, and is a member again after the next answer', async () => {
@@ -78,9 +78,9 @@ describe('A replica', () => {
     await clock.advance(SESSION_TIMEOUT_MS - 1)
     expect(exclusive()).toEqual(['a'])
     await clock.advance(2_000)
-    expect([exclusive(), ownership.membership]).toEqual([[], 'disconnected'])
+    expect([exclusive(), ownership.report.membership]).toEqual([[], 'disconnected'])
     ownership.heartbeatAnswered(clock.now())
-    expect([exclusive(), ownership.membership]).toEqual([['a'], 'assigned'])
+    expect([exclusive(), ownership.report.membership]).toEqual([['a'], 'assigned'])
   })
 })
 

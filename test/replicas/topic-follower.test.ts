@@ -41,15 +41,14 @@ beforeEach(() => {
         whileOpen: (promise) => Promise.race([lost, promise]),
       })
     },
-    recordPublished: (published, watch) => journal.recordPublished(published, watch),
-    progress: journal.topicProgress,
+    journal,
     lookBackOf: () => 3 * DAY,
     isFinal: (value) => Promise.resolve(String(value) === 'final'),
     clock,
     log: new RecordingLog(),
     observer: {
       publishedTwice: (source) => publishedTwice.push(source),
-      followingChanged: (state) => states.push(state),
+      followingChanged: ({ state }) => states.push(state),
     },
   })
   follower.start()

@@ -14,7 +14,6 @@ import type {
   Nonce,
   PublishedEvent,
   ReadBounds,
-  TopicProgress,
   WatchChange,
   WatchedMessage,
   WatchList,
@@ -24,7 +23,7 @@ export class MemoryJournal implements Journal {
   readonly id = 'memory'
   readonly entries: Entry[] = []
   readonly watchList = new MemoryWatchList()
-  readonly topicProgress = new MemoryTopicProgress()
+  readonly #followedUpTo = new Map<string, number>()
   readonly nonces = new Map<string, Nonce>()
   /** While this is set, every `append` rejects with this code. */
   refuses: 'JOURNAL_FULL' | 'JOURNAL_WRITE_FAILED' | undefined
@@ -174,12 +173,6 @@ export class MemoryJournal implements Journal {
     }
   }
 
-  async close(): Promise<void> {}
-}
-
-class MemoryTopicProgress implements TopicProgress {
-  readonly #followedUpTo = new Map<string, number>()
-
   followedUpTo(source: string): number {
     return this.#followedUpTo.get(source) ?? 0
   }
@@ -187,6 +180,8 @@ class MemoryTopicProgress implements TopicProgress {
   async recordFollowedUpTo(source: string, time: number): Promise<void> {
     this.#followedUpTo.set(source, time)
   }
+
+  async close(): Promise<void> {}
 }
 
 class MemoryWatchList implements WatchList {
