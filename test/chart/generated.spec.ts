@@ -65,14 +65,18 @@ describe('The schema of values', () => {
   })
 
   it.each([
-    ['a list of nobody knows what', '# @section One\nlist: []\n', /list: say with @schema what items/],
-    ['a section of nobody knows what', '# @section One\nmap: {}\n', /map: say with @schema what an empty section/],
+    ['a list of nobody knows what', '# @section One\nlist: []\n', /list: describe with @schema which items/],
+    [
+      'a section of nobody knows what',
+      '# @section One\nmap: {}\n',
+      /map: describe with @schema what this empty section/,
+    ],
     [
       'a null in the place of nobody knows what',
       '# @section One\nnone: null\n',
-      /none: say with @schema what may stand/,
+      /none: describe with @schema what is allowed/,
     ],
-    ['a key in no section', 'key: 1\n# @section One\nother: 1\n', /key stands before the first @section/],
+    ['a key in no section', 'key: 1\n# @section One\nother: 1\n', /key precedes the first @section/],
   ])('is not made from %s', (_name, text, message) => {
     expect(() => readValuesFile(text)).toThrow(message)
   })
