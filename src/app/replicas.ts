@@ -43,9 +43,9 @@ export function buildReplica(config: Config, deps: ReplicaSetupDeps): Replica | 
       ...deps,
       createClient: () => createKafkaClient(kafkaSettings(config), clock, log),
       ensureTopic: async (admin) => {
-        const topics = { sharing: sharing.topic }
-        const creation = createTopics && { createTopics: { ...createTopics, partitions: SHARING_TOPIC_PARTITIONS } }
-        return (await ensureTopics(admin, { topics, ...creation }, clock)).get(sharing.topic) ?? 0
+        const creation = createTopics && { ...createTopics, partitions: SHARING_TOPIC_PARTITIONS }
+        const partitions = await ensureTopics(admin, [sharing.topic], creation, clock)
+        return partitions.get(sharing.topic) ?? 0
       },
       isFinal: createFinalityReader(new RegistryClient(config.registry), clock),
       lookBackOf: (name) => lookBackOf(config.sources.get(name)!, config, journal.watchList, clock.now()),

@@ -96,7 +96,7 @@ async function checkSchemas(config: Config): Promise<CheckResult[]> {
 async function checkTopics(config: Config, topics: Readonly<Record<string, string>>): Promise<string> {
   const log = createLog({ ...config.log, level: 'silent', instance: config.instance })
   try {
-    const partitions = await fetchTopicPartitions({ ...kafkaSettings(config), topics }, systemClock, log)
+    const partitions = await fetchTopicPartitions(kafkaSettings(config), Object.values(topics), systemClock, log)
     return [...partitions].map(([topic, count]) => `${topic} (${count} partitions)`).join(', ')
   } catch (error) {
     if (!(error instanceof MissingTopicsError) || !config.kafka.createTopics) throw error

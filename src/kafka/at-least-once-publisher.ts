@@ -8,10 +8,8 @@
 import { ConnectorError } from '../core/errors.js'
 import { registerWrappedCompression } from './compression.js'
 import { toConnectionError } from './kafka-errors.js'
-import { sendAndVerify } from './kafkajs-workarounds/send-and-verify.js'
 import { ProducerSession, type ProducerSessionDeps } from './producer-session.js'
 import type { OutgoingRecord, Publisher } from './publisher.js'
-import { splitIntoSends } from './send-batches.js'
 
 export class AtLeastOncePublisher implements Publisher {
   readonly keepsPosition = false
@@ -42,14 +40,10 @@ export class AtLeastOncePublisher implements Publisher {
   }
 
   async publish(records: readonly OutgoingRecord[], _position: number): Promise<void> {
-    const { settings } = this.#deps
     const session = this.#session
     if (!session) throw new ConnectorError('PUBLISH_IN_DOUBT', 'there is no producer; call open first')
     try {
-      for (const topicMessages of splitIntoSends(records, settings.maxBatchBytes, session.partitionOf)) {
-        const batch = { topicMessages, compression: this.#compression, timeout: settings.requestTimeout }
-        await session.runStep(sendAndVerify(session.producer, batch), 'a send')
-      }
+      await session.send(session.producer, records, this.#compression)
     } catch (error) {
       this.#destroySession()
       throw new ConnectorError('PUBLISH_IN_DOUBT', `Kafka did not confirm all records: ${session.formatError(error)}`, {

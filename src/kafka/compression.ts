@@ -81,20 +81,17 @@ type TransformBuffer = (input: Buffer) => Promise<Buffer>
 
 /** Java's client writes framed blocks (xerial) and reads a bare block too, as do librdkafka and kafkajs. */
 function snappy(): Codec {
-  const { compress, uncompress } = loadPackage<{ compress: TransformBuffer; uncompress: TransformBuffer }>(
-    'snappy',
-    'snappy',
-  )
+  const { compress, uncompress } = loadPackage<Record<'compress' | 'uncompress', TransformBuffer>>('snappy', 'snappy')
   return { compress: ({ buffer }) => compress(buffer), decompress: (buffer) => uncompress(buffer) }
 }
 
 /** Kafka demands LZ4 frames, not blocks. */
 function lz4(): Codec {
-  const { compressFrame, decompressFrame } = loadPackage<{
-    compressFrame: TransformBuffer
-    decompressFrame: TransformBuffer
-  }>('lz4', 'lz4-napi')
-  return { compress: ({ buffer }) => compressFrame(buffer), decompress: (buffer) => decompressFrame(buffer) }
+  const frames = loadPackage<Record<'compressFrame' | 'decompressFrame', TransformBuffer>>('lz4', 'lz4-napi')
+  return {
+    compress: ({ buffer }) => frames.compressFrame(buffer),
+    decompress: (buffer) => frames.decompressFrame(buffer),
+  }
 }
 
 type Callback = (error: Error | null, result: Buffer) => void

@@ -18,10 +18,8 @@ import { Backoff, retry } from '../core/retry.js'
 import { registerWrappedCompression } from './compression.js'
 import { Fencing } from './fencing.js'
 import { CONCURRENT_TRANSACTIONS, hasErrorType, toConnectionError } from './kafka-errors.js'
-import { sendAndVerify } from './kafkajs-workarounds/send-and-verify.js'
 import { ProducerSession, type ProducerSessionDeps } from './producer-session.js'
 import type { OutgoingRecord, Publisher } from './publisher.js'
-import { splitIntoSends } from './send-batches.js'
 import { TRANSACTION_TIMEOUT_MS } from './settings.js'
 
 /** Delays between attempts while the broker completes the transaction before. */
@@ -118,14 +116,10 @@ export class ExactlyOncePublisher implements Publisher {
 
   async #runTransaction(producer: OpenProducer, records: readonly OutgoingRecord[], position: number): Promise<void> {
     const { session } = producer
-    const { settings } = this.#deps
     const transaction = producer.emptyTransaction ?? (await session.producer.transaction())
     producer.emptyTransaction = undefined
     await this.#storePosition(producer, transaction, position)
-    for (const topicMessages of splitIntoSends(records, settings.maxBatchBytes, session.partitionOf)) {
-      const batch = { topicMessages, compression: this.#compression, timeout: settings.requestTimeout }
-      await session.runStep(sendAndVerify(transaction, batch), 'a send')
-    }
+    await session.send(transaction, records, this.#compression)
     // kafkajs sends EndTxn once. If that fails, the outcome is unknown, and no second commit is attempted.
     await session.runStep(transaction.commit(), 'a commit')
   }

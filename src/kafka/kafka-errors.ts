@@ -14,41 +14,37 @@ interface KafkaFailure {
 /** The longest chain of causes that is followed. */
 const MAX_CAUSES = 10
 
-/** Yields the error and its causes, the outermost first. */
-export function* causesOf(error: unknown): Generator<KafkaFailure> {
+/** Returns the error and its causes, the outermost first. */
+function causesOf(error: unknown): KafkaFailure[] {
+  const causes: KafkaFailure[] = []
   let current: unknown = error
   for (let depth = 0; typeof current === 'object' && current !== null && depth < MAX_CAUSES; depth++) {
     const failure = current as KafkaFailure
-    yield failure
-    if (Array.isArray(failure.errors)) yield* causesOf(failure.errors[0])
+    causes.push(failure)
+    if (Array.isArray(failure.errors)) causes.push(...causesOf(failure.errors[0]))
     current = failure.cause
   }
+  return causes
 }
 
 /** Whether a broker answered with one of these protocol errors, such as `TOPIC_AUTHORIZATION_FAILED`. */
-export const hasErrorType = (error: unknown, types: ReadonlySet<string>): boolean => {
-  for (const { type } of causesOf(error)) if (typeof type === 'string' && types.has(type)) return true
-  return false
-}
+export const hasErrorType = (error: unknown, types: ReadonlySet<string>): boolean =>
+  causesOf(error).some(({ type }) => typeof type === 'string' && types.has(type))
 
 /** Whether a broker has answered. The outcome is then certain, and no request is under way any more. */
-export const isBrokerResponse = (error: unknown): boolean => {
-  for (const { name } of causesOf(error)) if (name === 'KafkaJSProtocolError') return true
-  return false
-}
+export const isBrokerResponse = (error: unknown): boolean =>
+  causesOf(error).some(({ name }) => name === 'KafkaJSProtocolError')
 
 /**
  * Whether the broker has fenced this producer. It gives the same error if a younger producer with the same transactional id took
  * over and if it aborted the transaction at its timeout. Newer protocol versions answer PRODUCER_FENCED (90), for which kafkajs
  * has no name.
  */
-export const isFenced = (error: unknown): boolean => {
-  for (const { type, message } of causesOf(error)) {
-    if (type === 'INVALID_PRODUCER_EPOCH' || type === 'PRODUCER_FENCED' || message === 'Unknown error code 90')
-      return true
-  }
-  return false
-}
+export const isFenced = (error: unknown): boolean =>
+  causesOf(error).some(
+    ({ type, message }) =>
+      type === 'INVALID_PRODUCER_EPOCH' || type === 'PRODUCER_FENCED' || message === 'Unknown error code 90',
+  )
 
 export const CONCURRENT_TRANSACTIONS: ReadonlySet<string> = new Set(['CONCURRENT_TRANSACTIONS'])
 export const COORDINATOR_UNAVAILABLE: ReadonlySet<string> = new Set([
@@ -74,14 +70,12 @@ const REFUSALS: ReadonlySet<string> = new Set([
 const TLS_REFUSALS = /certificate|CERT_|ERR_TLS|ERR_SSL|alert|self[- ]signed|altnames/i
 
 /** Whether a broker refuses this client because of credentials, rights, certificates, or a value that it does not allow. */
-export const isRefusedByBroker = (error: unknown): boolean => {
-  if (hasErrorType(error, REFUSALS)) return true
-  for (const { name, code, message } of causesOf(error)) {
-    if (name === 'KafkaJSSASLAuthenticationError') return true
-    if (TLS_REFUSALS.test(`${String(code)} ${String(message)}`)) return true
-  }
-  return false
-}
+export const isRefusedByBroker = (error: unknown): boolean =>
+  hasErrorType(error, REFUSALS) ||
+  causesOf(error).some(
+    ({ name, code, message }) =>
+      name === 'KafkaJSSASLAuthenticationError' || TLS_REFUSALS.test(`${String(code)} ${String(message)}`),
+  )
 
 /** kafkajs does not report why it found no coordinator; a missing right is one of the causes. */
 const COORDINATOR_NOT_FOUND =
@@ -108,11 +102,10 @@ export const toConnectionError = (
   description = formatKafkaError(error),
 ): ConnectorError => {
   if (error instanceof ConnectorError) return error
-  const [code, message] = isRefusedByBroker(error)
-    ? ([
-        'KAFKA_REFUSED',
-        `Kafka refuses this client: ${description}; check kafka.sasl, kafka.tls and the rights of this user`,
-      ] as const)
-    : (['KAFKA_UNREACHABLE', `Kafka at ${brokers.join(', ')} cannot be used: ${description}`] as const)
-  return new ConnectorError(code, message, { cause: error })
+  if (isRefusedByBroker(error)) {
+    const message = `Kafka refuses this client: ${description}; check kafka.sasl, kafka.tls and the rights of this user`
+    return new ConnectorError('KAFKA_REFUSED', message, { cause: error })
+  }
+  const message = `Kafka at ${brokers.join(', ')} cannot be used: ${description}`
+  return new ConnectorError('KAFKA_UNREACHABLE', message, { cause: error })
 }

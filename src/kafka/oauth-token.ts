@@ -15,24 +15,21 @@ export function createTokenProvider(credentials: ClientCredentials, clock: Clock
   let refreshAt = 0
   return async () => {
     if (token && clock.monotonic() < refreshAt) return token
-    const { value, lifetime } = await fetchToken(credentials)
-    refreshAt = clock.monotonic() + lifetime - REFRESH_MARGIN_MS
+    const { value, lifetimeMs } = await fetchToken(credentials)
+    refreshAt = clock.monotonic() + lifetimeMs - REFRESH_MARGIN_MS
     token = { value }
     return token
   }
 }
 
-async function fetchToken({
-  tokenEndpoint,
-  clientId,
-  clientSecret,
-  scope,
-}: ClientCredentials): Promise<{ value: string; lifetime: number }> {
+async function fetchToken(credentials: ClientCredentials): Promise<{ value: string; lifetimeMs: number }> {
+  const { tokenEndpoint, clientId, clientSecret, scope } = credentials
+  const basic = Buffer.from(`${encodeURIComponent(clientId)}:${encodeURIComponent(clientSecret)}`).toString('base64')
   const form = new URLSearchParams({ grant_type: 'client_credentials', ...(scope !== undefined && { scope }) })
   const response = await request(tokenEndpoint, {
     method: 'POST',
     headers: {
-      authorization: `Basic ${Buffer.from(`${encodeURIComponent(clientId)}:${encodeURIComponent(clientSecret)}`).toString('base64')}`,
+      authorization: `Basic ${basic}`,
       'content-type': 'application/x-www-form-urlencoded',
       accept: 'application/json',
     },
@@ -50,7 +47,7 @@ async function fetchToken({
     )
   }
   const seconds = Number(fields['expires_in'])
-  return { value: fields['access_token'], lifetime: Number.isFinite(seconds) ? seconds * 1000 : 0 }
+  return { value: fields['access_token'], lifetimeMs: Number.isFinite(seconds) ? seconds * 1_000 : 0 }
 }
 
 const parseJsonObject = (text: string): Record<string, unknown> => {

@@ -2,7 +2,7 @@
  * One producer from its creation to its end, with its own Kafka client. After any failure it is destroyed and never repaired
  * (invariant 7).
  */
-import type { Admin, Producer, RequestTimeoutEvent } from 'kafkajs'
+import type { Admin, Producer, RequestTimeoutEvent, Transaction } from 'kafkajs'
 import type { Logger } from 'pino'
 import { orTimeout } from '../core/abort.js'
 import type { Clock } from '../core/clock.js'
@@ -16,8 +16,10 @@ import {
 } from './kafka-errors.js'
 import { createKafkaClient, type KafkaClient } from './kafka-client.js'
 import { withDeadline } from './kafkajs-workarounds/operation-deadline.js'
+import { sendAndVerify } from './kafkajs-workarounds/send-and-verify.js'
 import { createJavaPartitioner } from './partitioner.js'
-import type { Partitioner } from './send-batches.js'
+import type { OutgoingRecord } from './publisher.js'
+import { type Partitioner, splitIntoSends } from './send-batches.js'
 import type { KafkaSettings } from './settings.js'
 import { ensureTopics } from './topics.js'
 
@@ -50,7 +52,7 @@ export class ProducerSession {
   readonly #partitions = new Map<string, number>()
   /** The last request of the current step that was not answered in time. */
   #unansweredRequest: string | undefined
-  readonly partitionOf: Partitioner = createJavaPartitioner(this.#partitions)
+  readonly #partitionOf: Partitioner = createJavaPartitioner(this.#partitions)
 
   /** @param transaction absent for a producer without transactions */
   constructor(
@@ -105,6 +107,19 @@ export class ProducerSession {
     return withDeadline(operation, deadline, step, this.#clock)
   }
 
+  /**
+   * Publishes records in as many sends as they need, one after the other.
+   *
+   * @param target the producer, or a transaction that it has begun
+   * @param compression a number that `registerWrappedCompression` has returned
+   */
+  async send(target: Producer | Transaction, records: readonly OutgoingRecord[], compression: number): Promise<void> {
+    const { maxBatchBytes, requestTimeout: timeout } = this.#settings
+    for (const topicMessages of splitIntoSends(records, maxBatchBytes, this.#partitionOf)) {
+      await this.runStep(sendAndVerify(target, { topicMessages, compression, timeout }), 'a send')
+    }
+  }
+
   /** Returns a sentence on what went wrong in this session. */
   formatError(error: unknown): string {
     // kafkajs hides a timeout behind later errors, such as a coordinator that it could not find.
@@ -119,8 +134,9 @@ export class ProducerSession {
 
   /** Connects and reads the metadata of the topics. It fences no other producer. */
   async connect(): Promise<void> {
+    const { topics, createTopics } = this.#settings
     await this.admin.connect()
-    const partitions = await ensureTopics(this.admin, this.#settings, this.#clock)
+    const partitions = await ensureTopics(this.admin, Object.values(topics), createTopics, this.#clock)
     for (const [topic, count] of partitions) this.#partitions.set(topic, count)
     await this.producer.connect()
   }
@@ -162,12 +178,8 @@ export class ProducerSession {
 
   /** Disconnects cleanly within a short time, then cuts the connections. */
   async close(): Promise<void> {
-    const disconnected = Promise.all([this.producer.disconnect(), this.admin.disconnect()])
-    await orTimeout(
-      disconnected.catch(() => undefined),
-      DISCONNECT_TIMEOUT_MS,
-      this.#clock,
-    )
+    const disconnected = Promise.all([this.producer.disconnect(), this.admin.disconnect()]).catch(() => undefined)
+    await orTimeout(disconnected, DISCONNECT_TIMEOUT_MS, this.#clock)
     this.destroy()
   }
 }

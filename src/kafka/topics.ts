@@ -45,10 +45,10 @@ export class MissingTopicsError extends ConnectorError {
  */
 export async function ensureTopics(
   admin: Admin,
-  { topics, createTopics }: { readonly topics: object } & Pick<KafkaSettings, 'createTopics'>,
+  names: readonly string[],
+  createTopics: KafkaSettings['createTopics'],
   clock: Clock,
 ): Promise<Map<string, number>> {
-  const names = Object.values(topics) as string[]
   let partitions = await countPartitions(admin, names)
   if (createTopics && partitions.size < names.length) {
     const missing = names.filter((name) => !partitions.has(name))
@@ -66,7 +66,8 @@ export async function ensureTopics(
  * @throws ConnectorError KAFKA_UNREACHABLE, KAFKA_REFUSED, TOPIC_MISSING
  */
 export async function fetchTopicPartitions(
-  settings: Omit<KafkaSettings, 'topics'> & { readonly topics: object },
+  settings: KafkaSettings,
+  names: readonly string[],
   clock: Clock,
   log: Logger,
 ): Promise<Map<string, number>> {
@@ -75,7 +76,7 @@ export async function fetchTopicPartitions(
   try {
     await admin.connect()
     return await withDeadline(
-      ensureTopics(admin, { topics: settings.topics }, clock),
+      ensureTopics(admin, names, undefined, clock),
       {
         maxSilenceMs: settings.requestTimeout * MAX_SILENT_TIMEOUTS,
         maxTotalMs: settings.requestTimeout * MAX_REQUESTS,

@@ -5,6 +5,7 @@
  * ever. Restarts are therefore disabled: a crash, or the absence of heartbeats for too long, ends the session, and the owner of
  * the session opens another one.
  */
+import { setMaxListeners } from 'node:events'
 import type { Consumer, ConsumerConfig, ConsumerRunConfig, Kafka } from 'kafkajs'
 import { orAborted, orTimeout } from '../core/abort.js'
 import type { Clock } from '../core/clock.js'
@@ -60,6 +61,8 @@ export class ConsumerSession {
       },
       ...options,
     })
+    // Every reconciled source may wait for the session at the same time, and Node.js warns from 11 listeners on.
+    setMaxListeners(0, this.#ended.signal)
     this.#observeConsumer(onHeartbeat)
     void this.#watchHeartbeats()
   }

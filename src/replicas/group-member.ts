@@ -8,9 +8,8 @@ import kafkajs, { type Admin, type Cluster, type KafkaMessage, type PartitionAss
 import { orAborted, untilAborted } from '../core/abort.js'
 import type { Clock } from '../core/clock.js'
 import { Backoff, retry } from '../core/retry.js'
-import type { KafkaClient } from '../kafka/kafka-client.js'
 import type { Assignment } from './assignment.js'
-import { ConsumerSession } from './consumer-session.js'
+import { type ConsumerClient, ConsumerSession } from './consumer-session.js'
 
 /** `sharing` of the configuration; durations in milliseconds. */
 export interface SharingSettings {
@@ -31,7 +30,7 @@ export interface GroupListener {
 }
 
 export interface GroupMemberDeps {
-  readonly createClient: () => Pick<KafkaClient, 'kafka' | 'destroy'>
+  readonly createClient: () => ConsumerClient
   /**
    * Creates the sharing topic if that is allowed.
    * @returns the number of its partitions

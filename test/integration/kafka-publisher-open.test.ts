@@ -68,10 +68,14 @@ describe.each(kinds)('Opening a publisher, %s,', (_name, make) => {
 
   it('can be checked without creating a topic or fencing a producer', async () => {
     const settings = publisherSettings(inject('brokers'), randomUUID())
-    await expect(fetchTopicPartitions(settings, systemClock, log)).rejects.toMatchObject({ code: 'TOPIC_MISSING' })
+    await expect(
+      fetchTopicPartitions(settings, Object.values(settings.topics), systemClock, log),
+    ).rejects.toMatchObject({ code: 'TOPIC_MISSING' })
     const open = publisher(settings)
     await open.open('a-journal')
-    expect([...(await fetchTopicPartitions(settings, systemClock, log)).values()]).toEqual([3, 3, 3])
+    expect([
+      ...(await fetchTopicPartitions(settings, Object.values(settings.topics), systemClock, log)).values(),
+    ]).toEqual([3, 3, 3])
     await open.publish([], 1)
   })
 })

@@ -175,14 +175,14 @@ export class Replicas {
   }
 
   /** Resolves with the milliseconds that it took until all live replicas are members and each source has one owner. */
-  async untilDivided(patience = 30_000): Promise<number> {
+  async untilDivided(timeoutMs = 30_000): Promise<number> {
     const began = Date.now()
     await until(async () => {
       const memberships = await this.memberships().catch(() => ['away'])
       const owners = await this.owners().catch(() => undefined)
       if (owners === undefined || memberships.some((membership) => membership !== 'assigned')) return false
       return [...owners.values()].every((each) => each.length === 1)
-    }, patience)
+    }, timeoutMs)
     return Date.now() - began
   }
 
@@ -196,9 +196,9 @@ export class Replicas {
   }
 
   /** Resolves with the milliseconds that it took until each account was polled after this call. */
-  async untilAllAsked(patience = 30_000): Promise<number> {
+  async untilAllAsked(timeoutMs = 30_000): Promise<number> {
     const began = Date.now()
-    await until(() => [...this.accounts.values()].every(({ answers }) => (answers.at(-1)?.at ?? 0) >= began), patience)
+    await until(() => [...this.accounts.values()].every(({ answers }) => (answers.at(-1)?.at ?? 0) >= began), timeoutMs)
     return Date.now() - began
   }
 
@@ -211,14 +211,14 @@ export class Replicas {
     await replica.calls.send(receipts.map((data) => ({ kind: 'dlr', data })))
   }
 
-  async untilPublished(patience = 60_000): Promise<void> {
+  async untilPublished(timeoutMs = 60_000): Promise<void> {
     await until(async () => {
       const queued = [...this.accounts.values()].some(
         ({ queued, answers }) => queued > 0 || answers.at(-1)?.rows.length,
       )
       const entries = await Promise.all(this.live.map((replica) => replica.sum('dlrmo_journal_entries')))
       return !queued && entries.every((count) => count === 0)
-    }, patience)
+    }, timeoutMs)
   }
 
   readAll(): Promise<readonly TopicRecord[]> {
