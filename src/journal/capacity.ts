@@ -160,9 +160,11 @@ export class Capacity {
    * write of a large entry fails, lmdb 3.5 corrupts the memory of the process (observed: "malloc(): invalid size").
    */
   fitsOnDisk(bytes: number): boolean {
-    const needed = bytes + this.#pendingBytes + TRANSACTION_OVERHEAD_BYTES
+    const added = bytes + this.#pendingBytes
+    const needed = added + TRANSACTION_OVERHEAD_BYTES
     if (diskSpace(this.#options.directory).free >= needed) return true
-    const factor = bytes > MAX_SHARED_PAGE_BYTES ? SCATTERED_PAGES_FACTOR : 1
+    // The pending appends may hold a large entry.
+    const factor = added > MAX_SHARED_PAGE_BYTES ? SCATTERED_PAGES_FACTOR : 1
     return this.#dataFile.unused() >= factor * needed
   }
 
