@@ -22,6 +22,8 @@ const ORDER = [
 /** Imports between rooms that lie beside each other. */
 const BESIDE: readonly (readonly [from: string, to: string])[] = [
   ['providers', 'config'],
+  ['kafka', 'config'],
+  ['registry', 'config'],
   ['masking', 'yaml'],
 ]
 

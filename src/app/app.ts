@@ -101,7 +101,7 @@ export class App {
     const pollerDeps = { journal, clock, log, observer: observePulls(telemetry) }
     const reconcilerDeps = {
       journal,
-      source: findSource,
+      findSource,
       clock,
       log,
       observer: observeReconciling(telemetry),

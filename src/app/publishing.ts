@@ -4,9 +4,9 @@ import type { Clock } from '../core/clock.js'
 import type { Config } from '../config/types.js'
 import { AvroEncoder } from '../encode/avro-encoder.js'
 import { RegistryClient } from '../registry/registry-client.js'
-import { SchemaGate, type Subject } from '../registry/schema-gate.js'
+import { SchemaGate } from '../registry/schema-gate.js'
 import { RememberedSchemaIds } from '../registry/remembered-schema-ids.js'
-import { type EventKind, EVENT_KINDS, loadSchemas, subjectOf } from '../registry/schemas.js'
+import { type EventKind, forEachKind, loadSchemas, type Subject, subjectOf } from '../registry/schemas.js'
 import { AtLeastOncePublisher } from '../kafka/at-least-once-publisher.js'
 import { ExactlyOncePublisher } from '../kafka/exactly-once-publisher.js'
 import type { Publisher } from '../kafka/publisher.js'
@@ -24,11 +24,10 @@ export const topicsOf = ({ kafka: { topics } }: Config): Readonly<Record<EventKi
 export function subjectsOf(config: Config): Readonly<Record<EventKind, Subject>> {
   const schemas = loadSchemas()
   const topics = topicsOf(config)
-  const subject = (kind: EventKind): Subject => ({
-    name: subjectOf(config.registry.subjectNaming, topics[kind], schemas[kind]),
-    schema: schemas[kind],
+  return forEachKind((kind) => {
+    const schema = schemas[kind]
+    return { name: subjectOf(config.registry.subjectNaming, topics[kind], schema), schema }
   })
-  return Object.fromEntries(EVENT_KINDS.map((kind) => [kind, subject(kind)])) as Record<EventKind, Subject>
 }
 
 export const kafkaSettings = (config: Config): KafkaSettings => ({ ...config.kafka, instance: config.instance })

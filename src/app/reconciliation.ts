@@ -12,7 +12,7 @@ import type { QueryGate } from '../replicas/query-gate.js'
 
 export interface ReconciliationDeps {
   readonly journal: Journal
-  readonly source: KnownItemsDeps['source']
+  readonly findSource: KnownItemsDeps['findSource']
   readonly clock: Clock
   readonly log: Logger
   readonly observer: ReconcileObserver

@@ -7,21 +7,19 @@ export class AddressRanges {
 
   /** @param ranges `address/prefixLength`, as the configuration returns them */
   constructor(ranges: readonly string[]) {
-    for (const range of ranges) this.#add(range)
+    for (const range of ranges) {
+      const [written = '', prefixLength] = range.split('/')
+      const address = toIpv4IfMapped(written)
+      // The first 96 bits of an IPv4-mapped address are constant: `::ffff:10.0.0.0/104` is `10.0.0.0/8`.
+      const bits = Number(prefixLength) - (address === written ? 0 : 96)
+      this.#list.addSubnet(address, bits, isIPv4(address) ? 'ipv4' : 'ipv6')
+    }
   }
 
   /** @param address as `clientAddress` returns it; undefined is in no range */
   has(address: string | undefined): boolean {
     if (address === undefined) return false
     return this.#list.check(address, isIPv4(address) ? 'ipv4' : 'ipv6')
-  }
-
-  #add(range: string): void {
-    const [written = '', prefixLength] = range.split('/')
-    const address = toIpv4IfMapped(written)
-    // The first 96 bits of an IPv4-mapped address are constant: `::ffff:10.0.0.0/104` is `10.0.0.0/8`.
-    const bits = Number(prefixLength) - (address === written ? 0 : 96)
-    this.#list.addSubnet(address, bits, isIPv4(address) ? 'ipv4' : 'ipv6')
   }
 }
 

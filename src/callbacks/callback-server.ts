@@ -8,7 +8,8 @@
  *     headers -> guards of the source -> body -> signature -> journal.append -> 200
  *                      `-> 401             `-> 413    `-> 401        `-> 503, or 401 for a nonce that was used before
  */
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { CallbacksConfig, SourceConfig } from '../config/types.js'
 import { orTimeout } from '../core/abort.js'
@@ -22,7 +23,6 @@ import type { Journal, NewEntry, Nonce } from '../journal/journal.js'
 import { clientAddress } from './addresses.js'
 import { Guards, type RejectionReason, unknownSourceGuards } from './authentication.js'
 import { BodyBudget, readBody } from './body.js'
-import { createHttpServer } from './http-server.js'
 import { refuseWhileSending, UnparsableRequests } from './refusal.js'
 import { parseTarget, type Target } from './request-target.js'
 import { ThrottledLog } from './throttled-log.js'
@@ -59,6 +59,19 @@ interface Call {
 
 /** A thousand callers with a megabyte each must not end the process, which may hold a page that exists nowhere else. */
 const MIN_BODY_BUDGET_BYTES = 256 * 1024 * 1024
+
+const SERVER_OPTIONS = {
+  /** For request line and headers together. */
+  maxHeaderSize: 64 * 1024,
+  /** A slow caller holds its socket and the bytes that it has sent, and nothing else, until these limits. */
+  headersTimeout: 20_000,
+  requestTimeout: 120_000,
+  connectionsCheckingInterval: 5_000,
+  /** Callers keep connections open between bursts, for about a minute. The server must not be the first to close one. */
+  keepAliveTimeout: 75_000,
+  /** HTTP/1.1 requires the header, but a callback without it comes only once as well. */
+  requireHostHeader: false,
+}
 
 type HeaderFields = Readonly<Record<string, string>>
 const NO_HEADERS: HeaderFields = {}
@@ -213,4 +226,18 @@ const factsOf = ({ req, source, target }: Call): RequestFacts => {
     ...(type === undefined ? {} : { 'content-type': type }),
     ...(encoding === undefined ? {} : { 'content-encoding': encoding }),
   }
+}
+
+/** Creates the HTTP or HTTPS server behind the callbacks port. With `clientCa`, callers must present a certificate. */
+const createHttpServer = (tls: CallbacksConfig['tls'], listener: RequestListener): Server => {
+  const server =
+    tls === undefined
+      ? createServer(SERVER_OPTIONS, listener)
+      : createTlsServer(
+          { ...SERVER_OPTIONS, ...tls, ca: tls.clientCa, requestCert: tls.clientCa !== undefined },
+          listener,
+        )
+  // By default Node silently drops headers after the 2000th, which may be those that authenticate the caller.
+  server.maxHeadersCount = 0
+  return server
 }

@@ -82,9 +82,7 @@ async function checkSchemas(config: Config): Promise<CheckResult[]> {
   const api = new RegistryClient(config.registry)
   const subjects = subjectsOf(config)
   const checks = EVENT_KINDS.map((kind) =>
-    runCheck(`schema ${subjects[kind].name}`, () =>
-      inspectWriterSchema(api, subjects[kind].name, subjects[kind].schema, config.registry.register),
-    ),
+    runCheck(`schema ${subjects[kind].name}`, () => inspectWriterSchema(api, subjects[kind], config.registry.register)),
   )
   try {
     return await Promise.all(checks)

@@ -46,9 +46,8 @@ export class AtLeastOncePublisher implements Publisher {
       await session.send(session.producer, records, this.#compression)
     } catch (error) {
       this.#destroySession()
-      throw new ConnectorError('PUBLISH_IN_DOUBT', `Kafka did not confirm all records: ${session.formatError(error)}`, {
-        cause: error,
-      })
+      const message = `Kafka did not confirm all records: ${session.formatError(error)}`
+      throw new ConnectorError('PUBLISH_IN_DOUBT', message, { cause: error })
     }
   }
 

@@ -28,6 +28,11 @@ const CONCURRENT_TRANSACTIONS_DELAYS = { firstMs: 1, longestMs: 50 }
 /** Connections are closed when nothing has been published for this long. */
 const DISCONNECT_IDLE_AFTER_MS = 10_000
 
+const DEFAULT_TIMES = {
+  transactionTimeoutMs: TRANSACTION_TIMEOUT_MS,
+  disconnectIdleAfterMs: DISCONNECT_IDLE_AFTER_MS,
+}
+
 interface OpenProducer {
   readonly session: ProducerSession
   readonly groupId: string
@@ -44,26 +49,18 @@ export interface ExactlyOncePublisherOptions extends ProducerSessionDeps {
 
 export class ExactlyOncePublisher implements Publisher {
   readonly keepsPosition = true
-  readonly #deps: ProducerSessionDeps
-  readonly #transactionTimeoutMs: number
+  readonly #deps: Required<ExactlyOncePublisherOptions>
   readonly #compression: number
   readonly #fencing: Fencing
-  readonly #disconnectIdleAfterMs: number
   #producer: OpenProducer | undefined
   #isOperating = false
   #idleTimer = new AbortController()
 
   /** @throws ConnectorError CONFIG_INVALID: this runtime does not support the compression */
-  constructor({
-    transactionTimeoutMs = TRANSACTION_TIMEOUT_MS,
-    disconnectIdleAfterMs = DISCONNECT_IDLE_AFTER_MS,
-    ...deps
-  }: ExactlyOncePublisherOptions) {
-    this.#deps = deps
-    this.#disconnectIdleAfterMs = disconnectIdleAfterMs
-    this.#transactionTimeoutMs = transactionTimeoutMs
-    this.#compression = registerWrappedCompression(deps.settings.compression)
-    this.#fencing = new Fencing(deps.clock, transactionTimeoutMs)
+  constructor(options: ExactlyOncePublisherOptions) {
+    this.#deps = { ...DEFAULT_TIMES, ...options }
+    this.#compression = registerWrappedCompression(options.settings.compression)
+    this.#fencing = new Fencing(options.clock, this.#deps.transactionTimeoutMs)
   }
 
   async open(journalId: string): Promise<number> {
@@ -71,7 +68,7 @@ export class ExactlyOncePublisher implements Publisher {
       this.#destroyProducer()
       const { settings } = this.#deps
       const id = `dlr-mo-connector.${settings.instance}`
-      const session = new ProducerSession(this.#deps, { id, timeoutMs: this.#transactionTimeoutMs })
+      const session = new ProducerSession(this.#deps, { id, timeoutMs: this.#deps.transactionTimeoutMs })
       const producer: OpenProducer = { session, groupId: `${id}.${journalId}`, emptyTransaction: undefined }
       this.#producer = producer
       try {
@@ -145,18 +142,12 @@ export class ExactlyOncePublisher implements Publisher {
 
   #toPublishError(error: unknown, session: ProducerSession): ConnectorError {
     if (this.#fencing.isReplaced(error)) {
-      return new ConnectorError(
-        'PRODUCER_REPLACED',
-        `another process publishes under instance "${this.#deps.settings.instance}" and has taken over; ` +
-          'give each process its own instance name',
-        { cause: error },
-      )
+      const other = `another process publishes under instance "${this.#deps.settings.instance}" and has taken over`
+      const message = `${other}; give each process its own instance name`
+      return new ConnectorError('PRODUCER_REPLACED', message, { cause: error })
     }
-    return new ConnectorError(
-      'PUBLISH_IN_DOUBT',
-      `Kafka did not confirm a transaction: ${session.formatError(error)}`,
-      { cause: error },
-    )
+    const message = `Kafka did not confirm a transaction: ${session.formatError(error)}`
+    return new ConnectorError('PUBLISH_IN_DOUBT', message, { cause: error })
   }
 
   /** A producer in doubt is not used again, not even to abort: InitProducerId of the next producer aborts its transaction. */
@@ -182,7 +173,7 @@ export class ExactlyOncePublisher implements Publisher {
     if (!this.#producer) return
     this.#idleTimer = new AbortController()
     const { signal } = this.#idleTimer
-    void this.#deps.clock.sleep(this.#disconnectIdleAfterMs, signal).then(() => {
+    void this.#deps.clock.sleep(this.#deps.disconnectIdleAfterMs, signal).then(() => {
       if (!signal.aborted) this.#producer?.session.disconnectIdle()
     })
   }

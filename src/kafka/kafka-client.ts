@@ -1,11 +1,12 @@
 /** One kafkajs client with the settings of the configuration. It is made for one producer or consumer and destroyed with it. */
 import { Kafka, type KafkaConfig } from 'kafkajs'
+import type { ConnectionOptions } from 'node:tls'
 import type { Logger } from 'pino'
 import type { Clock } from '../core/clock.js'
 import { kafkajsLogLevel, kafkajsLogCreator } from './kafkajs-workarounds/kafkajs-log.js'
 import { OwnedSockets } from './kafkajs-workarounds/owned-sockets.js'
 import { createTokenProvider } from './oauth-token.js'
-import type { KafkaSettings, TlsSettings } from './settings.js'
+import type { KafkaSettings } from './settings.js'
 
 export interface KafkaClient {
   readonly kafka: Kafka
@@ -37,7 +38,7 @@ export function createKafkaClient(
     clientId: `dlr-mo-connector.${settings.instance}`,
     brokers: [...settings.brokers],
     ...(settings.tls && { ssl: tlsOptions(settings.tls) }),
-    ...saslOptions(settings.sasl, clock),
+    ...(settings.sasl && { sasl: saslOptions(settings.sasl, clock) }),
     connectionTimeout: Math.min(CONNECTION_TIMEOUT_MS, settings.requestTimeout),
     requestTimeout: settings.requestTimeout,
     retry: METADATA_RETRY,
@@ -53,21 +54,12 @@ export function createKafkaClient(
   }
 }
 
-const tlsOptions = ({ ca, cert, key, serverName }: TlsSettings): Exclude<KafkaConfig['ssl'], boolean | undefined> => ({
-  ...(ca !== undefined && { ca }),
-  ...(cert !== undefined && { cert }),
-  ...(key !== undefined && { key }),
+const tlsOptions = ({ serverName, ...tls }: NonNullable<KafkaSettings['tls']>): ConnectionOptions => ({
+  ...tls,
   ...(serverName !== undefined && { servername: serverName }),
 })
 
-const saslOptions = (sasl: KafkaSettings['sasl'], clock: Clock): Pick<KafkaConfig, 'sasl'> => {
-  if (!sasl) return {}
-  if (sasl.mechanism === 'oauthbearer') {
-    return { sasl: { mechanism: 'oauthbearer', oauthBearerProvider: createTokenProvider(sasl, clock) } }
-  }
-  return {
-    sasl: { mechanism: sasl.mechanism, username: sasl.username, password: sasl.password } as NonNullable<
-      KafkaConfig['sasl']
-    >,
-  }
-}
+const saslOptions = (sasl: NonNullable<KafkaSettings['sasl']>, clock: Clock): NonNullable<KafkaConfig['sasl']> =>
+  sasl.mechanism === 'oauthbearer'
+    ? { mechanism: 'oauthbearer', oauthBearerProvider: createTokenProvider(sasl, clock) }
+    : (sasl as NonNullable<KafkaConfig['sasl']>)

@@ -1,9 +1,9 @@
 /** Fetches tokens for SASL OAUTHBEARER with OAuth 2.0 client credentials (RFC 6749, 4.4). */
 import { request } from 'undici'
 import type { Clock } from '../core/clock.js'
-import type { SaslSettings } from './settings.js'
+import type { KafkaSettings } from './settings.js'
 
-type ClientCredentials = Extract<SaslSettings, { mechanism: 'oauthbearer' }>
+type ClientCredentials = Extract<KafkaSettings['sasl'], { mechanism: 'oauthbearer' }>
 
 /** A token is replaced when its remaining lifetime is shorter than this. */
 const REFRESH_MARGIN_MS = 30_000

@@ -16,14 +16,12 @@ import type { PullObserver, PullOutcome, PullState } from '../core/observers.js'
 import { OutageLog } from '../core/outage-log.js'
 import type { Received } from '../core/received.js'
 import { Backoff } from '../core/retry.js'
-import { answerFacts, describeRedirect } from '../http-client/answer.js'
+import { answerFacts, describeRedirect, parseRetryAfter } from '../http-client/answer.js'
 import { Connection, type HttpAnswer } from '../http-client/connection.js'
-import { parseRetryAfter } from '../http-client/retry-after.js'
 import type { Journal, NewEntry } from '../journal/journal.js'
 import type { Provider, PullProtocol, PullVerdict } from '../providers/provider.js'
 import { appendWithRetry } from './append-with-retry.js'
 import { PageSizeController } from './page-size-controller.js'
-import { PullReport } from './pull-report.js'
 
 /** `sources.<source>.pull` of the configuration. Durations are in milliseconds, sizes in bytes. */
 export interface PollerOptions extends PullConfig {
@@ -62,12 +60,15 @@ export class Poller {
   readonly #pageSize: PageSizeController
   readonly #backoff: Backoff
   readonly #outages: OutageLog
-  readonly #status: PullReport
   readonly #stopping = new AbortController()
   readonly #forced = new AbortController()
   #connection: Connection | undefined
   #loop: Promise<void> = Promise.resolve()
   #noRoomLoggedAt = -Infinity
+  #state: PullState['state'] = 'stopped'
+  /** When the poller entered its state. */
+  #since = 0
+  #lastPageAt: number | null = null
 
   constructor(options: PollerOptions, deps: PollerDeps) {
     this.#options = options
@@ -79,7 +80,6 @@ export class Poller {
       random: deps.random ?? Math.random,
     })
     this.#outages = new OutageLog(options.source, deps.log, deps.clock, 'pulling')
-    this.#status = new PullReport(options.source, { ...deps, pageSize: this.#pageSize, outages: this.#outages })
   }
 
   /** Begins to poll. Called once. */
@@ -118,7 +118,7 @@ export class Poller {
       if (result.waitMs > 0) await this.#pause(result.outcome === 'empty' ? 'idle' : 'backing-off', result.waitMs)
     }
     await this.#closeConnection()
-    this.#status.report('stopped')
+    this.#report('stopped')
   }
 
   /**
@@ -165,7 +165,7 @@ export class Poller {
     const startedAt = clock.monotonic()
     const request = provider.pull.request(options, this.#pageSize.pageSize)
     const url = new URL(request.url)
-    this.#status.report('asking')
+    this.#report('asking')
     this.#connection ??= new Connection(url.origin, options)
     const answer = await this.#connection.send(request)
     if (answer.kind === 'none') {
@@ -206,7 +206,7 @@ export class Poller {
     const isDurable = await appendWithRetry(entry, {
       ...this.#deps,
       forceSignal: this.#forced.signal,
-      onRefused: () => this.#status.report('journal-refuses'),
+      onRefused: () => this.#report('journal-refuses'),
     })
     if (isDurable) observer.custodyTaken((clock.monotonic() - startedAt) / 1_000)
   }
@@ -223,7 +223,7 @@ export class Poller {
   #conclude(answer: HttpAnswer, verdict: PullVerdict, durationMs: number, url: URL): PullResult {
     const retryAfterMs = parseRetryAfter(answer.headers['retry-after'], this.#deps.clock.now())
     const rows = verdict.kind === 'page' ? verdict.rows : 0
-    if (rows > 0) this.#status.pageStored()
+    if (rows > 0) this.#lastPageAt = this.#deps.clock.now()
     if (answer.truncatedBy !== null) {
       this.#pageSize.pageFailed()
       const detail = `the answer was cut after ${answer.body.byteLength} bytes: ${answer.truncatedBy}`
@@ -254,8 +254,23 @@ export class Poller {
   async #pause(state: PullState['state'], ms: number): Promise<void> {
     await this.#closeConnection()
     if (this.#stopping.signal.aborted) return
-    this.#status.report(state, this.#deps.clock.now() + ms)
+    this.#report(state, this.#deps.clock.now() + ms)
     await this.#deps.clock.sleep(ms, this.#stopping.signal)
+  }
+
+  /** @param nextAt when the next request is sent, in milliseconds since the epoch; null if that is not known */
+  #report(state: PullState['state'], nextAt: number | null = null): void {
+    const { clock, observer } = this.#deps
+    if (state !== this.#state) this.#since = clock.now()
+    this.#state = state
+    observer.stateChanged(this.#options.source, {
+      state,
+      since: this.#since,
+      limit: this.#pageSize.pageSize,
+      nextAt,
+      lastError: this.#outages.lastError,
+      lastPageAt: this.#lastPageAt,
+    })
   }
 
   async #closeConnection(): Promise<void> {

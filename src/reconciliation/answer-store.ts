@@ -18,20 +18,20 @@ export interface AnswerStoreDeps {
   readonly queryGate?: Pick<QueryGate, 'waitToQuery' | 'waitToStore'> | undefined
   readonly clock: Clock
   readonly observer: Pick<ReconcileObserver, 'knownItemsDropped' | 'custodyTaken'>
+  /** Ends every wait. */
+  readonly stopSignal: AbortSignal
 }
 
 const MAX_DEFERRED = 50
 
 export class AnswerStore {
   readonly #deps: AnswerStoreDeps
-  readonly #stopSignal: AbortSignal
   #deferred = 0
   #dropped = 0
   #lastDeferred: Promise<void> = Promise.resolve()
 
-  constructor(deps: AnswerStoreDeps, stopSignal: AbortSignal) {
+  constructor(deps: AnswerStoreDeps) {
     this.#deps = deps
-    this.#stopSignal = stopSignal
   }
 
   /** The number of answers so far that were deferred and then dropped. */
@@ -44,7 +44,7 @@ export class AnswerStore {
    * @throws ConnectorError JOURNAL_FULL, JOURNAL_WRITE_FAILED: the answer is not stored
    */
   async store(entry: NewEntry): Promise<void> {
-    const { knownItems, queryGate, clock } = this.#deps
+    const { knownItems, queryGate, clock, stopSignal } = this.#deps
     const comparison = knownItems.compare(entry)
     if (!comparison.hasNewItems || queryGate === undefined) return this.#storeNow(entry, comparison)
     const answeredAt = clock.monotonic()
@@ -52,7 +52,7 @@ export class AnswerStore {
     // Invariant 4: deferred answers are stored in order of arrival, so that the receipts of a message keep their order.
     this.#lastDeferred = this.#lastDeferred.then(async () => {
       try {
-        const isAllowed = await queryGate.waitToStore(answeredAt, this.#stopSignal)
+        const isAllowed = await queryGate.waitToStore(answeredAt, stopSignal)
         if (isAllowed) await this.#storeNow(entry, knownItems.compare(entry))
         else this.#dropped++
       } catch {

@@ -10,7 +10,7 @@ import { type DecodableSource, decode } from '../pipeline/decode.js'
 
 export interface KnownItemsDeps {
   readonly journal: Pick<Journal, 'id' | 'releasedUpTo' | 'findFirstSeen'>
-  readonly source: (name: string) => DecodableSource | undefined
+  readonly findSource: (name: string) => DecodableSource | undefined
 }
 
 /** An answer compared with what is published or in the journal. */
@@ -37,12 +37,12 @@ export class KnownItems {
   }
 
   compare(entry: NewEntry): AnswerComparison {
-    const { journal, source } = this.#deps
+    const { journal, findSource } = this.#deps
     const newEventIds: string[] = []
     const finalMessageIds: string[] = []
     let items = 0
     let hasNewItems = false
-    for (const { event, isIdentified } of decode({ ...entry, seq: 0 }, source(entry.source), journal.id)) {
+    for (const { event, isIdentified } of decode({ ...entry, seq: 0 }, findSource(entry.source), journal.id)) {
       items++
       if (event.kind === 'dlr' && event.final) finalMessageIds.push(event.messageId)
       if (isIdentified && this.#isKnown(event.eventId)) continue

@@ -24,18 +24,11 @@ export class MessageLogScanner {
   readonly #direction: MessageLogDirection
   readonly #options: ReconcilerOptions
   readonly #deps: ReconcileTaskDeps
-  readonly #stopSignal: AbortSignal
 
-  constructor(
-    direction: MessageLogDirection,
-    options: ReconcilerOptions,
-    deps: ReconcileTaskDeps,
-    stopSignal: AbortSignal,
-  ) {
+  constructor(direction: MessageLogDirection, options: ReconcilerOptions, deps: ReconcileTaskDeps) {
     this.#direction = direction
     this.#options = options
     this.#deps = deps
-    this.#stopSignal = stopSignal
   }
 
   /**
@@ -78,12 +71,12 @@ export class MessageLogScanner {
    * @returns undefined if the reconciler is stopping
    */
   async #readPage(days: Days, offset: number): Promise<Answer | undefined> {
-    const { client, provider, clock } = this.#deps
+    const { client, provider, clock, stopSignal } = this.#deps
     const buildRequest = (): OutgoingRequest =>
       provider.reconcile.logRequest(this.#options, this.#direction, days, offset)
     for (;;) {
       const result = await client.query(this.#direction, buildRequest)
-      if (this.#stopSignal.aborted) return undefined
+      if (stopSignal.aborted) return undefined
       if (result.kind === 'answer') {
         // This comes first, because the age of a message that the pipeline adds counts from its last receipt.
         await this.#watch(result.verdict.unsettled)
@@ -91,7 +84,7 @@ export class MessageLogScanner {
       }
       const failure =
         result.kind === 'refused' ? client.recordFailure(this.#direction, 'refused', result.detail) : result
-      if (failure.kind === 'failed') await clock.sleep(failure.waitMs, this.#stopSignal)
+      if (failure.kind === 'failed') await clock.sleep(failure.waitMs, stopSignal)
     }
   }
 

@@ -12,10 +12,9 @@ import { ConnectorError, messageOf } from '../core/errors.js'
 import type { Log } from '../core/log.js'
 import type { ReconcileEndpoint, ReconcileObserver, ReconcileOutcome } from '../core/observers.js'
 import { Backoff } from '../core/retry.js'
-import { answerFacts, describeRedirect } from '../http-client/answer.js'
+import { answerFacts, describeRedirect, parseRetryAfter } from '../http-client/answer.js'
 import { Connection, type ConnectionOptions, type OutgoingRequest } from '../http-client/connection.js'
 import { RateLimiter } from '../http-client/rate-limiter.js'
-import { parseRetryAfter } from '../http-client/retry-after.js'
 import type { Journal, NewEntry } from '../journal/journal.js'
 import type { Provider, ReconcileProtocol, ReconcileVerdict } from '../providers/provider.js'
 import { AnswerStore, type AnswerStoreDeps } from './answer-store.js'
@@ -87,19 +86,17 @@ export class ReconcileClient {
   readonly #options: ReconcilerOptions
   readonly #connectionOptions: ConnectionOptions
   readonly #deps: ReconcileClientDeps
-  readonly #stopSignal: AbortSignal
   readonly #rateLimiter: RateLimiter
   readonly #backoffs: Readonly<Record<ReconcileEndpoint, Backoff>>
   readonly #answers: AnswerStore
   #connection: Connection | undefined
 
-  constructor(options: ReconcilerOptions, deps: ReconcileClientDeps, stopSignal: AbortSignal) {
+  constructor(options: ReconcilerOptions, deps: ReconcileClientDeps) {
     this.#options = options
     this.#connectionOptions = options.connection ?? DEFAULT_CONNECTION
     this.#deps = deps
-    this.#stopSignal = stopSignal
-    this.#rateLimiter = new RateLimiter(options.requestsPerSecond, deps.clock, stopSignal)
-    this.#answers = new AnswerStore(deps, stopSignal)
+    this.#rateLimiter = new RateLimiter(options.requestsPerSecond, deps.clock, deps.stopSignal)
+    this.#answers = new AnswerStore(deps)
     this.#backoffs = { status: this.createBackoff(), outbound: this.createBackoff(), inbound: this.createBackoff() }
   }
 
@@ -118,7 +115,7 @@ export class ReconcileClient {
     const result = await this.#rateLimiter.run(async () => {
       await this.#waitForRoom()
       await this.#waitForQueryGate()
-      const request = this.#stopSignal.aborted ? undefined : buildRequest()
+      const request = this.#deps.stopSignal.aborted ? undefined : buildRequest()
       return request === undefined ? SKIPPED : this.#exchange(endpoint, request)
     })
     return result ?? SKIPPED
@@ -129,13 +126,13 @@ export class ReconcileClient {
     const pauseMs = Math.min(retryAfterMs, LONGEST_RETRY_AFTER_MS)
     const waitMs = Math.max(this.#backoffs[endpoint].next(), pauseMs)
     this.#rateLimiter.pause(outcome === 'rate-limited' ? waitMs : pauseMs)
-    if (!this.#stopSignal.aborted) this.#deps.reporter.reportFailure(endpoint, outcome, detail)
+    if (!this.#deps.stopSignal.aborted) this.#deps.reporter.reportFailure(endpoint, outcome, detail)
     return { kind: 'failed', waitMs }
   }
 
   /** Reports an error of the connector itself, for example a watch list that can't be written. */
   recordInternalError(endpoint: ReconcileEndpoint, error: unknown): void {
-    if (this.#stopSignal.aborted) return
+    if (this.#deps.stopSignal.aborted) return
     const { log, reporter } = this.#deps
     if (error instanceof ConnectorError) return reporter.reportFailure(endpoint, 'journal-refuses', messageOf(error))
     log.error({ source: this.#options.source, endpoint, err: error }, 'unexpected error while reconciling')
@@ -166,15 +163,16 @@ export class ReconcileClient {
     if (hasRoom()) return
     log.warn({ source }, 'reconciling is paused: the journal has no room for an answer')
     reporter.update({ isJournalFull: true })
-    while (!this.#stopSignal.aborted && !hasRoom()) await clock.sleep(ROOM_CHECK_INTERVAL_MS, this.#stopSignal)
-    if (!this.#stopSignal.aborted) log.info({ source }, 'reconciling continues: the journal has room again')
+    while (!this.#deps.stopSignal.aborted && !hasRoom())
+      await clock.sleep(ROOM_CHECK_INTERVAL_MS, this.#deps.stopSignal)
+    if (!this.#deps.stopSignal.aborted) log.info({ source }, 'reconciling continues: the journal has room again')
     reporter.update({ isJournalFull: false })
   }
 
   async #waitForQueryGate(): Promise<void> {
     const { queryGate, clock, reporter } = this.#deps
     if (queryGate === undefined) return
-    const opened = queryGate.waitToQuery(this.#stopSignal)
+    const opened = queryGate.waitToQuery(this.#deps.stopSignal)
     const first = await orTimeout(opened, REPORT_WAITING_AFTER_MS, clock)
     if (first !== 'timeout') return
     reporter.update({ isWaiting: true })
@@ -188,7 +186,7 @@ export class ReconcileClient {
     const url = new URL(request.url)
     this.#connection ??= new Connection(url.origin, this.#connectionOptions)
     const answer = await this.#connection.send(request)
-    if (this.#stopSignal.aborted) return SKIPPED
+    if (this.#deps.stopSignal.aborted) return SKIPPED
     if (answer.kind === 'none') return this.recordFailure(endpoint, answer.reason, answer.detail)
     const retryAfterMs = parseRetryAfter(answer.headers['retry-after'], clock.now())
     if (answer.status === 429 || answer.status === 503) {

@@ -28,8 +28,7 @@ interface Conditions {
 
 export class ReconcileReporter {
   readonly #source: string
-  readonly #clock: Clock
-  readonly #observer: ReconcileObserver
+  readonly #deps: ReconcileReporterDeps
   readonly #outageLog: OutageLog
   readonly #failing = new Set<ReconcileEndpoint>()
   readonly #lastScanAt: Record<MessageLogDirection, number | null> = { outbound: null, inbound: null }
@@ -38,16 +37,15 @@ export class ReconcileReporter {
   #conditions: Conditions = { watched: 0, isJournalFull: false, isWaiting: false }
   #lastAnswerAt: number | null = null
 
-  constructor(source: string, { clock, log, observer }: ReconcileReporterDeps) {
+  constructor(source: string, deps: ReconcileReporterDeps) {
     this.#source = source
-    this.#clock = clock
-    this.#observer = observer
-    this.#outageLog = new OutageLog(source, log, clock, 'reconciling')
-    this.#since = clock.now()
+    this.#deps = deps
+    this.#outageLog = new OutageLog(source, deps.log, deps.clock, 'reconciling')
+    this.#since = deps.clock.now()
   }
 
   reportAnswer(endpoint: ReconcileEndpoint): void {
-    this.#lastAnswerAt = this.#clock.now()
+    this.#lastAnswerAt = this.#deps.clock.now()
     this.#failing.delete(endpoint)
     if (this.#failing.size === 0) this.#outageLog.recovered()
     this.reportRequest(endpoint, 'answer')
@@ -61,13 +59,13 @@ export class ReconcileReporter {
 
   /** Counts a request. Called alone, it neither begins nor ends an outage. */
   reportRequest(endpoint: ReconcileEndpoint, outcome: ReconcileOutcome): void {
-    this.#observer.requestEnded(this.#source, endpoint, outcome)
+    this.#deps.observer.requestEnded(this.#source, endpoint, outcome)
     this.report()
   }
 
   /** Reports that a scan of the whole log has ended. */
   reportScan(direction: MessageLogDirection): void {
-    this.#lastScanAt[direction] = this.#clock.now()
+    this.#lastScanAt[direction] = this.#deps.clock.now()
     this.report()
   }
 
@@ -77,9 +75,9 @@ export class ReconcileReporter {
   }
 
   report(state: ReconcileState['state'] = this.#currentState()): void {
-    if (state !== this.#state) this.#since = this.#clock.now()
+    if (state !== this.#state) this.#since = this.#deps.clock.now()
     this.#state = state
-    this.#observer.stateChanged(this.#source, {
+    this.#deps.observer.stateChanged(this.#source, {
       state,
       since: this.#since,
       watched: this.#conditions.watched,

@@ -15,7 +15,7 @@ import { ReconcileClient, type ReconcileClientDeps, type ReconcilerOptions } fro
 import { ReconcileReporter } from './reconcile-reporter.js'
 import { StatusPoller } from './status-poller.js'
 
-export type ReconcilerDeps = Omit<ReconcileClientDeps, 'reporter'>
+export type ReconcilerDeps = Omit<ReconcileClientDeps, 'reporter' | 'stopSignal'>
 
 export class Reconciler {
   readonly #stopping = new AbortController()
@@ -26,16 +26,15 @@ export class Reconciler {
   #running: Promise<unknown> | undefined
 
   constructor(options: ReconcilerOptions, deps: ReconcilerDeps) {
-    const { signal } = this.#stopping
     this.#deps = deps
     this.#reporter = new ReconcileReporter(options.source, deps)
-    const clientDeps = { ...deps, reporter: this.#reporter }
-    this.#client = new ReconcileClient(options, clientDeps, signal)
+    const clientDeps = { ...deps, reporter: this.#reporter, stopSignal: this.#stopping.signal }
+    this.#client = new ReconcileClient(options, clientDeps)
     const taskDeps = { ...clientDeps, client: this.#client }
     this.#tasks = {
-      status: new StatusPoller(options, taskDeps, signal),
-      outbound: new MessageLogScanner('outbound', options, taskDeps, signal),
-      inbound: new MessageLogScanner('inbound', options, taskDeps, signal),
+      status: new StatusPoller(options, taskDeps),
+      outbound: new MessageLogScanner('outbound', options, taskDeps),
+      inbound: new MessageLogScanner('inbound', options, taskDeps),
     }
   }
 

@@ -18,20 +18,18 @@ const MAX_SINGLE_REFUSALS = 3
 export class StatusPoller {
   readonly #options: ReconcilerOptions
   readonly #deps: ReconcileTaskDeps
-  readonly #stopSignal: AbortSignal
   readonly #batches: StatusBatches
   #singleRefusals = 0
 
-  constructor(options: ReconcilerOptions, deps: ReconcileTaskDeps, stopSignal: AbortSignal) {
+  constructor(options: ReconcilerOptions, deps: ReconcileTaskDeps) {
     this.#options = options
     this.#deps = deps
-    this.#stopSignal = stopSignal
     this.#batches = new StatusBatches(deps.provider.reconcile.idsPerQuery)
   }
 
   /** Queries every message that is due now. @returns milliseconds until the next poll */
   async run(): Promise<number> {
-    const { clock, journal, provider, reporter } = this.#deps
+    const { clock, journal, provider, reporter, stopSignal } = this.#deps
     const { source, every } = this.#options
     let watched = 0
     let nextDueAt = Infinity
@@ -43,17 +41,17 @@ export class StatusPoller {
       await this.#giveUp(found.expired)
       for (const batch of this.#batches.split(found.due, clock.monotonic())) {
         const waitMs = await this.#query(batch)
-        if (this.#stopSignal.aborted) return 0
+        if (stopSignal.aborted) return 0
         if (waitMs === 0) continue
         // The next batch is queried without repeating this one, because this one may be what makes the provider fail.
         hasFailed = true
-        await clock.sleep(waitMs, this.#stopSignal)
+        await clock.sleep(waitMs, stopSignal)
       }
       watched += found.watched
       nextDueAt = Math.min(nextDueAt, found.nextDueAt)
       lastChecked = found.continueAfter
       await new Promise(setImmediate)
-    } while (lastChecked !== undefined && !this.#stopSignal.aborted)
+    } while (lastChecked !== undefined && !stopSignal.aborted)
     reporter.update({ watched })
     // A failed query has been waited for already.
     if (hasFailed) return 0
@@ -99,7 +97,7 @@ export class StatusPoller {
   async #queryOneByOne(messageIds: readonly string[]): Promise<number> {
     for (const id of messageIds) {
       const waitMs = await this.#query([id])
-      if (waitMs > 0 || this.#stopSignal.aborted) return waitMs
+      if (waitMs > 0 || this.#deps.stopSignal.aborted) return waitMs
     }
     const isEachAnswered = !messageIds.some((id) => this.#batches.isAlone(id))
     if (isEachAnswered) this.#batches.requireSingle(this.#deps.clock.monotonic())

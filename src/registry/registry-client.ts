@@ -7,13 +7,11 @@
  * configuration of the registry.
  */
 import { Agent, request } from 'undici'
+import type { Config } from '../config/types.js'
 import { ConnectorError, messageOf } from '../core/errors.js'
 
-export interface RegistrySettings {
-  /** May hold a path, a trailing slash and `user:password@`. */
-  readonly url: string
-  readonly auth?: { readonly username: string; readonly password: string } | { readonly token: string } | undefined
-}
+/** `registry` of the configuration. The URL may hold a path, a trailing slash and `user:password@`. */
+export type RegistrySettings = Pick<Config['registry'], 'url' | 'auth'>
 
 export interface SchemaVersion {
   readonly id: number

@@ -14,13 +14,8 @@ import type { Log } from '../core/log.js'
 import { isSameSchema } from './compatibility.js'
 import type { RegistryClient } from './registry-client.js'
 import type { RememberedSchemaId, RememberedSchemaIds, SchemaIdKey } from './remembered-schema-ids.js'
-import { type EventKind, type EventSchema, EVENT_KINDS } from './schemas.js'
+import { type EventKind, EVENT_KINDS, type Subject } from './schemas.js'
 import { resolveWriterSchema, type WriterSchema } from './writer-schema.js'
-
-export interface Subject {
-  readonly name: string
-  readonly schema: EventSchema
-}
 
 export interface SchemaGateDeps {
   readonly client: RegistryClient
@@ -84,8 +79,7 @@ export class SchemaGate {
     const previous = this.#writerSchemas
     const current = {} as Record<EventKind, WriterSchema>
     for (const kind of EVENT_KINDS) {
-      const { name, schema } = subjects[kind]
-      current[kind] = await resolveWriterSchema(client, name, schema, register)
+      current[kind] = await resolveWriterSchema(client, subjects[kind], register)
     }
     this.#writerSchemas = current
     this.#state = 'confirmed'

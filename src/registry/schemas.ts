@@ -1,5 +1,5 @@
 /** The Avro schemas of the published records. They are in `schemas/*.avsc`, a folder beside both `src` and `dist`. */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import avro from 'avsc'
 import type { Event } from '../core/event.js'
@@ -17,6 +17,12 @@ export interface EventSchema {
   readonly fingerprint: string
 }
 
+/** A subject of the registry, and our schema for it. */
+export interface Subject {
+  readonly name: string
+  readonly schema: EventSchema
+}
+
 const FILES: Readonly<Record<EventKind, string>> = {
   dlr: 'delivery-receipt.avsc',
   mo: 'inbound-message.avsc',
@@ -30,14 +36,14 @@ const loadSchema = (kind: EventKind): EventSchema => {
   const file = new URL(`../../schemas/${FILES[kind]}`, import.meta.url)
   const text = JSON.stringify(JSON.parse(readFileSync(file, 'utf8')))
   const type = parseSchema(text)
-  return { kind, name: type.name!, text, type, fingerprint: createHash('sha256').update(text).digest('hex') }
+  return { kind, name: type.name!, text, type, fingerprint: hash('sha256', text) }
 }
 
-export const loadSchemas = (): Readonly<Record<EventKind, EventSchema>> => ({
-  dlr: loadSchema('dlr'),
-  mo: loadSchema('mo'),
-  'dead-letter': loadSchema('dead-letter'),
-})
+/** Creates a record with one value for each kind of event. */
+export const forEachKind = <T>(create: (kind: EventKind) => T): Readonly<Record<EventKind, T>> =>
+  Object.fromEntries(EVENT_KINDS.map((kind) => [kind, create(kind)])) as Record<EventKind, T>
+
+export const loadSchemas = (): Readonly<Record<EventKind, EventSchema>> => forEachKind(loadSchema)
 
 /** Parses the JSON text of a schema. Values of logical types are plain numbers. @throws Error if it is not Avro */
 export const parseSchema = (text: string): avro.Type => avro.Type.forSchema(JSON.parse(text) as avro.Schema)

@@ -6,7 +6,7 @@ import { ConnectorError, hasCode } from '../core/errors.js'
 import { findIncompatibilities, isSameSchema } from './compatibility.js'
 import { findDataLosses } from './data-loss.js'
 import type { RegistryClient, SchemaVersion } from './registry-client.js'
-import type { EventSchema } from './schemas.js'
+import type { EventSchema, Subject } from './schemas.js'
 
 export interface WriterSchema {
   readonly id: number
@@ -20,15 +20,15 @@ export interface WriterSchema {
  */
 export async function resolveWriterSchema(
   client: RegistryClient,
-  subject: string,
-  schema: EventSchema,
+  subject: Subject,
   register: boolean,
 ): Promise<WriterSchema> {
-  const found = await findWriterSchema(client, subject, schema, register)
+  const found = await findWriterSchema(client, subject, register)
   if (found) return found
-  await assertCompatible(client, subject, schema)
-  const id = await client.register(subject, schema.text)
-  return verifyId(client, subject, { id, schema: schema.text })
+  await assertCompatible(client, subject)
+  const schema = subject.schema.text
+  const id = await client.register(subject.name, schema)
+  return verifyId(client, subject, { id, schema })
 }
 
 /**
@@ -38,28 +38,25 @@ export async function resolveWriterSchema(
  */
 export async function inspectWriterSchema(
   client: RegistryClient,
-  subject: string,
-  schema: EventSchema,
+  subject: Subject,
   register: boolean,
 ): Promise<string> {
-  const found = await findWriterSchema(client, subject, schema, register)
-  if (found) return `${found.schema === schema.text ? 'registered' : 'can be written'} with id ${found.id}`
-  await assertCompatible(client, subject, schema)
+  const found = await findWriterSchema(client, subject, register)
+  if (found) return `${found.schema === subject.schema.text ? 'registered' : 'can be written'} with id ${found.id}`
+  await assertCompatible(client, subject)
   return 'compatible: run will register it'
 }
 
 /** Returns undefined if the subject does not hold our schema and we may register it. */
 async function findWriterSchema(
   client: RegistryClient,
-  subject: string,
-  schema: EventSchema,
+  subject: Subject,
   register: boolean,
 ): Promise<WriterSchema | undefined> {
-  const id = await client.findId(subject, schema.text)
-  if (id !== undefined) return verifyId(client, subject, { id, schema: schema.text })
-  if (register) return undefined
-  const writable = await findWritableVersion(client, subject, schema)
-  return verifyId(client, subject, writable)
+  const schema = subject.schema.text
+  const id = await client.findId(subject.name, schema)
+  if (id !== undefined) return verifyId(client, subject, { id, schema })
+  return register ? undefined : verifyId(client, subject, await findWritableVersion(client, subject))
 }
 
 /**
@@ -67,7 +64,7 @@ async function findWriterSchema(
  * one address, if a cache is in between, or if its search accepts a similar schema; consumers could not read the records
  * then. A registry that does not permit this request, or does not know the id, is trusted.
  */
-async function verifyId(client: RegistryClient, subject: string, writer: WriterSchema): Promise<WriterSchema> {
+async function verifyId(client: RegistryClient, { name }: Subject, writer: WriterSchema): Promise<WriterSchema> {
   const { id, schema } = writer
   const registered = await client.getSchema(id).catch((error: unknown) => {
     if (hasCode(error, 'REGISTRY_UNREACHABLE')) throw error
@@ -76,39 +73,34 @@ async function verifyId(client: RegistryClient, subject: string, writer: WriterS
   if (registered === undefined || isSameSchema(registered, schema)) return writer
   throw new ConnectorError(
     'SCHEMA_REFUSED',
-    `the registry at ${client.url} gives schema id ${id} for subject ${subject}, and another schema for that id. ` +
+    `the registry at ${client.url} gives schema id ${id} for subject ${name}, and another schema for that id. ` +
       'Check that a single registry answers at that address; nothing is published until both agree',
   )
 }
 
 /** Runs before a schema is registered, since some registries accept any schema where no rule is enforced on write. */
-async function assertCompatible(client: RegistryClient, subject: string, schema: EventSchema): Promise<void> {
-  const level = await client.getCompatibilityLevel(subject)
+async function assertCompatible(client: RegistryClient, subject: Subject): Promise<void> {
+  const { name, schema } = subject
+  const level = await client.getCompatibilityLevel(name)
   if (level === 'NONE') return
-  const isTransitive = level?.endsWith('_TRANSITIVE') ?? false
-  const result = await client.checkCompatibility(subject, schema.text, isTransitive ? 'all' : 'latest')
+  const result = await client.checkCompatibility(name, schema.text, isTransitive(level) ? 'all' : 'latest')
   if (result.isCompatible) return
-  const reasons =
-    result.messages.length > 0 ? result.messages : await findReasons(client, subject, schema, level ?? '', isTransitive)
+  const reasons = result.messages.length > 0 ? result.messages : await findReasons(client, subject, level)
   throw new ConnectorError(
     'SCHEMA_REFUSED',
-    `${schema.name} is not compatible with subject ${subject} (level ${level ?? 'unknown'}): ` +
+    `${schema.name} is not compatible with subject ${name} (level ${level ?? 'unknown'}): ` +
       `${reasons.join('; ') || 'the registry gives no reason'}. ` +
       'Use another topic or another registry.subjectNaming, or change the subject in the registry; nothing is published until then',
   )
 }
 
-async function findReasons(
-  client: RegistryClient,
-  subject: string,
-  schema: EventSchema,
-  level: string,
-  isTransitive: boolean,
-): Promise<string[]> {
-  const versions = await client.listVersions(subject)
+const isTransitive = (level = ''): boolean => level.endsWith('_TRANSITIVE')
+
+async function findReasons(client: RegistryClient, { name, schema }: Subject, level = ''): Promise<string[]> {
+  const versions = await client.listVersions(name)
   const reasons: string[] = []
-  for (const version of isTransitive ? versions : versions.slice(-1)) {
-    const earlier = await client.getVersion(subject, version)
+  for (const version of isTransitive(level) ? versions : versions.slice(-1)) {
+    const earlier = await client.getVersion(name, version)
     const found = earlier ? findIncompatibilities(level, schema.text, earlier.schema) : []
     reasons.push(...found.map((reason) => `version ${version}: ${reason}`))
   }
@@ -116,15 +108,11 @@ async function findReasons(
 }
 
 /** Finds the newest version of the subject that our events can be written with without losing data. */
-async function findWritableVersion(
-  client: RegistryClient,
-  subject: string,
-  schema: EventSchema,
-): Promise<WriterSchema> {
-  const versions = await client.listVersions(subject)
+async function findWritableVersion(client: RegistryClient, { name, schema }: Subject): Promise<WriterSchema> {
+  const versions = await client.listVersions(name)
   const reasons: string[] = []
   for (const version of versions.reverse()) {
-    const found = await client.getVersion(subject, version)
+    const found = await client.getVersion(name, version)
     if (!found) continue
     const losses = lossesWith(found, schema)
     if (losses.length === 0) return { id: found.id, schema: found.schema }
@@ -133,7 +121,7 @@ async function findWritableVersion(
   const reason = versions.length === 0 ? 'there is no such subject' : reasons.join('; ')
   throw new ConnectorError(
     'SCHEMA_REFUSED',
-    `subject ${subject} holds no schema that ${schema.name} can be written with: ${reason}. ` +
+    `subject ${name} holds no schema that ${schema.name} can be written with: ${reason}. ` +
       'Register the one from the schemas folder there, or set registry.register: true',
   )
 }

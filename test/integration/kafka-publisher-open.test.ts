@@ -18,6 +18,8 @@ const kinds: readonly [string, (settings: KafkaSettings) => Publisher][] = [
   ['at least once', (settings) => new AtLeastOncePublisher({ settings, clock: systemClock, log })],
 ]
 
+const withoutCreation = ({ createTopics: _, ...settings }: KafkaSettings): KafkaSettings => settings
+
 describe.each(kinds)('Opening a publisher, %s,', (_name, make) => {
   const publisher = (settings: KafkaSettings): Publisher => {
     const made = make(settings)
@@ -27,7 +29,7 @@ describe.each(kinds)('Opening a publisher, %s,', (_name, make) => {
 
   it('names every topic that is missing', async () => {
     const name = randomUUID()
-    const settings = publisherSettings(inject('brokers'), name, { createTopics: undefined })
+    const settings = withoutCreation(publisherSettings(inject('brokers'), name))
     await createTopic(inject('brokers'), settings.topics.mo, 1)
     const refused = publisher(settings).open('a-journal')
     await expect(refused).rejects.toMatchObject({ code: 'TOPIC_MISSING' })
@@ -39,7 +41,7 @@ describe.each(kinds)('Opening a publisher, %s,', (_name, make) => {
       createTopics: { partitions: 4, replicationFactor: 1 },
     })
     await publisher(settings).open('a-journal')
-    for (const topic of Object.values(settings.topics) as string[]) {
+    for (const topic of Object.values(settings.topics)) {
       expect(await partitionsOf(inject('brokers'), topic)).toHaveLength(4)
     }
   })

@@ -21,31 +21,29 @@ beforeEach(() => {
   published = new Set()
   completeWait = []
   knownItems = 0
-  store = new AnswerStore(
-    {
-      journal,
-      knownItems: {
-        compare: (entry) => ({
-          items: 1,
-          hasNewItems: !published.has(textOf(entry)),
-          finalMessageIds: [],
-          markStored: () => undefined,
-        }),
-      },
-      queryGate: {
-        waitToQuery: () => Promise.resolve(true),
-        waitToStore: () => new Promise((resolve) => completeWait.push(resolve)),
-      },
-      clock,
-      observer: {
-        knownItemsDropped: (_source, items) => {
-          knownItems += items
-        },
-        custodyTaken: () => undefined,
-      },
+  store = new AnswerStore({
+    journal,
+    knownItems: {
+      compare: (entry) => ({
+        items: 1,
+        hasNewItems: !published.has(textOf(entry)),
+        finalMessageIds: [],
+        markStored: () => undefined,
+      }),
     },
-    new AbortController().signal,
-  )
+    queryGate: {
+      waitToQuery: () => Promise.resolve(true),
+      waitToStore: () => new Promise((resolve) => completeWait.push(resolve)),
+    },
+    clock,
+    observer: {
+      knownItemsDropped: (_source, items) => {
+        knownItems += items
+      },
+      custodyTaken: () => undefined,
+    },
+    stopSignal: new AbortController().signal,
+  })
 })
 
 const runPendingTasks = async (): Promise<void> => {

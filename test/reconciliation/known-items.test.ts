@@ -12,7 +12,7 @@ const source = () => ({ provider: seven, settings: { textFields: [], ignoreEvent
 
 beforeEach(() => {
   journal = new MemoryJournal()
-  knownItems = new KnownItems({ journal, source })
+  knownItems = new KnownItems({ journal, findSource: source })
 })
 
 const answer = (path: string, value: unknown): NewEntry => ({

@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import pino from 'pino'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { RegistryClient, type RegistrySettings } from '../../src/registry/registry-client.js'
-import { SchemaGate, type Subject } from '../../src/registry/schema-gate.js'
+import { SchemaGate } from '../../src/registry/schema-gate.js'
 import { RememberedSchemaIds } from '../../src/registry/remembered-schema-ids.js'
-import { type EventKind, EVENT_KINDS, loadSchemas, subjectOf } from '../../src/registry/schemas.js'
+import { type EventKind, EVENT_KINDS, loadSchemas, type Subject, subjectOf } from '../../src/registry/schemas.js'
 import { inspectWriterSchema } from '../../src/registry/writer-schema.js'
 import { ManualClock } from '../support/manual-clock.js'
 import { RegistryServer } from '../support/registry-server.js'
@@ -104,10 +104,10 @@ describe('SchemaGate', () => {
     const id = registry.addVersion(name, register ? schema.text : schema.text.replaceAll('timestamp-millis', 'no-unit'))
     const client = new RegistryClient({ url: registry.url })
     clients.push(client)
-    await expect(inspectWriterSchema(client, name, schema, register)).resolves.toBe(`${how} with id ${id}`)
+    await expect(inspectWriterSchema(client, subjects.dlr, register)).resolves.toBe(`${how} with id ${id}`)
     registry.overrideAnswer = (_method, path) =>
       path.includes('/schemas/ids/') ? { body: { schema: schemas.mo.text } } : undefined
-    await expect(inspectWriterSchema(client, name, schema, register)).rejects.toMatchObject({ code: 'SCHEMA_REFUSED' })
+    await expect(inspectWriterSchema(client, subjects.dlr, register)).rejects.toMatchObject({ code: 'SCHEMA_REFUSED' })
   })
 
   it('rejects a schema that differs in a unit of time only', async () => {

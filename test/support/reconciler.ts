@@ -124,7 +124,7 @@ export class TestedReconciler {
       {
         provider: { ...seven, reconcile: this.#recording(sevenProtocol()) },
         journal: this.journal,
-        knownItems: new KnownItems({ journal: this.journal, source }),
+        knownItems: new KnownItems({ journal: this.journal, findSource: source }),
         clock: this.clock,
         log: this.log,
         observer: this.observer,

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { parseRetryAfter } from '../../src/http-client/retry-after.js'
+import { parseRetryAfter } from '../../src/http-client/answer.js'
 
 describe('parseRetryAfter', () => {
   const now = Date.UTC(2026, 0, 15, 12)
