@@ -1,86 +1,62 @@
 /**
- * The port that an SMS aggregator is added behind: everything that knows its wire format, and nothing else.
+ * The port behind which an SMS aggregator is added. An implementation knows the wire format of one provider, and nothing
+ * else.
  *
- * A provider is pure. It gets bytes that are already in custody and says what they mean; it opens no connection, reads
- * no clock, keeps no state and never throws. What it cannot make sense of it returns as a dead letter with a reason,
- * so that every byte received ends on exactly one topic (invariant 3) and nothing is guessed (invariant 6).
+ * A provider is pure. It receives bytes that are already in custody and returns what they mean. It opens no connection,
+ * reads no clock, keeps no state and never throws. What it can't read it returns as a dead letter with a reason, so that
+ * every byte received ends on exactly one topic (invariant 3) and nothing is guessed (invariant 6).
  *
- * Who calls it: the pipeline (`decode`, any number of times for the same bytes, also after a crash), the poller
- * (`pull`) and the reconciler (`reconcile`).
+ * The pipeline calls `decode`, possibly several times for the same bytes, for example after a crash. The poller calls
+ * `pull`, and the reconciler calls `reconcile`.
  */
-import type { DeliveryStatus, Raw } from '../core/event.js'
+import type { DeadLetter, DeliveryReceipt, Envelope, InboundMessage } from '../core/event.js'
 import type { Received } from '../core/received.js'
 import type { OutgoingRequest } from '../http-client/connection.js'
 
-/** A delivery receipt as the provider's document describes it, before it gets its envelope. */
-export interface ReceiptItem {
-  readonly kind: 'dlr'
-  readonly messageId: string
-  readonly recipient: string | null
-  readonly sender: string | null
-  readonly status: DeliveryStatus
-  readonly providerStatus: string
-  readonly providerStatusText: string | null
-  readonly errorCode: string | null
-  readonly occurredAt: number | null
-  readonly raw: Raw
+/** What the pipeline needs to know about an item beside the fields of its event. */
+interface ReadItem {
   readonly identity: Identity
+  /** The bytes of the row or report if they can be told apart, else the whole body that was received. */
   readonly body: Uint8Array
 }
 
-/** A mobile-originated message, before it gets its envelope. */
-export interface MessageItem {
-  readonly kind: 'mo'
-  readonly messageId: string | null
-  readonly sender: string
-  readonly recipient: string | null
-  readonly text: string
-  readonly keyword: string | null
-  readonly inReplyTo: string | null
-  readonly occurredAt: number | null
-  readonly raw: Raw
-  readonly identity: Identity
-  readonly body: Uint8Array
-}
+/** A delivery receipt, with the fields of its event that the provider knows. */
+export interface ReceiptItem extends Omit<DeliveryReceipt, keyof Envelope | 'final'>, ReadItem {}
 
-/** Something received that no event can be made of. */
-export interface DeadLetterItem {
-  readonly kind: 'dead-letter'
-  /** Code in kebab case, for machines: `not-a-page`, `missing-text`. */
-  readonly reason: string
-  /** A sentence for people: what was found, where, what to do. */
-  readonly detail: string
-  /** The bytes of the row or report where it can be told apart, else all that was received. */
-  readonly body: Uint8Array
-}
+/** A mobile-originated message, with the fields of its event that the provider knows. */
+export interface MessageItem extends Omit<InboundMessage, keyof Envelope>, ReadItem {}
+
+/** Received bytes that no receipt or message can be made of. */
+export type DeadLetterItem = Omit<DeadLetter, keyof Envelope | 'request'>
 
 export type Item = ReceiptItem | MessageItem | DeadLetterItem
 
 /**
- * What makes two arrivals the same item, beside the source: the second is a duplicate. `null` where the provider does
- * not identify an item (two handsets may well send the same "STOP"); such an item is never a duplicate.
+ * What makes two arrivals from one source the same item, so that the second one is a duplicate. It is null if the provider
+ * does not identify an item. Such an item is never a duplicate: two handsets may well send the same "STOP".
  */
 export type Identity = readonly string[] | null
 
 /** The settings of a source that change how its bytes are read. */
 export interface DecodeSettings {
-  /** Where an MO's text is looked for, first present wins (Mtarget, whose document does not name it). */
+  /** The fields that may hold the text of an inbound message; the first one that is present counts (Mtarget only). */
   readonly textFields: readonly string[]
-  /** Event types that are dropped on purpose (seven). */
+  /** The event types that are dropped on purpose (seven only). */
   readonly ignoreEvents: readonly string[]
 }
 
 export interface Provider {
-  /** As in the configuration and in `provider` of every record. */
+  /** The name of the provider in the configuration, and in the field `provider` of every record. */
   readonly name: string
   /**
-   * Pure, total, deterministic: the same bytes give the same items in the same order. Lazy where there may be many: a
-   * page can have 50,000 rows, and the pipeline encodes each before it asks for the next.
+   * Reads the items of one callback or answer. The same bytes give the same items in the same order. The items should be
+   * computed lazily where there may be many: a page can have 50,000 rows, and the pipeline encodes each item before it
+   * asks for the next one.
    */
   decode(received: Received, settings: DecodeSettings): Iterable<Item>
-  /** Absent where the provider has no destructive queue. */
+  /** Absent for a provider without a queue that is emptied by reading it. */
   readonly pull?: PullProtocol
-  /** Absent where what was missed can't be asked for. */
+  /** Absent for a provider that can't be asked for missed items. */
   readonly reconcile?: ReconcileProtocol
 }
 
@@ -89,23 +65,24 @@ export interface PullAccount {
   readonly username: string
   readonly password: string
   readonly serviceId?: string
-  /** Name of the parameter that carries the page size. */
+  /** The name of the parameter that carries the page size. */
   readonly limitParameter: string
 }
 
-/** A queue that forgets what it hands out. */
+/** How to read a provider's queue. The provider forgets what it hands out. */
 export interface PullProtocol {
+  /** Builds the request for one page of at most `limit` rows. */
   request(account: PullAccount, limit: number): OutgoingRequest
-  /** What an answer is, for the poller's next step only. Never throws. */
+  /** Classifies an answer, so that the poller knows what to do next. It must agree with `decode`, and never throws. */
   inspect(answer: Received): PullVerdict
 }
 
 export type PullVerdict =
-  /** `rows`: items in it, account-error rows not counted; `accountError`: what such a row said. */
+  /** `rows`: the number of items, without account errors. `accountError`: the reason that the first account error gives. */
   | { readonly kind: 'page'; readonly rows: number; readonly accountError?: string }
-  /** A 2xx that is no page: kept, ends as a dead letter. */
+  /** A 2xx that is not a page. It is stored and becomes a dead letter. */
   | { readonly kind: 'not-a-page'; readonly detail: string }
-  /** Another status without a page: an error of the account, kept nowhere. */
+  /** Another status, without a page. It is an error of the account and is not stored. */
   | { readonly kind: 'account-error'; readonly detail: string }
 
 export interface ReconcileAccount {
@@ -113,44 +90,53 @@ export interface ReconcileAccount {
   readonly apiKey: string
 }
 
-/** A day as the provider's journal filters by it: YYYY-MM-DD. */
+/** A day in the form in which the provider's message log is filtered: YYYY-MM-DD. */
 export type Day = string
 
-/** Asking again for what a provider calls back only once. Every answer is journaled and decoded like any other. */
+/**
+ * How to ask a provider for items that it reported once and the connector missed. Every answer is stored and decoded like
+ * any other. The message log is the provider's own list of the messages that it sent or received.
+ */
 export interface ReconcileProtocol {
-  /** How many ids one status query may carry. */
-  readonly idsPerQuery: number
+  /** How many message ids one status query may have. */
+  readonly maxIdsPerQuery: number
+  /** Builds the query for the status of these messages. */
   statusRequest(account: ReconcileAccount, messageIds: readonly string[]): OutgoingRequest
-  /** One page of the provider's own log of messages sent, or received, on these days; `offset` counts rows. */
+  /**
+   * Builds the query for one page of the message log.
+   *
+   * @param days the first and the last day
+   * @param offset the number of rows in front of the page
+   */
   logRequest(
     account: ReconcileAccount,
     direction: 'outbound' | 'inbound',
     days: { readonly from: Day; readonly to: Day },
     offset: number,
   ): OutgoingRequest
-  /** What an answer is, for the reconciler's next step only. Never throws. */
+  /** Classifies an answer, so that the reconciler knows what to do next. It must agree with `decode`, and never throws. */
   inspect(answer: Received): ReconcileVerdict
 }
 
 export type ReconcileVerdict =
-  /** `rows`: how many, so that the walk knows whether another page follows. */
+  /** `rows`: the number of rows, from which the offset of the next page follows. `unsettled`: only for the outbound log. */
   | {
       readonly kind: 'answer'
       readonly rows: number
-      readonly lastPage: boolean
+      readonly isLastPage: boolean
       readonly unsettled: readonly UnsettledMessage[]
     }
-  /** A 2xx that is none of the answers to such a question: kept, ends as a dead letter. */
+  /** A 2xx that does not answer the query. It is stored and becomes a dead letter. */
   | { readonly kind: 'not-an-answer'; readonly detail: string }
   /**
-   * The provider refuses: kept nowhere. `account`: whatever is asked, now or for good; `request`: this question, and
-   * another, a smaller one say, may be answered.
+   * A refusal, which is not stored. `account`: every query is refused, for now or for good. `request`: this query is
+   * refused, and another one, for example with fewer ids, may be answered.
    */
   | { readonly kind: 'refused'; readonly about: 'account' | 'request'; readonly detail: string }
 
-/** A message in the outbound journal whose last word is still to come. */
+/** A message in the outbound log without a final receipt. */
 export interface UnsettledMessage {
   readonly messageId: string
-  /** Milliseconds since the epoch; null where the row does not say so legibly. */
+  /** In milliseconds since the epoch; null if the row has no readable time. */
   readonly sentAt: number | null
 }

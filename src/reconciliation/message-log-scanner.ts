@@ -48,7 +48,7 @@ export class MessageLogScanner {
     for (;;) {
       const page = await this.#readPage(days, offset)
       if (page === undefined) return 0
-      if (page.verdict.lastPage || page.verdict.rows === 0) break
+      if (page.verdict.isLastPage || page.verdict.rows === 0) break
       if (previousBody !== undefined && Buffer.compare(previousBody, page.body) === 0) {
         const detail = `the ${this.#direction} log has the same page at offset ${offset} as at the offset before`
         client.recordFailure(this.#direction, 'not-an-answer', detail)

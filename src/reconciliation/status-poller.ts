@@ -24,7 +24,7 @@ export class StatusPoller {
   constructor(options: ReconcilerOptions, deps: ReconcileTaskDeps) {
     this.#options = options
     this.#deps = deps
-    this.#batches = new StatusBatches(deps.provider.reconcile.idsPerQuery)
+    this.#batches = new StatusBatches(deps.provider.reconcile.maxIdsPerQuery)
   }
 
   /** Queries every message that is due now. @returns milliseconds until the next poll */
@@ -37,7 +37,7 @@ export class StatusPoller {
     let hasFailed = false
     do {
       const list = journal.watchList.list(source, lastChecked)
-      const found = findDueMessages(list, clock.now(), this.#options, provider.reconcile.idsPerQuery)
+      const found = findDueMessages(list, clock.now(), this.#options, provider.reconcile.maxIdsPerQuery)
       await this.#giveUp(found.expired)
       for (const batch of this.#batches.split(found.due, clock.monotonic())) {
         const waitMs = await this.#query(batch)

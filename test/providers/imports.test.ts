@@ -5,16 +5,16 @@ import { expect, it } from 'vitest'
 const ROOT = join(import.meta.dirname, '../../src/providers')
 const files = readdirSync(ROOT, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
 
-/** Nothing that opens a connection, a file or a clock. */
-const BUILT_IN = ['node:buffer', 'node:util', 'node:zlib']
+/** The modules of Node that a provider may use. None of them opens a connection or a file, or reads a clock. */
+const ALLOWED_NODE_MODULES = ['node:buffer', 'node:util', 'node:zlib']
 
 it.each(files)(
-  'src/providers/%s imports only the provider port, the events, the wire formats and its own folder',
+  'The file src/providers/%s imports only the provider port, the events, the wire formats and its own folder',
   (file) => {
     const [folder] = file.split('/')
     const imports = [...readFileSync(join(ROOT, file), 'utf8').matchAll(/^\s*(?:import|export|\}) .*from '(.+)'$/gm)]
     for (const [, name = ''] of imports) {
-      if (!name.startsWith('.')) expect(BUILT_IN).toContain(name)
+      if (!name.startsWith('.')) expect(ALLOWED_NODE_MODULES).toContain(name)
       else {
         const target = relative(ROOT, join(ROOT, dirname(file), name))
         const allowed =

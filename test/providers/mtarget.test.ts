@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
-import { rawOf } from '../../src/providers/wire/fields.js'
+import { toRaw } from '../../src/providers/wire/fields.js'
 import { jsonFields } from '../../src/providers/wire/json-fields.js'
 import { decodeWith, providerNamed, received, textOf } from './support.js'
 
@@ -9,16 +9,16 @@ vi.setConfig({ testTimeout: 60_000 })
 
 const decode = decodeWith('mtarget')
 const { pull } = providerNamed('mtarget')
-if (!pull) throw new Error('mtarget has a queue')
+if (!pull) throw new Error('the provider mtarget has no pull protocol')
 
 const ERROR_ROW = { msisdn: 'null', smscount: '0', code: '-12', reason: 'invalid credential', ticket: 'null' }
 const page = (...rows: unknown[]): string => JSON.stringify({ results: rows })
 const receipt = (id: string): object => ({ MsgId: id, Status: '3', DestinationAdress: '33612345678' })
 
-/** A JSON value without any field, cut or whole. */
-const isBare = (body: Uint8Array): boolean => !/^\{\s*"/.test(Buffer.from(body).toString())
+/** Whether a JSON value has no field. It may be cut. */
+const hasNoField = (body: Uint8Array): boolean => !/^\{\s*"/.test(Buffer.from(body).toString())
 
-describe('asking the queue of Mtarget for a page', () => {
+describe('The request for a page of Mtarget', () => {
   const account = {
     url: 'https://sms.example/notification',
     username: 'me&you',
@@ -26,7 +26,7 @@ describe('asking the queue of Mtarget for a page', () => {
     limitParameter: 'max',
   }
 
-  it('is a form POST with user, password and page size', () => {
+  it('is a form POST with user name, password and page size', () => {
     const request = pull.request(account, 50)
     expect(request).toMatchObject({ method: 'POST', url: account.url })
     expect(request.headers['content-type']).toBe('application/x-www-form-urlencoded')
@@ -37,66 +37,79 @@ describe('asking the queue of Mtarget for a page', () => {
     })
   })
 
-  it('names the service where the account has one, and the page size as configured', () => {
+  it('names the service if the account has one, and uses the configured parameter for the page size', () => {
     const { body } = pull.request({ ...account, serviceId: '4711', limitParameter: 'limit' }, 7)
     expect(body).toContain('&limit=7&serviceid=4711')
   })
 
-  it('asks for an answer of which every byte that arrives can be read', () => {
+  it('asks for an uncompressed answer, of which every row before a cut can be read', () => {
     expect(pull.request(account, 50).headers['accept-encoding']).toBe('identity')
   })
 })
 
-describe('what an answer of the queue is', () => {
+describe('The inspection of an answer of Mtarget', () => {
   const inspect = (body: string | Uint8Array, facts = {}) =>
     pull.inspect(received('PULL', body, { status: '200', ...facts }))
 
   it.each([
-    ['an empty queue', page(), { kind: 'page', rows: 0 }],
-    ['rows', page(receipt('1'), receipt('2')), { kind: 'page', rows: 2 }],
-    ['an account error', page(ERROR_ROW), { kind: 'page', rows: 0, accountError: 'invalid credential (code -12)' }],
+    ['an answer without rows', page(), { kind: 'page', rows: 0 }],
+    ['an answer with two rows', page(receipt('1'), receipt('2')), { kind: 'page', rows: 2 }],
     [
-      'rows beside an account error',
+      'an answer with an account error',
+      page(ERROR_ROW),
+      { kind: 'page', rows: 0, accountError: 'invalid credential (code -12)' },
+    ],
+    [
+      'an answer with a receipt, an account error and a number',
       page(receipt('1'), ERROR_ROW, 7),
       { kind: 'page', rows: 1, accountError: 'invalid credential (code -12)' },
     ],
-    ['whole rows of a page that was cut', page(receipt('1'), receipt('2')).slice(0, -9), { kind: 'page', rows: 1 }],
-  ])('%s', (_, body, verdict) => expect(inspect(body)).toEqual(verdict))
+    [
+      'an answer that is cut inside its second row',
+      page(receipt('1'), receipt('2')).slice(0, -9),
+      { kind: 'page', rows: 1 },
+    ],
+  ])('counts the items of %s', (_, body, verdict) => expect(inspect(body)).toEqual(verdict))
 
-  it('is a page whatever its HTTP status', () => {
+  it('recognises a page whatever its HTTP status', () => {
     expect(inspect(page(receipt('1')), { status: '503' })).toEqual({ kind: 'page', rows: 1 })
   })
 
-  it('is a page when it is compressed', () => {
+  it('recognises a compressed page', () => {
     expect(inspect(gzipSync(page(receipt('1'))), { 'content-encoding': 'gzip' })).toEqual({ kind: 'page', rows: 1 })
   })
 
   it.each(['', '<html>', '[]', '{"results":7}', '{"error":"no"}', '"results"', '{"result'])(
-    'is kept when it is a 2xx and no page: %s',
+    'reports a 2xx that is not a page, which the decoder turns into a dead letter: %s',
     (body) => {
       expect(inspect(body).kind).toBe('not-a-page')
       expect(decode(received('PULL', body, { status: '200' }))).toMatchObject([{ reason: 'not-a-page' }])
     },
   )
 
-  it.each(['401', '500', '302'])('is an error of the account when it is a %s without a page', (status) => {
-    expect(inspect('<html>', { status })).toMatchObject({
-      kind: 'account-error',
-      detail: expect.stringContaining(status) as string,
-    })
-  })
+  it.each(['401', '500', '302'])(
+    'reports an account error for an answer with HTTP status %s that is not a page',
+    (status) => {
+      expect(inspect('<html>', { status })).toMatchObject({
+        kind: 'account-error',
+        detail: expect.stringContaining(status) as string,
+      })
+    },
+  )
 
-  it('counts the rows that decoding finds', () => {
+  it('counts the same rows as the decoder', () => {
     const row = fc.oneof(fc.constant(ERROR_ROW), fc.constant(receipt('1')), fc.jsonValue())
     fc.assert(
       fc.property(fc.array(row), fc.nat(300), (rows, at) => {
         for (const body of [page(...rows), page(...rows).slice(0, at)]) {
           const verdict = inspect(body)
           const items = decode(received('PULL', body, { status: '200' }))
-          const left = items.filter((item) => item.kind === 'dead-letter' && item.reason === 'cut-page')
-          // A bare `{}`, `null` or number is a dead letter, and no reason to ask for more at once.
-          const empty = items.filter((item) => item.kind === 'dead-letter' && !left.includes(item) && isBare(item.body))
-          if (verdict.kind === 'page') expect(verdict.rows).toBe(items.length - left.length - empty.length)
+          const cutRows = items.filter((item) => item.kind === 'dead-letter' && item.reason === 'cut-page')
+          // `{}`, `null` or a number becomes a dead letter, and does not count as an item of the page.
+          const empty = items.filter(
+            (item) => item.kind === 'dead-letter' && !cutRows.includes(item) && hasNoField(item.body),
+          )
+          if (verdict.kind === 'page') expect(verdict.rows).toBe(items.length - cutRows.length - empty.length)
           else expect(items).toMatchObject([{ reason: 'not-a-page' }])
         }
       }),
@@ -104,7 +117,7 @@ describe('what an answer of the queue is', () => {
   })
 })
 
-describe('a page of Mtarget', () => {
+describe('The decoder of a page of Mtarget', () => {
   const text = fc.string({ unit: 'grapheme' })
   const field = fc.oneof(text, fc.integer(), fc.constant(null), fc.boolean(), fc.dictionary(text, text, { maxKeys: 2 }))
   const name = fc.oneof(
@@ -113,7 +126,7 @@ describe('a page of Mtarget', () => {
   )
   const row = fc.dictionary(name, field)
 
-  it('gives one item for each row, in order, with every field in raw', () => {
+  it('returns one item for each row, in order, with every field in raw', () => {
     const withStatus = fc
       .tuple(row, fc.constantFrom('0', '3', '5', 5, 'new'))
       .map(([rest, Status]) => ({ ...rest, Status }))
@@ -124,13 +137,13 @@ describe('a page of Mtarget', () => {
         for (const item of items) {
           if (item.kind === 'dead-letter') continue
           const fields = jsonFields(textOf(item))
-          expect(item.raw).toEqual(Array.isArray(fields) && rawOf(fields))
+          expect(item.raw).toEqual(Array.isArray(fields) && toRaw(fields))
         }
       }),
     )
   })
 
-  it('drops a row only where it is an error of the account', () => {
+  it('drops a row only if it is an account error', () => {
     const without = row.map((each) => ({ ...each, Status: undefined }))
     fc.assert(
       fc.property(fc.array(without), (rows) => {
@@ -144,7 +157,7 @@ describe('a page of Mtarget', () => {
     )
   })
 
-  it('is read the same as the same rows pushed', () => {
+  it('returns the same events as for the same rows in a push', () => {
     fc.assert(
       fc.property(fc.array(row), (rows) => {
         const pushed = decode(received('CALLBACK', page(...rows)))
@@ -155,7 +168,7 @@ describe('a page of Mtarget', () => {
     )
   })
 
-  it('of 50,000 rows is read row by row', () => {
+  it('reads a page of 50,000 rows', () => {
     const body = Buffer.from(page(...Array.from({ length: 50_000 }, (_, i) => receipt(`id-${i}`))))
     const ids: string[] = []
     for (const item of providerNamed('mtarget').decode(received('PULL', body), { textFields: [], ignoreEvents: [] })) {
@@ -164,7 +177,7 @@ describe('a page of Mtarget', () => {
     expect(ids).toEqual(Array.from({ length: 50_000 }, (_, i) => `id-${i}`))
   })
 
-  it('that was compressed and cut gives the rows that inflate', () => {
+  it('returns the rows that can be inflated of a compressed page that was cut', () => {
     const rows = Array.from({ length: 2000 }, (_, i) => receipt(`id-${i * 7919}`))
     const compressed = gzipSync(page(...rows))
     const half = compressed.subarray(0, compressed.length / 2)
@@ -179,7 +192,7 @@ describe('a page of Mtarget', () => {
     expect(JSON.stringify(rows[items.length - 1]).startsWith(textOf(last as never))).toBe(true)
   })
 
-  it('takes an MO text from the fields that the configuration names', () => {
+  it('takes the text of a message from the fields that `textFields` names', () => {
     const body = page({ Status: 5, OriginatedAddress: '33612345678', Reason: 'hello', Content: 'not this' })
     expect(decode(received('PULL', body), { textFields: ['Reason'] })).toMatchObject([{ kind: 'mo', text: 'hello' }])
     expect(decode(received('PULL', body), { textFields: ['Msg'] })).toMatchObject([{ reason: 'missing-text' }])

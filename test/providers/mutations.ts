@@ -1,9 +1,9 @@
-/** Ways in which bytes go wrong on a wire, or in a program that writes them. */
+/** Random changes to bytes, as they happen on a wire or in a program that writes them. */
 import fc from 'fast-check'
 
 type Mutation = (bytes: Uint8Array) => Uint8Array
 
-/** Places are shares of the length, so that one mutation fits any bytes; evenly spread, not gathered at the ends. */
+/** A place is a share of the length, so that a mutation fits any bytes. It is not biased towards the ends. */
 const place = fc.noBias(fc.integer({ min: 0, max: 10_000 })).map((share) => share / 10_000)
 const at = (bytes: Uint8Array, share: number): number => Math.floor(share * bytes.length)
 
@@ -62,7 +62,7 @@ const insert: fc.Arbitrary<Mutation> = fc
     return Buffer.concat([bytes.subarray(0, index), piece, bytes.subarray(index)])
   })
 
-/** One to four of them, one after the other. */
+/** Applies one to four random changes, one after the other. */
 export const mutations: fc.Arbitrary<Mutation> = fc
   .array(fc.oneof(flip, cut, drop, double, insert), { minLength: 1, maxLength: 4 })
   .map((list) => (bytes) => list.reduce((changed, mutate) => mutate(changed), bytes))

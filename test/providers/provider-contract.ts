@@ -1,6 +1,6 @@
 /**
- * What every provider must hold, whoever wrote it: `describeProvider(name, provider, fixtures)` in a test file of its
- * own runs all of it. docs/add-a-provider.md says how to write fixtures.
+ * The contract suite of the provider port. `describeProvider(name, provider, fixtures)` runs it for one provider.
+ * docs/add-a-provider.md says how to write fixtures.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -17,17 +17,17 @@ import { mutations } from './mutations.js'
 /** Bytes in a fixture: UTF-8 text, or another form by name. */
 export type Bytes = string | { readonly base64: string } | { readonly latin1: string } | { readonly gzip: string }
 
-/** One request or answer and what must become of it, as a JSON file. */
+/** A JSON file with one request or answer, and the items that the decoder must return for it. */
 export interface Fixture {
-  /** What it shows, as a sentence. */
+  /** What the fixture shows. It completes the test title "turns … into exactly its items". */
   readonly name: string
-  /** Where the form comes from, and how sure that is. */
+  /** The source of the form, and whether that attests it. */
   readonly evidence: string
   readonly via: Via
   readonly facts?: Partial<RequestFacts>
   readonly body?: Bytes
   readonly settings?: Partial<DecodeSettings>
-  /** Exactly, in order. An item without `body` has that of the request; `detail` is compared where it is given. */
+  /** All items, in order. An item without `body` has the body of the request. `detail` is compared only if it is given. */
   readonly items: readonly (Record<string, unknown> & { readonly body?: Bytes })[]
 }
 
@@ -51,41 +51,44 @@ export const receivedOf = (fixture: Fixture): Received => ({
   body: bytesOf(fixture.body),
 })
 
-/** Every `*.json` of a folder below test/fixtures. */
+/** Loads every JSON file of a folder in test/fixtures. */
 export const loadFixtures = (folder: string): Fixture[] => {
   const directory = join(import.meta.dirname, '../fixtures', folder)
   const files = readdirSync(directory).filter((file) => file.endsWith('.json'))
   return files.sort().map((file) => JSON.parse(readFileSync(join(directory, file), 'utf8')) as Fixture)
 }
 
-/** How many random inputs each property is tried with. */
+/** The number of random inputs for each property. */
 const RUNS = Number(process.env['FUZZ_RUNS'] ?? 2000)
-const TIME = { timeout: 60_000 + RUNS * 20 }
+const TIMEOUT = { timeout: 60_000 + RUNS * 20 }
 
 export const describeProvider = (name: string, provider: Provider, fixtures: readonly Fixture[]): void => {
   const settingsOf = (fixture: Fixture): DecodeSettings => ({ ...SETTINGS, ...fixture.settings })
   const check = (received: Received, settings = SETTINGS): Item[] => {
     const items = [...provider.decode(received, settings)]
     expectWellFormed(items, received)
-    // Who calls has something to say: it becomes an event or a dead letter, unless it was to be ignored.
+    // Every callback becomes an event or a dead letter, unless its event type is ignored on purpose.
     if (received.via === 'CALLBACK' && settings.ignoreEvents.length === 0 && items.length === 0) {
-      throw new Error(`nothing came of a callback: ${inspect(received)}`)
+      throw new Error(`the decoder returned no item for a callback: ${inspect(received)}`)
     }
     return items
   }
 
-  describe(`${name} keeps the promise of a provider`, () => {
-    it('goes by the name under which it is registered', () => expect(provider.name).toBe(name))
+  describe(`The provider ${name}`, () => {
+    it('has the name under which it is registered', () => expect(provider.name).toBe(name))
 
-    describe('makes of each fixture exactly the items written beside it', () => {
-      it.each(fixtures.map((fixture) => [fixture.name, fixture] as const))('%s', (_, fixture) => {
-        const received = receivedOf(fixture)
-        const items = check(received, settingsOf(fixture))
-        expect(items.map(comparable)).toEqual(fixture.items.map((item) => expected(item, received.body)))
-      })
+    describe('decodes each fixture', () => {
+      it.each(fixtures.map((fixture) => [fixture.name, fixture] as const))(
+        'turns %s into exactly its items',
+        (_, fixture) => {
+          const received = receivedOf(fixture)
+          const items = check(received, settingsOf(fixture))
+          expect(items.map(comparable)).toEqual(fixture.items.map((item) => expected(item, received.body)))
+        },
+      )
     })
 
-    it('gives the same items for the same bytes, and leaves the bytes as they are', () => {
+    it('returns the same items for the same bytes, and does not change the bytes', () => {
       for (const fixture of fixtures) {
         const received = receivedOf(fixture)
         const before = Buffer.from(received.body)
@@ -96,7 +99,7 @@ export const describeProvider = (name: string, provider: Provider, fixtures: rea
       }
     })
 
-    it('loses no byte of a body that means nothing to it', () => {
+    it('turns a body that it can not read into dead letters', () => {
       for (const via of ['PULL', 'CALLBACK', 'QUERY', 'OTHER'] as const) {
         for (const body of ['<html>502 Bad Gateway</html>', '\0\u00ff\0', 'nothing', '{"a":', '{"a":1} and more']) {
           const items = check(receivedOf({ name, evidence: '', via, body, facts: { path: '/x' }, items: [] }))
@@ -110,25 +113,29 @@ export const describeProvider = (name: string, provider: Provider, fixtures: rea
     const anyVia = fc.constantFrom<Via>('PULL', 'CALLBACK', 'QUERY', 'OTHER')
     const received = (body: fc.Arbitrary<Uint8Array>): fc.Arbitrary<Received> =>
       fc.record({ via: anyVia, receivedAt: fc.constant(1_795_000_000_000), facts: anyFacts, body })
-    const again = (each: Received, settings: DecodeSettings, items: Item[]): void => {
+    const expectRepeatable = (each: Received, settings: DecodeSettings, items: Item[]): void => {
       if (!isDeepStrictEqual([...provider.decode(each, settings)], items))
-        throw new Error('the same bytes, other items')
+        throw new Error('the decoder returned other items for the same bytes')
       provider.pull?.inspect(each)
       provider.reconcile?.inspect(each)
     }
-    const holds = (body: fc.Arbitrary<Uint8Array>): void =>
+    const expectContract = (body: fc.Arbitrary<Uint8Array>): void =>
       fc.assert(
         fc.property(received(body), (each) => {
-          again(each, SETTINGS, check(each))
+          expectRepeatable(each, SETTINGS, check(each))
         }),
         { numRuns: RUNS },
       )
 
-    it('takes any bytes', TIME, () => holds(fc.uint8Array({ maxLength: 300 })))
+    it('returns well-formed items for any bytes, and the same ones again', TIMEOUT, () =>
+      expectContract(fc.uint8Array({ maxLength: 300 })),
+    )
 
-    it('takes any JSON', TIME, () => holds(fc.json().map((text) => Buffer.from(text))))
+    it('returns well-formed items for any JSON, and the same ones again', TIMEOUT, () =>
+      expectContract(fc.json().map((text) => Buffer.from(text))),
+    )
 
-    it('takes every fixture with bytes changed, cut out, put in or doubled', TIME, () => {
+    it('returns well-formed items for a fixture with bytes changed, removed, inserted or doubled', TIMEOUT, () => {
       fc.assert(
         fc.property(fc.constantFrom(...fixtures), mutations, (fixture, mutate) => {
           const original = receivedOf(fixture)
@@ -137,7 +144,7 @@ export const describeProvider = (name: string, provider: Provider, fixtures: rea
             original.body.length > 0
               ? { ...original, body: mutate(original.body) }
               : { ...original, facts: { ...original.facts, query: Buffer.from(mutate(query)).toString('latin1') } }
-          again(changed, settingsOf(fixture), check(changed, settingsOf(fixture)))
+          expectRepeatable(changed, settingsOf(fixture), check(changed, settingsOf(fixture)))
         }),
         { numRuns: RUNS },
       )
@@ -145,44 +152,44 @@ export const describeProvider = (name: string, provider: Provider, fixtures: rea
   })
 }
 
-/** What holds of every item of every provider, whatever was received. Plain code: it runs a million times. */
+/** Checks what holds for every item of every provider. It does not use `expect`, because it runs a million times. */
 const expectWellFormed = (items: readonly Item[], received: Received): void => {
   for (const item of items) {
-    const wrong = partOf(item.body, received) ?? wrongIn(item)
-    if (wrong !== undefined) throw new Error(`${wrong}: ${inspect(item)}`)
+    const defect = findBodyDefect(item.body, received) ?? findDefect(item)
+    if (defect !== undefined) throw new Error(`${defect}: ${inspect(item)}`)
   }
 }
 
-const partOf = (body: Uint8Array, { facts, body: whole }: Received): string | undefined => {
-  if (!(body instanceof Uint8Array)) return 'a body is bytes'
+const findBodyDefect = (body: Uint8Array, { facts, body: whole }: Received): string | undefined => {
+  if (!(body instanceof Uint8Array)) return 'the body is not bytes'
   if (facts['content-encoding'] !== undefined) return undefined
   const start = body.byteOffset - whole.byteOffset
   return body.buffer === whole.buffer && start >= 0 && start + body.length <= whole.length
     ? undefined
-    : 'a body is a part of the bytes received'
+    : 'the body is not a part of the bytes received'
 }
 
 const isText = (value: unknown): boolean => typeof value === 'string'
 const isTextOrNull = (value: unknown): boolean => value === null || isText(value)
 
-const wrongIn = (item: Item): string | undefined => {
+const findDefect = (item: Item): string | undefined => {
   if (item.kind === 'dead-letter') {
-    if (!/^[a-z]+(-[a-z]+)*$/.test(item.reason)) return 'a reason is a code in kebab case'
+    if (!/^[a-z]+(-[a-z]+)*$/.test(item.reason)) return 'the reason is not a code in kebab case'
     if (item.reason === 'decoder-failed') return 'the decoder failed'
-    return item.detail === '' ? 'a dead letter says what was found' : undefined
+    return item.detail === '' ? 'the detail is empty' : undefined
   }
   const { raw, identity, occurredAt, messageId, recipient, sender } = item
-  if (occurredAt !== null && !Number.isInteger(occurredAt)) return 'a time is whole milliseconds'
-  if (![messageId, recipient, sender].every(isTextOrNull)) return 'a field is a string or null'
-  if (!Object.values(raw).every(isText)) return 'raw holds strings'
-  if (identity !== null && !identity.every(isText)) return 'an identity is made of strings'
+  if (occurredAt !== null && !Number.isInteger(occurredAt)) return 'the time is not whole milliseconds'
+  if (![messageId, recipient, sender].every(isTextOrNull)) return 'a field is neither a string nor null'
+  if (!Object.values(raw).every(isText)) return 'a value of raw is not a string'
+  if (identity !== null && !identity.every(isText)) return 'a part of the identity is not a string'
   if (item.kind === 'dlr') {
-    if (!messageId) return 'a receipt is about a message'
-    if (!DELIVERY_STATUSES.includes(item.status)) return 'a status is one of ours'
-    return Object.values(raw).includes(item.providerStatus) ? undefined : 'the status is in raw as sent'
+    if (!messageId) return 'the receipt has no message id'
+    if (!DELIVERY_STATUSES.includes(item.status)) return 'the status is not one of `DELIVERY_STATUSES`'
+    return Object.values(raw).includes(item.providerStatus) ? undefined : 'raw does not have the status as sent'
   }
-  if (!sender) return 'a message has a sender'
-  return Object.values(raw).includes(item.text) ? undefined : 'the text is in raw as sent'
+  if (!sender) return 'the message has no sender'
+  return Object.values(raw).includes(item.text) ? undefined : 'raw does not have the text as sent'
 }
 
 const comparable = (item: Item): Record<string, unknown> => ({
@@ -196,7 +203,7 @@ const expected = (item: Fixture['items'][number], whole: Uint8Array): Record<str
   body: (item.body === undefined ? Buffer.from(whole) : bytesOf(item.body)).toString('latin1'),
 })
 
-/** Facts as the fixtures have them, and some that no fixture has. */
+/** Facts of the fixtures, and others that no fixture has. */
 const factsArbitrary = (fixtures: readonly Fixture[]): fc.Arbitrary<RequestFacts> => {
   const some = <T>(key: keyof RequestFacts, others: T[]): fc.Arbitrary<T> =>
     fc.constantFrom(...others, ...(fixtures.flatMap(({ facts }) => facts?.[key] ?? []) as T[]))

@@ -13,8 +13,8 @@ const received = (path: string, body: string, facts: Partial<Received['facts']> 
 const inspect = (...of: Parameters<typeof received>) => reconcile.inspect(received(...of))
 const row = (id: unknown, dlr: unknown, timestamp = '2026-01-15 12:00:00') => ({ id, to: '49', dlr, timestamp })
 
-describe('the outbound log of seven', () => {
-  it('names the messages whose last word is still to come, and when they were sent by the clocks of Berlin', () => {
+describe('The inspection of the message log of seven', () => {
+  it('names the messages without a final receipt, and when they were sent by the clocks of Berlin', () => {
     const rows = [
       row('1', null),
       row('2', 'TRANSMITTED', '2026-07-15 12:00:00'),
@@ -28,7 +28,7 @@ describe('the outbound log of seven', () => {
     expect(inspect('/api/journal/outbound', JSON.stringify(rows))).toEqual({
       kind: 'answer',
       rows: 8,
-      lastPage: true,
+      isLastPage: true,
       unsettled: [
         { messageId: '1', sentAt: Date.UTC(2026, 0, 15, 11) },
         { messageId: '2', sentAt: Date.UTC(2026, 6, 15, 10) },
@@ -38,16 +38,16 @@ describe('the outbound log of seven', () => {
     })
   })
 
-  it('has another page behind a full one', () => {
+  it('expects another page after a full one', () => {
     const rows = (count: number): string =>
       JSON.stringify(Array.from({ length: count }, (_, i) => row(String(i), 'FAILED')))
-    expect(inspect('/api/journal/outbound', rows(100))).toMatchObject({ rows: 100, lastPage: false })
-    expect(inspect('/api/journal/outbound', rows(99))).toMatchObject({ rows: 99, lastPage: true })
-    expect(inspect('/api/journal/inbound', '[]')).toMatchObject({ rows: 0, lastPage: true, unsettled: [] })
+    expect(inspect('/api/journal/outbound', rows(100))).toMatchObject({ rows: 100, isLastPage: false })
+    expect(inspect('/api/journal/outbound', rows(99))).toMatchObject({ rows: 99, isLastPage: true })
+    expect(inspect('/api/journal/inbound', '[]')).toMatchObject({ rows: 0, isLastPage: true, unsettled: [] })
   })
 })
 
-describe('a refusal of seven', () => {
+describe('The inspection of a refusal of seven', () => {
   it.each([
     ['"900"', {}, 'account'],
     ['902', {}, 'account'],
@@ -58,11 +58,11 @@ describe('a refusal of seven', () => {
     ['', { status: '302' }, 'account'],
     ['', { status: '404' }, 'request'],
     ['', { status: '414' }, 'request'],
-  ])('%s %o is about the %3$s', (body, facts, about) => {
+  ])('finds that the answer %s with %o is about the %s', (body, facts, about) => {
     expect(inspect('/api/status', body, facts)).toMatchObject({ kind: 'refused', about })
   })
 
-  it('is also the answer that names no message where several were asked for', () => {
+  it('refuses an answer that names no message if the query named several', () => {
     const text = 'DELIVERED\n1605878104'
     expect(inspect('/api/status', text, { query: 'msg_id=1,2' })).toMatchObject({ kind: 'refused', about: 'request' })
     expect(inspect('/api/status', text, { query: 'msg_id=1' })).toMatchObject({ kind: 'answer', rows: 1 })
@@ -70,13 +70,13 @@ describe('a refusal of seven', () => {
   })
 })
 
-describe('what is no answer of seven', () => {
+describe('The inspection of an answer that seven does not document', () => {
   it.each([
     ['/api/status', '<html>maintenance</html>'],
     ['/api/journal/outbound', 'DELIVERED\n1605878104'],
     ['/api/journal/inbound', ''],
     ['/api/elsewhere', '[]'],
-  ])('%s %s is told from one', (path, body) => {
+  ])('reports that the answer of %s is none: %s', (path, body) => {
     expect(inspect(path, body).kind).toBe('not-an-answer')
   })
 })

@@ -6,7 +6,7 @@ vi.setConfig({ testTimeout: 60_000 })
 
 const decode = decodeWith('seven')
 const { reconcile } = providerNamed('seven')
-if (!reconcile) throw new Error('seven can be asked again')
+if (!reconcile) throw new Error('the provider seven has no reconcile protocol')
 
 const STATUSES = [
   'DELIVERED',
@@ -21,19 +21,19 @@ const STATUSES = [
 ]
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
 
-describe('asking seven again', () => {
+describe('The reconcile protocol of seven', () => {
   const account = { url: 'https://gateway.example/api/', apiKey: 'secret' }
 
-  it('for the status of messages is one GET with their ids', () => {
+  it('asks for the status of several messages by one GET with their ids', () => {
     expect(reconcile.statusRequest(account, ['1', '2', 'a/b'])).toEqual({
       method: 'GET',
       url: 'https://gateway.example/api/status?msg_id=1,2,a%2Fb',
       headers: { 'X-Api-Key': 'secret', accept: 'application/json' },
     })
-    expect(reconcile.idsPerQuery).toBeGreaterThanOrEqual(1)
+    expect(reconcile.maxIdsPerQuery).toBeGreaterThanOrEqual(1)
   })
 
-  it('for a page of its journal names the days, and where the page begins', () => {
+  it('asks for a page of the message log by days and offset', () => {
     const { url, headers } = reconcile.logRequest(account, 'inbound', { from: '2026-11-01', to: '2026-11-02' }, 200)
     expect(url).toBe(
       'https://gateway.example/api/journal/inbound?date_from=2026-11-01&date_to=2026-11-02&limit=100&offset=200',
@@ -46,22 +46,27 @@ describe('asking seven again', () => {
       'a full page',
       JSON.stringify(Array.from({ length: 100 }, (_, i) => ({ id: `${i}` }))),
       {},
-      { kind: 'answer', rows: 100, lastPage: false },
+      { kind: 'answer', rows: 100, isLastPage: false },
     ],
-    ['the last page', '[{"id":"1"}]', {}, { kind: 'answer', rows: 1, lastPage: true }],
-    ['an empty page', '[]', {}, { kind: 'answer', rows: 0, lastPage: true }],
-    ['a page that was cut', '[{"id":"1"},{"id', {}, { kind: 'answer', rows: 1, lastPage: false }],
-    ['a legacy answer', 'DELIVERED\n1605878104', {}, { kind: 'answer', rows: 1, lastPage: true }],
-    ['a wrong key', '"900"', {}, { kind: 'refused', detail: 'seven answered 900: the API key is wrong' }],
-    ['a wrong key as text', '900', {}, { kind: 'refused', detail: 'seven answered 900: the API key is wrong' }],
+    ['the last page', '[{"id":"1"}]', {}, { kind: 'answer', rows: 1, isLastPage: true }],
+    ['an empty page', '[]', {}, { kind: 'answer', rows: 0, isLastPage: true }],
+    ['a page that was cut', '[{"id":"1"},{"id', {}, { kind: 'answer', rows: 1, isLastPage: false }],
+    ['a status as text', 'DELIVERED\n1605878104', {}, { kind: 'answer', rows: 1, isLastPage: true }],
+    ['a refusal for a wrong key', '"900"', {}, { kind: 'refused', detail: 'seven answered 900: the API key is wrong' }],
     [
-      'a code that is not documented',
+      'a refusal for a wrong key as text',
+      '900',
+      {},
+      { kind: 'refused', detail: 'seven answered 900: the API key is wrong' },
+    ],
+    [
+      'a refusal with an undocumented code',
       '"987"',
       {},
       { kind: 'refused', detail: 'seven answered 987: a code that is not documented' },
     ],
     ['an HTTP error', '[]', { status: '502' }, { kind: 'refused', detail: 'seven answered with HTTP status 502' }],
-  ])('is answered by %s', (_, body, facts, verdict) => {
+  ])('classifies %s', (_, body, facts, verdict) => {
     const path = body.startsWith('D') ? '/api/status' : '/api/journal/outbound'
     expect(
       reconcile.inspect(received('QUERY', body, { status: '200', path, query: 'msg_id=1', ...facts })),
@@ -69,10 +74,10 @@ describe('asking seven again', () => {
   })
 })
 
-describe('the same receipt of seven', () => {
+describe('The decoder of seven for receipts', () => {
   const report = fc.record({ id: fc.integer({ min: 1 }).map(String), status: fc.constantFrom(...STATUSES) })
 
-  it('has one identity by every way of delivery', () => {
+  it('gives a receipt the same identity by every way of delivery', () => {
     fc.assert(
       fc.property(report, ({ id, status }) => {
         const data = { msg_id: id, status }
@@ -103,7 +108,7 @@ describe('the same receipt of seven', () => {
     )
   })
 
-  it('is found as often as it was reported, however the reports were cumulated', () => {
+  it('returns every receipt of a cumulated report, in each of its possible forms', () => {
     fc.assert(
       fc.property(fc.array(report, { minLength: 2, maxLength: 20 }), (reports) => {
         const join = (form: (each: (typeof reports)[0], i: number) => string, by: string): string =>
@@ -136,8 +141,8 @@ describe('the same receipt of seven', () => {
   })
 })
 
-describe('what seven sends', () => {
-  it('is in raw to the last field, as JSON and as a form', () => {
+describe('The decoder of seven', () => {
+  it('puts every field into raw, from JSON, from a form and from a query', () => {
     const key = fc
       .string({ minLength: 1 })
       .filter((each) => !/[[\]]/.test(each) && !['msg_id', 'status', 'webhook_event'].includes(each))
@@ -156,17 +161,17 @@ describe('what seven sends', () => {
     )
   })
 
-  it('in an answer to an unknown question is kept', () => {
+  it('turns the answer of an unknown endpoint into a dead letter', () => {
     expect(decode(received('QUERY', '[]', { path: '/api/balance' }))).toMatchObject([{ reason: 'not-a-report' }])
   })
 
-  it('for a source that is named like a question is a callback', () => {
+  it('reads a callback as one although its source is named like an endpoint', () => {
     const facts = { path: '/callbacks/status', query: 'msg_id=1&status=DELIVERED' }
     for (const via of ['CALLBACK', 'OTHER'] as const)
       expect(decode(received(via, '', facts))).toMatchObject([{ kind: 'dlr' }])
   })
 
-  it('never gives a dead letter for each of many broken reports in one form', () => {
+  it('returns one dead letter for 5,000 reports in one form that can not be read for the same reason', () => {
     const body = Array.from({ length: 5000 }, (_, i) => `msg_id[${i}]=${i + 1}`).join('&')
     expect(decode(received('CALLBACK', body, FORM))).toMatchObject([
       { reason: 'missing-status', detail: expect.stringContaining('5000 of 5000 reports') as string },

@@ -7,7 +7,7 @@ import { SETTINGS } from './provider-contract.js'
 
 export const providerNamed = (name: string): Provider => {
   const provider = providers.get(name)
-  if (!provider) throw new Error(`no provider ${name}`)
+  if (!provider) throw new Error(`there is no provider named ${name}`)
   return provider
 }
 

@@ -1,16 +1,16 @@
 import type { Provider } from '../provider.js'
-import { withoutFail } from '../wire/dead.js'
-import { pull, decodePage } from './pull.js'
+import { decodeSafely } from '../wire/dead-letter.js'
+import { decodePage, pull } from './pull.js'
 import { decodePush } from './push.js'
 
 /**
- * Mtarget (developers.mtarget.fr). An answer of the queue is read as a page and as nothing else; whatever came another
- * way, a dead letter that is replayed included, in any form of a push.
+ * Mtarget (https://developers.mtarget.fr). An answer of the queue is only read as a page. Anything else, including a
+ * replayed dead letter, is read as a push, which may have any form.
  */
 export const mtarget: Provider = {
   name: 'mtarget',
   decode: (received, settings) =>
-    withoutFail(
+    decodeSafely(
       () => (received.via === 'PULL' ? decodePage(received, settings) : decodePush(received, settings)),
       received.body,
     ),

@@ -1,78 +1,77 @@
-/** Rows out of JSON: of a pull answer (`{"results": […]}`) and of a push that came as JSON. */
-import type { DecodeSettings, Item } from '../provider.js'
+/** Reads rows of JSON: of an answer of the queue (`{"results": […]}`), or of a push that came as JSON. */
 import type { Received } from '../../core/received.js'
-import { combine } from '../wire/combine.js'
-import { dead, tooMuch } from '../wire/dead.js'
-import { joined, tooMuchShared, type Field } from '../wire/fields.js'
+import type { DeadLetterItem, DecodeSettings, Item } from '../provider.js'
+import type { DecodedBody } from '../wire/body.js'
+import { conflictDeadLetter, deadLetter, sharedFieldsDeadLetter } from '../wire/dead-letter.js'
+import { areTooLargeToShare, concatFields, mergeQuery, type Field } from '../wire/fields.js'
 import { jsonFields } from '../wire/json-fields.js'
-import { leftOver, rowFields } from '../wire/json-items.js'
-import { findRows, type Rows } from '../wire/json-rows.js'
-import type { Opened } from '../wire/open.js'
-import { accountError, isDecisive, isReport, readRow } from './rows.js'
+import { findRows, readRows, type FoundRows } from '../wire/json-rows.js'
+import { findAccountError, hasInterpretedField, INTERPRETED_FIELDS, readRow } from './rows.js'
 
-export const findResults = (bytes: Uint8Array): Rows => findRows(bytes, 'results')
+export const findResultRows = (bytes: Uint8Array): FoundRows => findRows(bytes, 'results')
 
-/** Rows of the queue's answer. One that is an error of the account is no item. */
-export const readPage = (found: Rows, opened: Opened, received: Received, settings: DecodeSettings): Iterable<Item> =>
-  readRows(found, opened, received, (fields, also, body) =>
-    accountError(fields) === undefined ? readRow({ fields, also, body }, settings) : undefined,
+/** Reads the rows of an answer of the queue. A row that is an error of the account is not an item. */
+export function* readPulledRows(
+  found: FoundRows,
+  decoded: DecodedBody,
+  received: Received,
+  settings: DecodeSettings,
+): Generator<Item, void, undefined> {
+  const envelope = readEnvelope(found, decoded)
+  yield* envelope.deadLetters
+  yield* readRows(found, decoded, received.body, (fields, body) =>
+    findAccountError(fields) === undefined ? [readRow({ fields, rawOnly: envelope.fields, body }, settings)] : [],
   )
+}
 
-/** Rows of a push. Unlike a queue, nobody calls to say that there is nothing: a list without rows is kept. */
-export const readPushed = (
-  found: Rows,
-  opened: Opened,
+/** Reads the rows of a push. A push without rows is a dead letter: unlike an empty queue, it is not documented. */
+export function* readPushedRows(
+  found: FoundRows,
+  decoded: DecodedBody,
   received: Received,
   settings: DecodeSettings,
   query: readonly Field[],
-): Iterable<Item> => {
-  if (found.rows.length === 0 && found.rest === undefined) {
-    return [dead('not-a-report', 'a list in which there is nothing', received.body)]
+): Generator<Item, void, undefined> {
+  const { count } = found.rows
+  if (count === 0 && found.remainder === undefined) {
+    yield deadLetter('not-a-report', 'the list in the body is empty', received.body)
+    return
   }
-  if (tooMuchShared(found.rows.length / 2, query)) return [tooMuch(found.rows.length / 2, received.body)]
-  return readRows(found, opened, received, (own, envelope, body) => {
-    const { fields, also, conflict } = combine(own, query, isDecisive)
-    if (conflict !== undefined) {
-      return dead('conflicting-fields', `${conflict} differs between query and body; which counts?`, body)
+  if (areTooLargeToShare(query, count)) {
+    yield sharedFieldsDeadLetter(count, received.body)
+    return
+  }
+  const envelope = readEnvelope(found, decoded)
+  yield* envelope.deadLetters
+  yield* readRows(found, decoded, received.body, (rowFields, body) => {
+    const { fields, rawOnly, conflict } = mergeQuery(rowFields, query, INTERPRETED_FIELDS)
+    if (conflict !== undefined) return [conflictDeadLetter(`${conflict} differs between query and body`, body)]
+    if (!hasInterpretedField(fields)) {
+      return [deadLetter('not-a-report', 'the row has no field of a receipt or message', body)]
     }
-    if (!isReport(fields)) return dead('not-a-report', 'no field of a receipt or of a message is here', body)
-    return readRow({ fields, also: joined(envelope, also), body }, settings)
+    return [readRow({ fields, rawOnly: concatFields(envelope.fields, rawOnly), body }, settings)]
   })
 }
 
-/** Lazily: of a large page only one row at a time is taken apart. */
-function* readRows(
-  found: Rows,
-  opened: Opened,
-  received: Received,
-  read: (fields: readonly Field[], envelope: readonly Field[], body: Uint8Array) => Item | undefined,
-): Iterable<Item> {
-  const unreadable: Item[] = []
-  const envelope = envelopeFields(found, opened, unreadable)
-  yield* unreadable
-  const { rows } = found
-  for (let i = 0; i < rows.length; i += 2) {
-    const body = opened.bytes.subarray(rows[i], rows[i + 1])
-    const fields = rowFields(body, opened)
-    const item = Array.isArray(fields) ? read(fields, envelope, body) : fields
-    if (item) yield item
-  }
-  const rest = leftOver(found, opened, received.body)
-  if (rest) yield rest
+interface Envelope {
+  /** The fields beside the rows, which belong to each row. */
+  readonly fields: readonly Field[]
+  readonly deadLetters: readonly DeadLetterItem[]
 }
 
-const envelopeFields = (found: Rows, opened: Opened, unreadable: Item[]): Field[] => {
+const readEnvelope = ({ envelope, rows }: FoundRows, { bytes, readText }: DecodedBody): Envelope => {
   const fields: Field[] = []
-  for (let i = 0; i < found.envelope.length; i += 2) {
-    const member = opened.bytes.subarray(found.envelope[i], found.envelope[i + 1])
-    const read = jsonFields(`{${opened.read(member)}}`)
-    if (Array.isArray(read)) fields.push(...read)
-    else unreadable.push(dead(read.reason, `a field beside the rows is not readable: ${read.detail}`, member))
+  const deadLetters: DeadLetterItem[] = []
+  for (const member of envelope.slices(bytes)) {
+    const memberFields = jsonFields(`{${readText(member)}}`)
+    if (Array.isArray(memberFields)) fields.push(...memberFields)
+    else {
+      const detail = `a field beside the rows can't be read: ${memberFields.detail}`
+      deadLetters.push(deadLetter(memberFields.reason, detail, member))
+    }
   }
-  if (!tooMuchShared(found.rows.length / 2, fields)) return fields
-  // The rows are worth more than what stands beside them, which is kept once.
-  for (let i = 0; i < found.envelope.length; i += 2) {
-    unreadable.push(tooMuch(found.rows.length / 2, opened.bytes.subarray(found.envelope[i], found.envelope[i + 1])))
-  }
-  return []
+  if (!areTooLargeToShare(fields, rows.count)) return { fields, deadLetters }
+  // The rows become events without the fields beside them, which become dead letters.
+  for (const member of envelope.slices(bytes)) deadLetters.push(sharedFieldsDeadLetter(rows.count, member))
+  return { fields: [], deadLetters }
 }

@@ -1,27 +1,37 @@
 /**
- * Mtarget's queue, which forgets what it hands out. https://developers.mtarget.fr/api-pulling (attested: address, form
- * body, meaning of the parameters, an error as a row of `results`; the name of the page-size parameter is second-hand).
+ * Mtarget's queue, which is emptied by reading it.
+ *
+ * Attested (https://developers.mtarget.fr/api-pulling): the address, the meaning of the parameters, the object with
+ * `results`, and that an error is a row of `results`. Second-hand (the public integration takussan): the form body, the
+ * parameter names `max` and `serviceid`, and `{"results":[]}` as the answer of an empty queue. Not documented: the HTTP
+ * status of errors.
  */
-import type { DecodeSettings, Item, PullProtocol, PullVerdict } from '../provider.js'
 import type { Received } from '../../core/received.js'
-import { dead } from '../wire/dead.js'
-import { rowFields } from '../wire/json-items.js'
-import { open } from '../wire/open.js'
-import { findResults, readPage } from './pages.js'
-import { accountError } from './rows.js'
+import type { DecodeSettings, Item, PullProtocol, PullVerdict } from '../provider.js'
+import { decodeBody } from '../wire/body.js'
+import { deadLetter } from '../wire/dead-letter.js'
+import { readableRows } from '../wire/json-rows.js'
+import { findResultRows, readPulledRows } from './pages.js'
+import { findAccountError } from './rows.js'
 
 export const decodePage = (received: Received, settings: DecodeSettings): Iterable<Item> => {
-  const opened = open(received)
-  if ('kind' in opened) return [opened]
-  const found = findResults(opened.bytes)
-  if (!found.keyFound) return [dead('not-a-page', notAPage(received), received.body)]
-  return readPage(found, opened, received, settings)
+  const decoded = decodeBody(received)
+  if ('kind' in decoded) return [decoded]
+  const found = findResultRows(decoded.bytes)
+  if (!found.hasKey) return [deadLetter('not-a-page', missingResults(received), received.body)]
+  return readPulledRows(found, decoded, received, settings)
 }
 
-const notAPage = ({ facts: { status, ...facts }, body }: Received): string =>
-  `an answer${status === undefined ? '' : ` with HTTP status ${status}`} of ${body.length} bytes ` +
-  `(${facts['content-type'] ?? 'no content type'}) in which there are no "results"` +
-  (status === undefined || /^(2..|3..|404|405)$/.test(status) ? '; is the url that of the queue?' : '')
+/** HTTP statuses of answers that another address than the queue's gives. */
+const WRONG_ADDRESS_STATUS = /^(2..|3..|404|405)$/
+
+const missingResults = ({ facts, body }: Received): string => {
+  const { status, 'content-type': contentType = 'no content type' } = facts
+  const answer = status === undefined ? 'the answer' : `the answer with HTTP status ${status}`
+  const found = `${answer} (${body.length} bytes, ${contentType}) has no "results"`
+  const mayBeElsewhere = status === undefined || WRONG_ADDRESS_STATUS.test(status)
+  return mayBeElsewhere ? `${found}; check that pull.url is the address of the queue` : found
+}
 
 export const pull: PullProtocol = {
   request(account, limit) {
@@ -34,7 +44,7 @@ export const pull: PullProtocol = {
       headers: {
         'content-type': 'application/x-www-form-urlencoded',
         accept: 'application/json',
-        // Of an answer that is cut, the rows that came can be read; compressed, the last block could not.
+        // If an answer is cut, every row before the cut can be read. The last block of a compressed answer could not.
         'accept-encoding': 'identity',
       },
       body: body.toString(),
@@ -43,25 +53,25 @@ export const pull: PullProtocol = {
 
   inspect(answer): PullVerdict {
     const { status } = answer.facts
-    const opened = open(answer)
-    if (!('kind' in opened)) {
-      const found = findResults(opened.bytes)
-      if (found.keyFound) {
+    const decoded = decodeBody(answer)
+    const isReadable = !('kind' in decoded)
+    if (isReadable) {
+      const found = findResultRows(decoded.bytes)
+      if (found.hasKey) {
         let rows = 0
-        let said: string | undefined
-        for (let i = 0; i < found.rows.length; i += 2) {
-          const fields = rowFields(opened.bytes.subarray(found.rows[i], found.rows[i + 1]), opened)
-          // `{}` and `null` in a list are no items: they must not make the queue look as if there were more in it.
-          if (!Array.isArray(fields) || fields.length === 0) continue
-          const error = accountError(fields)
+        let accountError: string | undefined
+        for (const fields of readableRows(found, decoded)) {
+          // An empty object is not an item. If it counted, the queue would look as if there were more in it.
+          if (fields.length === 0) continue
+          const error = findAccountError(fields)
           if (error === undefined) rows++
-          else said ??= error
+          else accountError ??= error
         }
-        return said === undefined ? { kind: 'page', rows } : { kind: 'page', rows, accountError: said }
+        return { kind: 'page', rows, ...(accountError !== undefined && { accountError }) }
       }
     }
-    const detail = 'kind' in opened ? `${opened.detail} (HTTP status ${status ?? 'unknown'})` : notAPage(answer)
-    // Without a status there is nothing that says "error".
+    const detail = isReadable ? missingResults(answer) : `${decoded.detail} (HTTP status ${status ?? 'unknown'})`
+    // Without a status nothing says that the answer is an error.
     return status === undefined || /^2\d\d$/.test(status)
       ? { kind: 'not-a-page', detail }
       : { kind: 'account-error', detail }

@@ -1,34 +1,32 @@
 /**
- * Mtarget's push, its default mode: a form POST (second-hand); JSON and GET are taken as well, since nothing is
- * published that rules them out. The record is that of the pull.
+ * Mtarget's push, which is its default mode. A form POST is second-hand (the public integration takussan). JSON and GET are
+ * accepted as well, because no document rules them out. The fields are those of a row of the queue (`rows.ts`).
  */
-import type { DecodeSettings, Item } from '../provider.js'
 import type { Received } from '../../core/received.js'
-import { latin1 } from '../wire/charset.js'
-import { combine } from '../wire/combine.js'
-import { dead } from '../wire/dead.js'
+import type { DecodeSettings, Item } from '../provider.js'
+import { decodeBody, trimWhiteSpace } from '../wire/body.js'
+import { readLatin1 } from '../wire/charset.js'
+import { conflictDeadLetter, deadLetter } from '../wire/dead-letter.js'
+import { mergeQuery } from '../wire/fields.js'
 import { formFields } from '../wire/form-fields.js'
-import { OPEN_ARRAY, OPEN_OBJECT } from '../wire/json-items.js'
-import { firstByte, open, trimmed } from '../wire/open.js'
-import { findResults, readPushed } from './pages.js'
-import { isDecisive, isReport, readRow } from './rows.js'
+import { beginsLikeJson } from '../wire/json-rows.js'
+import { findResultRows, readPushedRows } from './pages.js'
+import { hasInterpretedField, INTERPRETED_FIELDS, readRow } from './rows.js'
 
 export const decodePush = (received: Received, settings: DecodeSettings): Iterable<Item> => {
-  const opened = open(received)
-  if ('kind' in opened) return [opened]
+  const decoded = decodeBody(received)
+  if ('kind' in decoded) return [decoded]
   const query = formFields(received.facts.query)
-  const first = opened.bytes[firstByte(opened.bytes)]
-  if (first === OPEN_OBJECT || first === OPEN_ARRAY) {
-    return readPushed(findResults(opened.bytes), opened, received, settings, query)
+  const content = trimWhiteSpace(decoded.bytes)
+  if (beginsLikeJson(content)) {
+    return readPushedRows(findResultRows(decoded.bytes), decoded, received, settings, query)
   }
-  const own = formFields(latin1(trimmed(opened.bytes)), opened.read)
-  const { fields, also, conflict } = combine(own, query, isDecisive)
+  const bodyFields = formFields(readLatin1(content), decoded.readText)
+  const { fields, rawOnly, conflict } = mergeQuery(bodyFields, query, INTERPRETED_FIELDS)
   const { body } = received
-  if (conflict !== undefined) {
-    return [dead('conflicting-fields', `${conflict} differs between query and body; which counts?`, body)]
+  if (conflict !== undefined) return [conflictDeadLetter(`${conflict} differs between query and body`, body)]
+  if (!hasInterpretedField(fields)) {
+    return [deadLetter('not-a-report', 'neither the query nor the body has a field of a receipt or message', body)]
   }
-  if (!isReport(fields)) {
-    return [dead('not-a-report', 'neither the query nor the body has a field of a receipt or message', body)]
-  }
-  return [readRow({ fields, also, body }, settings)]
+  return [readRow({ fields, rawOnly, body }, settings)]
 }

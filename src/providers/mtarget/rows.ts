@@ -1,192 +1,194 @@
 /**
- * One item of Mtarget, whichever way it came: "the same returns" by push and by pull, says the provider.
+ * Reads one item of Mtarget. A pushed item and a row of the queue have the same fields: Mtarget's page about pulling says
+ * that it gives "the same returns" as the push.
  *
- * Attested by the provider: `Status`, and that 5 is an inbound message. The other names are second-hand, from two public
- * integrations; the misspelt `DestinationAdress` is Mtarget's. Where a name that these integrations also read stands
- * second in a list below, it counts only when the first is absent.
+ * Where the names of the fields come from:
+ * - Attested (https://developers.mtarget.fr/api-pulling): `Status`, and that 5 marks an inbound message; `msisdn`, `code`,
+ *   `reason` and `ticket` in the row of an account error.
+ * - Second-hand, in the public integrations wp-sms and takussan: `MsgId`, `StatusText` and `DestinationAdress`, whose
+ *   misspelling is Mtarget's. In wp-sms only: `OriginatedAddress`, `Reason`, `RSN`. In takussan only: `DeliveryDateTime`,
+ *   and `ticket`, `msisdn` and `reason` as other names in receipts.
+ * - Not attested: `DestinationAddress`, in case Mtarget corrects the spelling; `code` in receipts; the name of the text of
+ *   an inbound message, which is therefore configurable (`textFields`).
  */
 import type { DeadLetterItem, DecodeSettings, Item, MessageItem, ReceiptItem } from '../provider.js'
-import { dead } from '../wire/dead.js'
+import { deadLetter, repeatedFieldDeadLetter, tooManyFieldsDeadLetter } from '../wire/dead-letter.js'
 import {
-  conflicting,
-  indexed,
-  joined,
-  MAX_FIELDS_OF_AN_ITEM,
-  rawOf,
-  said,
+  concatFields,
+  findConflict,
+  findField,
+  indexByName,
+  MAX_FIELDS_PER_ITEM,
+  presentValue,
+  toRaw,
   type Field,
-  type FieldIndex,
+  type FieldsByName,
 } from '../wire/fields.js'
-import { phoneNumber } from '../wire/numbers.js'
-import { instant } from '../wire/times.js'
-import { deliveryStatus, INBOUND } from './statuses.js'
+import { normalizePhoneNumber } from '../wire/phone-numbers.js'
+import { parseInstant } from '../wire/times.js'
+import { deliveryStatus, INBOUND_MESSAGE_STATUS } from './statuses.js'
 
-/** The `ticket` that sending returned. One covers every recipient of a call. */
+// Of each of these lists, the first field that is present counts.
+/** The id that Mtarget returned when the message was sent. All recipients of one request have the same id. */
 const MESSAGE_ID = ['MsgId', 'ticket'] as const
 const RECIPIENT = ['DestinationAdress', 'DestinationAddress', 'msisdn'] as const
-/** `msisdn` is left out: on an inbound message it could as well be the handset. */
+/** Without `msisdn`, which could also be the handset of an inbound message. */
 const INBOUND_RECIPIENT = ['DestinationAdress', 'DestinationAddress'] as const
 const SENDER = ['OriginatedAddress'] as const
 const STATUS_TEXT = ['StatusText', 'Reason', 'reason'] as const
 const ERROR_CODE = ['RSN', 'code'] as const
 const TIME = ['DeliveryDateTime'] as const
 
-const DECISIVE: ReadonlySet<string> = new Set([
+/** The fields that decide what an item means. All others only go into `raw`. */
+export const INTERPRETED_FIELDS: ReadonlySet<string> = new Set([
   ...['Status', ...MESSAGE_ID, ...RECIPIENT, ...SENDER],
   ...[...STATUS_TEXT, ...ERROR_CODE, ...TIME],
 ])
 
-/** Whether any field of an item is here: what tells a report that lacks something from something else altogether. */
-export const isReport = (fields: readonly Field[]): boolean => fields.some(({ name }) => DECISIVE.has(name))
+/** The fields that an item has and an account error has not. */
+const ITEM_FIELDS: ReadonlySet<string> = new Set([...MESSAGE_ID, ...RECIPIENT, ...SENDER])
 
-/** Mtarget writes "null" for what it does not have (the error sample of its pulling page). */
-const value = (field: Field | undefined): string | undefined => {
-  const text = said(field)
+/** Whether there is any field of an item. If not, the fields are something else, not an item that lacks something. */
+export const hasInterpretedField = (fields: readonly Field[]): boolean =>
+  fields.some(({ name }) => INTERPRETED_FIELDS.has(name))
+
+/** Mtarget sends the text `null` for an absent value (attested: the error sample of its page about pulling). */
+const readValue = (field: Field | undefined): string | undefined => {
+  const text = presentValue(field)
   return text === 'null' ? undefined : text
 }
 
-const first = (fields: FieldIndex, names: readonly string[]): string | undefined => {
+const firstValue = (fields: FieldsByName, names: readonly string[]): string | undefined => {
   for (const name of names) {
-    const text = value(fields.get(name))
-    if (text !== undefined) return text
+    const value = readValue(fields.get(name))
+    if (value !== undefined) return value
   }
   return undefined
 }
 
-/** `3`, `"3"`, `" 3"` and `3.0` are one code. */
-const statusCode = (field: Field | undefined): string | undefined => {
-  const text = value(field)
-  return text !== undefined && field?.type === 'number' ? String(Number(text)) : text
+/** Reads `3`, `"3"`, `" 3"` and `3.0` as the same code. */
+const readStatusCode = (field: Field | undefined): string | undefined => {
+  const value = readValue(field)
+  return value !== undefined && field?.type === 'number' ? String(Number(value)) : value
 }
 
-/** What tells an item whose `Status` says nothing from an account error that has one. */
-const OF_AN_ITEM = new Set<string>([...MESSAGE_ID, ...RECIPIENT, ...SENDER])
-
-/**
- * What an account-error row says; undefined when the row is none. It has no `Status`, and a `code` other than "0". The
- * number is not looked at: the provider pairs -12 with "invalid credential", others with "invalid parameter".
- */
-export const accountError = (fields: readonly Field[]): string | undefined => {
-  const has = (name: string): string | undefined => value(fields.find((field) => field.name === name))
-  if (has('Status') !== undefined) return undefined
-  // An item from which the status is missing is an item all the same: it ends as a dead letter, not as nothing.
-  if (fields.some(isStatusField) && fields.some((field) => OF_AN_ITEM.has(field.name) && value(field) !== undefined)) {
-    return undefined
-  }
-  const code = has('code')
-  if (code === undefined || code === '0') return undefined
-  return `${has('reason') ?? has('Reason') ?? 'no reason given'} (code ${code})`
-}
-
-/** Under any type: a nested one is `Status[…]`. */
+/** Whether this is `Status` or, for a nested value, a part of it. */
 const isStatusField = ({ name }: Field): boolean => name === 'Status' || name.startsWith('Status[')
 
-/** What one item is read from. */
+/**
+ * A row without `Status` and with another `code` than "0" is an error of the account. The number of the code has no
+ * meaning here, because -12 is "invalid credential" on Mtarget's page and "invalid parameter" in wp-sms.
+ *
+ * @returns the reason that the row gives; undefined if it is not an account error
+ */
+export const findAccountError = (fields: readonly Field[]): string | undefined => {
+  const valueOf = (name: string): string | undefined => readValue(findField(fields, name))
+  if (valueOf('Status') !== undefined) return undefined
+  // An item with an unreadable `Status` must become a dead letter, because a row that is an account error is dropped.
+  const hasItemField = fields.some((field) => ITEM_FIELDS.has(field.name) && readValue(field) !== undefined)
+  if (fields.some(isStatusField) && hasItemField) return undefined
+  const code = valueOf('code')
+  if (code === undefined || code === '0') return undefined
+  return `${valueOf('reason') ?? valueOf('Reason') ?? 'no reason given'} (code ${code})`
+}
+
 export interface Row {
   readonly fields: readonly Field[]
-  /** More that was sent with it, and says nothing about it: for `raw` only. */
-  readonly also: readonly Field[]
+  /** Other fields that were sent with the item. They only go into `raw`. */
+  readonly rawOnly: readonly Field[]
   /** The bytes of the item. */
   readonly body: Uint8Array
 }
 
-export const isDecisive = (name: string): boolean => DECISIVE.has(name)
-
 export const readRow = (row: Row, settings: DecodeSettings): Item => {
-  const { fields, body } = row
-  if (fields.length + row.also.length > MAX_FIELDS_OF_AN_ITEM) {
-    return dead('too-complex', `the item has ${fields.length} fields; replay it if it should be read`, body)
+  const { fields, rawOnly, body } = row
+  if (fields.length + rawOnly.length > MAX_FIELDS_PER_ITEM) {
+    return tooManyFieldsDeadLetter(fields.length + rawOnly.length, body)
   }
-  const index = indexed(fields)
-  const twice = index.size === fields.length ? undefined : conflicting(fields, DECISIVE)
-  if (twice !== undefined) {
-    return dead('conflicting-fields', `${twice} was sent more than once with different values; which counts?`, body)
-  }
+  const index = indexByName(fields)
+  const hasRepeatedName = index.size < fields.length
+  const conflict = hasRepeatedName ? findConflict(fields, INTERPRETED_FIELDS) : undefined
+  if (conflict !== undefined) return repeatedFieldDeadLetter(conflict, body)
   const status = index.get('Status')
-  const code = statusCode(status)
+  const code = readStatusCode(status)
   if (status === undefined || code === undefined) {
-    return dead('missing-status', 'there is no Status, which tells receipts from inbound messages', body)
+    return deadLetter('missing-status', 'the item has no Status, which tells receipts from inbound messages', body)
   }
-  return code === INBOUND ? readMessage(row, index, settings) : readReceipt(row, index, status, code)
+  return code === INBOUND_MESSAGE_STATUS ? readMessage(row, index, settings) : readReceipt(row, index, status, code)
 }
 
-const readReceipt = (row: Row, index: FieldIndex, status: Field, code: string): ReceiptItem | DeadLetterItem => {
+const readReceipt = (row: Row, index: FieldsByName, status: Field, code: string): ReceiptItem | DeadLetterItem => {
   const { body } = row
-  const messageId = first(index, MESSAGE_ID)
+  const messageId = firstValue(index, MESSAGE_ID)
   if (messageId === undefined) {
-    return dead(
-      'missing-id',
-      `a receipt (Status ${code}) without MsgId: which message it is about can't be known`,
-      body,
-    )
+    const detail = `the receipt (Status ${code}) has no MsgId, so it is not known which message it is about`
+    return deadLetter('missing-id', detail, body)
   }
-  const sentTo = first(index, RECIPIENT)
-  const recipient = sentTo === undefined ? null : phoneNumber(sentTo)
-  const sentBy = first(index, SENDER)
-  const time = first(index, TIME)
+  const recipient = readPhoneNumber(index, RECIPIENT)
+  const time = firstValue(index, TIME)
   return {
     kind: 'dlr',
     messageId,
     recipient,
-    sender: sentBy === undefined ? null : phoneNumber(sentBy),
+    sender: readPhoneNumber(index, SENDER),
     status: deliveryStatus(code),
     providerStatus: status.value,
-    providerStatusText: first(index, STATUS_TEXT) ?? null,
-    errorCode: first(index, ERROR_CODE) ?? null,
-    // Format and zone of DeliveryDateTime are not known: only what leaves no doubt is read.
-    occurredAt: instant(time),
-    raw: rawOf(joined(row.fields, row.also)),
+    providerStatusText: firstValue(index, STATUS_TEXT) ?? null,
+    errorCode: firstValue(index, ERROR_CODE) ?? null,
+    // The format and zone of DeliveryDateTime are not documented, so a time without a zone is not read.
+    occurredAt: parseInstant(time),
+    raw: toRaw(concatFields(row.fields, row.rawOnly)),
+    // Without a recipient the receipts of one request can't be told apart, because all of them have the same MsgId.
     identity: recipient === null ? null : [messageId, recipient, code, ...(time === undefined ? [] : [time])],
     body,
   }
 }
 
-const readMessage = (row: Row, index: FieldIndex, settings: DecodeSettings): MessageItem | DeadLetterItem => {
+const readMessage = (row: Row, index: FieldsByName, settings: DecodeSettings): MessageItem | DeadLetterItem => {
   const { body } = row
-  const sender = first(index, SENDER)
-  if (sender === undefined) {
-    return dead('missing-sender', 'an inbound message (Status 5) without OriginatedAddress', body)
+  const sender = readPhoneNumber(index, SENDER)
+  if (sender === null) {
+    return deadLetter('missing-sender', 'the inbound message (Status 5) has no OriginatedAddress', body)
   }
-  const text = messageText(row.fields, index, settings.textFields)
-  if (typeof text !== 'string') {
-    return text === undefined
-      ? dead('missing-text', `an inbound message with none of ${settings.textFields.join(', ')}; see textFields`, body)
-      : dead('conflicting-fields', `${text.twice} was sent more than once with different values; which counts?`, body)
-  }
-  const recipient = first(index, INBOUND_RECIPIENT)
+  const text = readText(row, index, settings.textFields)
+  if (typeof text !== 'string') return text
   return {
     kind: 'mo',
-    // It may be the id of this message or of the one that it answers. Which, is not documented and can't be seen in
-    // the row: it stays the id that the provider gives this item, and `inReplyTo` claims nothing (invariant 6).
-    messageId: first(index, MESSAGE_ID) ?? null,
-    sender: phoneNumber(sender),
-    recipient: recipient === undefined ? null : phoneNumber(recipient),
+    // It is not documented whether MsgId is the id of this message or of the message that it answers. It is the id that
+    // Mtarget gives the item, and `inReplyTo` stays empty (invariant 6).
+    messageId: firstValue(index, MESSAGE_ID) ?? null,
+    sender,
+    recipient: readPhoneNumber(index, INBOUND_RECIPIENT),
     text,
     keyword: null,
     inReplyTo: null,
-    occurredAt: instant(first(index, TIME)),
-    raw: rawOf(joined(row.fields, row.also)),
+    occurredAt: parseInstant(firstValue(index, TIME)),
+    raw: toRaw(concatFields(row.fields, row.rawOnly)),
+    // Two handsets, or one handset twice, may send the same text.
     identity: null,
     body,
   }
 }
 
+const readPhoneNumber = (index: FieldsByName, names: readonly string[]): string | null => {
+  const sent = firstValue(index, names)
+  return sent === undefined ? null : normalizePhoneNumber(sent)
+}
+
 /**
- * The first text field that is present; an empty text is a text. "null" is how Mtarget writes what it does not have,
- * and also something a handset may write: it counts when no other text field is present.
+ * Reads the first text field that is present. An empty text is a text. The text `null` may be Mtarget's way to send an
+ * absent value, and may also be what a handset sent, so it only counts if no other text field is present.
  */
-const messageText = (
-  fields: readonly Field[],
-  index: FieldIndex,
-  names: readonly string[],
-): string | { readonly twice: string } | undefined => {
-  let saidNull: string | undefined
+const readText = ({ fields, body }: Row, index: FieldsByName, names: readonly string[]): string | DeadLetterItem => {
+  let hasNullText = false
   for (const name of names) {
     const field = index.get(name)
     if (field === undefined || field.type === 'null' || field.type === 'empty') continue
-    if (conflicting(fields, new Set([name])) !== undefined) return { twice: name }
+    if (findConflict(fields, new Set([name])) !== undefined) return repeatedFieldDeadLetter(name, body)
     if (field.value !== 'null') return field.value
-    saidNull ??= field.value
+    hasNullText = true
   }
-  return saidNull
+  if (hasNullText) return 'null'
+  const detail = `the inbound message has none of the fields ${names.join(', ')}; name its text field in textFields`
+  return deadLetter('missing-text', detail, body)
 }

@@ -1,11 +1,11 @@
 import type { DeliveryStatus } from '../../core/event.js'
 
-/** What marks a mobile-originated message. Attested: the pulling page of developers.mtarget.fr. */
-export const INBOUND = '5'
+/** The `Status` of an inbound message. Attested: https://developers.mtarget.fr/api-pulling. */
+export const INBOUND_MESSAGE_STATUS = '5'
 
 /**
- * Mtarget's `Status` codes. Second-hand (a public integration, wp-sms); the provider's own table could not be read.
- * 0 waiting, 1 in progress, 2 sent to the operator, 3 delivered, 4 refused by the operator, 6 not delivered.
+ * Mtarget's `Status` codes of receipts: 0 waiting, 1 in progress, 2 sent to the operator, 3 delivered, 4 refused by the
+ * operator, 6 not delivered. Second-hand (the public integration wp-sms), because Mtarget's own table is not public.
  */
 const STATUSES: ReadonlyMap<string, DeliveryStatus> = new Map([
   ['0', 'SCHEDULED'],

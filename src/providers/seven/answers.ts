@@ -1,110 +1,159 @@
 /**
- * Answers to what the reconciler asks: `/status` (JSON or the legacy text/plain), `/journal/outbound` and
- * `/journal/inbound`. Attested: docs.seven.io status-reports and logbook, seven's OpenAPI file, the seed for text/plain.
+ * Reads seven's answers to the reconciler's queries: of the status endpoint (JSON, or text in its legacy form), and of the
+ * message log, which seven calls journal (`/api/journal/outbound` and `/api/journal/inbound`).
+ *
+ * Attested: docs.seven.io status-reports and logbook, seven's OpenAPI file; the page on delivery reports for the legacy
+ * form; seven's PHP client (`Client.php`) for the codes of refusals.
  */
-import type { Item } from '../provider.js'
 import type { Received } from '../../core/received.js'
-import { dead } from '../wire/dead.js'
-import { conflicting, find, said, type Field } from '../wire/fields.js'
+import type { DeadLetterItem, Item } from '../provider.js'
+import { decodeBody, trimWhiteSpace, type DecodedBody } from '../wire/body.js'
+import { readLatin1 } from '../wire/charset.js'
+import { deadLetter, repeatedFieldDeadLetter } from '../wire/dead-letter.js'
+import { findConflict, findField, presentValue, type Field } from '../wire/fields.js'
 import { formFields } from '../wire/form-fields.js'
-import { leftOver, OPEN_ARRAY, OPEN_OBJECT, rowFields } from '../wire/json-items.js'
-import { findRows } from '../wire/json-rows.js'
-import { open, trimmed, type Opened } from '../wire/open.js'
-import { readMessage } from './message.js'
-import { readReceipt } from './receipt.js'
-import { refusal } from './refusal.js'
-import { canonicalStatus, isStatus } from './statuses.js'
+import { beginsLikeJson, findRows, readRows } from '../wire/json-rows.js'
+import { readMessage } from './messages.js'
+import { readReceipt } from './receipts.js'
+import { canonicalStatus, isKnownStatus } from './statuses.js'
 
+/** `outbound` and `inbound` are the two lists of the message log. */
 export type Endpoint = 'status' | 'outbound' | 'inbound'
 
-/** Which question was asked, by the path of the request; undefined for any other path. */
-export const endpointOf = (path: string): Endpoint | undefined => {
+/** @returns the endpoint that a request with this path queried; undefined for any other path */
+export const findEndpoint = (path: string): Endpoint | undefined => {
   const match = /\/(?:(status)|journal\/(outbound|inbound))\/?$/.exec(path)
   return (match?.[1] ?? match?.[2]) as Endpoint | undefined
 }
 
 export const decodeAnswer = (endpoint: Endpoint, received: Received): Iterable<Item> => {
-  const opened = open(received)
-  if ('kind' in opened) return [opened]
-  const refused = refusal(received.facts.status, opened)
-  if (refused !== undefined) return [dead('account-refused', refused.detail, received.body)]
-  const content = trimmed(opened.bytes)
-  if (content[0] === OPEN_OBJECT || content[0] === OPEN_ARRAY) return readRows(endpoint, opened, received)
-  if (endpoint === 'status') return readText(opened.read(content), received)
-  return [dead('not-a-report', `an answer of the ${endpoint} journal that is not JSON`, received.body)]
-}
-
-function* readRows(endpoint: Endpoint, opened: Opened, received: Received): Iterable<Item> {
-  const found = findRows(opened.bytes)
-  const { rows } = found
-  for (let i = 0; i < rows.length; i += 2) {
-    const body = opened.bytes.subarray(rows[i], rows[i + 1])
-    const fields = rowFields(body, opened)
-    const item = Array.isArray(fields) ? ROW[endpoint](fields, body) : fields
-    if (item) yield item
+  const decoded = decodeBody(received)
+  if ('kind' in decoded) return [decoded]
+  const refusal = findRefusal(received.facts.status, decoded)
+  if (refusal !== undefined) return [deadLetter('account-refused', refusal.detail, received.body)]
+  const content = trimWhiteSpace(decoded.bytes)
+  if (beginsLikeJson(content)) {
+    const readItems = ROW_READERS[endpoint]
+    return readRows(findRows(decoded.bytes), decoded, received.body, (fields, row) => {
+      const item = readItems(fields, row)
+      return item === undefined ? [] : [item]
+    })
   }
-  const rest = leftOver(found, opened, received.body)
-  if (rest) yield rest
+  if (endpoint === 'status') return readStatusText(decoded.readText(content), received)
+  return [deadLetter('not-a-report', `the answer of the ${endpoint} message log is not JSON`, received.body)]
 }
 
-/** Names of a row that decide what it means. */
-const DECISIVE: ReadonlySet<string> = new Set([
+/** Codes with which seven refuses a request. It sends them with HTTP status 200, as a JSON string or as text. */
+const REFUSAL_CODES: ReadonlyMap<string, string> = new Map([
+  ['600', 'the request failed'],
+  ['900', 'the API key is wrong'],
+  ['901', 'the signing hash is wrong'],
+  ['902', 'the API key lacks the rights for this request'],
+  ['903', 'requests from this IP address are not allowed'],
+])
+
+const ACCOUNT_REFUSAL_CODE = /^90[0-3]$/
+const MAX_REFUSAL_BYTES = 8
+
+export interface Refusal {
+  /** What is refused: every request of the account, or this request. */
+  readonly about: 'account' | 'request'
+  readonly detail: string
+}
+
+/** @returns undefined for an answer that is not a refusal */
+export const findRefusal = (status: string | undefined, { bytes }: DecodedBody): Refusal | undefined => {
+  const content = trimWhiteSpace(bytes)
+  const code = content.length > MAX_REFUSAL_BYTES ? undefined : /^"?([0-9]{3})"?$/.exec(readLatin1(content))?.[1]
+  if (code !== undefined) {
+    const detail = `seven answered ${code}: ${REFUSAL_CODES.get(code) ?? 'a code that is not documented'}`
+    return { about: ACCOUNT_REFUSAL_CODE.test(code) ? 'account' : 'request', detail }
+  }
+  if (status === undefined || /^2[0-9]{2}$/.test(status)) return undefined
+  return { about: refusedByStatus(status), detail: `seven answered with HTTP status ${status}` }
+}
+
+/** The 4xx statuses that concern the credentials or the request rate, and not the request itself. */
+const ACCOUNT_STATUS = /^(401|402|403|407|408|425|429)$/
+
+/** A redirect and a 5xx do not concern the request either: another one would get the same answer. */
+const refusedByStatus = (status: string): Refusal['about'] =>
+  /^4/.test(status) && !ACCOUNT_STATUS.test(status) ? 'request' : 'account'
+
+/** The fields that decide what a row means. All others only go into `raw`. */
+const INTERPRETED_FIELDS: ReadonlySet<string> = new Set([
   ...['id', 'status', 'status_time', 'to', 'from', 'text', 'timestamp', 'dlr', 'dlr_timestamp', 'reply_to_message_id'],
 ])
 
-const twice = (fields: readonly Field[], body: Uint8Array): Item | undefined => {
-  const name = conflicting(fields, DECISIVE)
-  return name === undefined
-    ? undefined
-    : dead('conflicting-fields', `${name} was sent more than once with different values; which counts?`, body)
+const repeatedField = (fields: readonly Field[], body: Uint8Array): DeadLetterItem | undefined => {
+  const name = findConflict(fields, INTERPRETED_FIELDS)
+  return name === undefined ? undefined : repeatedFieldDeadLetter(name, body)
 }
 
-const ROW: Record<Endpoint, (fields: readonly Field[], body: Uint8Array) => Item | undefined> = {
-  /** Without a status yet (null, or empty) the row says that there is no report: there is no item in it. */
+/** The functions return undefined for a row that says that there is no receipt yet. */
+const ROW_READERS: Record<Endpoint, (fields: readonly Field[], body: Uint8Array) => Item | undefined> = {
+  /** `id`, `status`, `status_time`. The status is null or empty until there is a receipt. */
   status(fields, body) {
-    const status = find(fields, 'status')
-    const id = find(fields, 'id')
-    if (status !== undefined && said(status) === undefined && said(id) !== undefined) return undefined
-    return twice(fields, body) ?? readReceipt({ id, status, time: find(fields, 'status_time'), all: fields }, body)
+    const id = findField(fields, 'id')
+    const status = findField(fields, 'status')
+    if (presentValue(id) !== undefined && status !== undefined && presentValue(status) === undefined) return undefined
+    const receipt = { id, status, time: findField(fields, 'status_time'), all: fields }
+    return repeatedField(fields, body) ?? readReceipt(receipt, body)
   },
 
-  /** A message that was sent; without `dlr` there is no report yet, and no item in it. */
+  /** A message that was sent. `dlr` is null, empty or absent until there is a receipt. */
   outbound(fields, body) {
-    const status = find(fields, 'dlr')
-    const id = find(fields, 'id')
-    if (said(status) === undefined && said(id) !== undefined) return undefined
-    const [to, from, time] = ['to', 'from', 'dlr_timestamp'].map((name) => find(fields, name))
-    return twice(fields, body) ?? readReceipt({ id, status, to, from, time, all: fields }, body)
+    const id = findField(fields, 'id')
+    const status = findField(fields, 'dlr')
+    if (presentValue(id) !== undefined && presentValue(status) === undefined) return undefined
+    const receipt = {
+      id,
+      status,
+      to: findField(fields, 'to'),
+      from: findField(fields, 'from'),
+      time: findField(fields, 'dlr_timestamp'),
+      all: fields,
+    }
+    return repeatedField(fields, body) ?? readReceipt(receipt, body)
   },
 
   inbound(fields, body) {
-    const of = (name: string): Field | undefined => find(fields, name)
-    const message = { id: of('id'), sender: of('from'), recipient: of('to'), text: of('text'), all: fields }
-    const item = { ...message, time: of('timestamp'), inReplyTo: of('reply_to_message_id') }
-    return twice(fields, body) ?? readMessage(item, body)
+    const message = {
+      id: findField(fields, 'id'),
+      sender: findField(fields, 'from'),
+      recipient: findField(fields, 'to'),
+      text: findField(fields, 'text'),
+      time: findField(fields, 'timestamp'),
+      inReplyTo: findField(fields, 'reply_to_message_id'),
+      all: fields,
+    }
+    return repeatedField(fields, body) ?? readMessage(message, body)
   },
 }
 
-/** A status may be new to us; without a time behind it, any word could be an error. */
-const WORD = /^[A-Za-z_]{1,40}$/
+const STATUS_WORD = /^[A-Za-z_]{1,40}$/
 
-/** `STATUS`, a line break, unix seconds. It does not name the message: the question did. */
-const readText = (text: string, received: Received): Item[] => {
-  // Nothing: no report yet, and nothing that could be kept.
+/**
+ * Reads the legacy form: a status, a line break, and Unix seconds. It does not name the message, so the request must have
+ * named exactly one. With a time, an unknown word is accepted as a status; without a time it might be an error.
+ */
+const readStatusText = (text: string, { facts, body }: Received): Item[] => {
+  // An empty answer means that there is no receipt yet, and has no bytes to keep.
   if (text === '') return []
   const [status = '', time, ...more] = text.split(/\r\n|\r|\n/).map((line) => line.trim())
-  const isAnswer = time === undefined ? isStatus(canonicalStatus(status)) : WORD.test(status) && /^[0-9]+$/.test(time)
-  if (!isAnswer || more.length > 0) {
-    return [dead('not-a-report', 'an answer that is neither JSON nor a status and a time', received.body)]
+  const isStatus =
+    time === undefined ? isKnownStatus(canonicalStatus(status)) : STATUS_WORD.test(status) && /^[0-9]+$/.test(time)
+  if (!isStatus || more.length > 0) {
+    return [deadLetter('not-a-report', 'the answer is neither JSON nor a status with a time', body)]
   }
-  const ids = formFields(received.facts.query).filter(({ name }) => name === 'msg_id')
+  const ids = formFields(facts.query).filter(({ name }) => name === 'msg_id')
   const id = ids[0]
   if (id === undefined || ids.length > 1 || id.value.includes(',')) {
-    return [
-      dead('ambiguous-answer', 'a status without an id, to a question that did not name one message', received.body),
-    ]
+    const detail = 'the answer has a status without an id, and the request did not name exactly one message'
+    return [deadLetter('ambiguous-answer', detail, body)]
   }
-  const fields: Field[] = [id, { name: 'status', value: status, type: 'string' }]
-  if (time !== undefined) fields.push({ name: 'timestamp', value: time, type: 'string' })
-  return [readReceipt({ id, status: fields[1], time: fields[2], all: fields }, received.body)]
+  const statusField: Field = { name: 'status', value: status, type: 'string' }
+  if (time === undefined) return [readReceipt({ id, status: statusField, all: [id, statusField] }, body)]
+  const timeField: Field = { name: 'timestamp', value: time, type: 'string' }
+  return [readReceipt({ id, status: statusField, time: timeField, all: [id, statusField, timeField] }, body)]
 }

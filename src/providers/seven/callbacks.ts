@@ -1,76 +1,186 @@
-/** What seven calls us with: GET, form POST or JSON POST, one report or many. */
-import type { DecodeSettings, Item } from '../provider.js'
+/**
+ * Reads seven's callbacks: a GET, a form or JSON, with one report or many.
+ *
+ * Attested: the webhook with `webhook_event`, `webhook_timestamp` and `data`, and the events `dlr` and `sms_mo`
+ * (docs.seven.io webhooks); `msg_id` and `status` in the query of the legacy status URL (the page on delivery reports).
+ * Seen in seven's own plugins: a form with `data[id]` (seven-io/SuiteCRM), a form without nesting and `foreign_id`
+ * (seven-io/playSMS), a message without an envelope (seven-io/seven-zapier). The form of cumulated reports is not
+ * published, so every form is accepted in which reports can be told apart without doubt.
+ */
 import type { Received } from '../../core/received.js'
-import { latin1, type ReadText } from '../wire/charset.js'
-import { dead, tooMuch } from '../wire/dead.js'
-import { tooMuchShared, type Field } from '../wire/fields.js'
+import type { DecodeSettings, Item } from '../provider.js'
+import { decodeBody, trimWhiteSpace, type DecodedBody } from '../wire/body.js'
+import { ByteRanges } from '../wire/byte-ranges.js'
+import { readLatin1, type ReadText } from '../wire/charset.js'
+import { conflictDeadLetter, deadLetter, sharedFieldsDeadLetter } from '../wire/dead-letter.js'
+import { areTooLargeToShare, findConflict, findField, mergeQuery, presentValue, type Field } from '../wire/fields.js'
 import { formFields } from '../wire/form-fields.js'
-import { leftOver, OPEN_ARRAY, OPEN_OBJECT, rowFields } from '../wire/json-items.js'
-import { findRows } from '../wire/json-rows.js'
-import { open, trimmed, type Opened } from '../wire/open.js'
-import { readEvent } from './events.js'
-import { columnFields, lineRanges, reportFields } from './lines.js'
+import { beginsLikeJson, findRows, readRows } from '../wire/json-rows.js'
+import { OPEN_OBJECT } from '../wire/json-tokenizer.js'
+import { INTERPRETED_FIELDS, splitName } from './field-groups.js'
+import { readMessages } from './messages.js'
+import { readReceipts } from './receipts.js'
+import { canonicalStatus, isKnownStatus } from './statuses.js'
 
-const EQUALS = 0x3d
+/** Reads the items in the fields of a body, or of a part of it, whose bytes are `body`. */
+type ReadItems = (fields: readonly Field[], body: Uint8Array) => Item[]
 
 export const decodeCallback = (received: Received, settings: DecodeSettings): Iterable<Item> => {
   const query = formFields(received.facts.query)
-  if (received.body.length === 0) return readEvent(query, [], received.body, settings)
-  const opened = open(received)
-  if ('kind' in opened) return [opened]
-  const content = trimmed(opened.bytes)
-  if (content[0] === OPEN_OBJECT || content[0] === OPEN_ARRAY) {
-    return readJson(opened, received, query, (fields, body) => readEvent(fields, query, body, settings))
+  const readItems: ReadItems = (fields, body) => readEvent(fields, query, body, settings)
+  if (received.body.length === 0) return readItems([], received.body)
+  const decoded = decodeBody(received)
+  if ('kind' in decoded) return [decoded]
+  const content = trimWhiteSpace(decoded.bytes)
+  if (beginsLikeJson(content)) return readJson(decoded, received, query, readItems)
+  const lines = findLines(content)
+  if (!isListOfReports(content, lines, decoded.readText)) {
+    return readItems(formFields(readLatin1(content), decoded.readText), received.body)
   }
-  const lines = lineRanges(content)
-  if (!isList(content, lines, opened.read)) {
-    return readEvent(formFields(latin1(content), opened.read), query, received.body, settings)
-  }
-  const count = lines.length / 2
-  return tooMuchShared(count, query)
-    ? [tooMuch(count, received.body)]
-    : readLines(content, lines, opened.read, (fields, body) => readEvent(fields, query, body, settings))
+  if (areTooLargeToShare(query, lines.count)) return [sharedFieldsDeadLetter(lines.count, received.body)]
+  return readLines(content, lines, decoded.readText, readItems)
 }
 
-type Read = (fields: readonly Field[], body: Uint8Array) => Item[]
-
-function* readJson(opened: Opened, received: Received, query: readonly Field[], read: Read): Iterable<Item> {
-  const found = findRows(opened.bytes)
-  const { rows } = found
-  if (found.rest === undefined && !rows.some((start, i) => i % 2 === 0 && opened.bytes[start] === OPEN_OBJECT)) {
-    yield dead('not-a-report', 'JSON in which there is no object', received.body)
-    return
+const readJson = (
+  decoded: DecodedBody,
+  { body }: Received,
+  query: readonly Field[],
+  readItems: ReadItems,
+): Iterable<Item> => {
+  const found = findRows(decoded.bytes)
+  if (found.remainder === undefined && !hasObject(found.rows, decoded.bytes)) {
+    return [deadLetter('not-a-report', 'the JSON in the body has no object', body)]
   }
-  if (tooMuchShared(rows.length / 2, query)) {
-    yield tooMuch(rows.length / 2, received.body)
-    return
-  }
-  for (let i = 0; i < rows.length; i += 2) {
-    const body = opened.bytes.subarray(rows[i], rows[i + 1])
-    const fields = rowFields(body, opened)
-    if (Array.isArray(fields)) yield* read(fields, body)
-    else yield fields
-  }
-  const rest = leftOver(found, opened, received.body)
-  if (rest) yield rest
+  if (areTooLargeToShare(query, found.rows.count)) return [sharedFieldsDeadLetter(found.rows.count, body)]
+  return readRows(found, decoded, body, readItems)
 }
 
-function* readLines(content: Uint8Array, lines: readonly number[], text: ReadText, read: Read): Iterable<Item> {
-  for (let i = 0; i < lines.length; i += 2) {
-    const body = content.subarray(lines[i], lines[i + 1])
-    const fields = reportFields(trimmed(body), text)
-    if (fields) yield* read(fields, body)
-    else yield dead('not-a-report', 'a line that is not an id and a status among lines that are', body)
+const hasObject = (rows: ByteRanges, bytes: Uint8Array): boolean => {
+  for (const row of rows.slices(bytes)) if (row[0] === OPEN_OBJECT) return true
+  return false
+}
+
+function* readLines(
+  content: Uint8Array,
+  lines: ByteRanges,
+  readText: ReadText,
+  readItems: ReadItems,
+): Generator<Item, void, undefined> {
+  for (const line of lines.slices(content)) {
+    const fields = reportFields(trimWhiteSpace(line), readText)
+    if (fields) yield* readItems(fields, line)
+    else yield deadLetter('not-a-report', 'the line has no id and status, and stands among lines that have', line)
   }
 }
+
+/** Finds the lines that are not blank, without their line breaks. */
+const findLines = (bytes: Uint8Array): ByteRanges => {
+  const lines = new ByteRanges()
+  let start = 0
+  for (let at = 0; at <= bytes.length; at++) {
+    const byte = bytes[at]
+    if (byte !== undefined && byte !== 0x0a && byte !== 0x0d) continue
+    if (bytes.subarray(start, at).some((each) => each !== 0x20 && each !== 0x09)) lines.add(start, at)
+    start = at + 1
+  }
+  return lines
+}
+
+const EQUALS = 0x3d
 
 /**
- * A form is one line. Columns say that lines count, and so does a whole report in front of another line, or behind a
- * first line that is no form: a headline, or a report that lacks something.
+ * Whether the body has one report on each line, instead of being one form. A single line is a report if it has columns.
+ * Several lines are reports if the first one is a complete report, or if the second one is and the first one is no form:
+ * it is then a headline, or a report that lacks something.
  */
-const isList = (content: Uint8Array, lines: readonly number[], read: ReadText): boolean => {
-  const first = content.subarray(lines[0], lines[1])
-  if (lines.length <= 2) return columnFields(read(first)) !== undefined
-  if (reportFields(first, read) !== undefined) return true
-  return !first.includes(EQUALS) && reportFields(content.subarray(lines[2], lines[3]), read) !== undefined
+const isListOfReports = (content: Uint8Array, lines: ByteRanges, readText: ReadText): boolean => {
+  const first = lines.slice(content, 0)
+  if (lines.count <= 1) return columnFields(readText(first)) !== undefined
+  if (reportFields(first, readText) !== undefined) return true
+  return !first.includes(EQUALS) && reportFields(lines.slice(content, 1), readText) !== undefined
+}
+
+/** @returns the fields of a line that is a complete report, either in columns or as a form; undefined for another line */
+const reportFields = (line: Uint8Array, readText: ReadText): Field[] | undefined => {
+  const columns = columnFields(readText(line))
+  if (columns) return columns
+  const form = readLatin1(line)
+  if (!form.includes('msg_id') || !form.includes('status')) return undefined
+  const fields = formFields(form, readText)
+  const leaves = new Set(fields.map(({ name }) => splitName(name).leaf))
+  const isOtherEvent = fields.some(({ name, value }) => name === 'webhook_event' && value !== 'dlr')
+  return leaves.has('msg_id') && leaves.has('status') && !isOtherEvent ? fields : undefined
+}
+
+const MAX_LINE_LENGTH = 1024
+/** An id has a digit, and the title of a column has none. */
+const ID = /^(?=[^0-9]*[0-9])[A-Za-z0-9._-]{1,64}$/
+
+/**
+ * Reads a line such as `77149843739;DELIVERED`, with a semicolon, comma, bar, space or tab between its columns. Columns
+ * after the second become the fields `[2]`, `[3]`, ….
+ *
+ * @returns undefined for a line that does not begin with an id and a known status
+ */
+const columnFields = (line: string): Field[] | undefined => {
+  if (line.length > MAX_LINE_LENGTH) return undefined
+  const columns = (/[;,|]/.test(line) ? line.split(/[;,|]/) : line.split(/[ \t]+/)).map(unquote)
+  const [id, status, ...more] = columns
+  if (id === undefined || status === undefined) return undefined
+  if (!ID.test(id) || !isKnownStatus(canonicalStatus(status))) return undefined
+  return [
+    { name: 'msg_id', value: id, type: 'string' },
+    { name: 'status', value: status, type: 'string' },
+    ...more.map((value, i): Field => ({ name: `[${i + 2}]`, value, type: 'string' })),
+  ]
+}
+
+const unquote = (column: string): string => {
+  const text = column.trim()
+  return text.length >= 2 && text.startsWith('"') && text.endsWith('"') ? text.slice(1, -1) : text
+}
+
+const EVENT_FIELD: ReadonlySet<string> = new Set(['webhook_event'])
+
+/**
+ * Reads the items in the fields of one callback: of a webhook (with an envelope, nested, or without nesting), of the legacy
+ * status URL, or of a message without an envelope.
+ *
+ * @param bodyFields the fields of the body, or of the part of it whose bytes are `body`
+ */
+const readEvent = (
+  bodyFields: readonly Field[],
+  query: readonly Field[],
+  body: Uint8Array,
+  settings: DecodeSettings,
+): Item[] => {
+  const { fields, rawOnly, conflict } = mergeQuery(bodyFields, query, INTERPRETED_FIELDS)
+  if (conflict !== undefined) return [conflictDeadLetter(`${conflict} differs between query and body`, body)]
+  if (findConflict(fields, EVENT_FIELD) !== undefined) {
+    return [conflictDeadLetter('webhook_event was sent with several values', body)]
+  }
+  const event = presentValue(findField(fields, 'webhook_event'))
+  if (event !== undefined && settings.ignoreEvents.includes(event)) return []
+  switch (event) {
+    case 'dlr':
+      return readReceipts(fields, rawOnly, body)
+    case 'sms_mo':
+      return readMessages(fields, rawOnly, body)
+    case undefined:
+      return readUnnamedEvent(fields, rawOnly, body)
+    default: {
+      const found = `webhook_event "${event.slice(0, 100)}" is neither dlr nor sms_mo`
+      return [deadLetter('unsupported-event', `${found}; list it in ignoreEvents if it is not wanted`, body)]
+    }
+  }
+}
+
+/** Without `webhook_event`, the names of the fields decide what they are. */
+const readUnnamedEvent = (fields: readonly Field[], rawOnly: readonly Field[], body: Uint8Array): Item[] => {
+  const leaves = new Set(fields.map(({ name }) => (name.includes('[') ? splitName(name).leaf : name)))
+  if (leaves.has('msg_id') || leaves.has('status')) return readReceipts(fields, rawOnly, body)
+  if (leaves.has('sender') && leaves.has('text')) return readMessages(fields, rawOnly, body)
+  const detail =
+    'the callback has no msg_id, status or webhook_event, so it is none of the callbacks that seven documents'
+  return [deadLetter('not-a-report', detail, body)]
 }

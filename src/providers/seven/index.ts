@@ -1,25 +1,24 @@
-import type { DecodeSettings, Item, Provider } from '../provider.js'
 import type { Received } from '../../core/received.js'
-import { dead, withoutFail } from '../wire/dead.js'
-import { decodeAnswer, endpointOf } from './answers.js'
+import type { DecodeSettings, Item, Provider } from '../provider.js'
+import { deadLetter, decodeSafely } from '../wire/dead-letter.js'
+import { decodeAnswer, findEndpoint } from './answers.js'
 import { decodeCallback } from './callbacks.js'
 import { reconcile } from './reconcile.js'
 
-/** seven.io, formerly sms77. It has no queue that reading empties: it calls back, and can be asked again. */
+/** seven.io, formerly sms77. It sends callbacks, and its API can be queried again; it has no queue to pull. */
 export const seven: Provider = {
   name: 'seven',
-  decode: (received, settings) => withoutFail(() => decode(received, settings), received.body),
+  decode: (received, settings) => decodeSafely(() => decode(received, settings), received.body),
   reconcile,
 }
 
-const unknownAnswer = ({ facts, body }: Received): Item =>
-  dead('not-a-report', `an answer to ${facts.path}, which is neither /status nor a journal`, body)
-
 const decode = (received: Received, settings: DecodeSettings): Iterable<Item> => {
-  const { via, facts } = received
-  // Before anything else: a callback for a source named "status" is a callback, and stays one when it is replayed.
+  const { via, facts, body } = received
+  // This comes first, because a source may be named "status", and because a replayed dead letter keeps its path.
   if (via === 'CALLBACK' || facts.path.startsWith('/callbacks/')) return decodeCallback(received, settings)
-  const endpoint = endpointOf(facts.path)
+  const endpoint = findEndpoint(facts.path)
   if (endpoint !== undefined) return decodeAnswer(endpoint, received)
-  return via === 'QUERY' ? [unknownAnswer(received)] : decodeCallback(received, settings)
+  if (via !== 'QUERY') return decodeCallback(received, settings)
+  const detail = `the answer is to ${facts.path}, which is neither the status endpoint nor the message log`
+  return [deadLetter('not-a-report', detail, body)]
 }

@@ -1,100 +1,99 @@
 /**
- * Asking seven again. Base address https://gateway.seven.io/api, header `X-Api-Key`; attested: seven's OpenAPI file
- * (`msg_id` is "a comma separated list of SMS IDs") and docs.seven.io logbook (limit 1 to 100, offset, days).
+ * The queries with which the reconciler asks seven again. The base address is https://gateway.seven.io/api, and the key is
+ * sent in the header `X-Api-Key`.
+ *
+ * Attested: seven's OpenAPI file (`msg_id` is "a comma separated list of SMS IDs"); docs.seven.io logbook for the message
+ * log, which seven calls journal (days, an offset, and a limit of 1 to 100).
  */
 import { isFinal } from '../../core/event.js'
-import type { ReconcileAccount, ReconcileProtocol, ReconcileVerdict, UnsettledMessage } from '../provider.js'
 import type { Received } from '../../core/received.js'
-import { find, said } from '../wire/fields.js'
-import { OPEN_ARRAY, OPEN_OBJECT, rowFields } from '../wire/json-items.js'
-import { findRows, type Rows } from '../wire/json-rows.js'
-import { open, trimmed, type Opened } from '../wire/open.js'
-import { instantIn } from '../wire/times.js'
-import { decodeAnswer, endpointOf, type Endpoint } from './answers.js'
-import { ZONE } from './receipt.js'
-import { refusal } from './refusal.js'
+import type { ReconcileAccount, ReconcileProtocol, ReconcileVerdict, UnsettledMessage } from '../provider.js'
+import { decodeBody, trimWhiteSpace, type DecodedBody } from '../wire/body.js'
+import { findField, presentValue } from '../wire/fields.js'
+import { beginsLikeJson, findRows, readableRows, type FoundRows } from '../wire/json-rows.js'
+import { parseInstantIn } from '../wire/times.js'
+import { decodeAnswer, findEndpoint, findRefusal, type Endpoint } from './answers.js'
+import { TIME_ZONE } from './receipts.js'
 import { canonicalStatus, deliveryStatus } from './statuses.js'
 
-/** The most that the journal gives at once. */
-const PAGE = 100
+/** The largest page of the message log. */
+const ROWS_PER_PAGE = 100
 
-const url = (account: ReconcileAccount, path: string, query: string): string =>
+const urlOf = (account: ReconcileAccount, path: string, query: string): string =>
   `${account.url.replace(/\/+$/, '')}/${path}?${query}`
 
-const headers = (account: ReconcileAccount): Record<string, string> => ({
+const headersOf = (account: ReconcileAccount): Record<string, string> => ({
   'X-Api-Key': account.apiKey,
   accept: 'application/json',
 })
 
 export const reconcile: ReconcileProtocol = {
-  // No limit is documented; this keeps the request line under 2 KiB.
-  idsPerQuery: 100,
+  // No limit is documented. This number keeps the request line below 2 KiB.
+  maxIdsPerQuery: 100,
 
   statusRequest(account, messageIds) {
     const ids = messageIds.map(encodeURIComponent).join(',')
-    return { method: 'GET', url: url(account, 'status', `msg_id=${ids}`), headers: headers(account) }
+    return { method: 'GET', url: urlOf(account, 'status', `msg_id=${ids}`), headers: headersOf(account) }
   },
 
   logRequest(account, direction, days, offset) {
     const query = new URLSearchParams({
       date_from: days.from,
       date_to: days.to,
-      limit: String(PAGE),
+      limit: String(ROWS_PER_PAGE),
       offset: String(offset),
     })
-    return { method: 'GET', url: url(account, `journal/${direction}`, query.toString()), headers: headers(account) }
+    const url = urlOf(account, `journal/${direction}`, query.toString())
+    return { method: 'GET', url, headers: headersOf(account) }
   },
 
   inspect(answer): ReconcileVerdict {
-    const opened = open(answer)
-    if ('kind' in opened) return { kind: 'not-an-answer', detail: opened.detail }
-    const refused = refusal(answer.facts.status, opened)
-    if (refused !== undefined) return { kind: 'refused', ...refused }
-    const endpoint = endpointOf(answer.facts.path)
-    if (endpoint === undefined) return { kind: 'not-an-answer', detail: `an answer to ${answer.facts.path}` }
-    const first = trimmed(opened.bytes)[0]
-    if (first !== OPEN_ARRAY && first !== OPEN_OBJECT) return ofText(endpoint, answer)
-    const found = findRows(opened.bytes)
-    const rows = found.rows.length / 2
-    // An answer that was cut is gone on with behind what came of it.
-    const cut = found.rest?.kind === 'cut' && rows > 0
-    if (rows > 0 && !hasIds(found, opened)) {
-      return { kind: 'not-an-answer', detail: `an answer of the ${endpoint} endpoint in which nothing has an id` }
+    const decoded = decodeBody(answer)
+    if ('kind' in decoded) return { kind: 'not-an-answer', detail: decoded.detail }
+    const refusal = findRefusal(answer.facts.status, decoded)
+    if (refusal !== undefined) return { kind: 'refused', ...refusal }
+    const endpoint = findEndpoint(answer.facts.path)
+    if (endpoint === undefined) return { kind: 'not-an-answer', detail: `the answer is to ${answer.facts.path}` }
+    if (!beginsLikeJson(trimWhiteSpace(decoded.bytes))) return inspectText(endpoint, answer)
+    const found = findRows(decoded.bytes)
+    const rows = found.rows.count
+    if (rows > 0 && !hasId(found, decoded)) {
+      // This may be a refusal in an unknown form, and must not be taken for a page that was read.
+      return { kind: 'not-an-answer', detail: `no row in the answer of the ${endpoint} endpoint has an id` }
     }
-    const unsettled = endpoint === 'outbound' ? unsettledIn(found, opened) : []
-    return { kind: 'answer', rows, lastPage: rows < PAGE && !cut, unsettled }
+    // A page that was cut is never the last one: the next query asks for what is missing.
+    const isCut = found.remainder?.kind === 'cut' && rows > 0
+    const unsettled = endpoint === 'outbound' ? findUnsettled(found, decoded) : []
+    return { kind: 'answer', rows, isLastPage: rows < ROWS_PER_PAGE && !isCut, unsettled }
   },
 }
 
-/** A refusal in a form that is not known must not be taken for a list that was read. */
-const hasIds = ({ rows }: Rows, opened: Opened): boolean => {
-  for (let i = 0; i < rows.length; i += 2) {
-    const fields = rowFields(opened.bytes.subarray(rows[i], rows[i + 1]), opened)
-    if (Array.isArray(fields) && said(find(fields, 'id')) !== undefined) return true
+const hasId = (found: FoundRows, decoded: DecodedBody): boolean => {
+  for (const fields of readableRows(found, decoded)) {
+    if (presentValue(findField(fields, 'id')) !== undefined) return true
   }
   return false
 }
 
-/** An answer that is not JSON: one status, or what the decoder makes a dead letter of. */
-const ofText = (endpoint: Endpoint, answer: Received): ReconcileVerdict => {
+/** An answer that is not JSON has one status, or is what the decoder turns into a dead letter. */
+const inspectText = (endpoint: Endpoint, answer: Received): ReconcileVerdict => {
   const [item] = decodeAnswer(endpoint, answer)
-  if (item?.kind !== 'dead-letter') return { kind: 'answer', rows: item ? 1 : 0, lastPage: true, unsettled: [] }
+  if (item?.kind !== 'dead-letter') return { kind: 'answer', rows: item ? 1 : 0, isLastPage: true, unsettled: [] }
   const { reason, detail } = item
   if (reason === 'ambiguous-answer') return { kind: 'refused', about: 'request', detail }
   return { kind: 'not-an-answer', detail }
 }
 
-/** Messages without a report, or with an intermediate one: `dlr` of a row is null, or not the last word. */
-const unsettledIn = ({ rows }: Rows, opened: Opened): UnsettledMessage[] => {
+/** Finds the messages without a final receipt: their `dlr` is null, or an intermediate status. */
+const findUnsettled = (found: FoundRows, decoded: DecodedBody): UnsettledMessage[] => {
   const unsettled: UnsettledMessage[] = []
-  for (let i = 0; i < rows.length; i += 2) {
-    const fields = rowFields(opened.bytes.subarray(rows[i], rows[i + 1]), opened)
-    if (!Array.isArray(fields)) continue
-    const messageId = said(find(fields, 'id'))
-    const status = said(find(fields, 'dlr'))
+  for (const fields of readableRows(found, decoded)) {
+    const messageId = presentValue(findField(fields, 'id'))
+    const status = presentValue(findField(fields, 'dlr'))
     if (messageId === undefined) continue
     if (status !== undefined && isFinal(deliveryStatus(canonicalStatus(status)))) continue
-    unsettled.push({ messageId, sentAt: instantIn(ZONE, said(find(fields, 'timestamp'))) })
+    const sentAt = parseInstantIn(TIME_ZONE, presentValue(findField(fields, 'timestamp')))
+    unsettled.push({ messageId, sentAt })
   }
   return unsettled
 }

@@ -1,6 +1,6 @@
 import type { DeliveryStatus } from '../../core/event.js'
 
-/** seven's nine delivery reports. Attested: its page on delivery reports, its OpenAPI file and its js-client. */
+/** seven's nine statuses. Attested: its page on delivery reports, its OpenAPI file, its JavaScript client. */
 const STATUSES: ReadonlyMap<string, DeliveryStatus> = new Map([
   ['ACCEPTED', 'ACCEPTED'],
   ['BUFFERED', 'ENROUTE'],
@@ -14,11 +14,12 @@ const STATUSES: ReadonlyMap<string, DeliveryStatus> = new Map([
 ])
 
 /**
- * A status in the one spelling that identity and mapping go by. The documents write upper case; the same word in
- * another case is the same report, also when two ways of delivery should differ in it.
+ * Writes a status as the documents do, in upper case. Identity and mapping use this form, so that a receipt is the same one
+ * even if two ways of delivery write its status differently.
  */
 export const canonicalStatus = (sent: string): string => sent.trim().toUpperCase()
 
 export const deliveryStatus = (canonical: string): DeliveryStatus => STATUSES.get(canonical) ?? 'UNKNOWN'
 
-export const isStatus = (canonical: string): boolean => STATUSES.has(canonical)
+/** Whether the documents know this status. */
+export const isKnownStatus = (canonical: string): boolean => STATUSES.has(canonical)

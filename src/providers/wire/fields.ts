@@ -1,64 +1,71 @@
 /**
- * An item as a flat list of named values: what a JSON object, a form and a query have in common.
+ * An item as a flat list of named values, which is what a JSON object, a form and a query have in common.
  *
- * Nothing is lost or merged on the way: a name may occur any number of times, and a value keeps the text it was sent as.
+ * The list loses nothing: a name may occur any number of times, and a value keeps the text that was sent.
  */
 import type { Raw } from '../../core/event.js'
 
 export interface Field {
-  /** As sent; nested JSON as `data[id]`, elements of a JSON array as `data[0]`. */
+  /** The name as sent. A nested JSON value has a name of the form `data[id]`, an element of a JSON array `data[0]`. */
   readonly name: string
-  /** A string's content; any other JSON value's text. */
+  /** The content of a string; the text of any other JSON value. */
   readonly value: string
-  /** `empty`: `{}` or `[]`. */
+  /** The JSON type; `string` for fields of a form or query, `empty` for `{}` and `[]`. */
   readonly type: 'string' | 'number' | 'boolean' | 'null' | 'empty'
 }
 
-/** More than any real item has; bounds what one item may cost. */
-export const MAX_FIELDS_OF_AN_ITEM = 65_536
+/** More fields than any real item has. The limit bounds the cost of one item. */
+export const MAX_FIELDS_PER_ITEM = 65_536
 
-/** Characters that fields sent once may take in the `raw` of all the items together that they belong to. */
-const MAX_SHARED = 32 * 1024 * 1024
-/** What a field takes beside its characters, roughly. */
-const FIELD = 32
+/** The limit for the characters that shared fields add to the `raw` of all items of one body together. */
+const MAX_SHARED_CHARACTERS = 32 * 1024 * 1024
+/** An estimate of what a field costs beside its characters. */
+const FIELD_OVERHEAD_CHARACTERS = 32
 
-/** Whether fields that belong to each of so many items would make far more of a body than it is: it could end the process. */
-export const tooMuchShared = (items: number, shared: readonly Field[]): boolean => {
-  const room = MAX_SHARED / Math.max(1, items)
-  let size = 0
-  for (const { name, value } of shared) if ((size += name.length + value.length + FIELD) > room) return true
+/**
+ * Whether fields that were sent once, and belong to each of the items, are too large to be repeated in the `raw` of each.
+ * Without this limit a small body could exhaust the memory of the process.
+ */
+export const areTooLargeToShare = (sharedFields: readonly Field[], itemCount: number): boolean => {
+  const maxCharacters = MAX_SHARED_CHARACTERS / Math.max(1, itemCount)
+  let characters = 0
+  for (const { name, value } of sharedFields) {
+    characters += name.length + value.length + FIELD_OVERHEAD_CHARACTERS
+    if (characters > maxCharacters) return true
+  }
   return false
 }
 
-export const find = (fields: readonly Field[], name: string): Field | undefined => {
+/** The first field of that name. */
+export const findField = (fields: readonly Field[], name: string): Field | undefined => {
   for (const field of fields) if (field.name === name) return field
   return undefined
 }
 
-/** First field of each name, for items that are asked for many. Smaller than the list when a name is repeated. */
-export type FieldIndex = ReadonlyMap<string, Field>
-export const indexed = (fields: readonly Field[]): FieldIndex => {
+/** The first field of each name. It has fewer entries than the list has fields if a name is repeated. */
+export type FieldsByName = ReadonlyMap<string, Field>
+export const indexByName = (fields: readonly Field[]): FieldsByName => {
   const index = new Map<string, Field>()
   for (const field of fields) if (!index.has(field.name)) index.set(field.name, field)
   return index
 }
 
-/** What a field says, without blanks around it; undefined when it is absent, null, or says nothing. */
-export const said = (field: Field | undefined): string | undefined => {
+/** @returns the value without white space around it; undefined if the field is absent, null, empty or blank */
+export const presentValue = (field: Field | undefined): string | undefined => {
   if (field === undefined || field.type === 'null' || field.type === 'empty') return undefined
   const value = field.value.trim()
   return value === '' ? undefined : value
 }
 
-/** The first of these that says something. */
-export const firstSaid = (...candidates: readonly (Field | undefined)[]): Field | undefined =>
-  candidates.find((field) => said(field) !== undefined)
+/** The first of these fields that has a present value. */
+export const firstPresent = (...candidates: readonly (Field | undefined)[]): Field | undefined =>
+  candidates.find((field) => presentValue(field) !== undefined)
 
 /**
- * The first of `names` that was sent more than once with different values. Which of them counts can't be known, so
- * such an item is a dead letter (invariant 6).
+ * The first of the names that was sent more than once with different values. Which of the values counts can't be known,
+ * so such an item becomes a dead letter (invariant 6).
  */
-export const conflicting = (fields: readonly Field[], names: ReadonlySet<string>): string | undefined => {
+export const findConflict = (fields: readonly Field[], names: ReadonlySet<string>): string | undefined => {
   let seen: Map<string, Field> | undefined
   for (const field of fields) {
     if (!names.has(field.name)) continue
@@ -70,42 +77,73 @@ export const conflicting = (fields: readonly Field[], names: ReadonlySet<string>
   return undefined
 }
 
-/** `fields` and more of them; the very list where there is no more, which is the usual case. */
-export const joined = (fields: readonly Field[], more: readonly Field[]): readonly Field[] =>
+/** The fields of an item when some came in the query of the request, and others in its body or in a row of the body. */
+export interface MergedFields {
+  /** The fields of the body, and those fields of the query whose names the body does not have. */
+  readonly fields: readonly Field[]
+  /** The fields of the query whose names the body has as well. They only go into `raw`. */
+  readonly rawOnly: readonly Field[]
+  /** A name that query and body have with different values. */
+  readonly conflict: string | undefined
+}
+
+/** @param interpreted the names whose values decide what the item means; fields of other names may differ */
+export const mergeQuery = (
+  bodyFields: readonly Field[],
+  queryFields: readonly Field[],
+  interpreted: ReadonlySet<string>,
+): MergedFields => {
+  if (queryFields.length === 0) return { fields: bodyFields, rawOnly: [], conflict: undefined }
+  if (bodyFields.length === 0) return { fields: queryFields, rawOnly: [], conflict: undefined }
+  const names = new Set(bodyFields.map(({ name }) => name))
+  const differs = ({ name, value }: Field): boolean => findField(bodyFields, name)?.value !== value
+  const rawOnly = queryFields.filter(({ name }) => names.has(name))
+  return {
+    fields: [...bodyFields, ...queryFields.filter(({ name }) => !names.has(name))],
+    rawOnly,
+    conflict: rawOnly.find((field) => interpreted.has(field.name) && differs(field))?.name,
+  }
+}
+
+/** Joins two lists. It returns the first one itself if the second is empty, which is the usual case. */
+export const concatFields = (fields: readonly Field[], more: readonly Field[]): readonly Field[] =>
   more.length === 0 ? fields : [...fields, ...more]
 
-/** Every field as sent; a repeated name as `name[0]`, `name[1]`, skipping what was itself sent under such a name. */
-export const rawOf = (fields: readonly Field[]): Raw => {
+/** Puts every field into `raw`. A repeated name becomes `name[0]`, `name[1]`, without the names that were sent as such. */
+export const toRaw = (fields: readonly Field[]): Raw => {
   const raw: Record<string, string> = {}
   for (const field of fields) {
-    if (Object.hasOwn(raw, field.name)) return rawOfRepeated(fields)
-    put(raw, field.name, field.value)
+    if (Object.hasOwn(raw, field.name)) return toRawWithIndexes(fields)
+    setProperty(raw, field.name, field.value)
   }
   return raw
 }
 
-const rawOfRepeated = (fields: readonly Field[]): Raw => {
-  const values = new Map<string, string[]>()
+const toRawWithIndexes = (fields: readonly Field[]): Raw => {
+  const valuesByName = new Map<string, string[]>()
   for (const { name, value } of fields) {
-    const list = values.get(name)
-    if (list) list.push(value)
-    else values.set(name, [value])
+    const values = valuesByName.get(name)
+    if (values) values.push(value)
+    else valuesByName.set(name, [value])
   }
   const raw: Record<string, string> = {}
-  for (const [name, list] of values) if (list.length === 1) put(raw, name, list[0] as string)
-  for (const [name, list] of values) {
-    if (list.length === 1) continue
+  for (const [name, values] of valuesByName) {
+    if (values.length === 1) setProperty(raw, name, values[0] as string)
+  }
+  for (const [name, values] of valuesByName) {
+    if (values.length === 1) continue
     let index = 0
-    for (const value of list) {
-      while (values.has(`${name}[${index}]`) || Object.hasOwn(raw, `${name}[${index}]`)) index++
-      raw[`${name}[${index++}]`] = value
+    for (const value of values) {
+      while (valuesByName.has(`${name}[${index}]`) || Object.hasOwn(raw, `${name}[${index}]`)) index++
+      raw[`${name}[${index}]`] = value
+      index++
     }
   }
   return raw
 }
 
-/** An ordinary property whatever its name: `__proto__` is a field like any other, and must not become a prototype. */
-const put = (raw: Record<string, string>, name: string, value: string): void => {
+/** Sets a property of any name. A plain assignment to `__proto__` would set the prototype. */
+const setProperty = (raw: Record<string, string>, name: string, value: string): void => {
   if (name === '__proto__') {
     Object.defineProperty(raw, name, { value, writable: true, enumerable: true, configurable: true })
   } else raw[name] = value

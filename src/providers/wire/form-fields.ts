@@ -1,60 +1,63 @@
-/** Fields of a query or of a form body (`application/x-www-form-urlencoded`), in the order sent. Never throws. */
-import { utf8, type ReadText } from './charset.js'
+/** Reads the fields of a query or of a form body (`application/x-www-form-urlencoded`), in the order sent. Never throws. */
+import { readUtf8, type ReadText } from './charset.js'
 import type { Field } from './fields.js'
 
-const NOT_PLAIN = /[%+\u0080-\uffff]/
+const NEEDS_DECODING = /[%+\u0080-\uffff]/
 const NOT_ASCII = /[\u0080-\uffff]/
 
 /**
- * @param text one character a byte, as Node gives a request line and `latin1` gives a body
- * @param read how bytes above 0x7f are read, percent-encoded or not
+ * @param text one character for each byte, as Node gives a request line and `readLatin1` gives a body
+ * @param readText reads the bytes of a name or value, whether they were percent-encoded or not
  */
-export const formFields = (text: string, read: ReadText = utf8): Field[] => {
+export const formFields = (text: string, readText: ReadText = readUtf8): Field[] => {
   const fields: Field[] = []
-  let at = 0
-  while (at < text.length) {
-    let end = text.indexOf('&', at)
-    if (end < 0) end = text.length
-    if (end > at) {
-      // Not looked for behind the part: a body without any would be read to its end for each.
-      const part = text.slice(at, end)
+  let start = 0
+  while (start < text.length) {
+    const ampersand = text.indexOf('&', start)
+    const end = ampersand < 0 ? text.length : ampersand
+    if (end > start) {
+      // The search for `=` is limited to this part. In a body without `=` it would otherwise run to the end every time.
+      const part = text.slice(start, end)
       const equals = part.indexOf('=')
       fields.push({
-        name: component(equals < 0 ? part : part.slice(0, equals), read),
-        value: equals < 0 ? '' : component(part.slice(equals + 1), read),
+        name: decodeComponent(equals < 0 ? part : part.slice(0, equals), readText),
+        value: equals < 0 ? '' : decodeComponent(part.slice(equals + 1), readText),
         type: 'string',
       })
     }
-    at = end + 1
+    start = end + 1
   }
   return fields
 }
 
-const component = (sent: string, read: ReadText): string => {
-  if (!NOT_PLAIN.test(sent)) return sent
+const decodeComponent = (sent: string, readText: ReadText): string => {
+  if (!NEEDS_DECODING.test(sent)) return sent
   const text = sent.replaceAll('+', ' ')
-  if (read === utf8 && !NOT_ASCII.test(text)) {
+  if (readText === readUtf8 && !NOT_ASCII.test(text)) {
     try {
       return decodeURIComponent(text)
     } catch {
-      // A stray percent sign, or bytes that are no UTF-8.
+      // The text has a stray percent sign, or its bytes are not valid UTF-8.
     }
   }
-  return read(unescape(text))
+  return readText(percentDecode(text))
 }
 
-/** A percent sign without two hexadecimal digits stands for itself. */
-const unescape = (text: string): Uint8Array => {
+/** A percent sign without two hexadecimal digits behind it stands for itself. */
+const percentDecode = (text: string): Uint8Array => {
   const bytes = Buffer.allocUnsafe(text.length * 3)
   let length = 0
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i)
     const escaped = code === 0x25 ? hexByte(text, i + 1) : -1
     if (escaped >= 0) {
-      bytes[length++] = escaped
+      bytes[length] = escaped
+      length++
       i += 2
-    } else if (code < 0x100) bytes[length++] = code
-    else {
+    } else if (code < 0x100) {
+      bytes[length] = code
+      length++
+    } else {
       const character = String.fromCodePoint(text.codePointAt(i) as number)
       length += bytes.write(character, length)
       i += character.length - 1
@@ -63,6 +66,7 @@ const unescape = (text: string): Uint8Array => {
   return bytes.subarray(0, length)
 }
 
+/** @returns -1 if these are not two hexadecimal digits */
 const hexByte = (text: string, at: number): number => {
   const digits = text.slice(at, at + 2)
   return /^[0-9a-fA-F]{2}$/.test(digits) ? Number.parseInt(digits, 16) : -1

@@ -1,250 +1,250 @@
 /**
- * Where in a body the rows lie, byte for byte, also when the body is cut or ends in something else.
+ * The rows of a JSON body: where they lie, byte for byte, what their fields are, and which bytes belong to no row.
  *
- * Only quotes, brackets and commas are looked at, once, from front to back. For JSON that is exact; where it is not
- * JSON, a row found here does not parse, and becomes a dead letter of its own.
+ * The body may be cut or may stop being JSON at any byte. Finding the rows only looks at quotes, brackets, commas and
+ * colons, so that the rows before that byte are still found. In JSON this is exact. In anything else, a row that is found
+ * can't be parsed and becomes a dead letter of its own.
  */
+import { constants } from 'node:buffer'
+import type { DeadLetterItem, Item } from '../provider.js'
+import type { DecodedBody } from './body.js'
+import { ByteRanges } from './byte-ranges.js'
+import { readLatin1 } from './charset.js'
+import { deadLetter } from './dead-letter.js'
+import type { Field } from './fields.js'
+import { jsonFields } from './json-fields.js'
 import {
-  BACKSLASH,
   CLOSE_ARRAY,
   CLOSE_OBJECT,
   COLON,
-  COMMA,
-  LOWER_N,
+  END,
+  JsonTokenizer,
   OPEN_ARRAY,
   OPEN_OBJECT,
   QUOTE,
-  isBlank,
-  isDelimiter,
-} from './json-bytes.js'
+} from './json-tokenizer.js'
 
-/** What one body may hold of rows; the largest answer by default has room for some 300,000. The rest is not read. */
-export const MAX_ROWS = 500_000
+/** The number of rows after which a body is read no further. The largest answer by default has room for about 300,000. */
+const MAX_ROWS = 500_000
 
-export interface Rows {
-  /** Start and end of each row, flat: 0, 12, 13, 25. */
-  readonly rows: number[]
-  /** Start and end of the members beside the rows, flat. */
-  readonly envelope: number[]
-  /** Whether an array of rows was found under the key that was asked for. */
-  readonly keyFound: boolean
-  /** What is left over; undefined when the body was one whole document. `cut`: it ends too early. */
-  readonly rest: { readonly from: number; readonly kind: 'cut' | 'broken' | 'trailing' } | undefined
+/** What prevents the end of a body from being read: it is cut, is not JSON, or follows a document that is complete. */
+type RemainderKind = 'cut' | 'broken' | 'trailing'
+
+export interface FoundRows {
+  readonly rows: ByteRanges
+  /** The members beside the rows, each with its name. */
+  readonly envelope: ByteRanges
+  /** Whether there are rows, or an empty list, under the key that was searched for. */
+  readonly hasKey: boolean
+  /** The bytes that are neither rows nor envelope begin at `from`; undefined if the body can be read to its end. */
+  readonly remainder: { readonly from: number; readonly kind: RemainderKind } | undefined
 }
 
-/**
- * Elements of an array are rows, an object is one row. With `key`, an object that has an array under that key gives
- * the elements of that array instead; `#isRows` says what else may stand there. Further documents may follow, as in one object a line.
- */
-export const findRows = (bytes: Uint8Array, key?: string): Rows => new Scanner(bytes, key).run()
+/** Whether a body begins as a JSON object or array. */
+export const beginsLikeJson = (body: Uint8Array): boolean => isObjectOrArray(body[0])
 
-class Scanner {
-  readonly #bytes: Uint8Array
+const isObjectOrArray = (code: number | undefined): boolean => code === OPEN_OBJECT || code === OPEN_ARRAY
+
+/**
+ * Finds the rows of a body. Each element of an array is a row, and an object is one row; other documents may follow, as in
+ * a body with one object on each line. If a key is given and an object has it, the rows are the elements of the array under
+ * that key. Instead of the array there may be `null` for no rows, an object of objects, as PHP writes a list with gaps, or
+ * an object that is the only row.
+ */
+export const findRows = (bytes: Uint8Array, key?: string): FoundRows => new RowFinder(bytes, key).find()
+
+class RowFinder {
+  readonly #json: JsonTokenizer
   readonly #key: string | undefined
-  readonly #rows: number[] = []
-  #envelope: number[] = []
-  #keyFound = false
-  #at = 0
-  /** Where what is not yet whole begins. */
-  #from = 0
+  readonly #rows = new ByteRanges()
+  #envelope = new ByteRanges()
+  #hasKey = false
+  /** Where the document, row or member begins that has not been read to its end. */
+  #unfinishedFrom = 0
 
   constructor(bytes: Uint8Array, key: string | undefined) {
-    this.#bytes = bytes
+    // One character for each byte, so that indexes are offsets. Bytes that no string has room for are a remainder.
+    this.#json = new JsonTokenizer(readLatin1(bytes.subarray(0, constants.MAX_STRING_LENGTH)))
     this.#key = key
   }
 
-  run(): Rows {
-    let documents = 0
-    for (;;) {
-      this.#blanks()
-      this.#from = this.#at
-      if (this.#at >= this.#bytes.length) return this.#result(documents === 0 ? 'cut' : undefined)
-      const byte = this.#bytes[this.#at]
-      if (documents > 0 && (this.#keyFound || (byte !== OPEN_OBJECT && byte !== OPEN_ARRAY))) {
-        return this.#result('trailing')
-      }
-      const whole = byte === OPEN_ARRAY ? this.#elements() : byte === OPEN_OBJECT ? this.#document() : false
-      if (!whole) return this.#result(this.#at >= this.#bytes.length ? 'cut' : 'broken')
-      documents++
+  find(): FoundRows {
+    for (let documents = 0; ; documents++) {
+      const first = this.#json.peek()
+      this.#unfinishedFrom = this.#json.at
+      if (first === END) return this.#result(documents === 0 ? 'cut' : undefined)
+      if (documents > 0 && (this.#hasKey || !isObjectOrArray(first))) return this.#result('trailing')
+      if (!this.#readDocument(first)) return this.#result(this.#json.isAtEnd ? 'cut' : 'broken')
     }
   }
 
-  #result(kind: 'cut' | 'broken' | 'trailing' | undefined): Rows {
+  #result(kind: RemainderKind | undefined): FoundRows {
     return {
       rows: this.#rows,
       envelope: this.#envelope,
-      keyFound: this.#keyFound,
-      rest: kind && { from: this.#from, kind },
+      hasKey: this.#hasKey,
+      remainder: kind && { from: this.#unfinishedFrom, kind },
     }
   }
 
-  /** From `[` to behind `]`; each element is a row. */
-  #elements(): boolean {
-    this.#at++
-    for (let first = true; ; first = false) {
-      this.#blanks()
-      this.#from = this.#at
-      if (this.#bytes[this.#at] === CLOSE_ARRAY) return this.#step()
-      if (!first) {
-        if (this.#bytes[this.#at] !== COMMA) return false
-        this.#at++
-        this.#blanks()
-        // What follows the comma is the first that may be missing; a comma in front of the end is let pass.
-        this.#from = this.#at
-        if (this.#bytes[this.#at] === CLOSE_ARRAY) return this.#step()
-      }
-      if (this.#rows.length >= 2 * MAX_ROWS) return false
-      const start = this.#at
-      if (!this.#value()) return false
-      this.#rows.push(start, this.#at)
-    }
+  /** This method and those below it return false where the bytes end, or are not JSON. */
+  #readDocument(first: number): boolean {
+    if (first === OPEN_ARRAY) return this.#readRows()
+    if (first !== OPEN_OBJECT) return false
+    return this.#key === undefined ? this.#readRow() : this.#readEnvelope(this.#key)
   }
 
-  /** From `{` to behind `}`: the rows under the key, and what stands beside them; else the object is a row. */
-  #document(): boolean {
-    const start = this.#at
-    if (this.#key === undefined) {
-      if (!this.#value()) return false
-      this.#rows.push(start, this.#at)
-      return true
-    }
-    const members: number[] = []
-    let found = false
-    this.#at++
-    for (let first = true; ; first = false) {
-      this.#blanks()
-      if (found) this.#from = this.#at
-      if (this.#bytes[this.#at] === CLOSE_OBJECT) {
-        this.#at++
-        if (!found) this.#rows.push(start, this.#at)
-        return true
-      }
-      if (!first) {
-        if (this.#bytes[this.#at] !== COMMA) return false
-        this.#at++
-        this.#blanks()
-      }
-      if (found) this.#from = this.#at
-      const member = this.#at
-      if (this.#bytes[this.#at] !== QUOTE || !this.#value()) return false
-      const isKey = this.#isKey(member, this.#at)
-      this.#blanks()
-      if (this.#bytes[this.#at] !== COLON) return false
-      this.#at++
-      this.#blanks()
-      if (isKey && this.#bytes[this.#at] === OPEN_ARRAY) {
-        found = true
-        this.#keyFound = true
-        this.#envelope = members
-        if (!this.#elements()) return false
-      } else {
-        const value = this.#at
-        if (!this.#value()) return false
-        if (isKey && this.#isRows(value)) {
-          found = true
-          this.#keyFound = true
-          this.#envelope = members
-        } else members.push(member, this.#at)
-      }
-    }
-  }
-
-  /**
-   * What may stand under the key instead of an array: `null` for none; an object of objects, as PHP writes a list with
-   * gaps; an object that is the only row.
-   */
-  #isRows(start: number): boolean {
-    const end = this.#at
-    if (this.#bytes[start] !== OPEN_OBJECT) return end - start === 4 && this.#bytes[start] === LOWER_N
-    const values = this.#values(start)
-    this.#at = end
-    const listed = values?.every((each, i) => i % 2 === 1 || this.#bytes[each] === OPEN_OBJECT)
-    for (const each of listed && values ? values : [start, end]) this.#rows.push(each)
+  #readRow(): boolean {
+    const start = this.#json.at
+    if (!this.#json.skipValue()) return false
+    this.#rows.add(start, this.#json.at)
     return true
   }
 
-  /** Start and end of each value of the object that begins here; undefined where it is not read to its end. */
-  #values(start: number): number[] | undefined {
-    const values: number[] = []
-    this.#at = start + 1
-    for (;;) {
-      this.#blanks()
-      if (this.#bytes[this.#at] === CLOSE_OBJECT) return values
-      if (values.length > 0) {
-        if (this.#bytes[this.#at] !== COMMA || values.length >= 2 * MAX_ROWS) return undefined
-        this.#at++
-        this.#blanks()
+  /** Reads an array of rows. A comma before its end is accepted. */
+  #readRows(): boolean {
+    const json = this.#json
+    json.at++
+    for (let isFirst = true; ; isFirst = false) {
+      const next = json.nextElement(CLOSE_ARRAY, isFirst)
+      this.#unfinishedFrom = json.at
+      if (next === 'end' || json.skip(CLOSE_ARRAY)) return true
+      if (next === 'missing-comma' || this.#rows.count >= MAX_ROWS || !this.#readRow()) return false
+    }
+  }
+
+  /** Reads an object that may have the rows under the key. Without the key, the object is a row itself. */
+  #readEnvelope(key: string): boolean {
+    const json = this.#json
+    const start = json.at
+    const members = new ByteRanges()
+    json.at++
+    for (let isFirst = true; ; isFirst = false) {
+      const next = json.nextElement(CLOSE_OBJECT, isFirst)
+      if (next === 'end') {
+        if (!this.#hasKey) this.#rows.add(start, json.at)
+        return true
       }
-      if (this.#bytes[this.#at] !== QUOTE || !this.#value()) return undefined
-      this.#blanks()
-      if (this.#bytes[this.#at] !== COLON) return undefined
-      this.#at++
-      this.#blanks()
-      const value = this.#at
-      if (!this.#value()) return undefined
-      values.push(value, this.#at)
-    }
-  }
-
-  #isKey(start: number, end: number): boolean {
-    const text = Buffer.from(this.#bytes.buffer, this.#bytes.byteOffset + start, end - start).toString('latin1')
-    if (text.length === (this.#key as string).length + 2) return text === `"${this.#key}"`
-    if (!text.includes('\\') || text.length > 100) return false
-    try {
-      return JSON.parse(text) === this.#key
-    } catch {
-      return false
-    }
-  }
-
-  /** Moves behind the value that begins here; false when the bytes end before it does, or nothing begins here. */
-  #value(): boolean {
-    const byte = this.#bytes[this.#at]
-    if (byte === QUOTE) return this.#string()
-    if (byte === OPEN_OBJECT || byte === OPEN_ARRAY) return this.#brackets()
-    const start = this.#at
-    while (this.#at < this.#bytes.length && !isDelimiter(this.#bytes[this.#at] as number)) this.#at++
-    // At the end of the bytes it can't be known whether a number goes on.
-    return this.#at > start && this.#at < this.#bytes.length
-  }
-
-  #brackets(): boolean {
-    let depth = 0
-    const { length } = this.#bytes
-    while (this.#at < length) {
-      const byte = this.#bytes[this.#at] as number
-      if (byte === QUOTE) {
-        if (!this.#string()) return false
+      if (this.#hasKey) this.#unfinishedFrom = json.at
+      const memberStart = json.at
+      if (next === 'missing-comma' || json.peek() !== QUOTE || !json.skipString()) return false
+      const isKey = isString(json.text.slice(memberStart, json.at), key)
+      if (!json.skip(COLON)) return false
+      const value = json.peek()
+      const valueStart = json.at
+      if (isKey && value === OPEN_ARRAY) {
+        this.#useAsEnvelope(members)
+        if (!this.#readRows()) return false
         continue
       }
-      this.#at++
-      if (byte === OPEN_OBJECT || byte === OPEN_ARRAY) depth++
-      else if ((byte === CLOSE_OBJECT || byte === CLOSE_ARRAY) && --depth === 0) return true
+      if (!json.skipValue()) return false
+      if (isKey && value === OPEN_OBJECT) {
+        this.#useAsEnvelope(members)
+        this.#addRowsOfObject(valueStart)
+      } else if (isKey && json.text.slice(valueStart, json.at) === 'null') this.#useAsEnvelope(members)
+      else members.add(memberStart, json.at)
     }
-    return false
   }
 
-  #string(): boolean {
-    const bytes = this.#bytes
-    let at = this.#at + 1
-    for (; at < bytes.length; at++) {
-      const byte = bytes[at]
-      if (byte === BACKSLASH) at++
-      else if (byte === QUOTE) {
-        this.#at = at + 1
-        return true
-      }
+  #useAsEnvelope(members: ByteRanges): void {
+    this.#hasKey = true
+    this.#envelope = members
+  }
+
+  /** Adds the values of the object that ends here, if all of them are objects; else the object itself. */
+  #addRowsOfObject(start: number): void {
+    const json = this.#json
+    const end = json.at
+    const values = this.#objectsIn(start)
+    json.at = end
+    if (values) this.#rows.addAll(values)
+    else this.#rows.add(start, end)
+  }
+
+  #objectsIn(start: number): ByteRanges | undefined {
+    const json = this.#json
+    const objects = new ByteRanges()
+    json.at = start + 1
+    for (let isFirst = true; ; isFirst = false) {
+      const next = json.nextElement(CLOSE_OBJECT, isFirst)
+      if (next === 'end') return objects
+      if (next === 'missing-comma' || objects.count >= MAX_ROWS) return undefined
+      if (json.peek() !== QUOTE || !json.skipString() || !json.skip(COLON)) return undefined
+      const isObject = json.peek() === OPEN_OBJECT
+      const objectStart = json.at
+      if (!isObject || !json.skipValue()) return undefined
+      objects.add(objectStart, json.at)
     }
-    this.#at = bytes.length
-    return false
   }
+}
 
-  #blanks(): void {
-    while (isBlank(this.#bytes[this.#at])) this.#at++
+const MAX_QUOTED_KEY_LENGTH = 100
+
+/** Whether a quoted string, which may be written with escapes, has this content. */
+const isString = (quoted: string, content: string): boolean => {
+  if (quoted === `"${content}"`) return true
+  if (!quoted.includes('\\') || quoted.length > MAX_QUOTED_KEY_LENGTH) return false
+  const fields = jsonFields(`{${quoted}:0}`)
+  return Array.isArray(fields) && fields[0]?.name === content
+}
+
+/**
+ * Reads the items of each row when they are asked for, so that only one row of a large page is in memory. Rows that can't
+ * be read, and bytes that belong to no row, become dead letters.
+ *
+ * @param received the body as it was received
+ */
+export function* readRows(
+  found: FoundRows,
+  decoded: DecodedBody,
+  received: Uint8Array,
+  readItems: (fields: readonly Field[], row: Uint8Array) => Iterable<Item>,
+): Generator<Item, void, undefined> {
+  for (const row of found.rows.slices(decoded.bytes)) {
+    const fields = readRowFields(row, decoded)
+    if (Array.isArray(fields)) yield* readItems(fields, row)
+    else yield fields
   }
+  const remainder = remainderDeadLetter(found, decoded, received)
+  if (remainder) yield remainder
+}
 
-  #step(): true {
-    this.#at++
-    return true
+/** The fields of each row that can be read. */
+export function* readableRows({ rows }: FoundRows, decoded: DecodedBody): Generator<readonly Field[], void, undefined> {
+  for (const row of rows.slices(decoded.bytes)) {
+    const fields = readRowFields(row, decoded)
+    if (Array.isArray(fields)) yield fields
+  }
+}
+
+const readRowFields = (row: Uint8Array, { readText }: DecodedBody): Field[] | DeadLetterItem => {
+  if (row[0] !== OPEN_OBJECT) return deadLetter('not-a-row', 'an element of the list is not an object', row)
+  const fields = jsonFields(readText(row))
+  return Array.isArray(fields) ? fields : deadLetter(fields.reason, `the row can't be read: ${fields.detail}`, row)
+}
+
+/** The dead letter has the whole body as received if no row can be told apart. */
+const remainderDeadLetter = (
+  { rows, hasKey, remainder }: FoundRows,
+  { bytes }: DecodedBody,
+  received: Uint8Array,
+): DeadLetterItem | undefined => {
+  if (remainder === undefined) return undefined
+  const { from, kind } = remainder
+  const before = rows.count === 1 ? '1 whole row precedes it' : `${rows.count} whole rows precede it`
+  const body = rows.count === 0 ? received : bytes.subarray(from)
+  switch (kind) {
+    case 'cut':
+      return rows.count > 0 || hasKey
+        ? deadLetter('cut-page', `the document breaks off, and what follows is lost; ${before}`, body)
+        : deadLetter('not-json', 'the document begins like JSON and breaks off', body)
+    case 'broken':
+      return deadLetter('not-json', `the bytes from offset ${from} on are not JSON; ${before}`, body)
+    case 'trailing':
+      return deadLetter(
+        'trailing-bytes',
+        `the document is complete, and more bytes follow at offset ${from}; ${before}`,
+        body,
+      )
   }
 }

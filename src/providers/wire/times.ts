@@ -1,49 +1,50 @@
 /**
- * Times as providers write them, to milliseconds since the epoch.
+ * Reads times as providers write them. Results are milliseconds since the epoch.
  *
- * A time that can't be read, or could mean two instants, is null: never a reason to drop an item, and never guessed
- * (invariant 6). `raw` keeps it as sent.
+ * A time that can't be read, or that could mean two instants, is null (invariant 6: decoding never guesses). It is no
+ * reason to drop the item, and `raw` keeps it as sent.
  */
 
-/** Unix seconds or milliseconds, or a date with its own zone. */
-export const instant = (sent: string | undefined): number | null => {
+/** Reads Unix seconds or milliseconds, or a date that states its zone. */
+export const parseInstant = (sent: string | undefined): number | null => {
   if (sent === undefined) return null
   const text = sent.trim()
-  return unixTime(text) ?? zoned(text)
+  return parseUnixTime(text) ?? parseZonedDate(text)
 }
 
-/** Like `instant`, and a date without a zone is the wall clock of `zone` (an IANA name). */
-export const instantIn = (zone: string, sent: string | undefined): number | null => {
+/** Like `parseInstant`, but reads a date without a zone as the wall clock of `zone`, an IANA time zone name. */
+export const parseInstantIn = (zone: string, sent: string | undefined): number | null => {
   if (sent === undefined) return null
   const text = sent.trim()
-  return unixTime(text) ?? zoned(text) ?? wallClock(text, zone)
+  return parseUnixTime(text) ?? parseZonedDate(text) ?? parseWallClock(text, zone)
 }
 
 /**
- * 2000-01-01 to 2033-05-18 in seconds: a window that leaves out dates of ten digits (YYMMDDhhmm), which begin with 20
- * and up in our years.
+ * Only numbers between 2000-01-01 and 2033-05-18 are Unix times. This excludes dates of ten digits (YYMMDDhhmm), which
+ * are above the window from the year 2020 on.
  */
-const EARLIEST = 946_684_800
-const LATEST = 2_000_000_000
+const EARLIEST_SECONDS = 946_684_800
+const LATEST_SECONDS = 2_000_000_000
 
-const unixTime = (text: string): number | null => {
+const parseUnixTime = (text: string): number | null => {
   if (!/^[0-9]{9,13}(\.[0-9]+)?$/.test(text)) return null
   const value = Number(text)
-  if (value >= EARLIEST && value < LATEST) return Math.floor(value * 1000)
-  if (value >= EARLIEST * 1000 && value < LATEST * 1000) return Math.floor(value)
+  if (value >= EARLIEST_SECONDS && value < LATEST_SECONDS) return Math.floor(value * 1000)
+  if (value >= EARLIEST_SECONDS * 1000 && value < LATEST_SECONDS * 1000) return Math.floor(value)
   return null
 }
 
 const DATE =
   /^([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,9}))?)?(?: ?([Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)| ([0-9]{2}:?[0-9]{2}))?$/
 
-interface Parts {
-  /** As if the wall clock were UTC. */
+interface ParsedDate {
+  /** The instant, if the wall clock were UTC. */
   readonly utc: number
+  /** `Z`, or an offset such as `+02:00`; undefined if the date states no zone. */
   readonly zone: string | undefined
 }
 
-const parts = (text: string): Parts | null => {
+const parseDate = (text: string): ParsedDate | null => {
   const match = DATE.exec(text)
   if (match === null) return null
   const [year, month, day, hour, minute] = match.slice(1, 6).map(Number) as [number, number, number, number, number]
@@ -51,57 +52,58 @@ const parts = (text: string): Parts | null => {
   if (hour > 23 || minute > 59 || second > 59) return null
   const utc = Date.UTC(year, month - 1, day, hour, minute, second, Number(`0.${match[7] ?? '0'}`) * 1000)
   const date = new Date(utc)
-  // The 31st of a month that has 30 days.
+  // `Date.UTC` turns a day that the month does not have into one of the next month.
   if (date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day || date.getUTCFullYear() !== year) return null
-  // A blank before an offset is what becomes of a plus that was put into a URL without being escaped.
+  // A `+` that is put into a URL without being escaped is read as a space.
   return { utc, zone: match[8] ?? (match[9] && `+${match[9]}`) }
 }
 
-const zoned = (text: string): number | null => {
-  const found = parts(text)
-  if (found?.zone === undefined) return null
-  if (found.zone === 'Z' || found.zone === 'z') return found.utc
-  const hours = Number(found.zone.slice(1, 3))
-  const minutes = Number(found.zone.slice(3).replace(':', '') || 0)
+const parseZonedDate = (text: string): number | null => {
+  const date = parseDate(text)
+  if (date?.zone === undefined) return null
+  if (date.zone === 'Z' || date.zone === 'z') return date.utc
+  const hours = Number(date.zone.slice(1, 3))
+  const minutes = Number(date.zone.slice(3).replace(':', '') || 0)
   if (hours > 14 || minutes > 59) return null
   const offset = (hours * 60 + minutes) * 60_000
-  return found.zone.startsWith('-') ? found.utc + offset : found.utc - offset
+  return date.zone.startsWith('-') ? date.utc + offset : date.utc - offset
 }
 
-const HOUR = 3_600_000
+const HOUR_MS = 3_600_000
 
-/** The two hours of autumn that occur twice, and the hour of spring that does not occur, are null. */
-const wallClock = (text: string, zone: string): number | null => {
-  const found = parts(text)
-  if (found === null || found.zone !== undefined) return null
-  // Offsets that hold a day before and a day after cover every change of clocks in between.
-  const before = offsetAt(found.utc - 24 * HOUR, zone)
-  const after = offsetAt(found.utc + 24 * HOUR, zone)
+/** An hour that occurs twice, when clocks go back, is null, and so is one that does not occur, when they go forward. */
+const parseWallClock = (text: string, zone: string): number | null => {
+  const date = parseDate(text)
+  if (date === null || date.zone !== undefined) return null
+  // The offset of this time is that of a day before or that of a day after, whenever clocks change in between.
+  const before = offsetAt(date.utc - 24 * HOUR_MS, zone)
+  const after = offsetAt(date.utc + 24 * HOUR_MS, zone)
   const candidates = new Set<number>()
   for (const offset of [before, after]) {
-    const time = found.utc - offset
+    const time = date.utc - offset
     if (offsetAt(time, zone) === offset) candidates.add(time)
   }
   return candidates.size === 1 ? (candidates.values().next().value as number) : null
 }
 
 const formats = new Map<string, Intl.DateTimeFormat>()
-/** Offsets by zone and hour. A memory of a pure function, kept small. */
+/** A cache of offsets, by zone and hour, because `Intl` is slow. */
 const offsets = new Map<string, number>()
+const MAX_CACHED_OFFSETS = 10_000
 
 const offsetAt = (time: number, zone: string): number => {
-  const hour = Math.floor(time / HOUR)
+  const hour = Math.floor(time / HOUR_MS)
   const key = `${zone} ${hour}`
   let offset = offsets.get(key)
   if (offset === undefined) {
-    if (offsets.size > 10_000) offsets.clear()
-    offset = measureOffset(hour * HOUR, zone)
+    if (offsets.size > MAX_CACHED_OFFSETS) offsets.clear()
+    offset = computeOffset(hour * HOUR_MS, zone)
     offsets.set(key, offset)
   }
   return offset
 }
 
-const measureOffset = (time: number, zone: string): number => {
+const computeOffset = (time: number, zone: string): number => {
   let format = formats.get(zone)
   if (format === undefined) {
     format = new Intl.DateTimeFormat('en-US', {
@@ -116,7 +118,7 @@ const measureOffset = (time: number, zone: string): number => {
     })
     formats.set(zone, format)
   }
-  const of = Object.fromEntries(format.formatToParts(time).map(({ type, value }) => [type, Number(value)]))
-  const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = of
+  const parts = Object.fromEntries(format.formatToParts(time).map(({ type, value }) => [type, Number(value)]))
+  const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = parts
   return Date.UTC(year, month - 1, day, hour, minute, second) - time
 }

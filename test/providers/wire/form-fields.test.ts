@@ -1,13 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
-import { latin1, windows1252 } from '../../../src/providers/wire/charset.js'
+import { readLatin1, readWindows1252 } from '../../../src/providers/wire/charset.js'
 import { formFields } from '../../../src/providers/wire/form-fields.js'
 
 vi.setConfig({ testTimeout: 60_000 })
 
 const pairs = (text: string): string[][] => formFields(text).map(({ name, value }) => [name, value])
 
-describe('forms and queries', () => {
+describe('formFields', () => {
   it.each([
     [
       'a=1&b=2',
@@ -52,25 +52,25 @@ describe('forms and queries', () => {
     ['t=\u00c3\u00a9', [['t', 'é']]],
     ['t=\u20ac%20😀', [['t', '€ 😀']]],
     ['', []],
-  ])('%s', (text, expected) => expect(pairs(text)).toEqual(expected))
+  ])('reads %s', (text, expected) => expect(pairs(text)).toEqual(expected))
 
-  it('read bytes by the character set that they were sent in', () => {
-    expect(formFields('t=%C3%A9', windows1252)).toEqual([{ name: 't', value: 'Ã©', type: 'string' }])
+  it('reads escaped bytes in the character set that it is given', () => {
+    expect(formFields('t=%C3%A9', readWindows1252)).toEqual([{ name: 't', value: 'Ã©', type: 'string' }])
   })
 
-  it('give back whatever a browser would have written', () => {
+  it('reads back whatever a browser writes', () => {
     fc.assert(
       fc.property(
         fc.array(fc.tuple(fc.string({ minLength: 1, unit: 'grapheme' }), fc.string({ unit: 'grapheme' }))),
         (sent) => {
           const body = Buffer.from(new URLSearchParams(sent).toString())
-          expect(pairs(latin1(body))).toEqual(sent)
+          expect(pairs(readLatin1(body))).toEqual(sent)
         },
       ),
     )
   })
 
-  it('are read whatever stands in them', () => {
+  it('reads any text without throwing', () => {
     fc.assert(
       fc.property(
         fc.string({ unit: fc.constantFrom('%', '&', '=', '+', 'a', '4', '1', 'é', '\u20ac', '\ud800', '\0') }),

@@ -9,8 +9,8 @@ const pairs = (text: string): string[][] | string => {
   return Array.isArray(fields) ? fields.map(({ name, value, type }) => [name, value, type]) : fields.reason
 }
 
-describe('a JSON object as fields', () => {
-  it('has no half of a surrogate pair, which no UTF-8 and no Avro string can hold', () => {
+describe('jsonFields', () => {
+  it('replaces half of a surrogate pair, which neither UTF-8 nor an Avro string can hold', () => {
     expect(pairs('{"a\\ude00":"cut \\ud83d","whole":"\\ud83d\\ude00"}')).toEqual([
       ['a\ufffd', 'cut \ufffd', 'string'],
       ['whole', '😀', 'string'],
@@ -63,7 +63,7 @@ describe('a JSON object as fields', () => {
     ['{"\\u0061\\"":"\\ud83d\\ude00\\n\\/"}', [['a"', '😀\n/', 'string']]],
     ['{"a":"one\ntwo \\u00e9\t"}', [['a', 'one\ntwo é\t', 'string']]],
     ['{"msisdn":0033612345678}', [['msisdn', '0033612345678', 'number']]],
-  ])('%s', (text, expected) => expect(pairs(text)).toEqual(expected))
+  ])('reads %s', (text, expected) => expect(pairs(text)).toEqual(expected))
 
   it.each([
     '',
@@ -87,22 +87,22 @@ describe('a JSON object as fields', () => {
     '{"a":[,]}',
     '{"a":-}',
     "{'a':1}",
-  ])('%s is not JSON', (text) => expect(pairs(text)).toBe('not-json'))
+  ])('reports that %s is not JSON', (text) => expect(pairs(text)).toBe('not-json'))
 
-  it('says what was found and where', () => {
+  it('reports what it expected, what it found, and where', () => {
     expect(jsonFields('{"a":oops}')).toEqual({
       reason: 'not-json',
       detail: 'a value was expected at character 5, found "oops}"',
     })
   })
 
-  it('says so when there is more of it than any item has', () => {
+  it('reports nesting, names and fields that exceed the limits as too complex', () => {
     expect(pairs(`${'{"a":'.repeat(100)}1${'}'.repeat(100)}`)).toBe('too-complex')
     expect(pairs(`{"a":${'['.repeat(200_000)}`)).toBe('too-complex')
     expect(pairs(`{"${'k'.repeat(500_000)}":[${'1,'.repeat(200_000)}1]}`)).toBe('too-complex')
   })
 
-  it('finds what JSON.parse finds', () => {
+  it('finds the same values as JSON.parse', () => {
     const flat = (value: unknown, name: string): [string, unknown][] => {
       if (typeof value !== 'object' || value === null) return [[name, value]]
       const entries = Object.entries(value)

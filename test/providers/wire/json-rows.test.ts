@@ -1,40 +1,40 @@
 import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
+import type { ByteRanges } from '../../../src/providers/wire/byte-ranges.js'
 import { findRows } from '../../../src/providers/wire/json-rows.js'
 
 vi.setConfig({ testTimeout: 60_000 })
 
 const find = (text: string, key?: string) => {
   const bytes = Buffer.from(text)
-  const { rows, envelope, keyFound, rest } = findRows(bytes, key)
-  const parts = (ranges: number[]): string[] =>
-    Array.from({ length: ranges.length / 2 }, (_, i) => bytes.toString('utf8', ranges[2 * i], ranges[2 * i + 1]))
+  const { rows, envelope, hasKey, remainder } = findRows(bytes, key)
+  const textsOf = (ranges: ByteRanges): string[] => Array.from(ranges.slices(bytes), (slice) => slice.toString())
   return {
-    rows: parts(rows),
-    envelope: parts(envelope),
-    keyFound,
-    rest: rest && `${rest.kind}: ${bytes.subarray(rest.from).toString()}`,
+    rows: textsOf(rows),
+    envelope: textsOf(envelope),
+    hasKey,
+    remainder: remainder && `${remainder.kind}: ${bytes.subarray(remainder.from).toString()}`,
   }
 }
 
-describe('rows in JSON, byte for byte', () => {
-  it('are the elements under the key, and the rest is the envelope', () => {
+describe('findRows', () => {
+  it('finds the elements of the array under the key, and the other members as the envelope', () => {
     expect(find(' {"n":1,"results" : [ {"a":"]}\\""} , 2,"x" ],"o":{"results":[3]}} ', 'results')).toEqual({
       rows: ['{"a":"]}\\""}', '2', '"x"'],
       envelope: ['"n":1', '"o":{"results":[3]}'],
-      keyFound: true,
-      rest: undefined,
+      hasKey: true,
+      remainder: undefined,
     })
   })
 
-  it('are found under a key that is written with escapes, and under one that occurs twice', () => {
+  it('finds rows under a key that is written with escapes, and under a key that occurs twice', () => {
     expect(find('{"\\u0072esults":[1 ],"results":[2 ]}', 'results').rows).toEqual(['1', '2'])
   })
 
-  it('are the elements of an array, or whole objects, one after the other', () => {
+  it('finds the elements of an array, and objects that follow one another', () => {
     expect(find('[{"a":1},{"b":2}]').rows).toEqual(['{"a":1}', '{"b":2}'])
     expect(find('{"a":1}\n{"b":[2]}\n').rows).toEqual(['{"a":1}', '{"b":[2]}'])
-    expect(find('{"a":1}', 'results')).toMatchObject({ rows: ['{"a":1}'], keyFound: false, rest: undefined })
+    expect(find('{"a":1}', 'results')).toMatchObject({ rows: ['{"a":1}'], hasKey: false, remainder: undefined })
   })
 
   it.each([
@@ -54,33 +54,35 @@ describe('rows in JSON, byte for byte', () => {
     ['{"results":[{"a":1},]}', ['{"a":1}'], undefined],
     ['<html>', [], 'broken: <html>'],
     ['{"a":1} x', ['{"a":1}'], 'trailing: x'],
-  ])('of %s', (text, rows, rest) => expect(find(text, 'results')).toMatchObject({ rows, rest }))
+  ])('finds the whole rows and the remainder of: %s', (text, rows, remainder) =>
+    expect(find(text, 'results')).toMatchObject({ rows, remainder }),
+  )
 
   const page = fc.record({ before: fc.jsonValue(), results: fc.array(fc.jsonValue()), after: fc.jsonValue() })
 
-  it('are those that JSON.parse finds', () => {
+  it('finds the same rows as JSON.parse', () => {
     fc.assert(
       fc.property(page, fc.constantFrom(undefined, 2), (value, indent) => {
-        const { rows, rest } = find(JSON.stringify(value, null, indent), 'results')
-        expect(rest).toBeUndefined()
+        const { rows, remainder } = find(JSON.stringify(value, null, indent), 'results')
+        expect(remainder).toBeUndefined()
         expect(rows.map((row) => JSON.parse(row) as unknown)).toEqual(JSON.parse(JSON.stringify(value.results)))
       }),
     )
   })
 
-  it('are, of a page that is cut anywhere, the first ones whole and then the beginning of the next', () => {
+  it('finds, in a page that is cut anywhere, the whole rows before the cut and the beginning of the next one', () => {
     const rows = fc.array(fc.dictionary(fc.string({ maxLength: 5 }), fc.jsonValue()), { maxLength: 6 })
     fc.assert(
       fc.property(rows, fc.nat(400), (values, at) => {
         const whole = Buffer.from(JSON.stringify({ results: values }))
         if (at >= whole.length) return
         const found = find(whole.subarray(0, at).toString('latin1'), 'results')
-        expect(found.rest).toMatch(/^cut: /)
+        expect(found.remainder).toMatch(/^cut: /)
         const latin1 = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('latin1')
         expect(found.rows).toEqual(values.slice(0, found.rows.length).map(latin1))
         const next = values[found.rows.length]
-        if (found.keyFound && next !== undefined)
-          expect(`cut: ${latin1(next)}`.startsWith(found.rest as string)).toBe(true)
+        if (found.hasKey && next !== undefined)
+          expect(`cut: ${latin1(next)}`.startsWith(found.remainder as string)).toBe(true)
       }),
     )
   })

@@ -1,15 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
-import { instant, instantIn } from '../../../src/providers/wire/times.js'
+import { parseInstant, parseInstantIn } from '../../../src/providers/wire/times.js'
 
 vi.setConfig({ testTimeout: 60_000 })
 
 const berlin = (sent: string): string | null => {
-  const time = instantIn('Europe/Berlin', sent)
+  const time = parseInstantIn('Europe/Berlin', sent)
   return time === null ? null : new Date(time).toISOString()
 }
 
-describe('times that leave no doubt', () => {
+describe('parseInstant', () => {
   it.each([
     ['1605878104', '2020-11-20T13:15:04.000Z'],
     ['1605878104.5', '2020-11-20T13:15:04.500Z'],
@@ -20,8 +20,13 @@ describe('times that leave no doubt', () => {
     ['2021-08-24T08:08:00 02:00', '2021-08-24T06:08:00.000Z'],
     ['2021-08-24T08:08Z', '2021-08-24T08:08:00.000Z'],
     [' 2021-08-24T08:08:00Z ', '2021-08-24T08:08:00.000Z'],
-  ])('%s is %s', (sent, iso) => expect(new Date(instant(sent) ?? Number.NaN).toISOString()).toBe(iso))
+  ])('reads %s as %s', (sent, iso) => expect(new Date(parseInstant(sent) ?? Number.NaN).toISOString()).toBe(iso))
 
+  it('returns null for a date without a zone', () => expect(parseInstant('2026-11-02 10:11:12')).toBeNull())
+  it('returns null for an absent value', () => expect(parseInstant(undefined)).toBeNull())
+})
+
+describe('parseInstantIn', () => {
   it.each([
     ['2021-08-24 08:08:00.000000', '2021-08-24T06:08:00.000Z'],
     ['2021-01-24 08:08:00', '2021-01-24T07:08:00.000Z'],
@@ -30,52 +35,50 @@ describe('times that leave no doubt', () => {
     ['2024-10-27 01:59:59', '2024-10-26T23:59:59.000Z'],
     ['2024-10-27 03:00:00', '2024-10-27T02:00:00.000Z'],
     ['2021-08-24T08:08:00+00:00', '2021-08-24T08:08:00.000Z'],
-  ])('%s on a clock in Berlin is %s', (sent, iso) => expect(berlin(sent)).toBe(iso))
-})
+  ])('reads %s on a clock in Berlin as %s', (sent, iso) => expect(berlin(sent)).toBe(iso))
 
-describe('times that are null', () => {
   it.each([
-    ['an impossible second, as in the sample of a provider', '2024-02-13 05:50:63.102'],
+    ['an impossible second, which a provider has in its sample', '2024-02-13 05:50:63.102'],
     ['an hour that occurs twice', '2024-10-27 02:30:00'],
     ['an hour that does not occur', '2024-03-31 02:30:00'],
     ['a day that does not occur', '2024-02-30 10:00:00'],
     ['a month that does not occur', '2024-13-01 10:00:00'],
     ['a date of ten digits', '2611021011'],
     ['a date of fourteen digits', '20261102101112'],
-    ['days before months, or the other way round', '02/03/2026 10:00'],
+    ['a day and a month in an unknown order', '02/03/2026 10:00'],
     ['a time of day', '10:00:00'],
     ['a date', '2026-11-02'],
     ['zero', '0'],
     ['a word', 'null'],
-    ['nothing', ''],
-  ])('%s: %s', (_, sent) => expect(berlin(sent)).toBeNull())
+    ['an empty text', ''],
+  ])('returns null for %s: %s', (_, sent) => expect(berlin(sent)).toBeNull())
 
-  it('a date without a zone, where none is known', () => expect(instant('2026-11-02 10:11:12')).toBeNull())
-  it('no date', () => expect(instant(undefined)).toBeNull())
-
-  it('or whole milliseconds, whatever was sent', () => {
+  it('returns null or whole milliseconds, whatever was sent', () => {
     const piece = fc.constantFrom(...'0123456789-: T.+Z,', '2024', '-02-', '00:00')
     fc.assert(
       fc.property(fc.string({ unit: piece }), (sent) => {
-        const time = instantIn('Europe/Berlin', sent)
+        const time = parseInstantIn('Europe/Berlin', sent)
         expect(time === null || Number.isInteger(time)).toBe(true)
       }),
     )
   })
-})
 
-it('a wall clock reads back as it was written', () => {
-  const format = new Intl.DateTimeFormat('sv-SE', {
-    timeZone: 'Europe/Berlin',
-    dateStyle: 'short',
-    timeStyle: 'medium',
+  it('reads back a wall clock that `Intl` has written', () => {
+    const format = new Intl.DateTimeFormat('sv-SE', {
+      timeZone: 'Europe/Berlin',
+      dateStyle: 'short',
+      timeStyle: 'medium',
+    })
+    fc.assert(
+      fc.property(
+        fc.date({ min: new Date('2001-01-01'), max: new Date('2032-12-31'), noInvalidDate: true }),
+        (date) => {
+          const written = format.format(date)
+          const time = parseInstantIn('Europe/Berlin', written)
+          if (time !== null) expect(time).toBe(Math.floor(date.getTime() / 1000) * 1000)
+          else expect(written).toMatch(/-10-.* 02:/)
+        },
+      ),
+    )
   })
-  fc.assert(
-    fc.property(fc.date({ min: new Date('2001-01-01'), max: new Date('2032-12-31'), noInvalidDate: true }), (date) => {
-      const written = format.format(date)
-      const time = instantIn('Europe/Berlin', written)
-      if (time !== null) expect(time).toBe(Math.floor(date.getTime() / 1000) * 1000)
-      else expect(written).toMatch(/-10-.* 02:/)
-    }),
-  )
 })

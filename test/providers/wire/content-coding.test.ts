@@ -1,6 +1,6 @@
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
-import { decodeContent } from '../../../src/providers/wire/coding.js'
+import { decodeContent } from '../../../src/providers/wire/content-coding.js'
 
 const page = JSON.stringify({ results: Array.from({ length: 500 }, (_, i) => ({ MsgId: `${i}`, Status: `${i % 7}` })) })
 const textOf = (body: Uint8Array, coding?: string): string => {
@@ -8,7 +8,7 @@ const textOf = (body: Uint8Array, coding?: string): string => {
   return 'bytes' in decoded ? Buffer.from(decoded.bytes).toString() : `problem: ${decoded.problem}`
 }
 
-describe('content codings are undone as far as the bytes go', () => {
+describe('decodeContent', () => {
   it.each([
     ['gzip', gzipSync(page)],
     ['x-gzip', gzipSync(page)],
@@ -20,28 +20,31 @@ describe('content codings are undone as far as the bytes go', () => {
     ['identity', Buffer.from(page)],
     ['utf-8', Buffer.from(page)],
     [undefined, Buffer.from(page)],
-  ])('undoes %s', (coding, body) => expect(textOf(body, coding)).toBe(page))
+  ])('decodes the content coding %s', (coding, body) => expect(textOf(body, coding)).toBe(page))
 
   it.each([
     ['gzip', gzipSync(page)],
     ['deflate', deflateSync(page)],
     ['deflate', deflateRawSync(page)],
     ['br', brotliCompressSync(page)],
-  ])('gives what inflates of %s that was cut', (coding, body) => {
+  ])('returns what can be inflated of a body with the coding %s that was cut', (coding, body) => {
     const text = textOf(body.subarray(0, Math.floor(body.length / 2)), coding)
     expect(page.startsWith(text)).toBe(true)
     expect(text.length).toBeGreaterThan(100)
   })
 
-  it.each(['gzip', 'deflate', 'br'])('reads a body that says %s and is plain as it is', (coding) => {
-    expect(textOf(Buffer.from(page), coding)).toBe(page)
-  })
+  it.each(['gzip', 'deflate', 'br'])(
+    'returns plain text as it is although the header names the coding %s',
+    (coding) => {
+      expect(textOf(Buffer.from(page), coding)).toBe(page)
+    },
+  )
 
-  it('refuses a coding that it does not know by its name', () => {
+  it('refuses an unknown coding and names it', () => {
     expect(textOf(Buffer.from(page), 'zstd')).toContain('"zstd"')
   })
 
-  it('refuses a bomb', () => {
+  it('refuses a body that inflates to more than the limit', () => {
     for (const body of [gzipSync(page), deflateRawSync(page), brotliCompressSync(page)]) {
       const coding = body[0] === 0x1f ? 'gzip' : body.equals(deflateRawSync(page)) ? 'deflate' : 'br'
       expect(decodeContent(body, coding, page.length - 1)).toEqual({

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { phoneNumber } from '../../../src/providers/wire/numbers.js'
+import { normalizePhoneNumber } from '../../../src/providers/wire/phone-numbers.js'
 
-describe('phone numbers', () => {
+describe('normalizePhoneNumber', () => {
   it.each([
     ['+33612345678', '+33612345678'],
     ['0033612345678', '+33612345678'],
@@ -12,7 +12,7 @@ describe('phone numbers', () => {
     [' 33612345678', '+33612345678'],
     ['123456789', '+123456789'],
     ['123456789012345', '+123456789012345'],
-  ])('%s becomes %s', (sent, number) => expect(phoneNumber(sent)).toBe(number))
+  ])('writes %s as %s', (sent, number) => expect(normalizePhoneNumber(sent)).toBe(number))
 
   it.each([
     '36180',
@@ -28,5 +28,5 @@ describe('phone numbers', () => {
     'null',
     '33 6 12 34 56 78',
     '+33x',
-  ])('"%s" stays as sent', (sent) => expect(phoneNumber(sent)).toBe(sent))
+  ])('returns "%s" as sent', (sent) => expect(normalizePhoneNumber(sent)).toBe(sent))
 })
