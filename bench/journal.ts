@@ -19,7 +19,7 @@ const open = (): Promise<LmdbJournal> =>
     directory,
     maxBytes: 64 * 1024 ** 3,
     reserveBytes: 0,
-    duplicates: { rememberFor: 7 * 86_400_000, maxIds: ids },
+    duplicates: { rememberForMs: 7 * 86_400_000, maxIds: ids },
     clock: systemClock,
   })
 

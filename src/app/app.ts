@@ -223,7 +223,7 @@ function openJournal({ config, clock, log }: AppOptions): Promise<LmdbJournal> {
     directory,
     maxBytes,
     reserveBytes: Math.max(largestAnswer, MIN_RESERVE_BYTES),
-    duplicates: { rememberFor: config.duplicates.remember, maxIds: config.duplicates.maxIds },
+    duplicates: { rememberForMs: config.duplicates.remember, maxIds: config.duplicates.maxIds },
     clock,
     onWarning: (message, error) => log.error({ err: error }, message),
   })

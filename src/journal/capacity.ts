@@ -115,8 +115,8 @@ export class Capacity {
     this.#pendingAppends--
   }
 
-  /** To be called after each release. */
-  entriesReleased(): void {
+  /** Measures the pages, and ends the emergency if the release has made room. */
+  measureAfterRelease(): void {
     this.#measure()
     if (this.#isInEmergency) this.#tryToRecover()
   }

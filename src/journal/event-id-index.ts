@@ -9,7 +9,7 @@ import type { EventOccurrence, FirstSeen } from './journal.js'
 
 export interface EventIdIndexOptions {
   /** Milliseconds from an item's `receivedAt`. */
-  readonly rememberFor: number
+  readonly rememberForMs: number
   readonly maxIds: number
 }
 
@@ -64,9 +64,9 @@ export class EventIdIndex {
   /** Deletes at most twice as many ids as were added, so that no release takes long and the index still shrinks. */
   #queueDeletions(now: number, added: number): void {
     const { ids, idsByAge } = this.#env
-    const { rememberFor, maxIds } = this.#options
+    const { rememberForMs, maxIds } = this.#options
     const limit = 2 * added + 100
-    const horizon = now - rememberFor
+    const horizon = now - rememberForMs
     let remaining = entryCount(ids) + added
     for (const [receivedAt, eventId] of idsByAge.getKeys({ limit })) {
       if (receivedAt >= horizon) {
@@ -81,10 +81,10 @@ export class EventIdIndex {
   }
 
   #warnOfEarlyDeletion(ageMs: number): void {
-    const { rememberFor, maxIds } = this.#options
+    const { rememberForMs, maxIds } = this.#options
     const inDays = (ms: number): string => `${(ms / MS_PER_DAY).toFixed(1)} days`
     this.#onWarning?.(
-      `more than ${maxIds} event ids arrived within ${inDays(rememberFor)}: the oldest are forgotten after ` +
+      `more than ${maxIds} event ids arrived within ${inDays(rememberForMs)}: the oldest are forgotten after ` +
         `${inDays(ageMs)}, and a duplicate that arrives later than that is published again, with the same eventId; ` +
         `raise duplicates.maxIds (about ${BYTES_PER_REMEMBERED_ID} bytes of disk each) or lower duplicates.remember`,
     )

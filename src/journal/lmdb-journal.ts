@@ -1,45 +1,47 @@
 /**
  * The journal on LMDB.
  *
- * Constraints
+ * # Constraints
  * - An append resolves after the fsync of the LMDB transaction that holds the entry (invariant 1).
  * - Entries become visible in the order of their sequence numbers: when an entry can be read, every entry with a smaller
  *   number can be read as well, or its append has failed.
- * - Sequence numbers never reach an old position again. Each run begins at the wall clock in microseconds, or behind the
- *   last number that was used, whichever is higher. Neither a journal that was restored from an old copy nor a position
- *   that Kafka has forgotten can therefore hide a new entry.
+ * - Sequence numbers do not meet an old position again. Each run begins at the wall clock in microseconds, or behind the
+ *   last number that was used, whichever is higher. So neither the restoration of an old copy of the journal nor the loss of
+ *   the position in Kafka can hide a new entry. The one exception, a clock that runs backwards, is handled by the recovery.
  * - Nothing is released or renumbered before the position was read from the broker (`recover`).
  * - lmdb-js commits a batch even if its callback throws. No batch contains code that throws for a reason of its own.
  *
- * Layout on disk
+ * # Layout on disk
  * - `lmdb/data.mdb`: the LMDB environment. environment.ts describes its databases.
  * - `reserve.bin`: room for answers that were already requested (disk-reserve.ts).
  * - `lock.<n>`: the socket that keeps other processes out (directory-lock.ts).
+ *
  * What earlier builds wrote stays readable: no stored key or field is ever renamed.
  *
- * Write
+ * # Write
  * lmdb-js puts all writes that wait into one transaction, so that many appends share one fsync, and it commits them in the
  * order of the calls. Every write goes through writer.ts, which decides what a failed one means, and every entry through
- * capacity.ts, which knows whether it fits. A page of a destructive queue is tried once more with the room of the reserve.
- * An entry from a sender that can repeat it is refused at once.
+ * capacity.ts, which knows whether it fits. If its write fails, a page of a destructive queue is tried once more with the room
+ * of the reserve, because it is the only copy there is. The failed write of any other entry is reported at once.
  *
- * Read
+ * # Read
  * `read` sees an entry as soon as LMDB has committed it. That can be before lmdb-js has settled the promise of the append.
  * The pipeline may then have published and released the entry, so that the append finds nothing when it verifies its write.
  * The journal therefore notes which unconfirmed appends were read: what was read was committed.
  *
- * Release
+ * # Release
  * One transaction deletes the entries and stores what is remembered of them: the first occurrences of event ids, the changes
  * of the watch list, and the last sequence number that was released. The same transaction deletes event ids and nonces whose
  * time is over.
  *
- * Recovery
+ * # Recovery
  * `unverifiedFrom` is the first sequence number that was given out before any run had read the position. If a position lies
  * at or above it, numbers were given out twice: the clock ran backwards, and the journal is an old copy of itself. The broker
  * knows other entries by these numbers, and a release by number would lose the entries that carry them now. So `recover`
  * moves those entries above the position, in their order. A barrier write makes sure that every append under an old number
  * has ended before.
  *
+ * # States
  * A journal is opened, recovered once for each producer that is opened, and closed.
  */
 import { randomBytes } from 'node:crypto'
@@ -260,7 +262,7 @@ export class LmdbJournal implements Journal {
     // LMDB reuses the pages that a transaction frees from the transaction after the next one on. On a full disk these pages
     // are needed now, so a further transaction is made.
     if (this.#capacity.isInEmergency) await this.#writer.write(() => meta.put('released', upTo))
-    this.#capacity.entriesReleased()
+    this.#capacity.measureAfterRelease()
   }
 
   async recordPublished(published: readonly PublishedEvent[], watchChanges: readonly WatchChange[]): Promise<void> {

@@ -86,14 +86,15 @@ export class Pipeline {
    * @throws ConnectorError PRODUCER_REPLACED, JOURNAL_UNUSABLE. After every other error the flow starts again.
    */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, publisher } = this.#deps
+    const { clock, observer, publisher } = this.#deps
     try {
       while (!signal.aborted) {
         try {
           await this.#flow(signal)
         } catch (error) {
           if (hasCode(error, 'PRODUCER_REPLACED') || hasCode(error, 'JOURNAL_UNUSABLE')) throw error
-          this.#reportWaiting(error)
+          this.#lastReported = 'waiting'
+          observer.waiting(error)
           await clock.sleep(this.#backoff.next(), signal)
         }
       }
@@ -243,11 +244,6 @@ export class Pipeline {
     return this.#deps.syncPublished !== undefined && this.#deps.clock.now() - preparedAt > STALE_AFTER_MS
   }
 
-  #reportWaiting(error: unknown): void {
-    this.#lastReported = 'waiting'
-    this.#deps.observer.waiting(error)
-  }
-
   /** Called after a commit, or if there is nothing to commit. That a producer was opened does not show that it can publish. */
   #reportHealthy(): void {
     this.#backoff.reset()
@@ -273,9 +269,6 @@ const outcomeOf = (event: Event, isDuplicate: boolean, deadLetter: string | null
   receivedAt: event.receivedAt,
 })
 
-const watchChangeOf = ({ source, messageId, receivedAt, final }: Event & { kind: 'dlr' }): WatchChange => ({
-  source,
-  messageId,
-  receivedAt,
-  state: final ? 'closed' : 'open',
-})
+const watchChangeOf = ({ source, messageId, receivedAt, final }: Event & { kind: 'dlr' }): WatchChange => {
+  return { source, messageId, receivedAt, state: final ? 'closed' : 'open' }
+}

@@ -22,7 +22,7 @@ beforeEach(() => {
 })
 afterEach(() => journals.dispose())
 
-const open = async (duplicates = { rememberFor: HOUR, maxIds: 1000 }): Promise<LmdbJournal> => {
+const open = async (duplicates = { rememberForMs: HOUR, maxIds: 1000 }): Promise<LmdbJournal> => {
   const journal = await journals.open(directory, { duplicates, onWarning: (message) => warnings.push(message) })
   await journal.recover(-1)
   return journal
@@ -70,7 +70,7 @@ describe('An event id', () => {
   })
 
   it('is deleted early, oldest first and with one warning, if there are too many', async () => {
-    const journal = await open({ rememberFor: 24 * HOUR, maxIds: 100 })
+    const journal = await open({ rememberForMs: 24 * HOUR, maxIds: 100 })
     for (let i = 0; i < 30; i++) {
       await release(journal, ids(`${i}.`, 10))
       await journals.clock.advance(1000)
@@ -98,18 +98,18 @@ describe('An event id', () => {
 
 describe('The index of event ids', () => {
   it('returns to its limit after a large entry, and shrinks when the limit is lowered', async () => {
-    let journal = await open({ rememberFor: HOUR, maxIds: 500 })
+    let journal = await open({ rememberForMs: HOUR, maxIds: 500 })
     await release(journal, ids('many', 3000))
     for (let i = 0; i < 40; i++) await release(journal, ids(`${i}.`, 5))
     expect(remembered(journal, ids('many', 3000)).length).toBeLessThanOrEqual(500)
     await journals.close(journal)
-    journal = await open({ rememberFor: HOUR, maxIds: 20 })
+    journal = await open({ rememberForMs: HOUR, maxIds: 20 })
     for (let i = 0; i < 8; i++) await release(journal, [])
     expect(remembered(journal, [...ids('many', 3000), ...ids('39.', 5)]).length).toBeLessThanOrEqual(20)
   })
 
   it('holds the same ids when the journal is opened again', async () => {
-    let journal = await open({ rememberFor: HOUR, maxIds: 50 })
+    let journal = await open({ rememberForMs: HOUR, maxIds: 50 })
     for (let i = 0; i < 20; i++) {
       await release(journal, ids(`${i}.`, 10))
       await journals.clock.advance(60_000)
@@ -117,13 +117,13 @@ describe('The index of event ids', () => {
     const all = Array.from({ length: 20 }, (_, i) => ids(`${i}.`, 10)).flat()
     const before = all.map((id) => journal.findFirstSeen(id))
     await journals.close(journal)
-    journal = await open({ rememberFor: HOUR, maxIds: 50 })
+    journal = await open({ rememberForMs: HOUR, maxIds: 50 })
     expect(all.map((id) => journal.findFirstSeen(id))).toEqual(before)
   })
 
   it('takes the bytes for each id that the code, the configuration and the documents state', async () => {
     const COUNT = 20_000
-    const journal = await open({ rememberFor: HOUR, maxIds: COUNT })
+    const journal = await open({ rememberForMs: HOUR, maxIds: COUNT })
     const idsOf = (round: number): string[] =>
       Array.from({ length: 500 }, (_, i) => hash('sha256', `${round}.${i}`, 'hex').slice(0, 32))
     // Twice as many ids as the index keeps, so that each new id of the second half replaces an old one.

@@ -20,7 +20,7 @@ const journal = await LmdbJournal.open({
   directory,
   maxBytes: 1024 ** 3,
   reserveBytes: 0,
-  duplicates: { rememberFor: 60 * 86_400_000, maxIds: 1_000_000 },
+  duplicates: { rememberForMs: 60 * 86_400_000, maxIds: 1_000_000 },
   clock: { ...systemClock, now: () => Date.now() + Number(clockOffset) },
 })
 await journal.recover(-1)

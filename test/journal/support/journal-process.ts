@@ -23,7 +23,7 @@ const commands: Readonly<Record<string, (first: string, second: string) => Promi
       directory,
       maxBytes: 1024 ** 3,
       reserveBytes: 0,
-      duplicates: { rememberFor: 3_600_000, maxIds: 1000 },
+      duplicates: { rememberForMs: 3_600_000, maxIds: 1000 },
       clock: systemClock,
     })
     releaseHeld = () => journal!.close()

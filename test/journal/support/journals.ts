@@ -24,7 +24,7 @@ export class Journals {
       directory,
       maxBytes: 1024 * MIB,
       reserveBytes: 0,
-      duplicates: { rememberFor: 3_600_000, maxIds: 1_000_000 },
+      duplicates: { rememberForMs: 3_600_000, maxIds: 1_000_000 },
       clock: this.clock,
       ...options,
     })
