@@ -95,7 +95,7 @@ export class Metrics {
   }
 
   /** Creates the series of a source with the value 0, so that Prometheus sees the first event as an increase. */
-  createSeries({ source, pull, callback, reconcile }: Omit<SourceInfo, 'provider'>): void {
+  createSeries({ name: source, pull, callback, reconcile }: Omit<SourceInfo, 'provider'>): void {
     if (callback) for (const code of ['200', '401', '503']) this.callbacks.inc({ source, code }, 0)
     if (pull) {
       for (const outcome of ['page', 'empty', 'account-error']) this.pullRequests.inc({ source, outcome }, 0)

@@ -1,6 +1,6 @@
 /** The status page: one HTML document that loads no other resource and runs no script. */
 import { hash } from 'node:crypto'
-import type { ComponentSnapshot, SourceSnapshot, StatusSnapshot } from './status.js'
+import type { SourceSnapshot, StatusSnapshot } from './status.js'
 
 const STYLE = `
 :root { color-scheme: light dark; --line: #8884; --soft: #888; --good: #1a7f37; --bad: #cf222e; --wait: #9a6700 }
@@ -57,7 +57,7 @@ ${status.sources.map((source) => sourceRow(source, status.time)).join('\n')}
 </html>
 `
 
-const componentCard = (title: string, { state, reason, since }: ComponentSnapshot): string =>
+const componentCard = (title: string, { state, reason, since }: StatusSnapshot['publishing']): string =>
   card(title, state, state === 'ok' ? 'good' : 'wait', reason ?? `since ${since}`)
 
 const sharingCard = ({ sharing, sources }: StatusSnapshot): string => {
@@ -102,24 +102,12 @@ const secondsBetween = (from: string, to: string): number =>
 
 /** The two largest units of a duration: `3 d 4 h`, `5 min 6 s`. */
 const formatDuration = (seconds: number): string => {
-  const units: [string, number][] = [
-    ['d', 86_400],
-    ['h', 3_600],
-    ['min', 60],
-    ['s', 1],
-  ]
-  const first = units.findIndex(([, length]) => seconds >= length)
+  const amounts = { d: seconds / 86_400, h: (seconds / 3_600) % 24, min: (seconds / 60) % 60, s: seconds % 60 }
+  const counts = Object.entries(amounts).map(([unit, amount]) => [unit, Math.floor(amount)] as const)
+  const first = counts.findIndex(([, count]) => count > 0)
   if (first === -1) return '0 s'
-  let rest = seconds
-  return units
-    .slice(first, first + 2)
-    .map(([name, length]) => {
-      const count = Math.floor(rest / length)
-      rest -= count * length
-      return count === 0 ? '' : `${count} ${name}`
-    })
-    .filter((text) => text !== '')
-    .join(' ')
+  const shown = counts.slice(first, first + 2).filter(([, count]) => count > 0)
+  return shown.map(([unit, count]) => `${count} ${unit}`).join(' ')
 }
 
 const formatSize = (bytes: number): string => {

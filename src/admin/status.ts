@@ -11,13 +11,19 @@ import type { Journal } from '../journal/journal.js'
 /** Publishing, or the registry. `waiting`: a dependency is unavailable or refuses; the reason says which and why. */
 export type ComponentState = 'starting' | 'ok' | 'waiting'
 
-/** A source of the configuration, and the ways in which the connector receives from it. */
+interface Component {
+  readonly state: ComponentState
+  readonly reason: string | null
+  readonly since: number
+}
+
+/** The keys of a configured source that say what it is and in which ways the connector receives from it. */
 export interface SourceInfo {
-  readonly source: string
+  readonly name: string
   readonly provider: string
-  readonly pull: boolean
-  readonly callback: boolean
-  readonly reconcile: boolean
+  readonly pull?: object
+  readonly callback?: object
+  readonly reconcile?: object
 }
 
 export interface StatusDeps {
@@ -31,91 +37,35 @@ export interface StatusDeps {
   readonly clock: Clock
 }
 
-/** The same fields, with times as ISO 8601 in place of milliseconds since the epoch. */
-type WithIsoTimes<T> = {
-  readonly [K in keyof T]: K extends 'since' | 'nextAt' | 'lastPageAt' | 'lastAnswerAt' | 'lastWalkAt'
-    ? Iso<T[K]>
-    : T[K]
-}
-type Iso<T> = T extends number ? string : T extends object ? { readonly [K in keyof T]: Iso<T[K]> } : T
-
-interface Component {
-  readonly state: ComponentState
-  readonly reason: string | null
-  readonly since: number
-}
-
-export type ComponentSnapshot = WithIsoTimes<Component>
-
 /** What `/status.json` answers. */
-export interface StatusSnapshot {
-  readonly instance: string
-  readonly version: string
-  readonly time: string
-  readonly startedAt: string
-  readonly uptimeSeconds: number
-  readonly ready: boolean
-  /** Why callbacks can't be taken into custody; null while they can. */
-  readonly reason: string | null
-  readonly publishing: ComponentSnapshot
-  readonly registry: ComponentSnapshot
-  readonly journal: {
-    readonly id: string
-    readonly entries: number
-    readonly bytes: number
-    readonly maxBytes: number
-    readonly oldestAgeSeconds: number
-    readonly refusal: string | null
-  }
-  /** null where this process works alone. */
-  readonly sharing:
-    (WithIsoTimes<MembershipReport> & { readonly group: string; readonly following: FollowingReport }) | null
-  readonly sources: readonly SourceSnapshot[]
-}
-
-export interface SourceSnapshot {
-  readonly source: string
-  readonly provider: string
-  /** Whether this replica pulls and reconciles the source. */
-  readonly owned: boolean
-  readonly callback: boolean
-  readonly reconcile: boolean
-  /** null for a source without `pull`. `not-here`: no poller of this process has reported yet. */
-  readonly pull:
-    | (Omit<WithIsoTimes<PullState>, 'state' | 'limit'> & {
-        readonly state: PullState['state'] | 'not-here'
-        readonly limit: number | null
-      })
-    | null
-  /** null for a source without `reconcile`, and for one that another replica reconciles. */
-  readonly reconciling: WithIsoTimes<ReconcileState> | null
-}
+export type StatusSnapshot = ReturnType<Status['snapshot']>
+export type SourceSnapshot = StatusSnapshot['sources'][number]
 
 export class Status {
+  /** `running`: the callbacks server listens. `stopping`: SIGTERM or SIGINT was received. */
+  phase: 'starting' | 'running' | 'stopping' = 'starting'
+  /** By source; a source that another replica pulls has none. */
+  readonly pulls = new Map<string, PullState>()
+  /** By source; a source that another replica reconciles has none. */
+  readonly reconciling = new Map<string, ReconcileState>()
+  /** The sources that this replica pulls and reconciles. */
+  readonly owned = new Set<string>()
+  membership: MembershipReport
+  following: FollowingReport = { state: 'idle', reason: null }
+
   readonly #deps: StatusDeps
   readonly #startedAt: number
   readonly #startedMonotonic: number
-  readonly #pulls = new Map<string, PullState>()
-  readonly #reconciling = new Map<string, ReconcileState>()
-  readonly #owned = new Set<string>()
-  #phase: 'starting' | 'running' | 'stopping' = 'starting'
   #publishing: Component
   #registry: Component
-  #membership: MembershipReport
-  #following: FollowingReport = { state: 'idle', reason: null }
 
   constructor(deps: StatusDeps) {
     this.#deps = deps
     this.#startedAt = deps.clock.now()
     this.#startedMonotonic = deps.clock.monotonic()
     this.#publishing = { state: 'starting', reason: null, since: this.#startedAt }
-    this.#registry = { state: 'starting', reason: null, since: this.#startedAt }
-    this.#membership = { membership: 'waiting', since: this.#startedAt, reason: null, partitions: [] }
-  }
-
-  /** `running`: the callbacks server listens. `stopping`: SIGTERM or SIGINT was received. */
-  setPhase(phase: 'running' | 'stopping'): void {
-    this.#phase = phase
+    this.#registry = this.#publishing
+    this.membership = { membership: 'waiting', since: this.#startedAt, reason: null, partitions: [] }
   }
 
   /** @param reason a sentence, for every state but `ok` */
@@ -128,40 +78,15 @@ export class Status {
     this.#registry = this.#changed(this.#registry, state, reason)
   }
 
-  setPull(source: string, state: PullState): void {
-    this.#pulls.set(source, state)
-  }
-
-  /** Another replica pulls the source from now on. */
-  removePull(source: string): void {
-    this.#pulls.delete(source)
-  }
-
-  setReconciling(source: string, state: ReconcileState): void {
-    this.#reconciling.set(source, state)
-  }
-
-  setMembership(report: MembershipReport): void {
-    this.#membership = report
-  }
-
-  setFollowing(report: FollowingReport): void {
-    this.#following = report
-  }
-
-  setOwned(source: string, owned: boolean): void {
-    if (owned) this.#owned.add(source)
-    else this.#owned.delete(source)
-  }
-
   /** Why callbacks can't be taken into custody now; null while they can. */
   unreadyReason(): string | null {
-    if (this.#phase === 'starting') return 'starting: the callbacks server does not listen yet'
-    if (this.#phase === 'stopping') return 'stopping: send callbacks to another instance'
+    if (this.phase === 'starting') return 'starting: the callbacks server does not listen yet'
+    if (this.phase === 'stopping') return 'stopping: send callbacks to another instance'
     return this.#deps.journal.refusalReason()
   }
 
-  snapshot(): StatusSnapshot {
+  /** Times are in ISO 8601. */
+  snapshot() {
     const { instance, version, journal, journalMaxBytes, clock, sources, group } = this.#deps
     const { entries, bytes, oldestReceivedAt } = journal.stats()
     const reason = this.unreadyReason()
@@ -183,41 +108,46 @@ export class Status {
         oldestAgeSeconds: oldestReceivedAt === null ? 0 : Math.max(0, (clock.now() - oldestReceivedAt) / 1_000),
         refusal: journal.refusalReason(),
       },
+      /** null where this process works alone. */
       sharing:
         group === undefined
           ? null
-          : { group, ...this.#membership, since: iso(this.#membership.since), following: this.#following },
-      sources: sources.map(({ source, provider, callback, reconcile, pull }) => ({
-        source,
+          : { group, ...this.membership, since: iso(this.membership.since), following: this.following },
+      sources: sources.map(({ name, provider, callback, reconcile, pull }) => ({
+        source: name,
         provider,
-        owned: group === undefined || this.#owned.has(source),
-        callback,
-        reconcile,
-        pull: pull ? this.#pullOf(source) : null,
-        reconciling: this.#reconcilingOf(source),
+        /** Whether this replica pulls and reconciles the source. */
+        owned: group === undefined || this.owned.has(name),
+        callback: callback !== undefined,
+        reconcile: reconcile !== undefined,
+        /** null for a source without `pull`. */
+        pull: pull === undefined ? null : this.#pullOf(name),
+        /** null for a source without `reconcile`, and for one that another replica reconciles. */
+        reconciling: this.#reconcilingOf(name),
       })),
     }
   }
 
-  #pullOf(source: string): SourceSnapshot['pull'] {
-    const state = this.#pulls.get(source)
-    if (state === undefined) {
+  #pullOf(source: string) {
+    const report = this.pulls.get(source)
+    if (report === undefined) {
+      // No poller of this process has reported yet.
       const since = iso(this.#startedAt)
-      return { state: 'not-here', since, limit: null, nextAt: null, lastError: null, lastPageAt: null }
+      return { state: 'not-here' as const, since, limit: null, nextAt: null, lastError: null, lastPageAt: null }
     }
-    const { since, nextAt, lastPageAt } = state
-    return { ...state, since: iso(since), nextAt: isoOrNull(nextAt), lastPageAt: isoOrNull(lastPageAt) }
+    const { since, nextAt, lastPageAt } = report
+    return { ...report, since: iso(since), nextAt: iso(nextAt), lastPageAt: iso(lastPageAt) }
   }
 
-  #reconcilingOf(source: string): SourceSnapshot['reconciling'] {
-    const state = this.#reconciling.get(source)
-    if (state === undefined) return null
-    const { outbound, inbound } = state.lastWalkAt
+  #reconcilingOf(source: string) {
+    const report = this.reconciling.get(source)
+    if (report === undefined) return null
+    const { outbound, inbound } = report.lastWalkAt
     return {
-      ...state,
-      since: iso(state.since),
-      lastAnswerAt: isoOrNull(state.lastAnswerAt),
-      lastWalkAt: { outbound: isoOrNull(outbound), inbound: isoOrNull(inbound) },
+      ...report,
+      since: iso(report.since),
+      lastAnswerAt: iso(report.lastAnswerAt),
+      lastWalkAt: { outbound: iso(outbound), inbound: iso(inbound) },
     }
   }
 
@@ -226,5 +156,6 @@ export class Status {
   }
 }
 
-const iso = (time: number): string => new Date(time).toISOString()
-const isoOrNull = (time: number | null): string | null => (time === null ? null : iso(time))
+/** Formats a time in ISO 8601; a time that is not known stays null. */
+const iso = <T extends number | null>(time: T) =>
+  (time === null ? null : new Date(time).toISOString()) as T extends number ? string : null

@@ -10,9 +10,9 @@ import { resolve } from 'node:path'
 import type { Logger } from 'pino'
 import { AdminServer } from '../admin/admin-server.js'
 import { Metrics } from '../admin/metrics.js'
-import { Status, type SourceInfo } from '../admin/status.js'
+import { Status } from '../admin/status.js'
 import { CallbackServer } from '../callbacks/callback-server.js'
-import type { Config, SourceConfig } from '../config/types.js'
+import type { Config } from '../config/types.js'
 import { orAborted, orTimeout } from '../core/abort.js'
 import type { Clock } from '../core/clock.js'
 import { LmdbJournal } from '../journal/lmdb-journal.js'
@@ -73,13 +73,12 @@ export class App {
   private constructor(options: AppOptions, journal: LmdbJournal) {
     const { config, clock, log, version, drainOnly } = options
     const sources = drainOnly ? [] : [...config.sources.values()]
-    const sourceInfos = sources.map(sourceInfo)
     const metrics = new Metrics(journal, clock)
-    for (const each of sourceInfos) metrics.createSeries(each)
+    for (const each of sources) metrics.createSeries(each)
     const status = new Status({
       instance: config.instance,
       version,
-      sources: sourceInfos,
+      sources,
       journal,
       journalMaxBytes: config.journal.maxBytes,
       group: config.sharing?.group,
@@ -150,7 +149,7 @@ export class App {
   /** @param forceSignal ends every wait that only serves to publish more; what is in the journal is safe without it */
   async stop(forceSignal: AbortSignal): Promise<void> {
     const { config, clock, log } = this.#options
-    this.#status.setPhase('stopping')
+    this.#status.phase = 'stopping'
     this.#callbacks?.drain()
     const workStopped = this.#scheduler.stop(forceSignal)
     await clock.sleep(config.callbacks.drainDelay, forceSignal)
@@ -170,7 +169,7 @@ export class App {
     const callbacks = await this.#callbacks?.listen()
     if (!this.#options.drainOnly) {
       this.#scheduler.start(this.#works)
-      this.#status.setPhase('running')
+      this.#status.phase = 'running'
     }
     this.#logStart(admin, callbacks)
   }
@@ -244,14 +243,6 @@ function sourceFinder(config: Config): PipelineDeps['findSource'] {
   )
   return (name) => decoders.get(name)
 }
-
-const sourceInfo = ({ name, provider, pull, callback, reconcile }: SourceConfig): SourceInfo => ({
-  source: name,
-  provider,
-  pull: pull !== undefined,
-  callback: callback !== undefined,
-  reconcile: reconcile !== undefined,
-})
 
 /** @throws Error for an unknown provider, which the validation of the configuration excludes */
 const providerOf = (name: string): Provider => {

@@ -128,7 +128,7 @@ export const observePulls = ({ metrics, status }: TelemetryDeps): PullObserver =
   requestEnded: (source, outcome) => metrics.pullRequests.inc({ source, outcome }),
   pageSizeChanged: (source, limit) => metrics.pullLimit.set({ source }, limit),
   custodyTaken: (seconds) => metrics.custody.observe(seconds),
-  stateChanged: (source, state) => status.setPull(source, state),
+  stateChanged: (source, state) => status.pulls.set(source, state),
 })
 
 export const observeReconciling = ({ metrics, status }: TelemetryDeps): ReconcileObserver => ({
@@ -142,21 +142,24 @@ export const observeReconciling = ({ metrics, status }: TelemetryDeps): Reconcil
   custodyTaken: (seconds) => metrics.custody.observe(seconds),
   stateChanged: (source, state) => {
     metrics.watched.set({ source }, state.watched)
-    status.setReconciling(source, state)
+    status.reconciling.set(source, state)
   },
 })
 
 export const observeSharing = ({ metrics, status }: TelemetryDeps): SharingObserver => ({
   membershipChanged: (report) => {
     metrics.sharingAssigned.set(report.membership === 'assigned' ? 1 : 0)
-    status.setMembership(report)
+    status.membership = report
   },
   ownershipChanged: (source, owned) => {
     metrics.sourceOwned.set({ source }, owned ? 1 : 0)
-    status.setOwned(source, owned)
+    if (owned) status.owned.add(source)
+    else status.owned.delete(source)
   },
-  pollingHandedOver: (source) => status.removePull(source),
-  followingChanged: (report) => status.setFollowing(report),
+  pollingHandedOver: (source) => status.pulls.delete(source),
+  followingChanged: (report) => {
+    status.following = report
+  },
   publishedTwice: (source) => metrics.publishedTwice.inc({ source }),
 })
 

@@ -49,8 +49,8 @@ beforeEach(() => {
     journalMaxBytes: 1024 ** 3,
     clock,
     sources: [
-      { source: 'mtarget-fr', provider: 'mtarget', pull: true, callback: false, reconcile: false },
-      { source: 'seven-main', provider: 'seven', pull: false, callback: true, reconcile: true },
+      { name: 'mtarget-fr', provider: 'mtarget', pull: {} },
+      { name: 'seven-main', provider: 'seven', callback: {}, reconcile: {} },
     ],
   })
 })
@@ -71,7 +71,7 @@ describe('/readyz of the admin server', () => {
       code: 503,
       text: 'starting: the callbacks server does not listen yet\n',
     })
-    status.setPhase('running')
+    status.phase = 'running'
     status.setPublishing('waiting', 'no broker answers')
     status.setRegistry('waiting', 'no registry answers')
     expect(await get('/readyz')).toMatchObject({ code: 200, text: 'ok\n' })
@@ -79,7 +79,7 @@ describe('/readyz of the admin server', () => {
     expect(await get('/readyz')).toMatchObject({ code: 503, text: 'the journal refuses: JOURNAL_FULL\n' })
     journal.refuses = undefined
     expect((await get('/readyz')).code).toBe(200)
-    status.setPhase('stopping')
+    status.phase = 'stopping'
     expect((await get('/readyz')).code).toBe(503)
     expect((await get('/livez')).code).toBe(200)
   })
@@ -88,14 +88,14 @@ describe('/readyz of the admin server', () => {
 describe('/status.json of the admin server', () => {
   it('shows what the parts of the process reported', async () => {
     await start()
-    status.setPhase('running')
+    status.phase = 'running'
     await clock.advance(5_000)
     status.setPublishing('waiting', 'no broker answers')
     status.setRegistry('ok')
     const since = clock.now()
     await clock.advance(60_000)
     status.setPublishing('waiting', 'no broker answers at all')
-    status.setPull('mtarget-fr', {
+    status.pulls.set('mtarget-fr', {
       state: 'backing-off',
       since,
       limit: 25,
@@ -103,7 +103,7 @@ describe('/status.json of the admin server', () => {
       lastError: 'invalid credential',
       lastPageAt: null,
     })
-    status.setReconciling('seven-main', {
+    status.reconciling.set('seven-main', {
       state: 'failing',
       since,
       watched: 3,
@@ -171,7 +171,7 @@ describe('/status.json of the admin server', () => {
 describe('The status page', () => {
   it('loads no resource, runs no script, and escapes what providers wrote', async () => {
     await start()
-    status.setPull('mtarget-fr', {
+    status.pulls.set('mtarget-fr', {
       state: 'backing-off',
       since: 0,
       limit: 25,
@@ -255,7 +255,7 @@ describe('The admin server', () => {
   })
 
   it('requires its token on every path but the probes', async () => {
-    status.setPhase('running')
+    status.phase = 'running'
     await start('s3cret')
     const basic = (pair: string): string => `Basic ${Buffer.from(pair).toString('base64')}`
     for (const path of ['/', '/metrics', '/status.json', '/sources/seven-main/watch']) {

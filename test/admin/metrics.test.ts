@@ -80,7 +80,7 @@ describe('Metrics', () => {
   })
 
   it('of a source start at 0, so that Prometheus sees the first event as an increase', async () => {
-    metrics.createSeries({ source: 's', pull: true, callback: true, reconcile: true })
+    metrics.createSeries({ name: 's', pull: {}, callback: {}, reconcile: {} })
     const text = await metrics.text()
     expect(text).toContain('dlrmo_callbacks_total{source="s",code="503"} 0')
     expect(text).toContain('dlrmo_pull_requests_total{source="s",outcome="account-error"} 0')
