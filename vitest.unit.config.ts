@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/integration/**', 'test/dev/faults/**'],
+    exclude: ['test/integration/**', 'test/dev/faults/faults.test.ts'],
     retry: 0,
     testTimeout: 60_000,
   },

@@ -1,16 +1,16 @@
 /**
- * `npm run bench`: what the connector does here, beside what kafkajs does alone with the same records, in one run.
+ * `npm run bench`: the throughput of the connector on this machine, beside that of kafkajs alone with the same records.
  *
- * Figures of a small or busy machine are orders of magnitude; the ratios of one run are what can be compared. Load
- * generator, connector and broker share this machine. Bounded: `--callbacks N --rows N`.
+ * Load generator, connector and broker share the machine. Figures of a small or busy machine are orders of magnitude;
+ * what can be compared are the ratios within one run. `--callbacks N` and `--rows N` set the amount of work.
  */
 import { parseArgs } from 'node:util'
 import { progressOn } from '../dev/progress.js'
 import { startStack } from '../dev/stack/index.js'
-import { kafkajsAlone } from './kafkajs-alone.js'
+import { formatNumber } from '../dev/table.js'
+import { measureKafkajs } from './kafkajs-alone.js'
 import { measureCallbacks } from './callbacks.js'
 import { measurePulls } from './pulls.js'
-import { number, row } from './figures.js'
 
 const { values } = parseArgs({
   options: {
@@ -22,22 +22,26 @@ const { values } = parseArgs({
 const callbacks = Number(values.callbacks)
 const rows = Number(values.rows)
 
+const show = (what: string, figure: string): void => console.log(`${what.padEnd(56)} ${figure}`)
+
 const stack = await startStack({ progress: progressOn() })
 try {
-  const alone = await kafkajsAlone(stack, rows)
-  console.log(row('kafkajs alone, transactions of 5,000', `${number(alone)} records/s`))
+  const kafkajs = await measureKafkajs(stack, rows)
+  show('kafkajs alone, transactions of 5,000', `${formatNumber(kafkajs)} records/s`)
 
   const called = await measureCallbacks(stack, callbacks, Number(values.connections))
-  console.log(row(`callbacks at ${values.connections} connections, 200 after fsync`, `${number(called.answered)} /s`))
-  console.log(row('  the same until all are committed to Kafka', `${number(called.published)} /s`))
-  console.log(row('  time to answer, median / 99 %', `${called.median.toFixed(1)} / ${called.p99.toFixed(1)} ms`))
-
-  console.log(row('  CPU of the connector for one', `${called.cpu.toFixed(0)} us`))
+  show(
+    `callbacks at ${values.connections} connections, 200 after fsync`,
+    `${formatNumber(called.answeredPerSecond)} /s`,
+  )
+  show('  the same until all are committed to Kafka', `${formatNumber(called.publishedPerSecond)} /s`)
+  show('  time to answer, median / 99 %', `${called.medianMs.toFixed(1)} / ${called.p99Ms.toFixed(1)} ms`)
+  show('  CPU time of the connector per callback', `${called.cpuMicroseconds.toFixed(0)} us`)
 
   const pulled = await measurePulls(stack, rows)
-  console.log(row('pulled items, until all are committed to Kafka', `${number(pulled.published)} /s`))
-  console.log(row('  of what kafkajs does alone', `${((100 * pulled.published) / alone).toFixed(0)} %`))
-  console.log(row('  CPU of the connector for one', `${pulled.cpu.toFixed(0)} us`))
+  show('pulled items, until all are committed to Kafka', `${formatNumber(pulled.publishedPerSecond)} /s`)
+  show('  compared with kafkajs alone', `${((100 * pulled.publishedPerSecond) / kafkajs).toFixed(0)} %`)
+  show('  CPU time of the connector per item', `${pulled.cpuMicroseconds.toFixed(0)} us`)
 } finally {
   await stack.stop()
 }

@@ -1,44 +1,44 @@
-/** Callbacks of seven over connections that are kept alive, each answered before the next on its connection. */
+/** Callbacks of seven over connections that are kept alive. Each is answered before the next one on its connection. */
 import { sendBurst } from '../dev/simulators/callback-burst.js'
 import type { Stack } from '../dev/stack/index.js'
-import { quantile } from './figures.js'
-import { startConnector, untilPublishing, untilReached } from './running.js'
+import { cpuSeconds, startMeasuredTrial, untilSumReaches } from './measured-trial.js'
 
 export interface CallbackFigures {
-  /** Answered with 200, a second. */
-  readonly answered: number
-  /** From the first request to the last commit, a second. */
-  readonly published: number
-  /** Milliseconds. */
-  readonly median: number
-  readonly p99: number
-  /** CPU time of the connector for one callback, published; microseconds. */
-  readonly cpu: number
+  /** Callbacks answered with 200. */
+  readonly answeredPerSecond: number
+  /** From the first callback to the last commit. */
+  readonly publishedPerSecond: number
+  readonly medianMs: number
+  readonly p99Ms: number
+  /** CPU time of the connector for one callback, until its event is published. */
+  readonly cpuMicroseconds: number
 }
 
 export async function measureCallbacks(stack: Stack, count: number, connections: number): Promise<CallbackFigures> {
-  const running = await startConnector(stack, 'bench-callbacks', 'http://127.0.0.1:1/')
+  const trial = await startMeasuredTrial(stack, ({ sources }) => {
+    // The empty queue is asked once, and not again during the measurement.
+    sources['mtarget-fr'].pull['idleDelay'] = '1h'
+  })
   try {
-    await untilPublishing(running)
-    const cpuBefore = await running.sum('process_cpu_seconds_total')
-    const start = performance.now()
-    const report = await sendBurst({
-      url: `http://127.0.0.1:${running.callbackPort}/callbacks/seven-main/bench`,
-      count,
-      connections,
-    })
+    const cpuBefore = await cpuSeconds(trial)
+    const startedAt = performance.now()
+    const report = await sendBurst({ url: trial.callbackUrl, count, connections })
     if (report.refused > 0) throw new Error(`${report.refused} callbacks were not answered with 200`)
-    await untilReached(running, 'dlrmo_events_published_total', count)
-    const seconds = (performance.now() - start) / 1000
+    await untilSumReaches(trial, 'dlrmo_events_published_total', count)
+    const seconds = (performance.now() - startedAt) / 1_000
     const times = report.times.toSorted((a, b) => a - b)
     return {
-      answered: count / report.seconds,
-      published: count / seconds,
-      median: quantile(times, 0.5),
-      p99: quantile(times, 0.99),
-      cpu: (1e6 * ((await running.sum('process_cpu_seconds_total')) - cpuBefore)) / count,
+      answeredPerSecond: count / report.seconds,
+      publishedPerSecond: count / seconds,
+      medianMs: quantile(times, 0.5),
+      p99Ms: quantile(times, 0.99),
+      cpuMicroseconds: (1e6 * ((await cpuSeconds(trial)) - cpuBefore)) / count,
     }
   } finally {
-    await running.stop()
+    await trial.stop()
   }
 }
+
+/** @param share 0.5 for the median */
+const quantile = (sorted: readonly number[], share: number): number =>
+  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0

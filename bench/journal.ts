@@ -1,6 +1,6 @@
 /**
- * The journal alone, on the disk that holds the temporary directory: `npx tsx bench/journal.ts [entries] [ids]`, a million
- * of each by default. An entry is a callback as seven makes it, an id what a receipt has.
+ * `npx tsx bench/journal.ts [entries] [ids]`: the speed of the journal alone, on the disk of the temporary directory. An
+ * entry is a callback of seven; an id is the event id of a receipt. Both numbers are a million by default.
  */
 import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
@@ -11,7 +11,8 @@ import type { NewEntry, EventOccurrence } from '../src/journal/journal.js'
 import { LmdbJournal } from '../src/journal/lmdb-journal.js'
 
 const [entries = 1_000_000, ids = 1_000_000] = process.argv.slice(2).map(Number)
-const BATCH = 5000
+const BATCH_ENTRIES = 5_000
+const BATCH_BYTES = 64 * 1024 ** 2
 
 const directory = mkdtempSync(join(tmpdir(), 'journal-bench-'))
 const open = (): Promise<LmdbJournal> =>
@@ -33,31 +34,39 @@ const entryOf = (n: number): NewEntry => ({
 })
 const idOf = (n: number): string => createHash('sha256').update(String(n)).digest('hex').slice(0, 32)
 
-const say = (what: string, value: string): void => console.log(`${what.padEnd(58)} ${value.padStart(16)}`)
-const ms = (start: number): string => `${(performance.now() - start).toFixed(0)} ms`
+const show = (what: string, value: string): void => console.log(`${what.padEnd(58)} ${value.padStart(16)}`)
+const elapsed = (start: number): string => `${(performance.now() - start).toFixed(0)} ms`
 
-async function appendFor(journal: LmdbJournal, writers: number, milliseconds: number): Promise<void> {
+async function measureAppends(journal: LmdbJournal, writers: number, milliseconds: number): Promise<void> {
   const start = performance.now()
   let count = 0
   const writer = async (): Promise<void> => {
-    while (performance.now() - start < milliseconds) await journal.append(entryOf(count++))
+    while (performance.now() - start < milliseconds) {
+      await journal.append(entryOf(count))
+      count++
+    }
   }
   await Promise.all(Array.from({ length: writers }, writer))
-  say(`appends, each durable, ${writers} at once`, `${Math.round((count / (performance.now() - start)) * 1000)}/s`)
+  show(`appends, each durable, ${writers} at once`, `${Math.round((count / (performance.now() - start)) * 1000)}/s`)
 }
 
-async function append(journal: LmdbJournal, count: number): Promise<void> {
-  for (let at = 0; at < count; at += BATCH) {
-    await Promise.all(Array.from({ length: Math.min(BATCH, count - at) }, (_, n) => journal.append(entryOf(at + n))))
+async function appendAll(journal: LmdbJournal, count: number): Promise<void> {
+  for (let at = 0; at < count; at += BATCH_ENTRIES) {
+    await Promise.all(
+      Array.from({ length: Math.min(BATCH_ENTRIES, count - at) }, (_, n) => journal.append(entryOf(at + n))),
+    )
   }
 }
 
 let nextId = 0
-async function release(journal: LmdbJournal, idsPerEntry: number): Promise<void> {
-  const read = journal.read(-1, { entries: BATCH, bytes: 64 * 1024 ** 2 })
+async function releaseBatch(journal: LmdbJournal, idsPerEntry: number): Promise<void> {
+  const read = journal.read(-1, { entries: BATCH_ENTRIES, bytes: BATCH_BYTES })
   const seen: EventOccurrence[] = []
   for (const { seq, receivedAt } of read) {
-    for (let place = 0; place < idsPerEntry; place++) seen.push({ eventId: idOf(nextId++), seq, place, receivedAt })
+    for (let place = 0; place < idsPerEntry; place++) {
+      seen.push({ eventId: idOf(nextId), seq, place, receivedAt })
+      nextId++
+    }
   }
   await journal.release(read.at(-1)!.seq, { occurrences: seen, watchChanges: [] })
 }
@@ -65,33 +74,33 @@ async function release(journal: LmdbJournal, idsPerEntry: number): Promise<void>
 try {
   let journal = await open()
   await journal.recover(-1)
-  for (const writers of [1, 64, 512]) await appendFor(journal, writers, 3000)
+  for (const writers of [1, 64, 512]) await measureAppends(journal, writers, 3000)
 
-  await append(journal, entries)
+  await appendAll(journal, entries)
   const held = journal.stats().entries
   await journal.close()
   let start = performance.now()
   journal = await open()
-  say(`opening a journal of ${held} entries`, ms(start))
+  show(`opening a journal of ${held} entries`, elapsed(start))
   start = performance.now()
   await journal.recover(-1)
-  say('the first recover', ms(start))
+  show('the first recover', elapsed(start))
 
   start = performance.now()
-  const read = journal.read(-1, { entries: BATCH, bytes: 64 * 1024 ** 2 })
-  say(`reading ${read.length} entries`, ms(start))
+  const read = journal.read(-1, { entries: BATCH_ENTRIES, bytes: BATCH_BYTES })
+  show(`reading ${read.length} entries`, elapsed(start))
 
-  while (nextId < ids) await release(journal, Math.ceil(ids / Math.max(BATCH, held - 10 * BATCH)))
+  while (nextId < ids) await releaseBatch(journal, Math.ceil(ids / Math.max(BATCH_ENTRIES, held - 10 * BATCH_ENTRIES)))
   const times: number[] = []
   for (let i = 0; i < 5; i++) {
     start = performance.now()
-    await release(journal, 1)
+    await releaseBatch(journal, 1)
     times.push(performance.now() - start)
   }
   times.sort((a, b) => a - b)
-  say(`releasing ${BATCH} entries with as many ids, ${ids} remembered`, `${times[2]!.toFixed(0)} ms (median)`)
-  say('memory', `${Math.round(process.memoryUsage().rss / 1024 ** 2)} MiB`)
-  say('file', `${Math.round(statSync(join(directory, 'lmdb', 'data.mdb')).size / 1024 ** 2)} MiB`)
+  show(`releasing ${BATCH_ENTRIES} entries with as many ids, ${ids} remembered`, `${times[2]!.toFixed(0)} ms (median)`)
+  show('memory', `${Math.round(process.memoryUsage().rss / 1024 ** 2)} MiB`)
+  show('file', `${Math.round(statSync(join(directory, 'lmdb', 'data.mdb')).size / 1024 ** 2)} MiB`)
   await journal.close()
 } finally {
   rmSync(directory, { recursive: true })

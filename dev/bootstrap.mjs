@@ -1,8 +1,8 @@
 /**
- * What `npm run demo`, `npm test` and their like do first, on a fresh clone as well: checks Node, installs what is
- * missing, builds what is stale, and then runs what was asked.
+ * The first step of `npm run demo`, `npm test` and similar scripts, also on a fresh clone: checks the version of Node.js,
+ * installs missing dependencies, builds the connector if a source has changed, and then runs the task.
  *
- * Plain JavaScript without dependencies, because it runs before there are any.
+ * This file is plain JavaScript without dependencies, because it runs before any are installed.
  */
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -15,11 +15,11 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const at = (...parts) => join(root, ...parts)
 const OLDEST_NODE = [20, 19]
 
-/** What each word runs, as arguments of Node: a wrapper process in between would be one more to pass signals through. */
+/** The arguments of Node.js for each task. A wrapper such as npx would be one more process that must forward signals. */
 const TASKS = {
   demo: { command: ['--import', 'tsx', at('dev', 'demo', 'main.ts')], needsBuild: true },
   test: { command: [at('node_modules', 'vitest', 'vitest.mjs'), 'run'], needsBuild: true },
-  // A million items and what was found of them, side by side.
+  // The oracle keeps up to a million items and their records in memory.
   'test:faults': {
     command: ['--max-old-space-size=8192', '--import', 'tsx', at('dev', 'faults', 'main.ts')],
     needsBuild: true,
@@ -30,7 +30,7 @@ const TASKS = {
 }
 
 const [task, ...args] = process.argv.slice(2)
-if (!(task in TASKS)) fail(`usage: node dev/bootstrap.mjs ${Object.keys(TASKS).join('|')} [arguments]`, 2)
+if (!(task in TASKS)) fail(`Usage: node dev/bootstrap.mjs ${Object.keys(TASKS).join('|')} [arguments]`, 2)
 checkNode()
 await install()
 if (TASKS[task].needsBuild) await build()
@@ -42,24 +42,27 @@ function checkNode() {
   fail(`This needs Node ${OLDEST_NODE.join('.')} or later; ${process.execPath} is ${process.versions.node}.`, 1)
 }
 
-/** The stamp holds the lock file's hash: times mean nothing after a checkout. Without one, what npm wrote is compared. */
+/**
+ * Installs the dependencies unless the stamp file contains the hash of the lock file. Modification times would mean
+ * nothing after a checkout. Without a stamp file the versions that npm has installed are compared.
+ */
 async function install() {
   const lock = readFileSync(at('package-lock.json'))
   const hash = createHash('sha256').update(lock).digest('hex')
   const stamp = at('node_modules', '.dlrmo-installed')
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) return
-  if (!installedMatches(JSON.parse(lock.toString()))) {
-    say('Installing dependencies (npm ci) ...')
-    const stopShowing = showInstalled(Object.keys(JSON.parse(lock.toString()).packages))
+  if (!matchesInstalled(JSON.parse(lock.toString()))) {
+    console.error('Installing dependencies (npm ci) ...')
+    const stopShowing = showInstalledPackages(Object.keys(JSON.parse(lock.toString()).packages))
     const code = await run('npm', ['ci', '--no-audit', '--no-fund', '--no-progress', '--loglevel=error'])
     stopShowing()
-    if (code !== 0) fail(`npm ci failed with code ${code}`, code)
+    if (code !== 0) fail(`npm ci failed with code ${code}.`, code)
   }
   writeFileSync(stamp, hash)
 }
 
-/** Shows how many of the packages have been unpacked; npm itself is silent for minutes without a terminal. */
-function showInstalled(packages) {
+/** Shows how many packages are unpacked, because npm is silent for minutes without a terminal. */
+function showInstalledPackages(packages) {
   const startedAt = Date.now()
   const tty = process.stderr.isTTY
   const timer = setInterval(
@@ -76,8 +79,8 @@ function showInstalled(packages) {
   }
 }
 
-/** Whether node_modules holds what the lock file says; optional packages of other platforms may be missing. */
-function installedMatches(lock) {
+/** Whether node_modules contains the packages of the lock file. Optional packages of other platforms may be missing. */
+function matchesInstalled(lock) {
   const hidden = at('node_modules', '.package-lock.json')
   if (!existsSync(hidden)) return false
   const installed = JSON.parse(readFileSync(hidden, 'utf8')).packages
@@ -87,21 +90,21 @@ function installedMatches(lock) {
   })
 }
 
-/** Builds when a source is newer than the built program; so a build by hand, or by CI, is one too. */
+/** Builds the connector if a source is newer than the built program, so that a build by hand or by CI counts too. */
 async function build() {
   const program = at('dist', 'main.js')
   const inputs = [at('package.json'), at('tsconfig.json'), at('tsconfig.build.json'), ...filesBelow(at('src'))]
   const newest = Math.max(...inputs.filter((path) => existsSync(path)).map((path) => statSync(path).mtimeMs))
   if (existsSync(program) && statSync(program).mtimeMs >= newest) return
-  say('Building (npm run build) ...')
+  console.error('Building (npm run build) ...')
   const startedAt = new Date()
   const code = await run('npm', ['run', '--silent', 'build'])
   if (code !== 0) {
-    // The compiler writes what it complains about as well; the next start must not take that for built.
+    // The compiler writes its output even after errors, and the next start must not use it.
     rmSync(program, { force: true })
-    fail(`the build failed with code ${code}`, code)
+    fail(`The build failed with code ${code}.`, code)
   }
-  // A source that was edited while the build ran is newer than this.
+  // A source that was edited during the build must be newer than the program.
   utimesSync(program, startedAt, startedAt)
 }
 
@@ -112,24 +115,24 @@ function filesBelow(folder) {
 }
 
 /**
- * Runs a command with our terminal and waits for its end; resolves with its exit code. SIGTERM is passed on to it; a
- * Ctrl-C it has got itself, being in the terminal's group, and we must only not leave before it does.
+ * Runs a command in this terminal, and resolves with its exit code. SIGTERM is forwarded to it. A Ctrl-C reaches it
+ * directly, because it belongs to the process group of the terminal; this process must only not end before it.
  */
 function run(command, commandArgs) {
   return new Promise((resolve) => {
     const child = spawn(command, commandArgs, { cwd: root, stdio: 'inherit' })
-    const passOn = (signal) => {
+    const forward = (signal) => {
       if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
     }
-    process.on('SIGINT', passOn).on('SIGTERM', passOn)
-    // npm gives a SIGTERM to the shell between it and us, which dies of it and tells nobody.
+    process.on('SIGINT', forward).on('SIGTERM', forward)
+    // npm sends SIGTERM to the shell between npm and this process. The shell ends and does not forward the signal.
     const parent = process.ppid
     const watch = setInterval(() => {
       if (process.env.npm_lifecycle_event !== undefined && process.ppid !== parent) child.kill('SIGTERM')
     }, 1_000)
     const end = (code) => {
       clearInterval(watch)
-      process.off('SIGINT', passOn).off('SIGTERM', passOn)
+      process.off('SIGINT', forward).off('SIGTERM', forward)
       resolve(code)
     }
     child.on('error', (error) => {
@@ -138,10 +141,6 @@ function run(command, commandArgs) {
     })
     child.on('exit', (code, signal) => end(code ?? (signal === 'SIGINT' ? 130 : 143)))
   })
-}
-
-function say(text) {
-  console.error(text)
 }
 
 function fail(text, code) {

@@ -3,23 +3,24 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 
 /**
- * A process that can't outlive us, however we end.
+ * A child process that cannot outlive this process, however this process ends.
  *
- * Between us and it stands a shell that holds the read end of a pipe whose only writer we are. When we die, by SIGKILL
- * too, the kernel closes our end, the shell reads end-of-file and kills the process. The shell has a session of its own,
- * so a Ctrl-C in the terminal reaches us alone and we decide in which order things end.
+ * A shell stands between the two. It holds the read end of a pipe whose only writer is this process. When this process
+ * ends, even by SIGKILL, the kernel closes the pipe, the shell reads end-of-file and kills the child. The shell has a
+ * session of its own, so that a Ctrl-C in the terminal reaches only this process, which decides about the order in which
+ * everything ends.
  */
 export interface GuardedChild {
-  /** Of the process itself, not of the shell. */
+  /** The id of the child itself, not of the shell. */
   readonly pid: number
-  /** Resolves with the exit code (128 + signal when killed) and never rejects. */
+  /** Resolves with the exit code (128 + signal if the child was killed), and never rejects. */
   readonly exited: Promise<number>
   readonly exitCode: number | undefined
-  /** No error when the process is gone already. */
+  /** Does nothing if the child has ended. */
   signal(name: NodeJS.Signals): void
 }
 
-const GUARD = `
+const GUARD_SCRIPT = `
 log=$1; shift
 exec 4<&0
 "$@" </dev/null 4<&- >>"$log" 2>&1 &
@@ -35,15 +36,20 @@ kill "$guard" 2>/dev/null
 exit "$code"
 `
 
-export interface GuardedOptions {
-  /** Standard output and error are appended to this file. */
+export interface GuardedChildOptions {
+  /** The file to which standard output and standard error are appended. */
   log: string
   cwd?: string
   env?: NodeJS.ProcessEnv
 }
 
-export async function spawnGuarded(command: string, args: string[], options: GuardedOptions): Promise<GuardedChild> {
-  const shell = spawn('sh', ['-c', GUARD, 'guard', options.log, command, ...args], {
+/** @throws Error when the command cannot be started */
+export async function spawnGuarded(
+  command: string,
+  args: string[],
+  options: GuardedChildOptions,
+): Promise<GuardedChild> {
+  const shell = spawn('sh', ['-c', GUARD_SCRIPT, 'guard', options.log, command, ...args], {
     stdio: ['pipe', 'pipe', 'ignore'],
     detached: true,
     cwd: options.cwd,
@@ -57,7 +63,7 @@ export async function spawnGuarded(command: string, args: string[], options: Gua
       resolve(exitCode)
     })
   })
-  // Writing never happens; an error of this pipe means that the shell is gone, and `exited` says that.
+  // Nothing is ever written to the pipe. An error of the pipe means that the shell has ended, which `exited` reports.
   shell.stdin.on('error', () => undefined)
   const failed = once(shell, 'error').then(([error]) => Promise.reject(error as Error))
   failed.catch(() => undefined)
@@ -72,12 +78,12 @@ export async function spawnGuarded(command: string, args: string[], options: Gua
       return exitCode
     },
     signal(name) {
-      // Only while the shell waits for it is the pid surely still this process's.
+      // After the shell has ended, the id may belong to another process.
       if (exitCode !== undefined) return
       try {
         process.kill(pid, name)
       } catch {
-        // Gone between the two lines.
+        // The child ended just now.
       }
     },
   }

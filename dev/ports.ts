@@ -1,21 +1,25 @@
 import { createServer } from 'node:net'
 
+const FIRST_PORT = 20_000
+const LAST_PORT = 29_999
+const MAX_ATTEMPTS = 100
+
 /**
- * A port of 127.0.0.1 that was free a moment ago, for a server that must know its port before it starts, and come back
- * on the same one after a kill.
+ * A port of 127.0.0.1 that is free now, for a server that must know its port before it starts and return to the same port
+ * after it was killed.
  *
- * Asked of the OS one by one, from below the ephemeral range (Linux: from 32768). Inside that range a client that keeps
- * knocking at a dead server is sooner or later given the very port as its own source port: it then connects to itself,
- * and the server can't come back.
+ * The port is below the ephemeral range, which begins at 32768 on Linux. Inside that range a client that keeps connecting
+ * to a dead server is eventually given the same port as its own source port. It is then connected to itself, and the
+ * server cannot return.
  *
- * Somebody else may take the port before the caller does: callers try again with another.
+ * Another process may take the port before the caller does, so that callers try again with another one.
  */
 export async function freePort(): Promise<number> {
-  for (let attempt = 0; attempt < 100; attempt += 1) {
-    const port = 20_000 + Math.floor(Math.random() * 10_000)
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
+    const port = FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT + 1))
     if (await canListen(port)) return port
   }
-  throw new Error('no free port between 20000 and 30000 on 127.0.0.1')
+  throw new Error(`There is no free port between ${FIRST_PORT} and ${LAST_PORT} on 127.0.0.1.`)
 }
 
 function canListen(port: number): Promise<boolean> {

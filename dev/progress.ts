@@ -1,38 +1,38 @@
 import type { WriteStream } from 'node:tty'
 
-/**
- * Says what is going on and how far it is.
- *
- * `step` is a line that stays; `update` is the state of something under way: one line that is rewritten on a terminal,
- * and at most one line a second elsewhere (a CI log must neither be silent for minutes nor drown).
- */
+/** Shows what happens, and how far it is. */
 export interface Progress {
+  /** Writes a line that stays. */
   step(text: string): void
+  /**
+   * Shows the state of something that is under way. A terminal shows it in one line that is rewritten. Elsewhere it is at
+   * most one line per second, so that the log of a CI job is neither silent for minutes nor flooded.
+   */
   update(text: string): void
 }
 
-const NON_TTY_INTERVAL_MS = 1_000
+const UPDATE_INTERVAL_MS = 1_000
 
-/** Progress on a stream, standard error by default: standard output belongs to results. */
+/** Progress on a stream; by default on standard error, because standard output belongs to results. */
 export function progressOn(stream: NodeJS.WriteStream | WriteStream = process.stderr): Progress {
-  let lineIsOpen = false
+  let isLineOpen = false
   let lastUpdateAt = 0
   let lastUpdate = ''
 
   return {
     step(text) {
-      stream.write(`${lineIsOpen ? '\r\x1b[K' : ''}${text}\n`)
-      lineIsOpen = false
+      stream.write(`${isLineOpen ? '\r\x1b[K' : ''}${text}\n`)
+      isLineOpen = false
       lastUpdate = ''
     },
     update(text) {
       if (text === lastUpdate) return
       if (stream.isTTY) {
-        // A line longer than the terminal would wrap, and '\r' would then rewrite its last part only.
+        // A line that is longer than the terminal would wrap, and '\r' would then rewrite only its last part.
         stream.write(`\r\x1b[K${text.slice(0, Math.max(20, (stream.columns || 80) - 1))}`)
-        lineIsOpen = true
+        isLineOpen = true
       } else {
-        if (Date.now() - lastUpdateAt < NON_TTY_INTERVAL_MS) return
+        if (Date.now() - lastUpdateAt < UPDATE_INTERVAL_MS) return
         stream.write(`${text}\n`)
       }
       lastUpdate = text
@@ -41,10 +41,10 @@ export function progressOn(stream: NodeJS.WriteStream | WriteStream = process.st
   }
 }
 
-/** Progress that nobody hears. */
+/** Progress that is not shown. */
 export const silent: Progress = { step: () => undefined, update: () => undefined }
 
 /** Bytes for people: `43.1 MB`. */
-export function megabytes(bytes: number): string {
+export function formatMegabytes(bytes: number): string {
   return `${(bytes / 1e6).toFixed(1)} MB`
 }

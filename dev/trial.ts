@@ -1,13 +1,7 @@
 /** A trial: one connector process between simulated providers, a real broker and a real registry. */
 import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import {
-  ConnectorProcess,
-  type ConnectorAddresses,
-  type ConnectorStatus,
-  type LogLine,
-  PROCESS_NUMBER,
-} from './connector/connector-process.js'
+import { ConnectorProcess, PROCESS_NUMBER } from './connector/connector-process.js'
 import type { Program } from './connector/program.js'
 import { MTARGET_SOURCE, SEVEN_SOURCE } from './oracle/expected-records.js'
 import { audit, type HandedOut } from './oracle/handed-out.js'
@@ -48,56 +42,28 @@ export interface TrialOptions {
   readonly program?: Program
 }
 
-export interface Trial {
-  readonly name: string
-  readonly folder: string
-  readonly topics: Topics
-  readonly mtarget: MtargetSimulator
-  readonly seven: SevenCallbacks
-  readonly callbackUrl: string
-  readonly adminUrl: string
-  readonly connector: ConnectorProcess
-  /** Changes the configuration for the next start of the connector. */
-  configure(change: (configuration: TrialConfiguration) => void): Promise<void>
-  /** Reads the three topics from their beginning to their end. */
-  readAll(): Promise<readonly TopicRecord[]>
-  /** Returns a reader that has started at the beginning and keeps reading until the trial stops. */
-  follow(): Promise<TopicReader>
-  /**
-   * Compares the records with everything that the simulators handed out.
-   * @param more what other sources than the simulators of this trial handed out
-   */
-  audit(records: Iterable<TopicRecord>, more?: Partial<HandedOut>): Verdict
-  /** See `ConnectorProcess.metric`. */
-  metric(name: string): Promise<number>
-  /** See `ConnectorProcess.sum`. */
-  sum(name: string): Promise<number>
-  status(): Promise<ConnectorStatus>
-  log(): Promise<LogLine[]>
-  /**
-   * Kills the connector, stops the simulators, and deletes the folder.
-   * @throws Error when the log or the journal contains a credential
-   */
-  stop(): Promise<void>
-}
-
 const TOKEN = 'secret-token'
 /** The password contains characters that forms and URLs encode. */
 const ACCOUNT = { username: 'trial-account', password: 'p4ss w%rd&+=é' }
 
 let trials = 0
 
-/** @param change called with the configuration before the connector is configured with it */
+export type Trial = Awaited<ReturnType<typeof startTrial>>
+
+/**
+ * Configures a connector and starts the simulators. The caller starts the connector, and stops the trial.
+ * @param change called with the configuration before the connector is configured with it
+ */
 export async function startTrial(
   stack: TrialStack,
   change: (configuration: TrialConfiguration) => void = () => undefined,
   options: TrialOptions = {},
-): Promise<Trial> {
+) {
   trials++
   const name = `trial-${process.pid}-${Date.now()}-${trials}`
   const folder = await workDirectory('trial')
-  const topics = options.topics ?? { dlr: `${name}.dlr`, mo: `${name}.mo`, deadLetter: `${name}.dead-letter` }
-  const addresses: ConnectorAddresses = { callbacksPort: await freePort(), adminPort: await freePort() }
+  const topics: Topics = options.topics ?? { dlr: `${name}.dlr`, mo: `${name}.mo`, deadLetter: `${name}.dead-letter` }
+  const addresses = { callbacksPort: await freePort(), adminPort: await freePort() }
   const mtarget = await MtargetSimulator.start(ACCOUNT)
   const callbackUrl = `http://127.0.0.1:${addresses.callbacksPort}/callbacks/${SEVEN_SOURCE}/${TOKEN}`
   const seven = new SevenCallbacks({ url: callbackUrl })
@@ -122,6 +88,7 @@ export async function startTrial(
   const newReader = (): TopicReader => new TopicReader({ ...stack, topics })
   return {
     name,
+    stack,
     folder,
     topics,
     mtarget,
@@ -129,23 +96,35 @@ export async function startTrial(
     callbackUrl,
     adminUrl: connector.adminUrl,
     connector,
-    async configure(changeNow) {
+    /** Changes the configuration for the next start of the connector. */
+    async configure(changeNow: (configuration: TrialConfiguration) => void): Promise<void> {
       changeNow(configuration)
       await ConnectorProcess.configure(folder, addresses, configuration, options.program)
     },
+    /** Reads the three topics from their beginning to their end. */
     readAll: () => newReader().readAll(),
-    async follow() {
+    /** Returns a reader that has started at the beginning and keeps reading until the trial stops. */
+    async follow(): Promise<TopicReader> {
       const reader = newReader()
       readers.push(reader)
       await reader.start()
       return reader
     },
-    audit: (records, more) => audit(topics, { answers: mtarget.answers, callbacks: [seven], ...more }, records),
-    metric: (wanted) => connector.metric(wanted),
-    sum: (wanted) => connector.sum(wanted),
+    /**
+     * Compares the records with everything that the simulators handed out.
+     * @param more replaces or adds to what the simulators of this trial handed out
+     */
+    audit: (records: Iterable<TopicRecord>, more: Partial<HandedOut> = {}): Verdict =>
+      audit(topics, { answers: mtarget.answers, callbacks: [seven], ...more }, records),
+    metric: (metric: string) => connector.metric(metric),
+    sum: (metric: string) => connector.sum(metric),
     status: () => connector.status(),
     log: () => connector.log(),
-    async stop() {
+    /**
+     * Kills the connector, stops the simulators, and deletes the folder.
+     * @throws Error when the log or the journal contains a credential
+     */
+    async stop(): Promise<void> {
       await connector.kill()
       seven.stop()
       await mtarget.stop()

@@ -1,9 +1,9 @@
 /*
- * Loaded before the C library: writes of a journal fail while a file says so.
+ * Loaded before the C library. Writes of the journal fail while a flag file exists. The name of a flag file begins with the
+ * value of FAILING_DISK:
  *
- * FAILING_DISK.data: no page can be written. FAILING_DISK.sync: fdatasync fails. FAILING_DISK.root: only the pages that
- * say where everything begins can't be written. FAILING_DISK.readonly: nothing can be, as on a file system that the kernel
- * has made read-only after an error.
+ * .data: data pages cannot be written. .sync: fdatasync fails. .root: the root pages of the database cannot be written.
+ * .readonly: nothing can be written, as on a file system that the kernel has made read-only after an error.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -14,7 +14,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define ROOTS 8192
+/* The root pages are the first two pages of the file. */
+#define ROOT_BYTES 8192
 
 static int fails(const char *what, int code) {
   const char *flag = getenv("FAILING_DISK");
@@ -26,7 +27,7 @@ static int fails(const char *what, int code) {
 
 ssize_t pwrite64(int file, const void *bytes, size_t count, off64_t at) {
   ssize_t (*real)(int, const void *, size_t, off64_t) = dlsym(RTLD_NEXT, "pwrite64");
-  if (fails("readonly", EROFS) || (at < ROOTS ? fails("root", EIO) : fails("data", ENOSPC))) return -1;
+  if (fails("readonly", EROFS) || (at < ROOT_BYTES ? fails("root", EIO) : fails("data", ENOSPC))) return -1;
   return real(file, bytes, count, at);
 }
 
@@ -40,7 +41,7 @@ ssize_t pwritev(int file, const struct iovec *parts, int count, off_t at) {
 
 ssize_t writev(int file, const struct iovec *parts, int count) {
   ssize_t (*real)(int, const struct iovec *, int) = dlsym(RTLD_NEXT, "writev");
-  if (count > 1 && lseek(file, 0, SEEK_CUR) >= ROOTS && (fails("readonly", EROFS) || fails("data", ENOSPC)))
+  if (count > 1 && lseek(file, 0, SEEK_CUR) >= ROOT_BYTES && (fails("readonly", EROFS) || fails("data", ENOSPC)))
     return -1;
   return real(file, parts, count);
 }

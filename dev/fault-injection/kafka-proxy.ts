@@ -1,10 +1,11 @@
 /**
- * Stands between a Kafka client and one broker, understands where requests and answers begin and end, and does to them
- * what a bad network does. Addresses in answers are changed to its own, so that a client stays with it.
+ * A TCP proxy between a Kafka client and one broker. It knows where requests and answers begin and end, and loses, delays
+ * or cuts them. Addresses in answers are replaced by its own, so that the client does not connect to the broker directly.
  */
 import { createServer, connect, type AddressInfo, type Server, type Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 
-/** Numbers of requests in the protocol. */
+/** API keys of the Kafka protocol. */
 export const API = {
   produce: 0,
   metadata: 3,
@@ -18,34 +19,37 @@ export const API = {
 } as const
 
 export type Handling =
-  /** Passed on. */
+  /** Request and answer are passed on. */
   | 'pass'
-  /** The broker gets the request and answers; the client never hears of it. */
+  /** The broker gets the request, and the client never gets the answer. */
   | 'lose-answer'
   /** The broker never gets the request. */
   | 'lose-request'
-  /** The broker gets the request; the connection is reset instead of an answer. */
+  /** The broker gets the request, and the connection is reset instead of the answer. */
   | 'cut'
-  /** The client hears of it `lateness` ms later, and of everything behind it. */
+  /** The client gets the answer `lateByMs` later, and every answer behind it too. */
   | 'late-answer'
-  /** From now on nothing passes on this connection, either way, and it stays open. */
+  /** From now on nothing passes on this connection in either direction, and it stays open. */
   | 'stall'
-  /** Kept back until `release`, even if the client has gone by then: as if it had lain in a buffer on the way. */
+  /** The request is kept until `releaseHeld`, even if the client has gone, as if it had lain in a buffer of the network. */
   | 'hold'
 
-/** Decides for each request. */
+/** Decides about each request by its API key. */
 export type HandlingRule = (apiKey: number) => Handling
+
+/** A frame begins with its length, which does not include itself. */
+const LENGTH_BYTES = 4
 
 export class KafkaProxy {
   readonly #broker: { readonly host: string; readonly port: number }
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
   readonly #held: (() => void)[] = []
-  #judge: HandlingRule = () => 'pass'
+  #rule: HandlingRule = () => 'pass'
   #port = 0
-  /** Milliseconds: within a time-out of a second once, beyond it twice in a row. */
+  /** With a request timeout of one second, one late answer is in time and two in a row are not. */
   lateByMs = 700
-  /** How often what was done. */
+  /** The number of requests by their handling. */
   readonly counts: Record<Handling, number> = {
     pass: 0,
     'lose-answer': 0,
@@ -73,29 +77,29 @@ export class KafkaProxy {
     return `127.0.0.1:${this.#port}`
   }
 
-  /** Sockets to the client and to the broker, together. */
+  /** The number of open sockets, those to clients and those to the broker. */
   get sockets(): number {
     return this.#sockets.size
   }
 
-  /** From now on. */
-  setRule(judge: HandlingRule): void {
-    this.#judge = judge
+  /** Applies the rule to every request from now on. */
+  setRule(rule: HandlingRule): void {
+    this.#rule = rule
   }
 
-  /** Once for the next request of this kind; everything else passes. Resolves when it has happened. */
-  handleNext(apiKey: number, fate: Handling): Promise<void> {
+  /** Applies the handling to the next request with this API key, and passes all others. Resolves when that has happened. */
+  handleNext(apiKey: number, handling: Handling): Promise<void> {
     return new Promise((resolve) => {
-      this.#judge = (each) => {
+      this.#rule = (each) => {
         if (each !== apiKey) return 'pass'
-        this.#judge = () => 'pass'
+        this.#rule = () => 'pass'
         resolve()
-        return fate
+        return handling
       }
     })
   }
 
-  /** Passes on what was held, in order. */
+  /** Passes on the held requests, in order. */
   releaseHeld(): void {
     for (const pass of this.#held.splice(0)) pass()
   }
@@ -107,93 +111,111 @@ export class KafkaProxy {
 
   #accept(client: Socket): void {
     const broker = connect(this.#broker)
-    const unheard = new Set<number>()
+    /** Correlation ids of requests whose answers are lost or late. */
+    const lost = new Set<number>()
     const late = new Set<number>()
-    let waiting = 0
-    let answered = Promise.resolve()
-    let stalled = false
-    let held = 0
-    let gone = false
-    const end = (): void => {
-      gone = true
+    let lateAnswers = 0
+    let previousAnswer = Promise.resolve()
+    let isStalled = false
+    let heldRequests = 0
+    let isClosed = false
+    const close = (): void => {
+      isClosed = true
       client.destroy()
-      if (held === 0) broker.destroy()
+      if (heldRequests === 0) broker.destroy()
     }
     for (const socket of [client, broker]) {
       this.#sockets.add(socket)
-      socket.on('error', end)
+      socket.on('error', close)
       socket.on('close', () => {
         this.#sockets.delete(socket)
-        end()
+        close()
       })
     }
-    client.on(
-      'data',
-      frames((frame) => {
-        if (stalled) return
-        const correlation = frame.readInt32BE(8)
-        const fate = this.#judge(frame.readInt16BE(4))
-        this.counts[fate]++
-        if (fate === 'stall') stalled = true
-        if (fate === 'lose-request' || fate === 'stall') return
-        if (fate === 'lose-answer') unheard.add(correlation)
-        if (fate === 'late-answer') late.add(correlation)
-        if (fate === 'hold') {
-          held++
+    const handleRequest = (frame: Buffer): void => {
+      if (isStalled) return
+      const correlationId = frame.readInt32BE(8)
+      const handling = this.#rule(frame.readInt16BE(4))
+      this.counts[handling]++
+      switch (handling) {
+        case 'lose-request':
+          return
+        case 'stall':
+          isStalled = true
+          return
+        case 'hold':
+          heldRequests++
           this.#held.push(() => {
-            held--
-            if (!broker.destroyed) broker.write(frame, () => gone && broker.end())
+            heldRequests--
+            if (!broker.destroyed) broker.write(frame, () => isClosed && broker.end())
           })
           return
-        }
-        broker.write(frame)
-        // The broker has it before the connection goes.
-        if (fate === 'cut') broker.once('data', () => client.resetAndDestroy())
-      }),
-    )
-    broker.on(
-      'data',
-      frames((frame) => {
-        const correlation = frame.readInt32BE(4)
-        if (stalled || unheard.delete(correlation)) return
-        const wait = late.delete(correlation) ? this.lateByMs : 0
-        const pass = (): void => void (client.destroyed || stalled || client.write(this.#readdressed(frame)))
-        if (wait === 0 && waiting === 0) return pass()
-        waiting++
-        answered = answered
-          .then(() => new Promise<void>((resolve) => setTimeout(resolve, wait)))
-          .then(() => {
-            waiting--
-            pass()
-          })
-      }),
-    )
+        case 'cut':
+          // The first byte of the answer proves that the broker has the request.
+          broker.once('data', () => client.resetAndDestroy())
+          break
+        case 'lose-answer':
+          lost.add(correlationId)
+          break
+        case 'late-answer':
+          late.add(correlationId)
+          break
+        case 'pass':
+          break
+      }
+      broker.write(frame)
+    }
+    const handleAnswer = (frame: Buffer): void => {
+      const correlationId = frame.readInt32BE(4)
+      if (isStalled || lost.delete(correlationId)) return
+      const waitMs = late.delete(correlationId) ? this.lateByMs : 0
+      const pass = (): void => {
+        if (!client.destroyed && !isStalled) client.write(this.#withOwnAddress(frame))
+      }
+      if (waitMs === 0 && lateAnswers === 0) return pass()
+      lateAnswers++
+      previousAnswer = previousAnswer
+        .then(() => delay(waitMs))
+        .then(() => {
+          lateAnswers--
+          pass()
+        })
+    }
+    client.on('data', splitFrames(handleRequest))
+    broker.on('data', splitFrames(handleAnswer))
   }
 
-  /** Host (int16 length, text) and port (int32) as they stand in metadata and coordinator answers. */
-  #readdressed(frame: Buffer): Buffer {
-    const address = (host: string, port: number): Buffer => {
-      const text = Buffer.from(host)
-      const out = Buffer.alloc(text.length + 6)
-      out.writeInt16BE(text.length, 0)
-      text.copy(out, 2)
-      out.writeInt32BE(port, text.length + 2)
-      return out
+  /** Replaces the address of the broker, which metadata and coordinator answers contain. */
+  #withOwnAddress(frame: Buffer): Buffer {
+    const brokerAddress = encodeAddress(this.#broker.host, this.#broker.port)
+    const ownAddress = encodeAddress(this.#broker.host, this.#port)
+    let index = frame.indexOf(brokerAddress)
+    while (index !== -1) {
+      ownAddress.copy(frame, index)
+      index = frame.indexOf(brokerAddress, index + ownAddress.length)
     }
-    const theirs = address(this.#broker.host, this.#broker.port)
-    const ours = address(this.#broker.host, this.#port)
-    for (let at = frame.indexOf(theirs); at !== -1; at = frame.indexOf(theirs, at + ours.length)) ours.copy(frame, at)
     return frame
   }
 }
 
-/** Whole frames (int32 length, bytes) from chunks as they come. */
-function frames(onFrame: (frame: Buffer) => void): (chunk: Buffer) => void {
+/** Host (int16 length and text) and port (int32), as the Kafka protocol writes them. */
+function encodeAddress(host: string, port: number): Buffer {
+  const text = Buffer.from(host)
+  const address = Buffer.alloc(text.length + 6)
+  address.writeInt16BE(text.length, 0)
+  text.copy(address, 2)
+  address.writeInt32BE(port, text.length + 2)
+  return address
+}
+
+/** Returns a function that takes chunks of a stream and calls `onFrame` with each complete frame. */
+function splitFrames(onFrame: (frame: Buffer) => void): (chunk: Buffer) => void {
   let rest: Buffer = Buffer.alloc(0)
   return (chunk) => {
     rest = Buffer.concat([rest, chunk])
-    while (rest.length >= 4 && rest.length >= 4 + rest.readInt32BE(0)) {
-      const end = 4 + rest.readInt32BE(0)
+    while (rest.length >= LENGTH_BYTES) {
+      const end = LENGTH_BYTES + rest.readInt32BE(0)
+      if (rest.length < end) return
       onFrame(Buffer.from(rest.subarray(0, end)))
       rest = rest.subarray(end)
     }

@@ -1,4 +1,4 @@
-/** Stands before a server that others use too: closed, the server is away for whoever comes through here. */
+/** A TCP proxy in front of a server that others use too. While it is closed, the server is away for its clients. */
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 
 export class TcpGate {
@@ -11,22 +11,24 @@ export class TcpGate {
     this.#target = target
   }
 
-  /** Open. @param url of a server that speaks plain HTTP */
+  /** Returns an open gate. @param url of a server that speaks plain HTTP */
   static async startInFrontOf(url: string): Promise<TcpGate> {
     const gate = new TcpGate(new URL(url))
     await gate.open()
     return gate
   }
 
-  /** The server's URL, through here. */
+  /** The URL of the server, with the address of the gate. */
   get url(): string {
     const url = new URL(this.#target)
     url.host = `127.0.0.1:${this.#port}`
     return url.href.replace(/\/$/, '')
   }
 
+  /** Listens, each time on the same port. */
   async open(): Promise<void> {
-    const server = (this.#server = createServer((socket) => this.#accept(socket)))
+    const server = createServer((socket) => this.#accept(socket))
+    this.#server = server
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
       server.listen(this.#port, '127.0.0.1', resolve)
@@ -34,7 +36,7 @@ export class TcpGate {
     this.#port = (server.address() as AddressInfo).port
   }
 
-  /** Cuts what is open; connections are refused from now on. */
+  /** Cuts all connections. New ones are refused until `open`. */
   async close(): Promise<void> {
     const server = this.#server
     this.#server = undefined
@@ -42,19 +44,19 @@ export class TcpGate {
     if (server) await new Promise<void>((resolve) => server.close(() => resolve()))
   }
 
-  #accept(from: Socket): void {
-    const to = connect({ host: this.#target.hostname, port: Number(this.#target.port || 80) })
-    for (const [one, other] of [
-      [from, to],
-      [to, from],
-    ] as const) {
-      this.#sockets.add(one)
-      one.once('close', () => {
-        this.#sockets.delete(one)
-        other.destroy()
-      })
-      one.on('error', () => other.destroy())
-      one.pipe(other)
-    }
+  #accept(client: Socket): void {
+    const server = connect({ host: this.#target.hostname, port: Number(this.#target.port || 80) })
+    this.#join(client, server)
+    this.#join(server, client)
+  }
+
+  #join(from: Socket, to: Socket): void {
+    this.#sockets.add(from)
+    from.once('close', () => {
+      this.#sockets.delete(from)
+      to.destroy()
+    })
+    from.on('error', () => to.destroy())
+    from.pipe(to)
   }
 }

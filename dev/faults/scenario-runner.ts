@@ -5,32 +5,23 @@ import { TopicReader } from '../oracle/topic-reader.js'
 import { Random } from '../simulators/random.js'
 import { startTrial, type Trial, type TrialConfiguration } from '../trial.js'
 import { formatFaults, type RunReport } from './report.js'
-import { ScenarioRun, type Delivery, type FaultStack, type PreparedScenario, type Scenario } from './scenario.js'
+import { ScenarioRun, type FaultStack, type PreparedScenario, type RunOptions, type Scenario } from './scenario.js'
 
 const CLEAN_UP_TIMEOUT_MS = 10_000
 const PROGRESS_INTERVAL_MS = 30_000
-
-export interface RunOptions {
-  readonly seed: number
-  readonly delivery?: Delivery
-  /** The length of the run; 1 is the long form. */
-  readonly scale?: number
-  /** Called with lines for people: progress and measurements. */
-  readonly log?: (text: string) => void
-}
 
 export async function runScenario(scenario: Scenario, given: FaultStack, options: RunOptions): Promise<RunReport> {
   const { seed, delivery = 'exactly-once', scale = 1, log = () => undefined } = options
   const startedAt = Date.now()
   const random = new Random(seed)
-  const prepared = await scenario.prepare(given, random)
+  const prepared = await scenario.prepare({ stack: given, random, delivery })
   const stack = prepared.stack ?? given
   const trial = await startTrial(stack, (configuration) => {
     makeFaultsFrequent(configuration)
     configuration.kafka['delivery'] = delivery
     prepared.configure?.(configuration)
   })
-  const run = new ScenarioRun({ trial, random, stack, delivery, scale, seed, log })
+  const run = new ScenarioRun(trial, random, { seed, scale, log })
   const progress = setInterval(() => log(formatProgress(run)), PROGRESS_INTERVAL_MS)
   try {
     await prepared.injectFaults(run)

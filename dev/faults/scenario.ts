@@ -39,7 +39,22 @@ export interface Scenario {
   /** Whether the contract allows duplicates here, each under the event id of the first record. */
   readonly mayDouble?: boolean
   /** Called before the connector is configured. */
-  prepare(stack: FaultStack, random: Random): Promise<PreparedScenario> | PreparedScenario
+  prepare(conditions: RunConditions): Promise<PreparedScenario> | PreparedScenario
+}
+
+export interface RunConditions {
+  readonly stack: FaultStack
+  readonly random: Random
+  readonly delivery: Delivery
+}
+
+export interface RunOptions {
+  readonly seed: number
+  readonly delivery?: Delivery
+  /** The length of the run; 1 is the long form. */
+  readonly scale?: number
+  /** Called with lines for people: progress and measurements. */
+  readonly log?: (text: string) => void
 }
 
 export interface PreparedScenario {
@@ -53,23 +68,11 @@ export interface PreparedScenario {
   readonly cleanUp?: () => Promise<void> | void
 }
 
-interface ScenarioRunDeps {
-  readonly trial: Trial
-  readonly random: Random
-  readonly stack: FaultStack
-  readonly delivery: Delivery
-  readonly scale: number
-  readonly seed: number
-  readonly log: (text: string) => void
-}
-
 /** What a scenario works with. */
 export class ScenarioRun {
   readonly trial: Trial
   readonly load: LoadGenerator
   readonly random: Random
-  readonly stack: FaultStack
-  readonly delivery: Delivery
   /** How often each fault was injected. */
   readonly faults = new Map<string, number>()
   /** Exit codes with which the connector may end by itself, beside 0 and being killed. */
@@ -89,11 +92,9 @@ export class ScenarioRun {
   #child: GuardedChild | undefined
   #launchOptions: LaunchOptions = {}
 
-  constructor({ trial, random, stack, delivery, scale, seed, log }: ScenarioRunDeps) {
+  constructor(trial: Trial, random: Random, { seed, scale, log }: Required<Omit<RunOptions, 'delivery'>>) {
     this.trial = trial
     this.random = random
-    this.stack = stack
-    this.delivery = delivery
     this.log = log
     this.#scale = scale
     this.callbacks = [trial.seven]

@@ -1,24 +1,24 @@
-/** Receipts to seven's status URL in numbers: one message each, numbered, on raw sockets of a process of its own. */
+/** Many receipts to seven's status URL, as fast as they are answered: numbered, and each with a message of its own. */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { SEVEN_STATUSES, type SevenReceipt } from './provider-data.js'
 
 export interface BurstOptions {
-  /** The connector's callback URL, token included. */
+  /** The callback URL of the connector, with its token. */
   readonly url: string
-  /** Number of the first. */
+  /** The number of the first receipt. */
   readonly first?: number
   readonly count: number
-  /** Each has one call under way at a time. */
+  /** Each connection has one callback under way at a time. */
   readonly connections: number
 }
 
 export interface BurstReport {
   readonly seconds: number
-  /** Milliseconds from a call to its answer, a sample. */
+  /** Milliseconds from a callback to its answer, of the first callbacks. */
   readonly times: readonly number[]
-  /** How many were not answered 200. */
+  /** The number of callbacks that were not answered with 200. */
   readonly refused: number
 }
 
@@ -28,16 +28,16 @@ export const burstReceipt = (number: number): SevenReceipt => ({
   status: SEVEN_STATUSES[number % SEVEN_STATUSES.length]!,
 })
 
-/** @throws Error when a connection fails: the rest is not sent then */
+/** @throws Error when a connection fails; the remaining callbacks are not sent then */
 export async function sendBurst(options: BurstOptions): Promise<BurstReport> {
-  // A process of its own: the load must not take turns with what measures it.
-  const caller = fork(fileURLToPath(new URL('callback-burst-process.ts', import.meta.url)), [JSON.stringify(options)], {
+  // A process of its own, so that sending and measuring do not share an event loop.
+  const sender = fork(fileURLToPath(new URL('callback-burst-process.ts', import.meta.url)), [JSON.stringify(options)], {
     execArgv: ['--import', 'tsx'],
   })
-  const failed = once(caller, 'exit').then(([code]) => {
-    throw new Error(`the caller ended with code ${code} before it had called all`)
+  const failed = once(sender, 'exit').then(([code]) => {
+    throw new Error(`the process that sends the burst ended with code ${code} before the last callback`)
   })
-  const [report] = (await Promise.race([once(caller, 'message'), failed])) as [BurstReport]
+  const [report] = (await Promise.race([once(sender, 'message'), failed])) as [BurstReport]
   failed.catch(() => undefined)
   return report
 }

@@ -1,6 +1,4 @@
-/**
- * `npm run simulate -- mtarget|seven [--port N] …`: a provider to point a connector at, without a contract.
- */
+/** `npm run simulate -- mtarget|seven [--port N] …`: a simulated provider for a connector, which needs no account. */
 import { parseArgs } from 'node:util'
 import { MtargetSimulator } from './mtarget.js'
 import { SevenSimulator } from './seven.js'
@@ -8,12 +6,12 @@ import { SevenSimulator } from './seven.js'
 const USAGE = `npm run simulate -- mtarget [--port N] [--username demo] [--password secret] [--every 1000 --rows 10]
 npm run simulate -- seven   [--port N] [--api-key demo-key] [--callback URL --every 1000 --rows 10]
 
---every MS --rows N  puts N new items into the queue, or makes N callbacks, every MS milliseconds
-Both take POST /_control with JSON, for example
+--every MS --rows N  adds N new items to the queue, or sends N callbacks, every MS milliseconds
+Both accept POST /_control with JSON, for example
   mtarget: {"receipts": 1000, "messages": 100}   {"fault": {"status": 503}, "times": 3}   {"fault": {"latencyMs": 2000}}
   seven:   {"callbacks": {"url": "http://127.0.0.1:8080/callbacks/seven-main/TOKEN", "receipts": 100, "messages": 10}}
            {"statuses": {"77123": "DELIVERED"}}   {"refuse": {"times": 2, "retryAfter": 1}}
-and answer GET /_control with what they have seen.`
+and answer GET /_control with the counts so far.`
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -28,32 +26,32 @@ const { values, positionals } = parseArgs({
     help: { type: 'boolean', default: false },
   },
 })
-const which = positionals[0]
-if (values.help || (which !== 'mtarget' && which !== 'seven')) {
+const provider = positionals[0]
+if (values.help || (provider !== 'mtarget' && provider !== 'seven')) {
   console.error(USAGE)
   process.exit(values.help ? 0 : 2)
 }
 
 const port = Number(values.port)
-let control: string
-if (which === 'mtarget') {
+let controlUrl: string
+if (provider === 'mtarget') {
   const simulator = await MtargetSimulator.start({ port, username: values.username, password: values.password })
   console.log(`Mtarget: POST ${simulator.url} (username ${values.username}, password ${values.password})`)
-  control = new URL('/_control', simulator.url).href
+  controlUrl = new URL('/_control', simulator.url).href
 } else {
   const simulator = await SevenSimulator.start({ port, apiKey: values['api-key'] })
   console.log(`seven: ${simulator.url} (X-Api-Key ${values['api-key']})`)
-  control = new URL('/_control', simulator.url).href
+  controlUrl = new URL('/_control', simulator.url).href
 }
-console.log(`control: ${control}`)
+console.log(`control: ${controlUrl}`)
 
 if (values.every !== undefined) {
   const rows = Number(values.rows)
   const messages = Math.floor(rows / 5)
   const batch = { receipts: rows - messages, messages }
-  const body = JSON.stringify(which === 'mtarget' ? batch : { callbacks: { url: values.callback, ...batch } })
+  const body = JSON.stringify(provider === 'mtarget' ? batch : { callbacks: { url: values.callback, ...batch } })
   setInterval(() => {
-    fetch(control, { method: 'POST', body })
+    fetch(controlUrl, { method: 'POST', body })
       .then((answer) => answer.text())
       .then((text) => console.log(text))
       .catch((error: unknown) => console.error(String(error)))

@@ -1,16 +1,16 @@
 import { Random } from './random.js'
 import { randomText } from './texts.js'
 
-/** A row of a Mtarget queue, names as on the wire; every value a string. */
+/** A row of a Mtarget queue, with the field names of the wire. Every value is a string. */
 export type MtargetRow = Record<string, string>
 
-/** What seven appends to the status URL. */
+/** The query that seven appends to the status URL. */
 export interface SevenReceipt {
   msg_id: string
   status: SevenStatus
 }
 
-/** `data` of seven's `sms_mo` webhook. */
+/** The field `data` of seven's webhook for `sms_mo`. */
 export interface SevenInbound {
   id: string
   sender: string
@@ -45,7 +45,7 @@ const MTARGET_STATES: readonly (readonly [status: string, text: string])[] = [
   ['6', 'ABSENT_SUBSCRIBER'],
 ]
 
-/** Receipts and messages as the two providers would send them; the same seed gives the same ones. */
+/** Generates receipts and messages as the two providers send them. The same seed gives the same data. */
 export class ProviderData {
   readonly #random: Random
   #count = 0
@@ -54,7 +54,7 @@ export class ProviderData {
     this.#random = new Random(seed)
   }
 
-  /** Receipts of a Mtarget queue. One ticket may serve two recipients, as with a batched send; no two rows are alike. */
+  /** Receipts of a Mtarget queue. One ticket may have several recipients, as in a batch. No two rows are equal. */
   mtargetReceipts(count: number): MtargetRow[] {
     const rows: MtargetRow[] = []
     let ticket = ''
@@ -74,7 +74,7 @@ export class ProviderData {
     return rows
   }
 
-  /** Messages of a Mtarget queue (`Status` 5). @param textField the name of the text, which no document gives */
+  /** Messages of a Mtarget queue (`Status` 5). @param textField the field of the text, which Mtarget does not document */
   mtargetMessages(count: number, textField = 'Content'): MtargetRow[] {
     return Array.from({ length: count }, () => ({
       MsgId: this.#ticket(),
@@ -87,7 +87,7 @@ export class ProviderData {
     }))
   }
 
-  /** Receipts and messages in one queue, one message among `every`. */
+  /** Receipts and messages in one queue; every `every`-th row is a message. */
   mtargetMix(count: number, every = 5, textField = 'Content'): MtargetRow[] {
     return Array.from({ length: count }, (_, index) => {
       const rows = index % every === every - 1 ? this.mtargetMessages(1, textField) : this.mtargetReceipts(1)
@@ -95,7 +95,7 @@ export class ProviderData {
     })
   }
 
-  /** Callbacks of seven, no pair of `msg_id` and `status` twice. */
+  /** Receipts of seven, each with a message id of its own. */
   sevenReceipts(count: number): SevenReceipt[] {
     return Array.from({ length: count }, () => ({
       msg_id: `77${this.#unique(9)}`,
@@ -118,14 +118,14 @@ export class ProviderData {
     return `${this.#random.hex(8)}-${this.#unique(8)}`
   }
 
-  /** Digits that no other call of this object gives: random ones in front of a counter. */
+  /** Digits that this object returns only once: random ones in front of a counter. */
   #unique(digits: number): string {
     this.#count += 1
     const counter = String(this.#count).padStart(6, '0')
     return this.#random.digits(Math.max(1, digits - counter.length)) + counter
   }
 
-  /** A French or West African handset, written in one of the ways that Mtarget's answers show. */
+  /** A French or West African phone number, in one of the notations of Mtarget's answers. */
   #handset(): string {
     const number = this.#random.chance(0.8) ? `336${this.#random.digits(8)}` : `22177${this.#random.digits(7)}`
     return this.#random.pick(['+', '00', '']) + number

@@ -1,7 +1,4 @@
-/**
- * A seeded pseudo-random source (mulberry32): the same seed gives the same run, so what failed once can be made to fail
- * again.
- */
+/** A pseudo-random number generator (mulberry32). The same seed gives the same numbers, so that a failure can be repeated. */
 export class Random {
   #state: number
 
@@ -9,7 +6,7 @@ export class Random {
     this.#state = seed >>> 0
   }
 
-  /** A number in [0, 1). */
+  /** Returns a number in [0, 1). */
   next(): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0
     let mixed = this.#state
@@ -18,12 +15,12 @@ export class Random {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
   }
 
-  /** An integer in [from, to]. */
+  /** Returns an integer in [from, to]. */
   integer(from: number, to: number): number {
     return from + Math.floor(this.next() * (to - from + 1))
   }
 
-  /** True with the given probability. */
+  /** Returns true with the given probability. */
   chance(probability: number): boolean {
     return this.next() < probability
   }
@@ -34,14 +31,14 @@ export class Random {
     return value
   }
 
-  /** That many decimal digits, the first not 0. */
+  /** So many decimal digits. The first is not 0. */
   digits(count: number): string {
     let digits = String(this.integer(1, 9))
     while (digits.length < count) digits += String(this.integer(0, 9))
     return digits
   }
 
-  /** That many lower-case hexadecimal digits. */
+  /** So many lower-case hexadecimal digits. */
   hex(count: number): string {
     let hex = ''
     while (hex.length < count) hex += this.integer(0, 15).toString(16)

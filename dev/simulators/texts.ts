@@ -1,6 +1,6 @@
 import type { Random } from './random.js'
 
-/** What people answer to an SMS, and what breaks software that reads it. */
+/** Answers to an SMS, and texts that break software which reads them. */
 const TEXTS: readonly string[] = [
   'STOP',
   'STOP',
@@ -23,18 +23,18 @@ const TEXTS: readonly string[] = [
   '',
 ]
 
-/** One text; about one in fifty is 1,500 characters long. */
+/** A text. About one in fifty is 1,500 characters long. */
 export function randomText(random: Random): string {
   if (random.chance(0.02)) return longText(random, 1_500)
   return random.pick(TEXTS)
 }
 
-/** A text of exactly that many UTF-16 units, with an emoji at its end. */
+/** A text of exactly `length` UTF-16 units, with an emoji at its end. */
 export function longText(random: Random, length: number): string {
   let result = ''
   while (result.length < length) result += `${random.pick(TEXTS)} `
   let cut = result.slice(0, length - 2)
-  // Never end on half a surrogate pair: that is no text.
+  // Half of a surrogate pair is not a valid text.
   if (/[\ud800-\udbff]$/.test(cut)) cut = `${cut.slice(0, -1)}.`
   return `${cut}🙂`
 }

@@ -1,7 +1,6 @@
 /**
- * A real Kafka broker and a real Confluent-compatible schema registry, for trying and testing. Never a mock.
- *
- * The first that applies: the environment's, a Docker daemon's, or a JVM's.
+ * A real Kafka broker and a real schema registry with the API of Confluent, for demo and tests. They come from the first of
+ * these that is available: the environment, a Docker daemon, a JVM.
  */
 import { silent } from '../progress.js'
 import { dockerRuntime } from './docker/runtime.js'
@@ -14,10 +13,9 @@ export { StackError } from './types.js'
 export type { BrokerHandle, Origin, RegistryHandle, Stack, StackOptions } from './types.js'
 
 /**
- * Resolves when both answer requests. The caller must `stop()` what it got; should the calling process die before,
- * even by SIGKILL, what was started ends with it.
- *
- * @throws StackError when none of the three ways is open, or the one that is fails.
+ * Resolves when both answer requests. The caller stops the stack. If the calling process ends before, even by SIGKILL,
+ * what was started ends with it.
+ * @throws StackError when none of the three is available, or the one that is available fails
  */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const progress = options.progress ?? silent
@@ -36,7 +34,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const jvm = await findJvm()
   if ('missing' in jvm) {
     throw new StackError(
-      'No Kafka broker and schema registry to be had: set KAFKA_BROKERS and SCHEMA_REGISTRY_URL to running ones, ' +
+      'There is no Kafka broker and no schema registry. Set KAFKA_BROKERS and SCHEMA_REGISTRY_URL to running ones, ' +
         `or start a Docker daemon that this user may use, or install Java 17 or later and Maven (${jvm.missing}).`,
     )
   }

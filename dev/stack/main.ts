@@ -1,15 +1,13 @@
-/**
- * `npm run stack`: a Kafka broker and a schema registry to play with. Prints two lines for `export`, stays until Ctrl-C.
- */
+/** `npm run stack`: a Kafka broker and a schema registry. Prints two lines for `export`, and runs until Ctrl-C. */
 import { progressOn } from '../progress.js'
 import { startStack, StackError } from './index.js'
 
-let started = false
+let isStarted = false
 const stopRequested = new Promise<void>((resolve) => {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
-      // While it starts, or downloads, leaving is enough: what was started can't outlive us.
-      if (!started) process.exit(130)
+      // What was started so far cannot outlive this process.
+      if (!isStarted) process.exit(130)
       resolve()
     })
   }
@@ -17,11 +15,11 @@ const stopRequested = new Promise<void>((resolve) => {
 
 try {
   const stack = await startStack({ progress: progressOn() })
-  started = true
+  isStarted = true
   console.log(`KAFKA_BROKERS=${stack.brokers.join(',')}`)
   console.log(`SCHEMA_REGISTRY_URL=${stack.registryUrl}`)
-  console.error('Ctrl-C ends it.')
-  // A promise alone keeps no process alive.
+  console.error('Ctrl-C stops both.')
+  // A pending promise does not keep a process alive.
   const keepAlive = setInterval(() => undefined, 3_600_000)
   await stopRequested
   clearInterval(keepAlive)

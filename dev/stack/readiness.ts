@@ -2,13 +2,13 @@ import { connect } from 'node:net'
 import { Kafka, logLevel } from 'kafkajs'
 import { retryFor } from '../wait.js'
 
-/** The part of a Confluent-compatible registry's address that Apicurio adds; the bare `/subjects` answers 404 there. */
+/** The path at which Apicurio serves the API of Confluent's registry. */
 export const APICURIO_PATH = '/apis/ccompat/v7'
 
-/** Resolves once the cluster answers a metadata request and names a broker: then it takes records. */
-export async function waitForBroker(brokers: string[], patienceMs: number, gaveUp?: () => void): Promise<void> {
-  // The bare port first: kafkajs backs off between its tries, which would cost a broker that is up in 3 s some more.
-  await retryFor(() => Promise.any(brokers.map(portIsOpen)), patienceMs, gaveUp)
+/** Resolves once the cluster answers a metadata request and names a broker. It accepts records then. */
+export async function waitForBroker(brokers: string[], timeoutMs: number, assertRunning?: () => void): Promise<void> {
+  // The port is tried first, because kafkajs waits longer and longer between its attempts.
+  await retryFor(() => Promise.any(brokers.map(connectOnce)), timeoutMs, assertRunning)
   await retryFor(
     async () => {
       const kafka = new Kafka({ clientId: 'stack', brokers, logLevel: logLevel.NOTHING, retry: { retries: 0 } })
@@ -21,28 +21,28 @@ export async function waitForBroker(brokers: string[], patienceMs: number, gaveU
         await admin.disconnect()
       }
     },
-    patienceMs,
-    gaveUp,
+    timeoutMs,
+    assertRunning,
   )
 }
 
-/** Resolves once the registry lists its subjects. `url` without a slash at the end. */
-export async function waitForRegistry(url: string, patienceMs: number, gaveUp?: () => void): Promise<void> {
+/** Resolves once the registry answers. @param url without a slash at the end */
+export async function waitForRegistry(url: string, timeoutMs: number, assertRunning?: () => void): Promise<void> {
   await retryFor(
     async () => {
       const answer = await fetch(`${url}/subjects`, { signal: AbortSignal.timeout(2_000) })
       await answer.arrayBuffer()
-      // Any Confluent-compatible registry will do, one that wants credentials (401, 403) included: it is there.
+      // A registry that demands credentials answers 401 or 403, and is ready too.
       if (!answer.ok && answer.status !== 401 && answer.status !== 403) {
         throw new Error(`GET ${url}/subjects answered ${answer.status}`)
       }
     },
-    patienceMs,
-    gaveUp,
+    timeoutMs,
+    assertRunning,
   )
 }
 
-function portIsOpen(address: string): Promise<void> {
+function connectOnce(address: string): Promise<void> {
   const colon = address.lastIndexOf(':')
   return new Promise((resolve, reject) => {
     const socket = connect({ host: address.slice(0, colon), port: Number(address.slice(colon + 1)) })

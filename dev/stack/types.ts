@@ -1,54 +1,51 @@
 import type { Progress } from '../progress.js'
 
-/** Where the broker and the registry came from. */
+/** Where broker and registry come from. */
 export type Origin = 'environment' | 'docker' | 'jvm'
 
-/** What a fault test does to the broker. Absent where the broker isn't ours (`origin: 'environment'`). */
+/** What a test can do to the broker. */
 export interface BrokerHandle {
-  /** Ends the broker as a power cut would (SIGKILL). Its data and its port stay reserved for `restart`. */
+  /** Ends the broker by SIGKILL. Its data and its port are kept for `restart`. */
   kill(): Promise<void>
-  /** Starts the broker again, same port, same data (killing it first if it runs); resolves when it serves requests. */
+  /** Starts the broker with the same port and data; kills it before if it runs. Resolves when it answers requests. */
   restart(): Promise<void>
-  /** Stops the broker's clock (SIGSTOP): connections stay open, nothing is answered. */
+  /** Stops the process (SIGSTOP): connections stay open, and nothing is answered. */
   pause(): Promise<void>
   resume(): Promise<void>
 }
 
-/** What a fault test does to the schema registry. */
+/** What a test can do to the schema registry. */
 export interface RegistryHandle {
-  /** Ends the registry (SIGKILL). What was registered is kept for the next `start`. */
+  /** Ends the registry by SIGKILL. Its schemas are kept for the next `start`. */
   stop(): Promise<void>
-  /** Starts it again on the same port; with `empty: true` it has forgotten every schema and gives ids anew. */
+  /** Starts the registry on the same port. With `empty` it has no schemas, and assigns ids from the beginning. */
   start(options?: { empty?: boolean }): Promise<void>
 }
 
 export interface Stack {
-  /** `host:port`, at least one. */
+  /** At least one address, as `host:port`. */
   readonly brokers: string[]
-  /** Base of the Confluent-compatible API: `${registryUrl}/subjects` answers. No slash at the end. */
+  /** Base of the API of Confluent's registry, without a slash at the end: `${registryUrl}/subjects` answers. */
   readonly registryUrl: string
   readonly origin: Origin
   /** Undefined when `origin` is `environment`. */
   readonly broker?: BrokerHandle
   /** Undefined when `origin` is `environment`. */
   readonly registry?: RegistryHandle
-  /** Ends what this stack started and deletes its data. Safe to call twice. */
+  /** Ends what was started and deletes its data. Safe to call twice. */
   stop(): Promise<void>
 }
 
 export interface StackOptions {
-  /** Says what is being downloaded and started; nothing is said by default. */
+  /** Shows what is downloaded and started. Default: nothing is shown. */
   progress?: Progress
-  /**
-   * Kafka server properties on top of the defaults, e.g. `{'message.max.bytes': '2000000'}`.
-   * Unused when broker and registry come from the environment.
-   */
+  /** More Kafka server properties. Ignored when broker and registry come from the environment. */
   brokerProperties?: Readonly<Record<string, string>>
-  /** Ignore KAFKA_BROKERS and SCHEMA_REGISTRY_URL: fault tests need a broker that they may kill. */
+  /** Ignores KAFKA_BROKERS and SCHEMA_REGISTRY_URL, so that the caller may kill what is started. */
   own?: boolean
 }
 
-/** No broker and registry can be had, or they did not start. The message is a sentence for people. */
+/** Broker and registry are not available, or did not start. The message is for people. */
 export class StackError extends Error {
   override readonly name = 'StackError'
 }

@@ -1,8 +1,8 @@
 /**
- * Vitest's globalSetup: one broker and one registry for a whole run, real ones. A test reads their addresses with
- * `inject('brokers')` and `inject('registryUrl')`, and makes topics and subjects of its own names.
+ * The global setup of Vitest: one real broker and one real registry for all tests of a run. A test gets their addresses by
+ * `inject('brokers')` and `inject('registryUrl')`, and uses topics and subjects that no other test uses.
  *
- * `DLRMO_STACK=none` leaves it out, for a quick run of files that need neither.
+ * With `DLRMO_STACK=none` nothing is started, for a quick run of tests that need neither.
  */
 import type {} from 'vitest'
 import type { TestProject } from 'vitest/node'
@@ -12,7 +12,7 @@ import type { Origin } from './index.js'
 
 declare module 'vitest' {
   export interface ProvidedContext {
-    /** `host:port`, at least one. */
+    /** At least one address, as `host:port`. */
     brokers: string[]
     /** `${registryUrl}/subjects` answers. */
     registryUrl: string

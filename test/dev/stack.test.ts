@@ -16,22 +16,22 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true, force: true }))
 
-describe('the environment', () => {
-  it('is left alone when it names neither broker nor registry', async () => {
+describe('stackFromEnvironment', () => {
+  it('returns undefined if neither broker nor registry is named', async () => {
     expect(await stackFromEnvironment({})).toBeUndefined()
   })
 
-  it('must name both, and be right', async () => {
+  it('refuses an environment that names only one of the two', async () => {
     await expect(stackFromEnvironment({ KAFKA_BROKERS: '127.0.0.1:9' })).rejects.toThrow(
-      /SCHEMA_REGISTRY_URL is not: set both/,
+      /SCHEMA_REGISTRY_URL is not\. Set both/,
     )
     await expect(stackFromEnvironment({ SCHEMA_REGISTRY_URL: 'http://127.0.0.1:9' })).rejects.toThrow(
-      /KAFKA_BROKERS is not/,
+      /KAFKA_BROKERS is not\. Set both/,
     )
   })
 })
 
-describe('the cache', () => {
+describe('The cache of downloads', () => {
   beforeEach(() => {
     vi.stubEnv('XDG_CACHE_HOME', folder)
   })
@@ -39,16 +39,16 @@ describe('the cache', () => {
     vi.unstubAllEnvs()
   })
 
-  it('never shows what was not finished', async () => {
+  it('never contains an entry that was not completed', async () => {
     const broken = cached('thing-1', async (unfinished) => {
       await writeFile(join(unfinished, 'half'), '')
-      throw new Error('the line went dead')
+      throw new Error('connection lost')
     })
-    await expect(broken).rejects.toThrow('the line went dead')
+    await expect(broken).rejects.toThrow('connection lost')
     expect(await readdir(join(folder, 'dlr-mo-connector'))).toEqual([])
   })
 
-  it('may be filled by two at once, and is filled once for all who come later', async () => {
+  it('can be filled by two callers at the same time, and is not filled again later', async () => {
     let fills = 0
     const fill = async (unfinished: string): Promise<void> => {
       fills += 1
@@ -63,8 +63,8 @@ describe('the cache', () => {
   })
 })
 
-describe('a guarded child', () => {
-  it('tells its exit code', async () => {
+describe('A guarded child', () => {
+  it('reports its exit code', async () => {
     const child = await spawnGuarded('sh', ['-c', 'exit 7'], { log: join(folder, 'log') })
     expect(await child.exited).toBe(7)
     expect(child.exitCode).toBe(7)
@@ -77,7 +77,7 @@ describe('a guarded child', () => {
     expect(isAlive(child.pid)).toBe(false)
   })
 
-  it('ends with its parent, even when that is killed', async () => {
+  it('ends with its parent, even if the parent is killed', async () => {
     const program = `
       import { spawnGuarded } from ${JSON.stringify(fileURLToPath(new URL('../../dev/guarded-child.ts', import.meta.url)))}
       const child = await spawnGuarded('sleep', ['600'], { log: ${JSON.stringify(join(folder, 'log'))} })

@@ -1,14 +1,18 @@
 /**
- * Loaded into the connector before it starts (`node --import`): its wall clock is wrong.
+ * Loaded into the connector before it starts (`node --import`). Shifts its wall clock.
  *
- * FAULT_CLOCK: by how many ms it is off from the start; FAULT_CLOCK_JUMPS: twice a second it jumps, by up to so many ms,
- * to either side.
+ * FAULT_CLOCK: the shift from the start on, in milliseconds.
+ * FAULT_CLOCK_JUMPS: twice a second the shift becomes a random one of up to so many milliseconds in either direction.
  */
 import { setInterval } from 'node:timers'
 
-const real = Date.now
-const jumps = Number(process.env.FAULT_CLOCK_JUMPS ?? '0')
-let off = Number(process.env.FAULT_CLOCK ?? '0')
+const realNow = Date.now
+const maxJumpMs = Number(process.env.FAULT_CLOCK_JUMPS ?? '0')
+let shiftMs = Number(process.env.FAULT_CLOCK ?? '0')
 
-Date.now = () => real() + off
-if (jumps > 0) setInterval(() => (off = Math.round((Math.random() * 2 - 1) * jumps)), 500).unref()
+Date.now = () => realNow() + shiftMs
+
+function jump() {
+  shiftMs = Math.round((Math.random() * 2 - 1) * maxJumpMs)
+}
+if (maxJumpMs > 0) setInterval(jump, 500).unref()

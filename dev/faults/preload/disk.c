@@ -1,12 +1,12 @@
 /*
- * Loaded before the C library: stands between the journal and the disk.
+ * Loaded before the C library. Wraps the calls by which the journal writes to the disk.
  *
- * FAULT_STEP, FAULT_AT: the process dies by SIGKILL at the n-th passage of `write-before`, `write-after` (a page of the
- * journal is given to the kernel), `fsync-before` or `fsync-after`.
+ * FAULT_STEP, FAULT_AT: the process is killed at the n-th passage of `write-before`, `write-after` (a page of the journal
+ * is given to the kernel), `fsync-before` or `fsync-after`.
  *
- * FAULT_DISK_LOG: every write of the journal is noted in this file, and when it was known to be on the disk: from the
- * notes a power cut can be made afterwards. A note is a kind ('w' written, 's' all writes before are synced, 'd' the
- * write before is synced by itself), 7 unused bytes, an offset and a length of 8 bytes each, then the bytes.
+ * FAULT_DISK_LOG: every write of the journal, and every sync, is appended to this file. From the log the state after a
+ * power cut can be made. A log entry is a kind ('w': a write; 's': all writes before are synced; 'd': the last write is
+ * synced by itself), 7 unused bytes, an offset and a length of 8 bytes each, and the bytes.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -22,10 +22,10 @@
 #include <unistd.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static int notes = -2;
-static int left = -1;
+static int log_file = -2;
+static int passages_left = -1;
 
-/* Whether this is the journal's data file. */
+/* Whether this is the data file of the journal. */
 static int is_journal(int file) {
   char link[64], path[4096];
   snprintf(link, sizeof link, "/proc/self/fd/%d", file);
@@ -35,17 +35,18 @@ static int is_journal(int file) {
   return length > 9 && strcmp(path + length - 9, "/data.mdb") == 0;
 }
 
-static void passes(const char *step) {
+static void pass(const char *step) {
   const char *wanted = getenv("FAULT_STEP");
   if (!wanted || strcmp(wanted, step)) return;
   pthread_mutex_lock(&lock);
-  if (left < 0) left = atoi(getenv("FAULT_AT") ? getenv("FAULT_AT") : "1");
-  int now = --left == 0;
+  if (passages_left < 0) passages_left = atoi(getenv("FAULT_AT") ? getenv("FAULT_AT") : "1");
+  passages_left--;
+  int now = passages_left == 0;
   pthread_mutex_unlock(&lock);
   if (now) kill(getpid(), SIGKILL);
 }
 
-static void note(char kind, uint64_t at, const struct iovec *parts, int count) {
+static void append_to_log(char kind, uint64_t at, const struct iovec *parts, int count) {
   const char *path = getenv("FAULT_DISK_LOG");
   if (!path) return;
   ssize_t (*real)(int, const void *, size_t) = dlsym(RTLD_NEXT, "write");
@@ -55,11 +56,11 @@ static void note(char kind, uint64_t at, const struct iovec *parts, int count) {
   memcpy(head + 8, &at, 8);
   memcpy(head + 16, &length, 8);
   pthread_mutex_lock(&lock);
-  if (notes == -2) notes = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-  real(notes, head, sizeof head);
+  if (log_file == -2) log_file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  real(log_file, head, sizeof head);
   for (int i = 0; i < count; i++) {
     for (size_t done = 0; done < parts[i].iov_len;) {
-      ssize_t some = real(notes, (char *)parts[i].iov_base + done, parts[i].iov_len - done);
+      ssize_t some = real(log_file, (char *)parts[i].iov_base + done, parts[i].iov_len - done);
       if (some <= 0) abort();
       done += some;
     }
@@ -68,14 +69,14 @@ static void note(char kind, uint64_t at, const struct iovec *parts, int count) {
 }
 
 static void before(int file, uint64_t at, const struct iovec *parts, int count) {
-  passes("write-before");
-  note('w', at, parts, count);
+  pass("write-before");
+  append_to_log('w', at, parts, count);
 }
 
 static void after(int file) {
   int flags = fcntl(file, F_GETFL);
-  if (flags & (O_DSYNC | O_SYNC)) note('d', 0, 0, 0);
-  passes("write-after");
+  if (flags & (O_DSYNC | O_SYNC)) append_to_log('d', 0, 0, 0);
+  pass("write-after");
 }
 
 ssize_t pwrite64(int file, const void *bytes, size_t count, off64_t at) {
@@ -120,18 +121,18 @@ ssize_t write(int file, const void *bytes, size_t count) {
   return written;
 }
 
-static int synced(int file, const char *name) {
+static int sync_with(int file, const char *name) {
   int (*real)(int) = dlsym(RTLD_NEXT, name);
   if (!is_journal(file)) return real(file);
-  passes("fsync-before");
+  pass("fsync-before");
   int result = real(file);
-  if (result == 0) note('s', 0, 0, 0);
-  passes("fsync-after");
+  if (result == 0) append_to_log('s', 0, 0, 0);
+  pass("fsync-after");
   return result;
 }
 
-int fdatasync(int file) { return synced(file, "fdatasync"); }
-int fsync(int file) { return synced(file, "fsync"); }
+int fdatasync(int file) { return sync_with(file, "fdatasync"); }
+int fsync(int file) { return sync_with(file, "fsync"); }
 
 int msync(void *at, size_t length, int flags) {
   int (*real)(void *, size_t, int) = dlsym(RTLD_NEXT, "msync");

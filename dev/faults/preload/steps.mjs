@@ -1,88 +1,95 @@
 /**
- * Loaded into the connector before it starts (`node --import`): kills it at the n-th passage of a named step of the flow.
+ * Loaded into the connector before it starts (`node --import`). Kills it at a step of the flow, by wrapping methods of the
+ * built product from outside.
  *
- * It wraps the methods of the built product from outside, so that the product itself has no switch for it.
- * FAULT_STEP: `<step>-before` or `<step>-after`, see STEPS; FAULT_AT: counted from 1.
+ * FAULT_STEP: `<step>-before`, `<step>-during` or `<step>-after`; for the steps see STEPS.
+ * FAULT_AT: the number of the passage at which the process is killed, counted from 1.
  */
 import { ServerResponse } from 'node:http'
 
-const [, step, side] = /^(.+)-(before|after|amid)$/.exec(process.env.FAULT_STEP ?? '') ?? []
-let left = Number(process.env.FAULT_AT ?? '1')
+const [, step, side] = /^(.+)-(before|during|after)$/.exec(process.env.FAULT_STEP ?? '') ?? []
+let passagesLeft = Number(process.env.FAULT_AT ?? '1')
 
-function passes(passed) {
-  if (passed !== side || --left > 0) return
-  // Amid: what was just begun gets a moment to leave this process.
-  if (side === 'amid') setTimeout(() => process.kill(process.pid, 'SIGKILL'), Math.random() * 4)
-  else process.kill(process.pid, 'SIGKILL')
+function pass(passedSide) {
+  if (passedSide !== side) return
+  passagesLeft -= 1
+  if (passagesLeft > 0) return
+  const kill = () => process.kill(process.pid, 'SIGKILL')
+  // What was just begun gets a moment to leave this process.
+  if (side === 'during') setTimeout(kill, Math.random() * 4)
+  else kill()
 }
 
 function wrapped(method) {
   return function (...args) {
-    passes('before')
+    pass('before')
     const result = method.apply(this, args)
-    passes('amid')
+    pass('during')
     if (typeof result?.then !== 'function') {
-      passes('after')
+      pass('after')
       return result
     }
     return result.then((value) => {
-      passes('after')
+      pass('after')
       return value
     })
   }
 }
 
-const wrap = (target, name) => (target[name] = wrapped(target[name]))
-const built = (path) => import(new URL(`../../../dist/${path}`, import.meta.url).href)
+function wrap(target, name) {
+  if (typeof target[name] !== 'function') throw new Error(`there is no method ${name} at which a fault can be injected`)
+  target[name] = wrapped(target[name])
+}
 
-async function onPrototype(path, type, name) {
-  const { [type]: found } = await built(path)
+const importBuilt = (path) => import(new URL(`../../../dist/${path}`, import.meta.url).href)
+
+async function wrapMethod(path, className, name) {
+  const { [className]: found } = await importBuilt(path)
   wrap(found.prototype, name)
 }
 
-/** Of both ways to publish. */
-async function onPublishers(name) {
-  await onPrototype('kafka/exactly-once-publisher.js', 'ExactlyOncePublisher', name)
-  await onPrototype('kafka/at-least-once-publisher.js', 'AtLeastOncePublisher', name)
+async function wrapPublishers(name) {
+  await wrapMethod('kafka/exactly-once-publisher.js', 'ExactlyOncePublisher', name)
+  await wrapMethod('kafka/at-least-once-publisher.js', 'AtLeastOncePublisher', name)
 }
 
-/** Of the transactions that kafkajs makes. */
-async function onTransactions(name) {
-  const { ProducerSession } = await built('kafka/producer-session.js')
+/** Wraps a method of the transactions that kafkajs returns, or `transaction` itself. */
+async function wrapTransactions(name) {
+  const { ProducerSession } = await importBuilt('kafka/producer-session.js')
   const { connect } = ProducerSession.prototype
   ProducerSession.prototype.connect = async function () {
     await connect.call(this)
-    // At least once there are no transactions, and a producer that sends by itself.
+    // With at-least-once delivery there are no transactions, and the producer itself sends.
     if (name === 'sendBatch') wrap(this.producer, name)
     const begin = this.producer.transaction
-    if (name === 'transaction') this.producer.transaction = wrapped(begin)
-    else {
-      this.producer.transaction = async () => {
-        const transaction = await begin()
-        wrap(transaction, name)
-        return transaction
-      }
+    if (name === 'transaction') {
+      this.producer.transaction = wrapped(begin)
+      return
+    }
+    this.producer.transaction = async () => {
+      const transaction = await begin()
+      wrap(transaction, name)
+      return transaction
     }
   }
 }
 
-/** Every step has a before and an after; what takes time, an amid. */
 const STEPS = {
-  /** Of a callback or page into the journal: before the write, and when it is durable. */
-  custody: () => onPrototype('journal/lmdb-journal.js', 'LmdbJournal', 'append'),
-  /** Of a callback: before the 200 is given to the socket, and behind that. */
+  /** A callback or a page is appended to the journal; after that it is durable. */
+  custody: () => wrapMethod('journal/lmdb-journal.js', 'LmdbJournal', 'append'),
+  /** A callback is answered. */
   answer: () => wrap(ServerResponse.prototype, 'end'),
-  /** For a page: before the request, and when its answer is here. */
-  ask: () => onPrototype('http-client/connection.js', 'Connection', 'send'),
-  /** A new producer, its fencing, the position read. */
-  open: () => onPublishers('open'),
-  recover: () => onPrototype('journal/lmdb-journal.js', 'LmdbJournal', 'recover'),
-  begin: () => onTransactions('transaction'),
-  position: () => onTransactions('sendOffsets'),
-  send: () => onTransactions('sendBatch'),
-  commit: () => onTransactions('commit'),
-  publish: () => onPublishers('publish'),
-  release: () => onPrototype('journal/lmdb-journal.js', 'LmdbJournal', 'release'),
+  /** A page is requested; after that its answer has arrived. */
+  ask: () => wrapMethod('http-client/connection.js', 'Connection', 'send'),
+  /** A new producer is opened, fences older ones, and the position is read. */
+  open: () => wrapPublishers('open'),
+  recover: () => wrapMethod('journal/lmdb-journal.js', 'LmdbJournal', 'recover'),
+  begin: () => wrapTransactions('transaction'),
+  position: () => wrapTransactions('sendOffsets'),
+  send: () => wrapTransactions('sendBatch'),
+  commit: () => wrapTransactions('commit'),
+  publish: () => wrapPublishers('publish'),
+  release: () => wrapMethod('journal/lmdb-journal.js', 'LmdbJournal', 'release'),
 }
 
 if (step !== undefined) await STEPS[step]()

@@ -18,10 +18,10 @@ export const backlog: Scenario = {
     'a million callbacks arrive while the broker is away; then kill -9, a start, and the return of the broker',
   needs: 'own stack',
   onlyByName: true,
-  prepare: () => ({
+  prepare: ({ stack }) => ({
     configure: ({ kafka }) => delete kafka['requestTimeout'],
     async injectFaults(run) {
-      const { trial, stack } = run
+      const { trial } = run
       await run.start()
       await stack.broker!.kill()
       run.countFault('broker kill -9')

@@ -5,7 +5,7 @@ export const boot: Scenario = {
   name: 'boot',
   description: 'the connector starts without Kafka and registry and is killed repeatedly; then both come up',
   needs: 'own stack',
-  prepare: (stack) => ({
+  prepare: ({ stack }) => ({
     async injectFaults(run) {
       const broker = stack.broker!
       const registry = stack.registry!

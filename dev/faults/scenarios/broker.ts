@@ -6,7 +6,7 @@ export const broker: Scenario = {
   name: 'broker',
   description: 'the broker is killed and restarted, or stopped (SIGSTOP) for longer than the timeouts, under load',
   needs: 'own stack',
-  prepare: (stack) => ({
+  prepare: ({ stack }) => ({
     async injectFaults(run) {
       await run.start()
       run.load.start()
@@ -22,7 +22,7 @@ export const brokerAndKills: Scenario = {
   name: 'broker+kill',
   description: 'the same, while the connector is killed every second or two',
   needs: 'own stack',
-  prepare: (stack) => ({
+  prepare: ({ stack }) => ({
     async injectFaults(run) {
       run.load.start()
       let isOver = false

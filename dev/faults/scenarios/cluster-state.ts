@@ -38,13 +38,13 @@ export const topics: Scenario = {
 }
 
 async function deleteSomeTopics(run: ScenarioRun): Promise<void> {
-  const { trial, stack, random } = run
+  const { trial, random } = run
   const kinds = Object.keys(trial.topics) as TopicKind[]
   const first = random.pick(kinds)
   const deleted = kinds.filter((kind) => kind === first || random.chance(0.3)).map((kind) => trial.topics[kind])
   const records = await trial.readAll()
   run.recordsOfDeletedTopics.push(...records.filter(({ topic }) => deleted.includes(topic)))
-  await withAdmin(stack.brokers, async (admin) => {
+  await withAdmin(trial.stack.brokers, async (admin) => {
     await admin.deleteTopics({ topics: deleted })
     await until(async () => {
       const existing = await admin.listTopics()
@@ -91,18 +91,18 @@ const rightsOf = ({ trial: { topics: names, name } }: ScenarioRun, journalId: st
   { resourceType: AclResourceTypes.GROUP, resourceName: groupOf(name, journalId), operation: AclOperationTypes.READ },
 ]
 
-async function withoutRight({ stack }: ScenarioRun, right: Right, use: () => Promise<void>): Promise<void> {
+async function withoutRight({ trial }: ScenarioRun, right: Right, use: () => Promise<void>): Promise<void> {
   const entry = { ...right, principal: 'User:*', host: '*', resourcePatternType: ResourcePatternTypes.LITERAL }
   const acl: AclEntry[] = [
     { ...entry, operation: AclOperationTypes.ALL, permissionType: AclPermissionTypes.ALLOW },
     { ...entry, permissionType: AclPermissionTypes.DENY },
   ]
-  await withAdmin(stack.brokers, (admin) => admin.createAcls({ acl }))
+  await withAdmin(trial.stack.brokers, (admin) => admin.createAcls({ acl }))
   try {
     await use()
   } finally {
     const filters = acl.map(({ permissionType, operation }) => ({ ...entry, permissionType, operation }))
-    await withAdmin(stack.brokers, (admin) => admin.deleteAcls({ filters }))
+    await withAdmin(trial.stack.brokers, (admin) => admin.deleteAcls({ filters }))
   }
 }
 
@@ -147,7 +147,7 @@ export const positionAtWorst: Scenario = {
 
 async function deletePosition(run: ScenarioRun): Promise<void> {
   const group = groupOf(run.trial.name, await journalIdOf(run))
-  await withAdmin(run.stack.brokers, (admin) => admin.deleteGroups([group]))
+  await withAdmin(run.trial.stack.brokers, (admin) => admin.deleteGroups([group]))
   run.countFault('position deleted')
 }
 

@@ -58,8 +58,8 @@ function fillWhileInUse(disk: SmallDisk, leave: number): void {
 export const journalLimit: Scenario = {
   name: 'journal-limit',
   description: 'Kafka is unreachable until journal.maxBytes is reached, and then reachable again',
-  async prepare({ brokers }) {
-    const proxy = await KafkaProxy.startInFrontOf(brokers[0]!)
+  async prepare({ stack }) {
+    const proxy = await KafkaProxy.startInFrontOf(stack.brokers[0]!)
     return {
       configure: ({ kafka, journal, sources }) => {
         kafka['brokers'] = [proxy.address]

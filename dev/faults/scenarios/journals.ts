@@ -16,8 +16,8 @@ export const journals: Scenario = {
   name: 'journals',
   description: 'the journal is wiped, or replaced by an old copy with unpublished entries, also with a clock set back',
   onlyDelivery: 'exactly-once',
-  async prepare({ brokers }) {
-    const proxy = await KafkaProxy.startInFrontOf(brokers[0]!)
+  async prepare({ stack }) {
+    const proxy = await KafkaProxy.startInFrontOf(stack.brokers[0]!)
     return {
       configure: ({ kafka }) => (kafka['brokers'] = [proxy.address]),
       async injectFaults(run) {

@@ -32,15 +32,15 @@ export const steps: Scenario = {
   name: 'steps',
   description:
     'kill -9 before, during and after each step: custody, answer, ask, begin, position, send, commit, release',
-  prepare: () => ({
+  prepare: ({ delivery }) => ({
     async injectFaults(run) {
       run.load.start()
       const missed: string[] = []
       let killed = 0
       for (const [names, maxPassage] of STEPS) {
         for (const name of names) {
-          if (run.delivery === 'at-least-once' && TRANSACTION_STEPS.includes(name)) continue
-          for (const side of ['before', 'after', 'amid']) {
+          if (delivery === 'at-least-once' && TRANSACTION_STEPS.includes(name)) continue
+          for (const side of ['before', 'during', 'after']) {
             const step = `${name}-${side}`
             if (await isKilledWith(run, killAtStep(step, run.random.integer(1, maxPassage)))) killed++
             else missed.push(step)

@@ -1,7 +1,7 @@
 /** The network between the connector and the broker loses, delays, cuts and swallows. */
 import { API, type Handling, KafkaProxy } from '../../fault-injection/kafka-proxy.js'
 import { Random } from '../../simulators/random.js'
-import type { FaultStack, PreparedScenario, Scenario, ScenarioRun } from '../scenario.js'
+import type { PreparedScenario, RunConditions, Scenario, ScenarioRun } from '../scenario.js'
 
 /** The requests whose loss matters to a transaction. */
 const AFFECTED_REQUESTS: ReadonlySet<number> = new Set(Object.values(API))
@@ -16,11 +16,10 @@ const FREQUENCIES: readonly (readonly [Handling, number])[] = [
 ]
 
 async function prepareWith(
-  { brokers }: FaultStack,
-  random: Random,
+  { stack, random }: RunConditions,
   disturb: (run: ScenarioRun) => Promise<void>,
 ): Promise<PreparedScenario> {
-  const proxy = await KafkaProxy.startInFrontOf(brokers[0]!)
+  const proxy = await KafkaProxy.startInFrontOf(stack.brokers[0]!)
   const proxyRandom = new Random(random.integer(0, 2 ** 31))
   proxy.setRule((apiKey) => {
     const draw = proxyRandom.next() * 100
@@ -51,8 +50,8 @@ export const network: Scenario = {
   name: 'network',
   description:
     '2.5 % of the responses lost, 2 % late, 0.5 % of the requests lost, 1 % of the connections cut, some half-open',
-  prepare: (stack, random) =>
-    prepareWith(stack, random, async (run) => {
+  prepare: (conditions) =>
+    prepareWith(conditions, async (run) => {
       await run.start()
       run.load.start()
       await run.pause(run.scaled(60_000), run.scaled(60_000))
@@ -62,8 +61,8 @@ export const network: Scenario = {
 export const networkAndKills: Scenario = {
   name: 'network+kill',
   description: 'the same, while the connector is killed every second or two',
-  prepare: (stack, random) =>
-    prepareWith(stack, random, async (run) => {
+  prepare: (conditions) =>
+    prepareWith(conditions, async (run) => {
       run.load.start()
       for (let kill = 0; kill < run.scaled(30); kill++) await run.startAndKill(3_000)
     }),

@@ -29,8 +29,8 @@ export const registry: Scenario = {
   description:
     'the registry is away, slow, silent, endless, answers with errors or web pages, with another schema for an id or ' +
     'with the id of another subject; the connector is restarted each time, because it asks only after a start',
-  async prepare({ registryUrl }) {
-    const proxy = await RegistryProxy.startInFrontOf(registryUrl)
+  async prepare({ stack }) {
+    const proxy = await RegistryProxy.startInFrontOf(stack.registryUrl)
     return {
       configure: (configuration) => (configuration.registry['url'] = proxy.url),
       async injectFaults(run) {

@@ -19,7 +19,7 @@ export const steady: Scenario = {
     'half an hour of constant load; every three minutes the broker is killed and stays away for half a minute',
   needs: 'own stack',
   onlyByName: true,
-  prepare: (stack) => ({
+  prepare: ({ stack }) => ({
     configure: (configuration) => {
       // The defaults of a user whose queue is never empty for long.
       delete configuration.kafka['requestTimeout']

@@ -9,7 +9,7 @@ export const threeBrokers: Scenario = {
   name: 'three-brokers',
   description: 'one or two of three brokers are killed or stopped, so that leaders move and replicas become too few',
   needs: 'three brokers',
-  async prepare({ registryUrl }) {
+  async prepare({ stack: { registryUrl } }) {
     const cluster = await BrokerCluster.start()
     return {
       stack: { brokers: cluster.addresses, registryUrl },

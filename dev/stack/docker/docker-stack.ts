@@ -3,7 +3,7 @@ import type { ContainerRuntimeClient } from 'testcontainers'
 import { freePort } from '../../ports.js'
 import type { Progress } from '../../progress.js'
 import { APICURIO_PATH, waitForBroker, waitForRegistry } from '../readiness.js'
-import { valueOf } from '../settled.js'
+import { settledValue } from '../settled-value.js'
 import { TEST_BROKER_PROPERTIES } from '../broker-properties.js'
 import type { Stack, StackOptions } from '../types.js'
 import { ensureImage } from './image.js'
@@ -14,10 +14,9 @@ const REGISTRY_IMAGE = process.env['DLRMO_REGISTRY_IMAGE'] ?? 'apicurio/apicurio
 const REGISTRY_DATA = '/tmp/registry-data'
 
 /**
- * Broker and registry as two containers, or undefined (and a sentence) when an image can't be had: a daemon without a
- * way to an image registry is no better than none.
- *
- * @throws StackError when they don't start.
+ * Starts broker and registry as two containers. Returns undefined when an image cannot be pulled, because a daemon without
+ * access to an image registry is as useless as none.
+ * @throws StackError when a container does not become ready
  */
 export async function startInDocker(
   runtime: ContainerRuntimeClient,
@@ -27,11 +26,11 @@ export async function startInDocker(
   try {
     await ensureImage(runtime, KAFKA_IMAGE, progress)
     await ensureImage(runtime, REGISTRY_IMAGE, progress)
-    // The helper that removes our containers should we be killed; an image as well.
+    // The container that removes the others if this process is killed. Its image may be missing too.
     await getReaper(runtime)
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
-    progress.step(`A Docker daemon is there, but an image can't be had (${reason}); using a JVM instead.`)
+    progress.step(`A Docker daemon runs, but an image cannot be pulled (${reason}); using a JVM instead.`)
     return undefined
   }
 
@@ -49,19 +48,19 @@ export async function startInDocker(
       environment: kafkaEnvironment(address, options.brokerProperties ?? {}),
       containerPort: 9092,
       hostPort: kafkaPort,
-      ready: (patienceMs) => waitForBroker([address], patienceMs),
+      ready: (timeoutMs) => waitForBroker([address], timeoutMs),
     }),
     ContainerServer.start(runtime, {
       name: 'Apicurio Registry',
       image: REGISTRY_IMAGE,
       environment: {
-        // In memory it would forget everything with a restart.
+        // In memory the registry would forget everything when it is restarted.
         APICURIO_DATASOURCE_URL: `jdbc:h2:file:${REGISTRY_DATA}/registry;WRITE_DELAY=0`,
         JAVA_OPTS_APPEND: '-Xmx384m -XX:TieredStopAtLevel=1',
       },
       containerPort: 8080,
       hostPort: registryPort,
-      ready: (patienceMs) => waitForRegistry(registryUrl, patienceMs),
+      ready: (timeoutMs) => waitForRegistry(registryUrl, timeoutMs),
     }),
   ])
   const stop = async (): Promise<void> => {
@@ -69,8 +68,8 @@ export async function startInDocker(
   }
   const [kafkaStart, registryStart] = starts
   if (starts.some((start) => start.status === 'rejected')) await stop()
-  const kafka = valueOf(kafkaStart)
-  const registry = valueOf(registryStart)
+  const kafka = settledValue(kafkaStart)
+  const registry = settledValue(registryStart)
   progress.step(`  up in ${((Date.now() - startedAt) / 1_000).toFixed(1)} s: Kafka ${address}, registry ${registryUrl}`)
 
   return {
@@ -96,7 +95,7 @@ export async function startInDocker(
   }
 }
 
-/** The image takes server properties from KAFKA_… variables, and then only from them: so all are given. */
+/** If any KAFKA_… variable is set, the image takes all server properties from such variables and none from its defaults. */
 function kafkaEnvironment(address: string, properties: Readonly<Record<string, string>>): Record<string, string> {
   const all: Record<string, string> = {
     'process.roles': 'broker,controller',

@@ -1,8 +1,8 @@
 import type { ContainerRuntimeClient } from 'testcontainers'
-import { megabytes } from '../../progress.js'
+import { formatMegabytes } from '../../progress.js'
 import type { Progress } from '../../progress.js'
 
-/** One line of the daemon's answer to a pull. */
+/** One line of the daemon's answer to a pull request. */
 interface PullEvent {
   id?: string
   status?: string
@@ -11,11 +11,8 @@ interface PullEvent {
 }
 
 /**
- * Makes sure that the daemon has the image; one that it has already is not asked for again.
- *
- * Pulled here, not by testcontainers, which shows nothing meanwhile.
- *
- * @throws Error with the daemon's words when it can't be pulled.
+ * Pulls the image unless the daemon has it already. testcontainers could pull it too, but shows no progress.
+ * @throws Error with the message of the daemon when the image cannot be pulled
  */
 export async function ensureImage(runtime: ContainerRuntimeClient, image: string, progress: Progress): Promise<void> {
   const docker = runtime.container.dockerode
@@ -28,7 +25,7 @@ export async function ensureImage(runtime: ContainerRuntimeClient, image: string
     )
   if (isThere) return
 
-  progress.step(`Pulling the image ${image}, once ...`)
+  progress.step(`Pulling the image ${image}, which is needed only once ...`)
   const layers = new Map<string, number>()
   const stream = await docker.pull(image)
   await new Promise<void>((resolve, reject) => {
@@ -37,10 +34,10 @@ export async function ensureImage(runtime: ContainerRuntimeClient, image: string
       (error) => (error ? reject(error) : resolve()),
       (event: PullEvent) => {
         if (event.error !== undefined) reject(new Error(event.error))
-        // 'Extracting' counts the same layer once more from zero.
+        // While a layer is extracted, its progress counts again from zero.
         if (event.status !== 'Downloading' || event.id === undefined) return
         layers.set(event.id, event.progressDetail?.current ?? 0)
-        progress.update(`  ${megabytes([...layers.values()].reduce((sum, bytes) => sum + bytes, 0))} so far`)
+        progress.update(`  ${formatMegabytes([...layers.values()].reduce((sum, bytes) => sum + bytes, 0))} so far`)
       },
     )
   })

@@ -3,7 +3,7 @@ import { GenericContainer, StartupCheckStrategy } from 'testcontainers'
 import type { ContainerRuntimeClient, StartedTestContainer } from 'testcontainers'
 import { StackError } from '../types.js'
 
-const START_PATIENCE_MS = 120_000
+const START_TIMEOUT_MS = 120_000
 
 export interface ContainerPlan {
   /** For people: `Kafka`. */
@@ -11,19 +11,20 @@ export interface ContainerPlan {
   image: string
   environment: Record<string, string>
   containerPort: number
-  /** Fixed: a broker tells its clients where it is, and after a restart it must be there again. */
+  /** Fixed, because a broker tells its clients its address, and must have the same address after a restart. */
   hostPort: number
-  ready: (patienceMs: number, gaveUp?: () => void) => Promise<void>
+  /** Resolves once the server answers requests. */
+  ready: (timeoutMs: number) => Promise<void>
 }
 
-/** `started` and no more: readiness is judged by the same requests as without containers. */
+/** Waits for nothing: readiness is decided by the same requests as without containers. */
 class NoWait extends StartupCheckStrategy {
   override checkStartupState(): Promise<'SUCCESS'> {
     return Promise.resolve('SUCCESS')
   }
 }
 
-/** A container that can be killed, paused and started again. testcontainers removes it when this process ends. */
+/** A container that can be killed, paused and restarted. testcontainers removes it when this process ends. */
 export class ContainerServer {
   readonly #plan: ContainerPlan
   readonly #started: StartedTestContainer
@@ -35,7 +36,7 @@ export class ContainerServer {
     this.#container = container
   }
 
-  /** @throws StackError when it isn't ready in time. */
+  /** @throws StackError when the server is not ready in time */
   static async start(runtime: ContainerRuntimeClient, plan: ContainerPlan): Promise<ContainerServer> {
     const started = await new GenericContainer(plan.image)
       .withEnvironment(plan.environment)
@@ -80,11 +81,13 @@ export class ContainerServer {
 
   async #untilReady(): Promise<void> {
     try {
-      await this.#plan.ready(START_PATIENCE_MS)
+      await this.#plan.ready(START_TIMEOUT_MS)
     } catch (error) {
       const log = await this.#container.logs({ stdout: true, stderr: true, tail: 25 }).catch(() => '')
       await this.remove()
-      throw new StackError(`${this.#plan.name} did not start in its container: ${String(error)}\n${log.toString()}`)
+      throw new StackError(
+        `${this.#plan.name} did not become ready in its container: ${String(error)}\n${log.toString()}`,
+      )
     }
   }
 }

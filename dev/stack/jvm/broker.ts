@@ -8,19 +8,19 @@ import { JvmServer } from './server.js'
 export interface BrokerPlan {
   java: string
   distribution: KafkaDistribution
-  /** Data, configuration and log of this broker; exists. */
+  /** An existing folder for data, configuration and log of this broker. */
   folder: string
   port: number
   controllerPort: number
   properties: Readonly<Record<string, string>>
 }
 
-/** A single-node KRaft broker on 127.0.0.1, not yet started. */
+/** Prepares a broker on 127.0.0.1 that is its own KRaft controller. The caller starts it. */
 export async function prepareBroker(plan: BrokerPlan): Promise<JvmServer> {
   const data = join(plan.folder, 'kafka-data')
   const configuration = join(plan.folder, 'server.properties')
   await cp(plan.distribution.formatted, data, { recursive: true })
-  const lines = Object.entries({ ...singleNode(plan, data), ...TEST_BROKER_PROPERTIES, ...plan.properties })
+  const lines = Object.entries({ ...singleNodeProperties(plan, data), ...TEST_BROKER_PROPERTIES, ...plan.properties })
   await writeFile(configuration, lines.map(([key, value]) => `${key}=${value}\n`).join(''))
 
   const address = `127.0.0.1:${plan.port}`
@@ -32,11 +32,11 @@ export async function prepareBroker(plan: BrokerPlan): Promise<JvmServer> {
       ...['-cp', plan.distribution.classpath, 'kafka.Kafka', configuration],
     ],
     log: join(plan.folder, 'kafka.log'),
-    ready: (patienceMs, gaveUp) => waitForBroker([address], patienceMs, gaveUp),
+    ready: (timeoutMs, assertRunning) => waitForBroker([address], timeoutMs, assertRunning),
   })
 }
 
-function singleNode(plan: BrokerPlan, data: string): Record<string, string> {
+function singleNodeProperties(plan: BrokerPlan, data: string): Record<string, string> {
   return {
     'process.roles': 'broker,controller',
     'node.id': '1',

@@ -5,14 +5,14 @@ import { isAbsolute, join } from 'node:path'
 import { isAlive } from '../../work-directory.js'
 
 /**
- * What was downloaded once, per user: `${XDG_CACHE_HOME:-~/.cache}/dlr-mo-connector/<name>-<version>/`.
+ * The downloads of this user: `${XDG_CACHE_HOME:-~/.cache}/dlr-mo-connector/<name>-<version>/`.
  *
- * A folder of that name is complete: it is filled under another name and renamed when done, so an interrupted download
- * is never taken for a whole one. Two processes may fill the same entry at once; the first to finish wins.
+ * An entry is filled under another name and renamed when it is complete, so that an interrupted download is never used.
+ * Two processes may fill the same entry at the same time; the first one that finishes wins.
  */
 export function cacheRoot(env: NodeJS.ProcessEnv = process.env): string {
   const xdg = env['XDG_CACHE_HOME']
-  // The XDG specification: a relative path there is to be ignored.
+  // The XDG specification demands that a relative path is ignored.
   return join(xdg && isAbsolute(xdg) ? xdg : join(homedir(), '.cache'), 'dlr-mo-connector')
 }
 
@@ -24,7 +24,7 @@ export function isCached(name: string): boolean {
   return existsSync(entryPath(name))
 }
 
-/** The folder of the entry, filled by `fill(emptyFolder)` if it isn't there yet. */
+/** The folder of the entry. If it does not exist, `fill` is called with an empty folder. */
 export async function cached(name: string, fill: (folder: string) => Promise<void>): Promise<string> {
   const home = entryPath(name)
   if (existsSync(home)) return home
@@ -43,7 +43,7 @@ export async function cached(name: string, fill: (folder: string) => Promise<voi
   return home
 }
 
-/** Of processes that were killed while they downloaded. */
+/** Deletes the folders of processes that were killed during a download. */
 async function removeLeftovers(): Promise<void> {
   for (const name of await readdir(cacheRoot())) {
     const pid = /^\.unfinished-(\d+)-/.exec(name)?.[1]

@@ -9,10 +9,10 @@ import { maven } from './maven.js'
 const run = promisify(execFile)
 
 export const KAFKA_VERSION = '4.1.1'
-/** The newest that runs on Java 17. */
+/** The newest version that runs on Java 17. */
 export const APICURIO_VERSION = '3.0.9'
 
-// The number at the end counts changes of what we put into the folder.
+// The last number is raised when the content of the folder changes for the same version.
 const KAFKA_ENTRY = `kafka-${KAFKA_VERSION}-1`
 const APICURIO_ENTRY = `apicurio-registry-${APICURIO_VERSION}-1`
 
@@ -21,13 +21,13 @@ export function allCached(): boolean {
 }
 
 export interface KafkaDistribution {
-  /** For `java -cp`. */
+  /** The argument of `java -cp`. */
   readonly classpath: string
-  /** A formatted, empty log directory to copy: formatting one takes a JVM start, copying it nothing. */
+  /** A formatted, empty log directory to copy. Formatting takes the start of a JVM; copying is fast. */
   readonly formatted: string
 }
 
-/** Apache Kafka from the cache, downloaded and formatted if need be. */
+/** Apache Kafka from the cache, which is filled if necessary. */
 export async function kafkaDistribution(java: string, downloads: Downloads): Promise<KafkaDistribution> {
   const home = await cached(KAFKA_ENTRY, async (folder) => {
     await writeFile(join(folder, 'pom.xml'), POM)
@@ -45,10 +45,10 @@ export async function kafkaDistribution(java: string, downloads: Downloads): Pro
   return { classpath: join(home, 'lib', '*'), formatted: join(home, 'formatted') }
 }
 
-/** Apicurio Registry from the cache, downloaded and unpacked if need be. Resolves to the jar to run. */
+/** Apicurio Registry from the cache, which is filled if necessary. @returns the path of the jar to run */
 export async function apicurioJar(downloads: Downloads): Promise<string> {
   await cached(APICURIO_ENTRY, async (folder) => {
-    // Plugin 2.10 on purpose: the parent POM of 3.0.9 is not on Maven Central, and newer plugins insist on reading it.
+    // Newer versions of the plugin read the parent POM, which for 3.0.9 is not on Maven Central.
     await maven(
       folder,
       [
@@ -65,7 +65,7 @@ export async function apicurioJar(downloads: Downloads): Promise<string> {
   return join(entryPath(APICURIO_ENTRY), `apicurio-registry-app-${APICURIO_VERSION}-runner.jar`)
 }
 
-// slf4j-simple writes to standard error, which goes to the log file; without a binding the broker's log is empty.
+// Without a binding of slf4j the log of the broker is empty. slf4j-simple writes to standard error.
 const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
   <groupId>local</groupId><artifactId>kafka</artifactId><version>1</version>
@@ -78,7 +78,7 @@ const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
 
 async function format(java: string, folder: string): Promise<void> {
   const properties = join(folder, 'format.properties')
-  // Ports and paths given here don't end up in what is formatted: cluster id, node id and feature levels do.
+  // The formatted directory contains cluster id, node id and feature levels, but neither ports nor paths.
   await writeFile(
     properties,
     [

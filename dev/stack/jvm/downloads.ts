@@ -1,21 +1,21 @@
-import { megabytes } from '../../progress.js'
+import { formatMegabytes } from '../../progress.js'
 import type { Progress } from '../../progress.js'
 
-const LOOK_EVERY_MS = 500
+const UPDATE_INTERVAL_MS = 500
 
-/** One of several downloads that run side by side and share a progress line. */
+/** One of several concurrent downloads that share one line of progress. */
 export interface Download {
   /** For people: `Apache Kafka 4.1.1`. */
   readonly what: string
-  /** Resolves to the bytes that have arrived. */
+  /** @param size returns the number of bytes that have arrived */
   measureBy(size: () => Promise<number>): void
   finish(): Promise<void>
 }
 
-/** Shows one line for all of them: `Apache Kafka 4.1.1 12.3 of about 65 MB, Apicurio Registry … - 14 s`. */
+/** Shows all downloads in one line: `Apache Kafka 4.1.1 12.3 of about 65 MB, Apicurio Registry … - 14 s`. */
 export class Downloads {
   readonly #progress: Progress
-  readonly #under: Map<string, { expected: number; size: () => Promise<number> }> = new Map()
+  readonly #underWay: Map<string, { expected: number; size: () => Promise<number> }> = new Map()
   #timer: NodeJS.Timeout | undefined
   #startedAt = 0
 
@@ -23,25 +23,25 @@ export class Downloads {
     this.#progress = progress
   }
 
-  /** @param expectedBytes roughly; shown as such */
+  /** @param expectedBytes an estimate, which is shown as such */
   begin(what: string, expectedBytes: number): Download {
-    this.#progress.step(`Downloading ${what} from Maven Central into the cache, once ...`)
+    this.#progress.step(`Downloading ${what} from Maven Central into the cache, which is needed only once ...`)
     if (this.#timer === undefined) {
       this.#startedAt = Date.now()
-      this.#timer = setInterval(() => void this.#show(), LOOK_EVERY_MS)
+      this.#timer = setInterval(() => void this.#show(), UPDATE_INTERVAL_MS)
     }
     return {
       what,
-      measureBy: (size) => void this.#under.set(what, { expected: expectedBytes, size }),
+      measureBy: (size) => void this.#underWay.set(what, { expected: expectedBytes, size }),
       finish: async () => {
-        const bytes = (await this.#under.get(what)?.size()) ?? 0
-        this.#under.delete(what)
-        this.#progress.step(`  ${what}: ${megabytes(bytes)} in ${this.#seconds()} s`)
+        const bytes = (await this.#underWay.get(what)?.size()) ?? 0
+        this.#underWay.delete(what)
+        this.#progress.step(`  ${what}: ${formatMegabytes(bytes)} in ${this.#seconds()} s`)
       },
     }
   }
 
-  /** Ends the line; needed after a failed download too, or the timer keeps the process alive. */
+  /** Stops showing progress. Must be called after a failed download too, because the timer keeps the process alive. */
   end(): void {
     clearInterval(this.#timer)
     this.#timer = undefined
@@ -49,8 +49,9 @@ export class Downloads {
 
   async #show(): Promise<void> {
     const parts = await Promise.all(
-      [...this.#under].map(
-        async ([what, { expected, size }]) => `${what} ${megabytes(await size())} of about ${megabytes(expected)}`,
+      [...this.#underWay].map(
+        async ([what, { expected, size }]) =>
+          `${what} ${formatMegabytes(await size())} of about ${formatMegabytes(expected)}`,
       ),
     )
     if (parts.length > 0 && this.#timer !== undefined) {

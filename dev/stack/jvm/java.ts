@@ -4,16 +4,16 @@ import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 
-/** Kafka 4 and Apicurio Registry 3.0 ask for it. */
+/** Kafka 4 and Apicurio Registry 3.0 need this version. */
 const OLDEST_JAVA = 17
 
 export interface Java {
-  /** What to execute: an absolute path from JAVA_HOME, or `java` from the PATH. */
+  /** The command: an absolute path in JAVA_HOME, or `java`. */
   readonly command: string
   readonly major: number
 }
 
-/** JAVA_HOME's Java, else the PATH's, the first that is new enough; or a phrase saying why there is none. */
+/** The Java in JAVA_HOME or in the PATH, the first that is new enough; or a phrase that says why there is none. */
 export async function findJava(): Promise<Java | { missing: string }> {
   const home = process.env['JAVA_HOME']
   const candidates = [...(home ? [join(home, 'bin', 'java')] : []), 'java']
@@ -24,18 +24,18 @@ export async function findJava(): Promise<Java | { missing: string }> {
     if (major >= OLDEST_JAVA) return { command, major }
     tooOld ??= major
   }
-  return { missing: tooOld === undefined ? 'no Java found' : `only Java ${tooOld} found` }
+  return { missing: tooOld === undefined ? 'no Java was found' : `only Java ${tooOld} was found` }
 }
 
 /** Whether `mvn` can be run. */
-export async function mavenIsThere(): Promise<boolean> {
+export async function isMavenAvailable(): Promise<boolean> {
   return run('mvn', ['--version'], { timeout: 30_000 }).then(
     () => true,
     () => false,
   )
 }
 
-/** `17` for `openjdk version "17.0.15"`, `8` for `java version "1.8.0_402"`; undefined when it can't be run. */
+/** 17 for `openjdk version "17.0.15"`, 8 for `java version "1.8.0_402"`; undefined if the command cannot be run. */
 async function majorVersion(command: string): Promise<number | undefined> {
   try {
     const { stdout, stderr } = await run(command, ['-version'], { timeout: 30_000 })

@@ -4,16 +4,16 @@ import { silent } from '../../progress.js'
 import type { Progress } from '../../progress.js'
 import { freePort } from '../../ports.js'
 import { workDirectory } from '../../work-directory.js'
-import { valueOf } from '../settled.js'
+import { settledValue } from '../settled-value.js'
 import type { Stack, StackOptions } from '../types.js'
 import { prepareBroker } from './broker.js'
 import { allCached, apicurioJar, APICURIO_VERSION, kafkaDistribution, KAFKA_VERSION } from './distributions.js'
 import type { KafkaDistribution } from './distributions.js'
 import { Downloads } from './downloads.js'
-import { findJava, mavenIsThere } from './java.js'
+import { findJava, isMavenAvailable } from './java.js'
 import { prepareRegistry } from './registry.js'
 import type { PreparedRegistry } from './registry.js'
-import { portWasTaken } from './server.js'
+import { PortConflictError } from './server.js'
 import type { JvmServer } from './server.js'
 
 const PORT_ATTEMPTS = 3
@@ -23,26 +23,25 @@ export interface Jvm {
   readonly java: string
 }
 
-/** A Java that will do, with a Maven if something is still to be downloaded; or a phrase saying what is missing. */
+/** A usable Java, with Maven if something must be downloaded; or a phrase that says what is missing. */
 export async function findJvm(): Promise<Jvm | { missing: string }> {
   const java = await findJava()
   if ('missing' in java) return java
-  if (!allCached() && !(await mavenIsThere())) return { missing: `Java ${java.major} found, but no Maven` }
+  if (!allCached() && !(await isMavenAvailable())) return { missing: `Java ${java.major} was found, but no Maven` }
   return { java: java.command }
 }
 
 /**
- * Broker and registry as two JVMs on 127.0.0.1.
- *
- * @throws StackError when something can't be downloaded or doesn't start.
+ * Starts broker and registry as two JVMs on 127.0.0.1.
+ * @throws StackError when a download fails, or a server does not become ready
  */
 export async function startOnJvm(jvm: Jvm, options: StackOptions, progress: Progress = silent): Promise<Stack> {
-  // Side by side: most of the time Maven waits for one small answer after another.
+  // Both at the same time, because Maven mostly waits for one small answer after another.
   const downloads = new Downloads(progress)
   const got = await Promise.allSettled([kafkaDistribution(jvm.java, downloads), apicurioJar(downloads)])
   downloads.end()
-  const kafka = valueOf(got[0])
-  const jar = valueOf(got[1])
+  const kafka = settledValue(got[0])
+  const jar = settledValue(got[1])
   const folder = await workDirectory('stack')
 
   const startedAt = Date.now()
@@ -58,8 +57,8 @@ export async function startOnJvm(jvm: Jvm, options: StackOptions, progress: Prog
     await rm(folder, { recursive: true, force: true })
   }
   if (starts.some((start) => start.status === 'rejected')) await stop()
-  const broker = valueOf(brokerStart)
-  const registry = valueOf(registryStart)
+  const broker = settledValue(brokerStart)
+  const registry = settledValue(registryStart)
   progress.step(
     `  up in ${((Date.now() - startedAt) / 1_000).toFixed(1)} s: Kafka ${broker.address}, registry ${registry.url}`,
   )
@@ -94,7 +93,7 @@ async function startBroker(
   folder: string,
   options: StackOptions,
 ): Promise<{ server: JvmServer; address: string }> {
-  return withAnotherPort(async (attempt) => {
+  return retryOnPortConflict(async (attempt) => {
     const own = join(folder, `broker-${attempt}`)
     await mkdir(own)
     const [port, controllerPort] = [await freePort(), await freePort()]
@@ -106,7 +105,7 @@ async function startBroker(
 }
 
 async function startRegistry(java: string, jar: string, folder: string): Promise<PreparedRegistry> {
-  return withAnotherPort(async (attempt) => {
+  return retryOnPortConflict(async (attempt) => {
     const own = join(folder, `registry-${attempt}`)
     await mkdir(own)
     const registry = prepareRegistry({ java, jar, folder: own, port: await freePort() })
@@ -115,13 +114,13 @@ async function startRegistry(java: string, jar: string, folder: string): Promise
   })
 }
 
-/** A port that was free may be taken before the server has it: then once more with another. */
-async function withAnotherPort<T>(start: (attempt: number) => Promise<T>): Promise<T> {
+/** Repeats the start with another port if another process has taken the port meanwhile. */
+async function retryOnPortConflict<T>(start: (attempt: number) => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await start(attempt)
     } catch (error) {
-      if (attempt >= PORT_ATTEMPTS || !portWasTaken(error)) throw error
+      if (attempt >= PORT_ATTEMPTS || !(error instanceof PortConflictError)) throw error
     }
   }
 }

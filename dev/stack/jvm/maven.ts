@@ -5,13 +5,12 @@ import type { Download } from './downloads.js'
 import { spawnGuarded } from '../../guarded-child.js'
 
 /**
- * Runs Maven goals inside `folder`.
+ * Runs Maven goals in `folder`. The settings of the user (mirrors, proxies) apply.
  *
- * With a local repository of its own, removed afterwards: Maven 3 doesn't keep two processes apart that fill the same
- * one, and `~/.m2` needs no copy of a broker. The user's settings (mirrors, proxies) apply.
- *
- * @param download told how many bytes have arrived
- * @throws StackError with the end of Maven's output.
+ * The local repository is a folder that is deleted afterwards: two processes of Maven 3 cannot fill the same repository at
+ * the same time, and a copy of a broker in `~/.m2` would be useless.
+ * @param download shows how many bytes have arrived
+ * @throws StackError with the errors that Maven printed
  */
 export async function maven(folder: string, args: string[], download: Download): Promise<void> {
   const repository = join(folder, '.m2')
@@ -33,7 +32,7 @@ export async function maven(folder: string, args: string[], download: Download):
   await rm(log, { force: true })
 }
 
-/** Bytes of all files below; files that vanish meanwhile (Maven renames what is complete) don't count. */
+/** The size of all files in a folder. Files that Maven renames meanwhile are not counted. */
 async function sizeOf(folder: string): Promise<number> {
   let bytes = 0
   for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {

@@ -6,7 +6,7 @@ import { JvmServer } from './server.js'
 export interface RegistryPlan {
   java: string
   jar: string
-  /** Data and log of this registry; exists. */
+  /** An existing folder for data and log of this registry. */
   folder: string
   port: number
 }
@@ -14,15 +14,15 @@ export interface RegistryPlan {
 export interface PreparedRegistry {
   readonly server: JvmServer
   readonly url: string
-  /** Deletes what was registered; only while it is stopped. */
+  /** Deletes all schemas. Must be called only while the registry is stopped. */
   forget(): Promise<void>
 }
 
 /**
- * Apicurio Registry on 127.0.0.1, not yet started.
+ * Prepares Apicurio Registry on 127.0.0.1. The caller starts it.
  *
- * Left to itself it keeps its schemas in memory and loses them when it ends. With an H2 file it keeps them, and with
- * WRITE_DELAY=0 it keeps them over a SIGKILL too (H2 otherwise writes half a second late).
+ * By default the registry keeps its schemas in memory and loses them when it ends. With an H2 file it keeps them. With
+ * WRITE_DELAY=0 they survive a SIGKILL too; otherwise H2 writes up to half a second late.
  */
 export function prepareRegistry(plan: RegistryPlan): PreparedRegistry {
   const url = `http://127.0.0.1:${plan.port}${APICURIO_PATH}`
@@ -31,7 +31,7 @@ export function prepareRegistry(plan: RegistryPlan): PreparedRegistry {
     name: 'Apicurio Registry',
     java: plan.java,
     args: [
-      // Its start is all that it works hard at: the optimising compiler would cost more than it gives.
+      // Most of its work is its start, for which the optimising compiler costs more time than it saves.
       ...['-Xmx384m', '-XX:TieredStopAtLevel=1', '-Xshare:auto'],
       ...['-Dquarkus.http.host=127.0.0.1', `-Dquarkus.http.port=${plan.port}`],
       `-Dapicurio.datasource.url=jdbc:h2:file:${join(data, 'registry')};WRITE_DELAY=0`,
@@ -39,12 +39,12 @@ export function prepareRegistry(plan: RegistryPlan): PreparedRegistry {
       ...['-jar', plan.jar],
     ],
     log: join(plan.folder, 'registry.log'),
-    ready: (patienceMs, gaveUp) => waitForRegistry(url, patienceMs, gaveUp),
+    ready: (timeoutMs, assertRunning) => waitForRegistry(url, timeoutMs, assertRunning),
   })
   return { server, url, forget: () => rm(data, { recursive: true, force: true }) }
 }
 
-/** Three pools of 20 connections each, opened at start, for one tester. */
+/** By default the registry opens three pools of 20 database connections during its start. */
 function smallPools(): string[] {
   return ['', 'blue.', 'green.'].flatMap((pool) => [
     `-Dapicurio.datasource.${pool}jdbc.min-size=1`,

@@ -5,18 +5,18 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Random } from '../../../dev/simulators/random.js'
 import { cutPower } from '../../../dev/faults/power-cut.js'
 
-describe('a power cut', () => {
+describe('cutPower', () => {
   let folder: string
   let file: string
-  let notes: string
+  let writeLog: string
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'dlrmo-power-'))
     file = join(folder, 'data.mdb')
-    notes = join(folder, 'notes')
+    writeLog = join(folder, 'writes.log')
   })
   afterEach(() => rmSync(folder, { recursive: true }))
 
-  const note = (kind: string, at = 0, bytes: Buffer = Buffer.alloc(0)): Buffer => {
+  const logEntry = (kind: string, at = 0, bytes: Buffer = Buffer.alloc(0)): Buffer => {
     const head = Buffer.alloc(24)
     head.write(kind, 0, 'latin1')
     head.writeBigUInt64LE(BigInt(at), 8)
@@ -25,22 +25,23 @@ describe('a power cut', () => {
   }
   const fill = (value: number): Buffer => Buffer.alloc(1_024, value)
 
-  it('leaves what was synced, all together or by itself, and of the rest whole sectors', () => {
-    const seen = new Set<string>()
+  it('keeps everything that was synced, and of the rest only whole sectors', () => {
+    const outcomes = new Set<string>()
     for (let seed = 0; seed < 60; seed++) {
       writeFileSync(
-        notes,
+        writeLog,
         Buffer.concat([
-          note('w', 0, fill(1)),
-          note('s'),
-          note('w', 1_024, fill(2)),
-          note('w', 2_048, fill(3)),
-          note('d'),
-          note('w', 0, fill(4)),
+          logEntry('w', 0, fill(1)),
+          logEntry('s'),
+          logEntry('w', 1_024, fill(2)),
+          logEntry('w', 2_048, fill(3)),
+          logEntry('d'),
+          logEntry('w', 0, fill(4)),
         ]),
       )
-      writeFileSync(file, Buffer.alloc(3_072, 9)) // what the kernel had
-      expect(cutPower(file, Buffer.alloc(2_048), notes, new Random(seed))).toBe(2)
+      const contentInKernel = Buffer.alloc(3_072, 9)
+      writeFileSync(file, contentInKernel)
+      expect(cutPower(file, Buffer.alloc(2_048), writeLog, new Random(seed))).toBe(2)
       const content = readFileSync(file)
       const sectors = Array.from({ length: 6 }, (_, index) => content[index * 512]!)
       expect([1, 4]).toContain(sectors[0])
@@ -49,8 +50,8 @@ describe('a power cut', () => {
       for (const [index, value] of sectors.entries()) {
         expect(content.subarray(index * 512, index * 512 + 512).every((byte) => byte === value)).toBe(true)
       }
-      seen.add(sectors.join(''))
+      outcomes.add(sectors.join(''))
     }
-    expect(seen.size).toBeGreaterThan(3)
+    expect(outcomes.size).toBeGreaterThan(3)
   })
 })

@@ -19,8 +19,8 @@ const fetchPage = (form: Record<string, string> = {}, process?: string) =>
   )
 const rowsOf = (body: string): MtargetRow[] => (JSON.parse(body) as { results: MtargetRow[] }).results
 
-describe('the queue', () => {
-  it('hands out each row once, in order, and then an empty page', async () => {
+describe('The queue of the Mtarget simulator', () => {
+  it('hands out each row once and in order, and then an empty page', async () => {
     mtarget.enqueue(rows)
     const first = await fetchPage({ max: '15' })
     const second = await fetchPage({ max: '15' })
@@ -30,20 +30,20 @@ describe('the queue', () => {
     expect(mtarget.answers.map((answer) => answer.limit)).toEqual([15, 15, 15])
   })
 
-  it('hands out 50 rows when the request names no page size, or none that is one', async () => {
+  it('hands out 50 rows if the page size is missing or not a number', async () => {
     mtarget.enqueue(new ProviderData(2).mtargetReceipts(120))
     expect(rowsOf((await fetchPage()).text)).toHaveLength(50)
     expect(rowsOf((await fetchPage({ max: 'many' })).text)).toHaveLength(50)
   })
 
-  it('gives the rows of a service to requests for it and to unfiltered ones', async () => {
+  it('hands out the rows of a service to requests for the service and to requests without one', async () => {
     mtarget.enqueue(rows.slice(0, 3), 'one')
     mtarget.enqueue(rows.slice(3, 6), 'two')
     expect(rowsOf((await fetchPage({ serviceid: 'two' })).text)).toEqual(rows.slice(3, 6))
     expect(rowsOf((await fetchPage()).text)).toEqual(rows.slice(0, 3))
   })
 
-  it('answers wrong credentials with an error row and keeps the queue', async () => {
+  it('answers wrong credentials with an error row, and keeps its rows', async () => {
     mtarget.enqueue(rows)
     const answer = await fetchPage({ password: 'wrong' })
     expect(answer.status).toBe(200)
@@ -53,14 +53,14 @@ describe('the queue', () => {
     expect(mtarget.queued).toBe(rows.length)
   })
 
-  it('answers another path and another method as a web server does', async () => {
+  it('answers another path with 404 and another method with 405', async () => {
     expect((await get(new URL('/other', mtarget.url).href)).status).toBe(404)
     expect((await get(mtarget.url)).status).toBe(405)
   })
 })
 
-describe('what is owed', () => {
-  it('is what was sent before the account asked again', async () => {
+describe('The rows that a client of the Mtarget simulator owes', () => {
+  it('are those of each page after which the client asked again', async () => {
     mtarget.enqueue(rows)
     await fetchPage({ max: '5' })
     expect(mtarget.owed()).toEqual([])
@@ -68,7 +68,7 @@ describe('what is owed', () => {
     expect(mtarget.owed()).toEqual(rows.slice(0, 5))
   })
 
-  it('does not grow by the first request of a client that was killed and started again', async () => {
+  it('do not include a page after which the client was killed and restarted', async () => {
     mtarget.enqueue(rows)
     await fetchPage({ max: '5' })
     mtarget.noteClientRestart()
@@ -76,7 +76,7 @@ describe('what is owed', () => {
     expect(mtarget.owed()).toEqual([])
   })
 
-  it('does not grow by it either where the last request of the dead one was read late', async () => {
+  it('do not include that page if the last request of the killed process is read late', async () => {
     mtarget.enqueue(rows)
     await fetchPage({ max: '5' }, '1')
     mtarget.noteClientRestart()
@@ -87,7 +87,7 @@ describe('what is owed', () => {
     expect(mtarget.owed()).toEqual(rows.slice(10, 15))
   })
 
-  it('counts the rows of a cut answer that are whole', async () => {
+  it('are counted in a cut answer up to the last whole row', async () => {
     mtarget.enqueue(rows)
     const whole = `{"results":[${rows.map((row) => JSON.stringify(row)).join(',')}]}`
     const endOfThird = `{"results":[${rows
@@ -103,10 +103,10 @@ describe('what is owed', () => {
   })
 })
 
-describe('an answer that goes wrong', () => {
+describe('A faulty answer of the Mtarget simulator', () => {
   beforeEach(() => mtarget.enqueue(rows))
 
-  it('may be an error page, which spares the queue', async () => {
+  it('can be an error page, for which no rows leave the queue', async () => {
     mtarget.fault({ status: 502 })
     mtarget.fault({ status: 429, headers: { 'retry-after': '7' } })
     expect(await fetchPage()).toMatchObject({ status: 502, text: expect.stringContaining('<!DOCTYPE html>') as string })
@@ -114,14 +114,14 @@ describe('an answer that goes wrong', () => {
     expect(rowsOf((await fetchPage()).text)).toEqual(rows)
   })
 
-  it('may be whole as HTTP and cut as JSON', async () => {
+  it('can be complete as HTTP and cut as JSON', async () => {
     mtarget.fault({ cutAfterBytes: 100 })
     const answer = await fetchPage()
     expect(answer).toMatchObject({ status: 200, complete: true })
     expect(Buffer.byteLength(answer.text)).toBe(100)
   })
 
-  it('may be compressed, in pieces, in Latin-1 or with numbers', async () => {
+  it('can be compressed, in pieces, in Latin-1, or with numbers', async () => {
     mtarget.fault({ gzip: true })
     expect(rowsOf(gunzipSync((await fetchPage({ max: '5' })).body).toString())).toEqual(rows.slice(0, 5))
     mtarget.fault({ pieces: { bytes: 7 } })
@@ -135,7 +135,7 @@ describe('an answer that goes wrong', () => {
     expect((await fetchPage()).text).toBe('{"results":[{"Status":3,"MsgId":12345678901234567890,"RSN":"007"}]}')
   })
 
-  it('may never come, and stopping the simulator ends the wait', async () => {
+  it('can be withheld until the simulator is stopped', async () => {
     mtarget.fault({ hang: 'after' })
     const answer = fetchPage()
     await expect.poll(() => mtarget.queued).toBe(0)
@@ -143,14 +143,14 @@ describe('an answer that goes wrong', () => {
     expect(await answer).toMatchObject({ complete: false, status: 0 })
   })
 
-  it('may never end', async () => {
+  it('can be endless', async () => {
     mtarget.fault({ endless: true })
     const answer = await post(mtarget.url, 'username=demo&password=secret', { giveUpAfterBytes: 1_000_000 })
     expect(answer.body.length).toBeGreaterThanOrEqual(1_000_000)
   })
 })
 
-it('can be driven over HTTP', async () => {
+it('The Mtarget simulator is controlled over HTTP by POST /_control', async () => {
   const control = new URL('/_control', mtarget.url).href
   const answer = await post(control, JSON.stringify({ receipts: 8, messages: 2, fault: { status: 500 } }))
   expect(JSON.parse(answer.text)).toMatchObject({ queued: 10, handedOut: 0 })

@@ -2,22 +2,22 @@ import { request } from 'node:http'
 import type { IncomingHttpHeaders } from 'node:http'
 
 export interface Answer {
-  /** 0 when none came. */
+  /** 0 if no answer arrived. */
   status: number
   headers: IncomingHttpHeaders
   body: Buffer
   text: string
-  /** Whether it came to its announced end. */
+  /** Whether the whole announced body arrived. */
   complete: boolean
 }
 
 export interface PostOptions {
   headers?: Record<string, string>
-  /** Hang up when so many bytes of the body have come. */
+  /** Closes the connection after so many bytes of the body. */
   giveUpAfterBytes?: number
 }
 
-/** A GET or POST that resolves with whatever came, however it ended, on a connection of its own. */
+/** Sends a GET or POST on a connection of its own. Resolves with what arrived, also if the answer is incomplete. */
 export function post(url: string, body: string | undefined, options: PostOptions = {}): Promise<Answer> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = []

@@ -13,7 +13,7 @@ const data = new ProviderData(3)
 const receipts = data.sevenReceipts(40).map((receipt): SevenEvent => ({ kind: 'dlr', data: receipt }))
 const messages = data.sevenInbound(5).map((message): SevenEvent => ({ kind: 'sms_mo', data: message }))
 
-describe('callbacks', () => {
+describe('The callbacks of the seven simulator', () => {
   let receiver: LocalServer
   let seen: { method: string; url: string; body: string; headers: IncomingHttpHeaders; socket: unknown }[]
   let answerWith: (url: string) => number | 'hang up'
@@ -36,7 +36,7 @@ describe('callbacks', () => {
     await receiver.stop()
   })
 
-  it('append message id and status to the URL, on few connections that are kept', async () => {
+  it('append message id and status to the URL, and reuse few connections', async () => {
     await callbacks.send(receipts)
     const expected = receipts.map(
       ({ data }) => `/callbacks/seven-main/t?${new URLSearchParams({ ...data }).toString()}`,
@@ -46,7 +46,7 @@ describe('callbacks', () => {
     expect(callbacks.owed()).toHaveLength(receipts.length)
   })
 
-  it('are never repeated, whatever the answer, and only those answered 200 are owed', async () => {
+  it('are never repeated, and are owed only if they are answered with 200', async () => {
     let count = 0
     answerWith = () => {
       count += 1
@@ -60,7 +60,7 @@ describe('callbacks', () => {
     expect(callbacks.owed()).toHaveLength(10)
   })
 
-  it('come in every shape that seven has', async () => {
+  it('are sent in every form that seven has', async () => {
     const message = messages.slice(0, 1)
     await callbacks.send(message, 'json')
     await callbacks.send(message, 'form-nested')
@@ -75,7 +75,7 @@ describe('callbacks', () => {
     expect(pairs(seen[3]?.url.split('?')[1] ?? '')).toEqual([['webhook_event', 'sms_mo'], ...nested])
   })
 
-  it('are signed over time, nonce, method, public URL and body', async () => {
+  it('are signed over timestamp, nonce, method, public URL and body', async () => {
     callbacks.stop()
     callbacks = new SevenCallbacks({
       url: `${receiver.origin}/callbacks/seven-main`,
@@ -94,13 +94,13 @@ describe('callbacks', () => {
   })
 })
 
-describe('the status query', () => {
+describe('The server of the seven simulator', () => {
   let seven: SevenSimulator
   const ask = (query: string, key = 'demo-key') => get(`${seven.url}${query}`, { 'x-api-key': key })
 
   afterEach(() => seven.stop())
 
-  it('answers with a row for each id that it knows, a status of null included', async () => {
+  it('answers a status query with a row for each known id, including ids without a status', async () => {
     seven = await SevenSimulator.start()
     seven.setStatus('1', 'DELIVERED')
     seven.setStatus('2', null)
@@ -110,7 +110,7 @@ describe('the status query', () => {
     ])
   })
 
-  it('answers for one id in plain text when asked to be old', async () => {
+  it('answers a status query for one id in plain text if it is started for the older form', async () => {
     seven = await SevenSimulator.start({ statusAnswer: 'text' })
     seven.setStatus('1', 'BUFFERED', '1970-01-01 00:01:40')
     const answer = await ask('/status?msg_id=1')
@@ -118,7 +118,7 @@ describe('the status query', () => {
     expect(answer.text).toBe('BUFFERED\n100')
   })
 
-  it('answers a wrong key with HTTP 200 and "900", and counts every request', async () => {
+  it('answers a wrong API key with HTTP 200 and "900", and records every request', async () => {
     seven = await SevenSimulator.start()
     expect(await ask('/status?msg_id=1', 'wrong')).toMatchObject({ status: 200, text: '"900"' })
     seven.refuseRequests(1, 3)
@@ -128,7 +128,7 @@ describe('the status query', () => {
     expect(seven.requests.map(({ status }) => status)).toEqual([200, 429, 200])
   })
 
-  it('pages through the logbook by whole days, 100 rows at most', async () => {
+  it('returns pages of its message log for whole days, with at most 100 rows', async () => {
     seven = await SevenSimulator.start()
     for (let index = 0; index < 250; index += 1) {
       const day = index < 200 ? '2026-02-01' : '2026-02-02'
@@ -142,7 +142,7 @@ describe('the status query', () => {
     expect(await page('date_from=2026-02-02&limit=100')).toHaveLength(50)
   })
 
-  it('is told to make callbacks over HTTP', async () => {
+  it('sends callbacks that POST /_control demands', async () => {
     seven = await SevenSimulator.start()
     const receiver = await serve(async (_request, response) => void response.writeHead(200).end())
     const control = new URL('/_control', seven.url).href
@@ -153,11 +153,11 @@ describe('the status query', () => {
     await receiver.stop()
   })
 
-  it('keeps what nobody took in its logbook', async () => {
+  it('keeps events in its message log whose callbacks are not taken', async () => {
     seven = await SevenSimulator.start()
-    const nobody = await serve(async () => undefined)
-    await nobody.stop()
-    const callbacks = { url: nobody.origin, receipts: 5, messages: 2 }
+    const stoppedServer = await serve(async () => undefined)
+    await stoppedServer.stop()
+    const callbacks = { url: stoppedServer.origin, receipts: 5, messages: 2 }
     const { text } = await post(new URL('/_control', seven.url).href, JSON.stringify({ callbacks }))
     expect(JSON.parse(text)).toMatchObject({ callbacks: { 'no answer': 7 } })
     expect(seven.outbound.map(({ dlr }) => dlr)).toHaveLength(5)
