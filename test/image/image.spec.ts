@@ -54,9 +54,9 @@ describe.skipIf(missing)(`The image${missing ? ` (not tested: ${missing})` : ''}
     version = (JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as { version: string }).version
     await buildImage({ ...build, tag: TAG })
     const layers = await docker('history', '--human=false', '--format', '{{.Size}}', TAG)
-    const formatMegabytes = layers.split('\n').map((bytes) => Number(bytes) / 1e6)
-    const all = formatMegabytes.reduce((sum, each) => sum + each, 0)
-    const each = formatMegabytes.filter((size) => size > 0.01).map((size) => size.toFixed(1))
+    const megabytes = layers.split('\n').map((bytes) => Number(bytes) / 1e6)
+    const all = megabytes.reduce((sum, each) => sum + each, 0)
+    const each = megabytes.filter((size) => size > 0.01).map((size) => size.toFixed(1))
     console.log(`The image has ${all.toFixed(0)} MB, from its program down: ${each.join(', ')}.`)
   })
 

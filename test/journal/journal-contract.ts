@@ -81,7 +81,7 @@ export function describeJournal(name: string, open: () => Promise<JournalUnderTe
         expect({ ...read, body: [...(read?.body ?? [])] }).toEqual({ ...entry, seq, body: [...entry.body] })
       })
 
-      it('keeps an empty body, and one of several formatMegabytes', async () => {
+      it('keeps an empty body, and one of several megabytes', async () => {
         const large = Buffer.alloc(5 * 1024 * 1024, 'déjà vu 🚀')
         await journal.append(entryOf(new Uint8Array()))
         await journal.append(entryOf(large))
