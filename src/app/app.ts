@@ -17,11 +17,11 @@ import { orAborted, orTimeout } from '../core/abort.js'
 import type { Clock } from '../core/clock.js'
 import { LmdbJournal } from '../journal/lmdb-journal.js'
 import { Pipeline, type PipelineDeps } from '../pipeline/pipeline.js'
+import { Poller, type PollerDeps } from '../polling/poller.js'
 import { providers } from '../providers/index.js'
 import type { Provider } from '../providers/provider.js'
 import type { Replica } from '../replicas/replica.js'
 import { type SourceWork, standaloneScheduler, type WorkScheduler } from '../replicas/work-scheduler.js'
-import { pollerFactory } from './polling.js'
 import { buildEncoder, buildPublisher } from './publishing.js'
 import { reconcilerFor, watchHandler } from './reconciliation.js'
 import { buildReplica } from './replicas.js'
@@ -108,7 +108,7 @@ export class App {
     }
     this.#works = sources.map((each) => ({
       source: each.name,
-      poll: pollerFactory(each, pollerDeps),
+      poll: pollerFor(each, pollerDeps),
       reconcile: reconcilerFor(each, config, reconcilerDeps),
     }))
     this.#callbacks = sources.some(({ callback }) => callback)
@@ -242,6 +242,17 @@ function sourceFinder(config: Config): PipelineDeps['findSource'] {
     ]),
   )
   return (name) => decoders.get(name)
+}
+
+/** Returns a function that creates a poller of the source each time; undefined for a source without `pull`. */
+function pollerFor(
+  { name, pull, provider: providerName }: SourceConfig,
+  deps: Omit<PollerDeps, 'provider'>,
+): (() => Poller) | undefined {
+  const provider = providerOf(providerName)
+  if (!pull || !provider.pull) return undefined
+  const pullingProvider = { ...provider, pull: provider.pull }
+  return () => new Poller({ source: name, ...pull }, { ...deps, provider: pullingProvider })
 }
 
 /** @throws Error for an unknown provider, which the validation of the configuration excludes */

@@ -33,22 +33,14 @@ export const partId = ({ eventId, part }: DeadLetterPart): string => (part === 0
 
 /** Makes the dead letter that is published instead of an event. */
 export const deadLetterInsteadOf = (
-  event: DeliveryReceipt | InboundMessage,
-  origin: Origin,
+  { eventId, source, provider, via, receivedAt }: DeliveryReceipt | InboundMessage,
+  { facts, body }: Origin,
   reason: string,
   detail: string,
-): DeadLetter => ({
-  kind: 'dead-letter',
-  eventId: event.eventId,
-  source: event.source,
-  provider: event.provider,
-  via: event.via,
-  receivedAt: event.receivedAt,
-  reason,
-  detail,
-  request: { ...origin.facts },
-  body: origin.body,
-})
+): DeadLetter => {
+  const request = { ...facts }
+  return { kind: 'dead-letter', eventId, source, provider, via, receivedAt, reason, detail, request, body }
+}
 
 /** Shortens long texts, and says so in them, for batches so small that the texts alone would fill one. */
 export const withShortenedTexts = (letter: DeadLetter): DeadLetter => ({

@@ -15,6 +15,7 @@
  * For this the highest `lock.<n>` is never removed, also when no process holds the directory.
  */
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { closeSync, linkSync, openSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Server } from 'node:net'
 import { join } from 'node:path'
@@ -113,35 +114,30 @@ async function withSocketPath<T>(directory: string, name: string, use: (path: st
 }
 
 const listen = (directory: string, name: string): Promise<Server> =>
-  withSocketPath(
-    directory,
-    name,
-    (path) =>
-      new Promise((resolve, reject) => {
-        const server = createServer((socket) => socket.destroy())
-        server.once('error', (error) => reject(lockError(directory, error)))
-        server.listen(path, () => {
-          server.unref()
-          resolve(server)
-        })
-      }),
-  )
+  withSocketPath(directory, name, async (path) => {
+    const server = createServer((socket) => socket.destroy())
+    try {
+      server.listen(path)
+      await once(server, 'listening')
+    } catch (error) {
+      throw lockError(directory, error as Error)
+    }
+    return server.unref()
+  })
 
 /** Returns false only if it is certain that no process listens. A process that can't be connected to may be alive. */
 const isListening = (directory: string, name: string): Promise<boolean> =>
-  withSocketPath(
-    directory,
-    name,
-    (path) =>
-      new Promise((resolve) => {
-        const socket = connect(path)
-        socket.once('connect', () => {
-          socket.destroy()
-          resolve(true)
-        })
-        socket.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code !== 'ECONNREFUSED' && code !== 'ENOENT'))
-      }),
-  )
+  withSocketPath(directory, name, async (path) => {
+    const socket = connect(path)
+    try {
+      await once(socket, 'connect')
+      socket.destroy()
+      return true
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      return code !== 'ECONNREFUSED' && code !== 'ENOENT'
+    }
+  })
 
 const closeServer = (server: Server): Promise<void> => new Promise((resolve) => server.close(() => resolve()))
 

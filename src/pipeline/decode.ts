@@ -51,7 +51,9 @@ export function* decode(
 /** Never throws: whatever an entry holds, each of its items ends on exactly one topic (invariant 3). */
 function* itemsOf(entry: Entry, source: DecodableSource | undefined): Generator<Item, void, undefined> {
   if (source?.provider.name !== entry.provider) {
-    yield unknownSource(entry)
+    // Invariant 6: what the configuration no longer names is not decoded by a guess. The entry can be replayed later.
+    const missing = `the configuration has no source "${entry.source}" of provider ${entry.provider} any more`
+    yield deadLetter('unknown-source', `${missing}; put it back and replay this`, entry)
     return
   }
   let unreadable = 0
@@ -60,33 +62,24 @@ function* itemsOf(entry: Entry, source: DecodableSource | undefined): Generator<
       if (item.kind === 'dead-letter') unreadable++
       if (item.kind !== 'dead-letter' || unreadable < MAX_DEAD_LETTERS_PER_ENTRY) yield item
     }
-    if (unreadable >= MAX_DEAD_LETTERS_PER_ENTRY) yield tooManyUnreadable(entry, unreadable)
+    if (unreadable >= MAX_DEAD_LETTERS_PER_ENTRY) {
+      const detail =
+        `${unreadable} items of one request or page could not be read; the first ${MAX_DEAD_LETTERS_PER_ENTRY - 1} ` +
+        'have dead letters of their own, and this one holds all of them'
+      yield deadLetter('too-many-unreadable', detail, entry)
+    }
   } catch (error) {
     // Providers must not throw. If one does, the entry must not block the entries behind it.
-    yield decoderFailed(entry, error)
+    const failure = `the decoder of provider ${entry.provider} failed: ${messageOf(error)}`
+    yield deadLetter('decoder-failed', `${failure}; report it with this body, and replay this when it is fixed`, entry)
   }
 }
 
-const tooManyUnreadable = (entry: Entry, unreadable: number): DeadLetterItem => ({
+const deadLetter = (reason: string, detail: string, { body }: Entry): DeadLetterItem => ({
   kind: 'dead-letter',
-  reason: 'too-many-unreadable',
-  detail: `${unreadable} items of one request or page could not be read; the first ${MAX_DEAD_LETTERS_PER_ENTRY - 1} have dead letters of their own, and this one holds all of them`,
-  body: entry.body,
-})
-
-/** Invariant 6: what the configuration no longer names is not decoded by a guess. The entry can be replayed later. */
-const unknownSource = (entry: Entry): DeadLetterItem => ({
-  kind: 'dead-letter',
-  reason: 'unknown-source',
-  detail: `the configuration has no source "${entry.source}" of provider ${entry.provider} any more; put it back and replay this`,
-  body: entry.body,
-})
-
-const decoderFailed = (entry: Entry, error: unknown): DeadLetterItem => ({
-  kind: 'dead-letter',
-  reason: 'decoder-failed',
-  detail: `the decoder of provider ${entry.provider} failed: ${messageOf(error)}; report it with this body, and replay this when it is fixed`,
-  body: entry.body,
+  reason,
+  detail,
+  body,
 })
 
 /**
@@ -102,7 +95,7 @@ const identityOf = (item: Item, entry: Entry): Identity => {
 const hashIdentity = (source: string, kind: string, identity: NonNullable<Identity>): string =>
   hash('sha256', JSON.stringify([source, kind, ...identity]), 'hex').slice(0, 32)
 
-/** Copies field by field. This runs for every item, and object spread costs more than everything else in this file. */
+/** Copies receipts and messages field by field: object spread costs more than everything else in this file. */
 function toEvent(item: Item, entry: Entry, eventId: string): Event {
   const { source, provider, via, receivedAt, facts } = entry
   switch (item.kind) {
@@ -142,20 +135,7 @@ function toEvent(item: Item, entry: Entry, eventId: string): Event {
         occurredAt: item.occurredAt,
         raw: item.raw,
       }
-    case 'dead-letter': {
-      const { reason, detail, body } = item
-      return {
-        kind: 'dead-letter',
-        eventId,
-        source,
-        provider,
-        via,
-        receivedAt,
-        reason,
-        detail,
-        body,
-        request: { ...facts },
-      }
-    }
+    case 'dead-letter':
+      return { ...item, eventId, source, provider, via, receivedAt, request: { ...facts } }
   }
 }

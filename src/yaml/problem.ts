@@ -38,7 +38,6 @@ export const hasPrefix = (path: Path, prefix: Path): boolean => prefix.every((pa
 
 /** Sorts problems in the order of the file. Problems without a position come first. */
 export const sortByPosition = (problems: readonly Problem[]): Problem[] =>
-  [...problems].sort((a, b) => lineOf(a) - lineOf(b) || columnOf(a) - columnOf(b))
+  [...problems].sort(({ at: a = START }, { at: b = START }) => a.line - b.line || a.column - b.column)
 
-const lineOf = (problem: Problem): number => problem.at?.line ?? 0
-const columnOf = (problem: Problem): number => problem.at?.column ?? 0
+const START: Position = { line: 0, column: 0 }
