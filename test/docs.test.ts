@@ -173,6 +173,12 @@ describe.each(documents)('%s', (document) => {
   })
 })
 
+it('docs/glossary.md has at most 25 entries', () => {
+  const entries = read('docs/glossary.md').match(/^\| \*\*/gm) ?? []
+  expect(entries.length).toBeGreaterThan(10)
+  expect(entries.length).toBeLessThanOrEqual(25)
+})
+
 describe('The check of the documents', () => {
   it('finds something of each kind to check', () => {
     const all = documents.flatMap(codeOf)
