@@ -36,7 +36,9 @@ const REMEASURE_SHARE = 1 / 16
 
 export interface CapacityOptions {
   readonly directory: string
+  /** Bytes that entries may take on the disk. What is remembered of released ones comes on top. */
   readonly maxBytes: number
+  /** Bytes of the disk that are kept free for answers that were already requested. */
   readonly reserveBytes: number
   readonly clock: Clock
   readonly onWarning?: (message: string) => void

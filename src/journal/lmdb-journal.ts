@@ -49,7 +49,7 @@ import { mkdirSync } from 'node:fs'
 import { asBinary } from 'lmdb'
 import type { Clock } from '../core/clock.js'
 import { ConnectorError, messageOf } from '../core/errors.js'
-import { Capacity } from './capacity.js'
+import { Capacity, type CapacityOptions } from './capacity.js'
 import { type DirectoryLock, lockDirectory } from './directory-lock.js'
 import { entryCount, type Environment, type MetaKey, openEnvironment, unusedBytes, usedBytes } from './environment.js'
 import { EventIdIndex, type EventIdIndexOptions, WRITE_BYTES_PER_ID } from './event-id-index.js'
@@ -69,14 +69,8 @@ import { NonceStore } from './nonce-store.js'
 import { LmdbWatchList } from './watch-list.js'
 import { Writer } from './writer.js'
 
-export interface LmdbJournalOptions {
-  readonly directory: string
-  /** Bytes that entries may take on the disk. What is remembered of released ones comes on top. */
-  readonly maxBytes: number
-  /** Bytes of the disk that are kept free for answers that were already requested. */
-  readonly reserveBytes: number
+export interface LmdbJournalOptions extends CapacityOptions {
   readonly duplicates: EventIdIndexOptions
-  readonly clock: Clock
   /** Is called with what the operator should know, for example when the disk refuses writes and when it takes them again. */
   readonly onWarning?: (message: string, error?: unknown) => void
 }

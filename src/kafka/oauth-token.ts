@@ -1,6 +1,7 @@
 /** Fetches tokens for SASL OAUTHBEARER with OAuth 2.0 client credentials (RFC 6749, 4.4). */
 import { request } from 'undici'
 import type { Clock } from '../core/clock.js'
+import { parseJsonObject } from '../core/json.js'
 import type { KafkaSettings } from './settings.js'
 
 type ClientCredentials = Extract<KafkaSettings['sasl'], { mechanism: 'oauthbearer' }>
@@ -39,7 +40,7 @@ async function fetchToken(credentials: ClientCredentials): Promise<{ value: stri
     signal: AbortSignal.timeout(TOKEN_REQUEST_TIMEOUT_MS),
   })
   const text = await response.body.text()
-  const fields = parseJsonObject(text)
+  const fields = parseJsonObject(text) ?? {}
   if (response.statusCode !== 200 || typeof fields['access_token'] !== 'string') {
     const reason = typeof fields['error'] === 'string' ? ` (${fields['error']})` : ''
     throw new Error(
@@ -48,12 +49,4 @@ async function fetchToken(credentials: ClientCredentials): Promise<{ value: stri
   }
   const seconds = Number(fields['expires_in'])
   return { value: fields['access_token'], lifetimeMs: Number.isFinite(seconds) ? seconds * 1_000 : 0 }
-}
-
-const parseJsonObject = (text: string): Record<string, unknown> => {
-  try {
-    return (JSON.parse(text) ?? {}) as Record<string, unknown>
-  } catch {
-    return {}
-  }
 }

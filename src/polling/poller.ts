@@ -15,12 +15,11 @@ import type { Log } from '../core/log.js'
 import type { PullObserver, PullOutcome, PullState } from '../core/observers.js'
 import { OutageLog } from '../core/outage-log.js'
 import type { Received } from '../core/received.js'
-import { Backoff } from '../core/retry.js'
+import { Backoff, retry } from '../core/retry.js'
 import { answerFacts, describeRedirect, parseRetryAfter } from '../http-client/answer.js'
 import { Connection, type HttpAnswer } from '../http-client/connection.js'
 import type { Journal, NewEntry } from '../journal/journal.js'
 import type { Provider, PullProtocol, PullVerdict } from '../providers/provider.js'
-import { appendWithRetry } from './append-with-retry.js'
 import { PageSizeController } from './page-size-controller.js'
 
 /** `sources.<source>.pull` of the configuration. Durations are in milliseconds, sizes in bytes. */
@@ -45,6 +44,11 @@ const ROOM_CHECK_INTERVAL_MS = 1_000
 const NO_ROOM_LOG_INTERVAL_MS = 60_000
 /** The delay before the second attempt after an error. */
 const FIRST_DELAY_MS = 1_000
+/** The delays between attempts to append a page that the journal refuses. */
+const FIRST_APPEND_DELAY_MS = 250
+const LONGEST_APPEND_DELAY_MS = 5_000
+/** About a minute of attempts. */
+const ATTEMPTS_PER_LOG_LINE = 12
 /** An answer of this length or more is not compared with the text of an empty page. */
 const MAX_EMPTY_PAGE_BYTES = 256
 
@@ -203,12 +207,45 @@ export class Poller {
   async #takeIntoCustody(entry: NewEntry): Promise<void> {
     const { clock, observer } = this.#deps
     const startedAt = clock.monotonic()
-    const isDurable = await appendWithRetry(entry, {
-      ...this.#deps,
-      forceSignal: this.#forced.signal,
-      onRefused: () => this.#report('journal-refuses'),
-    })
+    const isDurable = await this.#appendWithRetry(entry)
     if (isDurable) observer.custodyTaken((clock.monotonic() - startedAt) / 1_000)
+  }
+
+  /**
+   * Appends a page to the journal and retries until the journal accepts it. The provider has already forgotten the page, so
+   * memory holds the only copy: it is dropped only when the shutdown is forced and one last attempt has failed.
+   *
+   * Resolves with true once the page is durable, and with false if it is lost. Never rejects.
+   */
+  async #appendWithRetry(entry: NewEntry): Promise<boolean> {
+    const { journal, clock, log } = this.#deps
+    const facts = { source: entry.source, bytes: entry.body.byteLength }
+    let attempts = 0
+    const append = (): Promise<number> => {
+      attempts++
+      return journal.append(entry)
+    }
+    const shouldRetry = (error: unknown): boolean => {
+      this.#report('journal-refuses')
+      if (attempts % ATTEMPTS_PER_LOG_LINE === 1) {
+        log.error(
+          { ...facts, attempts, error: messageOf(error) },
+          'the journal refuses a page that the provider has already forgotten; it is held in memory and retried: ' +
+            'free space for the journal and do not kill this process',
+        )
+      }
+      return true
+    }
+    const backoff = new Backoff({ firstMs: FIRST_APPEND_DELAY_MS, longestMs: LONGEST_APPEND_DELAY_MS })
+    try {
+      // `retry` rejects only when the shutdown is forced. One last attempt follows.
+      await retry(append, { clock, backoff, signal: this.#forced.signal, shouldRetry }).catch(append)
+    } catch (error) {
+      log.error({ ...facts, attempts, error: messageOf(error) }, 'page LOST: the journal refused it until the shutdown')
+      return false
+    }
+    if (attempts > 1) log.info({ ...facts, attempts }, 'the journal has accepted the page that it refused before')
+    return true
   }
 
   #inspect(received: Received): PullVerdict {

@@ -9,6 +9,7 @@
 import { Agent, request } from 'undici'
 import type { Config } from '../config/types.js'
 import { ConnectorError, messageOf } from '../core/errors.js'
+import { parseJsonObject } from '../core/json.js'
 
 /** `registry` of the configuration. The URL may hold a path, a trailing slash and `user:password@`. */
 export type RegistrySettings = Pick<Config['registry'], 'url' | 'auth'>
@@ -185,15 +186,6 @@ const authorizationHeader = (auth: RegistrySettings['auth']): Record<string, str
   if (!auth) return {}
   if ('token' in auth) return { authorization: `Bearer ${auth.token}` }
   return { authorization: `Basic ${Buffer.from(`${auth.username}:${auth.password}`).toString('base64')}` }
-}
-
-const parseJsonObject = (text: string): Answer | undefined => {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null ? (value as Answer) : undefined
-  } catch {
-    return undefined
-  }
 }
 
 const notARegistryError = (url: string, found: string): ConnectorError =>

@@ -11,7 +11,7 @@ import type { Clock } from '../core/clock.js'
 import type { Log } from '../core/log.js'
 import type { Entry, Journal } from '../journal/journal.js'
 import { formatKafkaError, isRefusedByBroker } from '../kafka/kafka-errors.js'
-import { CLOCK_SKEW_MS, decodePublishedRecord } from './published-record.js'
+import { CLOCK_SKEW_MS, decodePublishedRecord } from './published-records.js'
 import type { OpenReader, TopicReader } from './topic-reader.js'
 
 export interface BacklogDeps {

@@ -5,18 +5,15 @@
  * The sharing topic is also read: replicas send each other watch requests through it (`watch-relay.ts`).
  */
 import kafkajs, { type Admin, type Cluster, type KafkaMessage, type PartitionAssigner } from 'kafkajs'
+import type { Config } from '../config/types.js'
 import { orAborted, untilAborted } from '../core/abort.js'
 import type { Clock } from '../core/clock.js'
 import { Backoff, retry } from '../core/retry.js'
 import type { Assignment } from './assignment.js'
 import { type ConsumerClient, ConsumerSession } from './consumer-session.js'
 
-/** `sharing` of the configuration; durations in milliseconds. */
-export interface SharingSettings {
-  readonly group: string
-  readonly topic: string
-  readonly sessionTimeout: number
-}
+/** `sharing` of the configuration. */
+export type SharingSettings = NonNullable<Config['sharing']>
 
 export interface GroupListener {
   /** The group has assigned these partitions, which replace all earlier ones. */

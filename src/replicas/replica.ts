@@ -2,22 +2,18 @@
  * This process as one of several replicas: which sources it polls and reconciles, what it knows of what the others publish, and what
  * it sends to them. This file connects the parts; each has its own file.
  */
-import type { Admin } from 'kafkajs'
-import type { Clock } from '../core/clock.js'
 import type { Log } from '../core/log.js'
 import type { Membership, SharingObserver } from '../core/observers.js'
 import type { Entry, Journal } from '../journal/journal.js'
 import { formatKafkaError } from '../kafka/kafka-errors.js'
 import { Backlog } from './backlog.js'
-import type { ConsumerClient } from './consumer-session.js'
-import { GroupMember, type SharingSettings } from './group-member.js'
+import { GroupMember, type GroupMemberDeps, type SharingSettings } from './group-member.js'
 import { Ownership } from './ownership.js'
 import { QueryGate } from './query-gate.js'
-import { TopicFollower } from './topic-follower.js'
+import { type FollowerDeps, TopicFollower } from './topic-follower.js'
 import { type OpenReader, TopicReader } from './topic-reader.js'
 import { WatchRelay } from './watch-relay.js'
-import type { SourceWork, WorkScheduler } from './work-scheduler.js'
-import { WorkSwitch } from './work-switch.js'
+import { type SourceWork, type WorkScheduler, WorkSwitch } from './work-scheduler.js'
 
 export interface ReplicaOptions extends SharingSettings {
   /** Unique on the cluster. */
@@ -30,14 +26,8 @@ export interface ReplicaOptions extends SharingSettings {
   readonly topics: readonly string[]
 }
 
-export interface ReplicaDeps {
-  readonly createClient: () => ConsumerClient
-  readonly ensureTopic: (admin: Admin) => Promise<number>
+export interface ReplicaDeps extends GroupMemberDeps, Omit<FollowerDeps, 'openReader'> {
   readonly journal: Pick<Journal, 'watchList' | 'recordPublished' | 'followedUpTo' | 'recordFollowedUpTo'>
-  readonly isFinal: (value: Buffer) => Promise<boolean>
-  readonly lookBackOf: (source: string) => number
-  readonly clock: Clock
-  readonly log: Log
   readonly observer: SharingObserver
 }
 
@@ -70,8 +60,8 @@ export class Replica implements WorkScheduler {
       // The group's name is new each time, because a group waits for a member that was killed.
       const group = `dlr-mo-connector.${options.instance}.reader-${process.pid}-${deps.clock.now()}-${this.#readerCount}`
       this.#readerCount++
-      const reader = { client: deps.createClient(), clock: deps.clock, onBatch }
-      return TopicReader.open({ topics: options.topics, since, group }, reader)
+      const { topics } = options
+      return TopicReader.open({ topics, since, group, client: deps.createClient(), clock: deps.clock, onBatch })
     }
     this.#ownership = new Ownership({
       sources,

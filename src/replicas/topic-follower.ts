@@ -13,8 +13,7 @@ import type { FollowerObserver } from '../core/observers.js'
 import { Backoff } from '../core/retry.js'
 import type { Journal, PublishedEvent, WatchChange } from '../journal/journal.js'
 import { formatKafkaError } from '../kafka/kafka-errors.js'
-import { DuplicateDetector } from './duplicate-detector.js'
-import { CLOCK_SKEW_MS, decodePublishedRecord } from './published-record.js'
+import { CLOCK_SKEW_MS, decodePublishedRecord, DuplicateDetector } from './published-records.js'
 import type { OpenReader, TopicReader } from './topic-reader.js'
 
 type FollowedTopics = Pick<TopicReader, 'readToEnd' | 'close' | 'whileOpen'>

@@ -20,9 +20,6 @@ export interface TopicReaderOptions {
   /** Milliseconds since the epoch, compared with the timestamps of the records. */
   readonly since: number
   readonly group: string
-}
-
-export interface TopicReaderDeps {
   readonly client: ConsumerClient
   readonly clock: Clock
   /** Called with the records of one partition, in order. A batch counts as read once this has resolved. */
@@ -36,14 +33,13 @@ export class TopicReader {
   readonly #options: TopicReaderOptions
   readonly #session: ConsumerSession
   readonly #admin: Admin
-  readonly #onBatch: TopicReaderDeps['onBatch']
   /** The offset up to which each partition of each topic has been read. */
   readonly #positions = new Map<string, Map<number, bigint>>()
   readonly #waiters = new Set<() => void>()
 
   /** @throws errors of kafkajs, if the topics cannot be read */
-  static async open(options: TopicReaderOptions, deps: TopicReaderDeps): Promise<TopicReader> {
-    const reader = new TopicReader(options, deps)
+  static async open(options: TopicReaderOptions): Promise<TopicReader> {
+    const reader = new TopicReader(options)
     try {
       await reader.whileOpen(reader.#startReading())
       return reader
@@ -53,10 +49,9 @@ export class TopicReader {
     }
   }
 
-  private constructor(options: TopicReaderOptions, { client, clock, onBatch }: TopicReaderDeps) {
+  private constructor(options: TopicReaderOptions) {
     this.#options = options
-    this.#onBatch = onBatch
-    this.#session = new ConsumerSession(client, { groupId: options.group, ...SESSION }, clock)
+    this.#session = new ConsumerSession(options.client, { groupId: options.group, ...SESSION }, options.clock)
     this.#admin = this.#session.kafka.admin()
   }
 
@@ -85,7 +80,7 @@ export class TopicReader {
   }
 
   async #startReading(): Promise<void> {
-    const { topics, since } = this.#options
+    const { topics, since, onBatch } = this.#options
     const { consumer } = this.#session
     await this.#admin.connect()
     for (const topic of topics) {
@@ -109,7 +104,7 @@ export class TopicReader {
     await this.#session.run({
       autoCommit: false,
       partitionsConsumedConcurrently: CONCURRENT_PARTITIONS,
-      eachBatch: ({ batch }) => this.#onBatch(batch),
+      eachBatch: ({ batch }) => onBatch(batch),
     })
   }
 

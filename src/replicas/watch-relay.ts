@@ -4,15 +4,15 @@
  *
  * If the outcome of a send is unknown, it is repeated: adding a message that is on a list already changes nothing.
  */
-import type { ICustomPartitioner, Producer } from 'kafkajs'
+import type { ICustomPartitioner, KafkaMessage, Producer } from 'kafkajs'
 import type { Clock } from '../core/clock.js'
+import { parseJsonObject } from '../core/json.js'
 import type { Log } from '../core/log.js'
 import type { Journal, WatchedMessage } from '../journal/journal.js'
 import { formatKafkaError } from '../kafka/kafka-errors.js'
 import { partitionOf } from './assignment.js'
 import type { ConsumerClient } from './consumer-session.js'
 import type { Ownership } from './ownership.js'
-import { decodeWatchNote, encodeWatchNote, MAX_MESSAGES_PER_NOTE } from './watch-note.js'
 
 export interface WatchRelayDeps {
   readonly topic: string
@@ -32,6 +32,14 @@ const useGivenPartition: ICustomPartitioner =
     message.partition ?? 0
 const RELAY_INTERVAL_MS = 5_000
 const RETRY_DELAY_MS = 30_000
+/** A message takes some 300 bytes at most. */
+const MAX_MESSAGES_PER_NOTE = 1_000
+
+/** A record of the sharing topic that carries messages to watch to the replica that reconciles their source. */
+interface WatchNote {
+  readonly source: string
+  readonly watched: readonly Pick<WatchedMessage, 'messageId' | 'since'>[]
+}
 
 export class WatchRelay {
   readonly #deps: WatchRelayDeps
@@ -146,4 +154,22 @@ export class WatchRelay {
     }
     return found
   }
+}
+
+/**
+ * Returns the note as JSON: `{"source": "…", "watch": [["<message id>", <milliseconds since the epoch>], …]}`. The record has no key,
+ * so that a compacted topic refuses it instead of dropping it.
+ */
+export const encodeWatchNote = ({ source, watched }: WatchNote): string =>
+  JSON.stringify({ source, watch: watched.map(({ messageId, since }) => [messageId, since]) })
+
+/** @returns undefined for a record that is not a watch note */
+export function decodeWatchNote({ value }: Pick<KafkaMessage, 'value'>): WatchNote | undefined {
+  const { source, watch } = parseJsonObject(String(value)) ?? {}
+  if (typeof source !== 'string' || !Array.isArray(watch)) return undefined
+  const watched = watch.flatMap((each: unknown) => {
+    const [messageId, since] = Array.isArray(each) ? (each as unknown[]) : []
+    return typeof messageId === 'string' && typeof since === 'number' ? [{ messageId, since }] : []
+  })
+  return { source, watched }
 }

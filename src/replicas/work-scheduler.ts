@@ -1,6 +1,15 @@
 /** Decides which sources this process polls and reconciles: all of them, or those that the replicas' group assigns to it. */
 import type { SharingObserver } from '../core/observers.js'
-import { type Work, WorkSwitch } from './work-switch.js'
+
+/** Work that is started once and stopped once: the polling, or the reconciliation, of one source. */
+export interface Work {
+  start(): void
+  /**
+   * Resolves when nothing of the work is under way any more.
+   * @param forceSignal aborts every wait that only serves to finish cleanly
+   */
+  stop(forceSignal?: AbortSignal): Promise<void>
+}
 
 /** The work for one source apart from its callbacks. It is created anew whenever the source is assigned to this process. */
 export interface SourceWork {
@@ -32,5 +41,67 @@ export function standaloneScheduler(
     async stop(forceSignal) {
       await Promise.all(switches.map((each) => each.stop(forceSignal)))
     },
+  }
+}
+
+/**
+ * Switches work on and off any number of times. Work is created anew each time, and never before the previous work has stopped.
+ * Stopping may take a while, because an answer under way is awaited; the latest wish counts when it has stopped.
+ */
+export class WorkSwitch {
+  readonly #createWork: () => Work
+  readonly #onStopped: (() => void) | undefined
+  readonly #force = new AbortController()
+  #isWanted = false
+  #isStopped = false
+  #work: Work | undefined
+  #isSettling = false
+  #settled: Promise<void> = Promise.resolve()
+
+  /** @param onStopped called each time when work has stopped */
+  constructor(createWork: () => Work, onStopped?: () => void) {
+    this.#createWork = createWork
+    this.#onStopped = onStopped
+  }
+
+  /** Whether work is under way, or stopping. */
+  get isOn(): boolean {
+    return this.#work !== undefined
+  }
+
+  setWanted(isWanted: boolean): void {
+    if (this.#isStopped) return
+    this.#apply(isWanted)
+  }
+
+  /** Switches off for good. Resolves when the work has stopped. */
+  async stop(forceSignal?: AbortSignal): Promise<void> {
+    const force = (): void => this.#force.abort()
+    if (forceSignal?.aborted) force()
+    forceSignal?.addEventListener('abort', force)
+    this.#isStopped = true
+    this.#apply(false)
+    await this.#settled
+    forceSignal?.removeEventListener('abort', force)
+  }
+
+  #apply(isWanted: boolean): void {
+    this.#isWanted = isWanted
+    if (!this.#isSettling) this.#settled = this.#settle()
+  }
+
+  async #settle(): Promise<void> {
+    this.#isSettling = true
+    while (this.#isWanted !== this.isOn) {
+      if (this.#work === undefined) {
+        this.#work = this.#createWork()
+        this.#work.start()
+      } else {
+        await this.#work.stop(this.#force.signal)
+        this.#work = undefined
+        this.#onStopped?.()
+      }
+    }
+    this.#isSettling = false
   }
 }

@@ -3,9 +3,8 @@ import type { KafkaMessage } from 'kafkajs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { cloudEventsHeaders } from '../../src/encode/cloudevents-headers.js'
-import { DuplicateDetector } from '../../src/replicas/duplicate-detector.js'
-import { decodePublishedRecord } from '../../src/replicas/published-record.js'
-import { decodeWatchNote, encodeWatchNote } from '../../src/replicas/watch-note.js'
+import { decodePublishedRecord, DuplicateDetector } from '../../src/replicas/published-records.js'
+import { decodeWatchNote, encodeWatchNote } from '../../src/replicas/watch-relay.js'
 import { message, receipt } from '../support/events.js'
 
 const record = (key: string, headers: Record<string, string>): KafkaMessage => ({

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type Work, WorkSwitch } from '../../src/replicas/work-switch.js'
+import { type Work, WorkSwitch } from '../../src/replicas/work-scheduler.js'
 
 /** Work that stops when a test says so. */
 class SlowWork implements Work {

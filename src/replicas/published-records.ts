@@ -1,13 +1,12 @@
-/** What a replica reads from a record that another replica has published. */
+/** Reads the records that other replicas have published, and detects events that are among them twice. */
 import type { KafkaMessage } from 'kafkajs'
+import type { PublishedEvent } from '../journal/journal.js'
 
 /** By how much the clocks of two replicas may differ. Readers start earlier by this much. */
 export const CLOCK_SKEW_MS = 600_000
 
-export interface PublishedRecord {
+export interface PublishedRecord extends PublishedEvent {
   readonly source: string
-  readonly eventId: string
-  readonly receivedAt: number
   /** The message that a delivery receipt is about; null for other events. */
   readonly messageId: string | null
 }
@@ -24,4 +23,31 @@ export function decodePublishedRecord({ key, headers }: KafkaMessage): Published
   if (!IDENTIFIED_EVENT_ID.test(eventId) || source === undefined || Number.isNaN(receivedAt)) return undefined
   const isReceipt = header('ce_type') === 'sms.delivery-receipt.v1'
   return { source, eventId, receivedAt, messageId: isReceipt ? String(key) : null }
+}
+
+/** Detects events that are on the topics twice, among the latest ones. */
+export class DuplicateDetector {
+  readonly #capacity: number
+  #recent = new Map<string, string>()
+  #older = new Map<string, string>()
+
+  /** @param capacity the number of events that are remembered at least; at most twice as many are */
+  constructor(capacity = 100_000) {
+    this.#capacity = capacity
+  }
+
+  /**
+   * @param place topic, partition and offset, because the same record may be read again
+   * @returns whether the event was seen at another place before
+   */
+  isDuplicate(eventId: string, place: string): boolean {
+    const seenAt = this.#recent.get(eventId) ?? this.#older.get(eventId)
+    if (seenAt !== undefined) return seenAt !== place
+    this.#recent.set(eventId, place)
+    if (this.#recent.size >= this.#capacity) {
+      this.#older = this.#recent
+      this.#recent = new Map()
+    }
+    return false
+  }
 }
