@@ -1,5 +1,6 @@
 /** `callback` of a source: which callers are accepted. A caller must satisfy everything that is configured. */
 import { isIP } from 'node:net'
+import { providersWith, type ProviderTraits } from './provider-traits.js'
 import { rule, section, type Keys } from './section.js'
 import { MAX_AGE_MS, baseUrl, boolean, duration, list, text, textMatching, value } from './values.js'
 
@@ -26,6 +27,8 @@ const network = () =>
       return bits <= addressBits ? `${address}/${bits}` : undefined
     },
   })
+
+export const signsCallbacks = (traits: ProviderTraits): boolean => traits.signsCallbacks
 
 const GUARDS = ['token', 'basic', 'signingKey', 'allowFrom']
 const isGuarded = (callback: Keys): boolean => GUARDS.some((key) => key in callback)
@@ -55,7 +58,7 @@ const callbackSection = () =>
     signingKey: text()
       .exactOptional()
       .describe(
-        'Key that seven signs its webhooks with (X-Signature, X-Timestamp, X-Nonce). Requires `publicUrl`. Provider seven only.',
+        `Key that seven signs its webhooks with (X-Signature, X-Timestamp, X-Nonce). Requires \`publicUrl\`. Provider ${providersWith(signsCallbacks)} only.`,
       ),
     publicUrl: baseUrl('the http:// or https:// address by which the provider reaches this connector')
       .exactOptional()

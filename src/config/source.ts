@@ -1,5 +1,6 @@
 /** One entry of `sources`: an account at a provider, and how the connector receives from it. */
-import { callback } from './callback.js'
+import { callback, signsCallbacks } from './callback.js'
+import { documentedDefault } from './json-schema.js'
 import { PROVIDERS, PROVIDER_NAMES, providersWith, traitsOf, type ProviderTraits } from './provider-traits.js'
 import { rule, section, withDefaults, type Keys } from './section.js'
 import { MAX_AGE_MS, baseUrl, duration, httpUrl, list, oneOf, size, text, textMatching, wholeNumber } from './values.js'
@@ -30,7 +31,7 @@ const limit = () =>
 
 const pull = () =>
   section({
-    url: httpUrl().prefault(PROVIDERS.mtarget.pullUrl).describe('Address of the queue.'),
+    url: httpUrl().exactOptional().describe('Address of the queue.').meta(documentedDefault(PROVIDERS.mtarget.pullUrl)),
     username: text().describe('User name of the account.'),
     password: text().describe('Password of the account.'),
     serviceId: text()
@@ -60,8 +61,9 @@ const pull = () =>
 const reconcile = () =>
   section({
     url: baseUrl('an http:// or https:// address')
-      .prefault(PROVIDERS.seven.reconcileUrl)
-      .describe('Base address of the API.'),
+      .exactOptional()
+      .describe('Base address of the API.')
+      .meta(documentedDefault(PROVIDERS.seven.reconcileUrl)),
     apiKey: text().describe('API key of the account, sent as X-Api-Key.'),
     after: duration({ min: '0s', maxMs: MAX_AGE_MS })
       .prefault('15m')
@@ -99,6 +101,11 @@ const HOUR_MS = 3_600_000
 /** With a short `every` missed items should be found quickly, so the log is then read more often than once an hour. */
 const defaultLogInterval = (everyMs: number): number => Math.min(HOUR_MS, 12 * everyMs)
 
+const hasQueue = (traits: ProviderTraits): boolean => traits.pullUrl !== undefined
+const hasReconcileApi = (traits: ProviderTraits): boolean => traits.reconcileUrl !== undefined
+const needsTextFields = (traits: ProviderTraits): boolean => traits.textFields !== undefined
+const namesEventTypes = (traits: ProviderTraits): boolean => traits.namesEventTypes
+
 /** Refuses a key that has no meaning for the provider of the source. */
 const onlyFor = (path: [string, ...string[]], supports: (traits: ProviderTraits) => boolean, reason: string) =>
   rule({
@@ -119,37 +126,48 @@ const hasPath = (value: unknown, [first, ...rest]: readonly string[]): boolean =
 export const source = () =>
   section({
     provider: oneOf(...PROVIDER_NAMES).describe('The SMS aggregator that the account belongs to.'),
-    pull: pull().exactOptional().describe('Pulls from the queue of the provider. Provider mtarget only.'),
+    pull: pull()
+      .exactOptional()
+      .describe(`Pulls from the queue of the provider. Provider ${providersWith(hasQueue)} only.`),
     callback: callback().exactOptional().describe('Accepts callbacks of the provider at /callbacks/<source>.'),
     reconcile: reconcile()
       .exactOptional()
-      .describe('Queries the provider for items that the connector missed. Provider seven only.'),
-    textFields: list(text('the name of a field'), { minItems: 1 }).exactOptional().meta({
-      default: PROVIDERS.mtarget.textFields,
-      description:
-        'Names of the fields that may hold the text of an inbound message; the first one that is present is used. Provider mtarget only.',
-    }),
-    ignoreEvents: list(text('an event type'), { minItems: 0 }).exactOptional().meta({
-      default: [],
-      description: 'Event types that are dropped instead of becoming dead letters. Provider seven only.',
-    }),
+      .describe(
+        `Queries the provider for items that the connector missed. Provider ${providersWith(hasReconcileApi)} only.`,
+      ),
+    textFields: list(text('the name of a field'), { minItems: 1 })
+      .exactOptional()
+      .describe(
+        `Names of the fields that may hold the text of an inbound message; the first one that is present is used. Provider ${providersWith(needsTextFields)} only.`,
+      ),
+    ignoreEvents: list(text('an event type'), { minItems: 0 })
+      .exactOptional()
+      .describe(
+        `Event types that are dropped instead of becoming dead letters. Provider ${providersWith(namesEventTypes)} only.`,
+      ),
   })
     .check(
       rule({
         holds: (keys) => 'pull' in keys || 'callback' in keys,
         problem: 'receives nothing; add pull, callback or both',
       }),
-      onlyFor(['pull'], (traits) => traits.pullUrl !== undefined, 'other providers have no queue'),
-      onlyFor(['reconcile'], (traits) => traits.reconcileUrl !== undefined, 'other providers have no such API'),
-      onlyFor(['callback', 'signingKey'], (traits) => traits.signsCallbacks, 'other providers sign nothing'),
-      onlyFor(['textFields'], (traits) => traits.textFields !== undefined, 'other providers document the field'),
-      onlyFor(['ignoreEvents'], (traits) => traits.namesEventTypes, 'other providers name no event types'),
+      onlyFor(['pull'], hasQueue, 'other providers have no queue'),
+      onlyFor(['reconcile'], hasReconcileApi, 'other providers have no such API'),
+      onlyFor(['callback', 'signingKey'], signsCallbacks, 'other providers sign nothing'),
+      onlyFor(['textFields'], needsTextFields, 'other providers document the field'),
+      onlyFor(['ignoreEvents'], namesEventTypes, 'other providers name no event types'),
     )
-    .transform((given) => ({
-      ...given,
-      textFields: given.textFields ?? [...(traitsOf(given.provider)?.textFields ?? [])],
-      ignoreEvents: given.ignoreEvents ?? [],
-    }))
+    .transform(({ pull, reconcile, ...given }) => {
+      // The addresses depend on the provider: the credentials of one provider must never be sent to another.
+      const { pullUrl, reconcileUrl, textFields = [] } = traitsOf(given.provider) ?? {}
+      return {
+        ...given,
+        ...(pull && { pull: { ...pull, url: pull.url ?? pullUrl! } }),
+        ...(reconcile && { reconcile: { ...reconcile, url: reconcile.url ?? reconcileUrl! } }),
+        textFields: given.textFields ?? [...textFields],
+        ignoreEvents: given.ignoreEvents ?? [],
+      }
+    })
 
 /** The name of a source is part of paths and of metrics. */
 export const SOURCE_NAME_PATTERN = '^(?!\\.{1,2}$)[A-Za-z0-9._-]{1,100}$'

@@ -4,8 +4,15 @@ import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import * as z from 'zod'
 import { toJsonSchema } from '../../src/config/json-schema.js'
-import { PROVIDERS, traitsOf } from '../../src/config/provider-traits.js'
+import {
+  PROVIDER_NAMES,
+  PROVIDERS,
+  traitsOf,
+  type ProviderName,
+  type ProviderTraits,
+} from '../../src/config/provider-traits.js'
 import { schema } from '../../src/config/schema.js'
+import { source } from '../../src/config/source.js'
 import { providers } from '../../src/providers/index.js'
 import { fixture, load, problemsOf } from './support.js'
 
@@ -171,4 +178,37 @@ it('PROVIDERS lists the providers that exist, and what each of them supports', (
       provider.reconcile !== undefined,
     ])
   }
+})
+
+describe('A source without url', () => {
+  const own: ProviderTraits = {
+    pullUrl: 'https://pull.example.com/queue',
+    reconcileUrl: 'https://api.example.com/v1',
+    signsCallbacks: false,
+    namesEventTypes: false,
+  }
+  const account = { pull: { username: 'u', password: 'p' }, reconcile: { apiKey: 'k' }, callback: { open: true } }
+
+  it('sends the credentials to the addresses of its own provider, also of one that is added', () => {
+    Object.assign(PROVIDERS, { other: own })
+    PROVIDER_NAMES.push('other' as ProviderName)
+    try {
+      const { pull, reconcile } = source().parse({ provider: 'other', ...account })
+      expect([pull?.url, reconcile?.url]).toEqual([own.pullUrl, own.reconcileUrl])
+    } finally {
+      PROVIDER_NAMES.pop()
+      Reflect.deleteProperty(PROVIDERS, 'other')
+    }
+  })
+
+  it.each(PROVIDER_NAMES)('of provider %s has the default addresses of that provider only', (provider) => {
+    const { pullUrl, reconcileUrl } = traitsOf(provider)!
+    const { pull, reconcile } = source().parse({
+      provider,
+      ...(pullUrl && { pull: account.pull }),
+      ...(reconcileUrl && { reconcile: account.reconcile }),
+      callback: account.callback,
+    })
+    expect([pull?.url, reconcile?.url]).toEqual([pullUrl, reconcileUrl])
+  })
 })
