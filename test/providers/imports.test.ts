@@ -28,3 +28,15 @@ it.each(files)(
     }
   },
 )
+
+const GUIDE = readFileSync(join(import.meta.dirname, '../../docs/add-a-provider.md'), 'utf8')
+/** The rows of the guide's table of wire formats: a file, and the functions in it. */
+const guideRows = [...GUIDE.matchAll(/^\| \[`([\w-]+)\.ts`\]\(\.\.\/src\/providers\/wire\/[^|]+\| ([^|]+) \|/gm)]
+
+it.each(guideRows.map(([, file = '', functions = '']) => [file, functions.match(/\w+/g) ?? []] as const))(
+  'docs/add-a-provider.md names functions that src/providers/wire/%s.ts exports: %s',
+  async (file, functions) => {
+    const exported = (await import(`${ROOT}/wire/${file}.ts`)) as object
+    expect(Object.keys(exported)).toEqual(expect.arrayContaining(functions))
+  },
+)
