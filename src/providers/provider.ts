@@ -1,10 +1,10 @@
 /**
- * The port behind which an SMS aggregator is added. An implementation knows the wire format of one provider, and nothing
- * else.
+ * The port behind which an SMS aggregator is added. An implementation knows the wire format of one provider, and
+ * nothing else.
  *
  * A provider is pure. It receives bytes that are already in custody and returns what they mean. It opens no connection,
- * reads no clock, keeps no state and never throws. What it can't read it returns as a dead letter with a reason, so that
- * every byte received ends on exactly one topic (invariant 3) and nothing is guessed (invariant 6).
+ * reads no clock, keeps no state and never throws. What it can't read it returns as a dead letter with a reason, so
+ * that every byte received ends on exactly one topic (invariant 3) and nothing is guessed (invariant 6).
  *
  * The pipeline calls `decode`, possibly several times for the same bytes, for example after a crash. The poller calls
  * `pull`, and the reconciler calls `reconcile`.
@@ -32,8 +32,8 @@ export type DeadLetterItem = Omit<DeadLetter, keyof Envelope | 'request'>
 export type Item = ReceiptItem | MessageItem | DeadLetterItem
 
 /**
- * What makes two arrivals from one source the same item, so that the second one is a duplicate. It is null if the provider
- * does not identify an item. Such an item is never a duplicate: two handsets may well send the same "STOP".
+ * What makes two arrivals from one source the same item, so that the second one is a duplicate. It is null if the
+ * provider does not identify an item. Such an item is never a duplicate: two handsets may well send the same "STOP".
  */
 export type Identity = readonly string[] | null
 
@@ -49,9 +49,9 @@ export interface Provider {
   /** The name of the provider in the configuration, and in the field `provider` of every record. */
   readonly name: string
   /**
-   * Reads the items of one callback or answer. The same bytes give the same items in the same order. The items should be
-   * computed lazily where there may be many: a page can have 50,000 rows, and the pipeline encodes each item before it
-   * asks for the next one.
+   * Reads the items of one callback or answer. The same bytes give the same items in the same order. The items should
+   * be computed lazily where there may be many: a page can have 50,000 rows, and the pipeline encodes each item before
+   * it asks for the next one.
    */
   decode(received: Received, settings: DecodeSettings): Iterable<Item>
   /** Absent for a provider without a queue that is emptied by reading it. */
@@ -78,7 +78,9 @@ export interface PullProtocol {
 }
 
 export type PullVerdict =
-  /** `rows`: the number of items, without account errors. `accountError`: the reason that the first account error gives. */
+  /**
+   * `rows`: the number of items, without account errors. `accountError`: the reason that the first account error gives.
+   */
   | { readonly kind: 'page'; readonly rows: number; readonly accountError?: string }
   /** A 2xx that is not a page. It is stored and becomes a dead letter. */
   | { readonly kind: 'not-a-page'; readonly detail: string }
@@ -94,8 +96,8 @@ export interface ReconcileAccount {
 export type Day = string
 
 /**
- * How to ask a provider for items that it reported once and the connector missed. Every answer is stored and decoded like
- * any other. The message log is the provider's own list of the messages that it sent or received.
+ * How to ask a provider for items that it reported once and the connector missed. An answer with new items is stored and
+ * decoded like a callback. The message log is the provider's own list of the messages that it sent or received.
  */
 export interface ReconcileProtocol {
   /** How many message ids one status query may have. */
@@ -114,12 +116,16 @@ export interface ReconcileProtocol {
     days: { readonly from: Day; readonly to: Day },
     offset: number,
   ): OutgoingRequest
-  /** Classifies an answer, so that the reconciler knows what to do next. It must agree with `decode`, and never throws. */
+  /**
+   * Classifies an answer, so that the reconciler knows what to do next. It must agree with `decode`, and never throws.
+   */
   inspect(answer: Received): ReconcileVerdict
 }
 
 export type ReconcileVerdict =
-  /** `rows`: the number of rows, from which the offset of the next page follows. `unsettled`: only for the outbound log. */
+  /**
+   * `rows`: the number of rows, from which the offset of the next page follows. `unsettled`: only for the outbound log.
+   */
   | {
       readonly kind: 'answer'
       readonly rows: number

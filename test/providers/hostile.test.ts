@@ -39,7 +39,9 @@ const BODIES = {
   'a long date': `{"results":[{"MsgId":"1","Status":"3","DeliveryDateTime":"${fill('2026-01-01 ')}"}]}`,
 }
 
-/** The number of characters in `raw` of all items. It is limited, because all items of an entry are in memory at once. */
+/**
+ * The number of characters in `raw` of all items. It is limited, because all items of an entry are in memory at once.
+ */
 const rawSize = (items: readonly Item[]): number =>
   items.reduce(
     (sum, item) =>

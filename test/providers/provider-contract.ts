@@ -27,7 +27,9 @@ export interface Fixture {
   readonly facts?: Partial<RequestFacts>
   readonly body?: Bytes
   readonly settings?: Partial<DecodeSettings>
-  /** All items, in order. An item without `body` has the body of the request. `detail` is compared only if it is given. */
+  /**
+   * All items, in order. An item without `body` has the body of the request. `detail` is compared only if it is given.
+   */
   readonly items: readonly (Record<string, unknown> & { readonly body?: Bytes })[]
 }
 

@@ -1,6 +1,6 @@
 /**
- * Mtarget's push, which is its default mode. A form POST is second-hand (the public integration takussan). JSON and GET are
- * accepted as well, because no document rules them out. The fields are those of a row of the queue (`rows.ts`).
+ * Mtarget's push, which is its default mode. A form POST is second-hand (the public integration takussan). JSON and GET
+ * are accepted as well, because no document rules them out. The fields are those of a row of the queue (`rows.ts`).
  */
 import type { Received } from '../../core/received.js'
 import type { DecodeSettings, Item } from '../provider.js'

@@ -1,15 +1,15 @@
 /**
- * Reads one item of Mtarget. A pushed item and a row of the queue have the same fields: Mtarget's page about pulling says
- * that it gives "the same returns" as the push.
+ * Reads one item of Mtarget. A pushed item and a row of the queue have the same fields: Mtarget's page about pulling
+ * says that it gives "the same returns" as the push.
  *
  * Where the names of the fields come from:
- * - Attested (https://developers.mtarget.fr/api-pulling): `Status`, and that 5 marks an inbound message; `msisdn`, `code`,
- *   `reason` and `ticket` in the row of an account error.
+ * - Attested (https://developers.mtarget.fr/api-pulling): `Status`, and that 5 marks an inbound message; `msisdn`,
+ *   `code`, `reason` and `ticket` in the row of an account error.
  * - Second-hand, in the public integrations wp-sms and takussan: `MsgId`, `StatusText` and `DestinationAdress`, whose
- *   misspelling is Mtarget's. In wp-sms only: `OriginatedAddress`, `Reason`, `RSN`. In takussan only: `DeliveryDateTime`,
- *   and `ticket`, `msisdn` and `reason` as other names in receipts.
- * - Not attested: `DestinationAddress`, in case Mtarget corrects the spelling; `code` in receipts; the name of the text of
- *   an inbound message, which is therefore configurable (`textFields`).
+ *   misspelling is Mtarget's. In wp-sms only: `OriginatedAddress`, `Reason`, `RSN`. In takussan only:
+ *   `DeliveryDateTime`, and `ticket`, `msisdn` and `reason` as other names in receipts.
+ * - Not attested: `DestinationAddress`, in case Mtarget corrects the spelling; `code` in receipts; the name of the text
+ *   of an inbound message, which is therefore configurable (`textFields`).
  */
 import type { DeadLetterItem, DecodeSettings, Item, MessageItem, ReceiptItem } from '../provider.js'
 import { deadLetter, repeatedFieldDeadLetter, tooManyFieldsDeadLetter } from '../wire/dead-letter.js'

@@ -1,6 +1,6 @@
 /**
- * Reads seven's answers to the reconciler's queries: of the status endpoint (JSON, or text in its legacy form), and of the
- * message log, which seven calls journal (`/api/journal/outbound` and `/api/journal/inbound`).
+ * Reads seven's answers to the reconciler's queries: of the status endpoint (JSON, or text in its legacy form), and of
+ * the message log, which seven calls journal (`/api/journal/outbound` and `/api/journal/inbound`).
  *
  * Attested: docs.seven.io status-reports and logbook, seven's OpenAPI file; the page on delivery reports for the legacy
  * form; seven's PHP client (`Client.php`) for the codes of refusals.
@@ -134,8 +134,8 @@ const ROW_READERS: Record<Endpoint, (fields: readonly Field[], body: Uint8Array)
 const STATUS_WORD = /^[A-Za-z_]{1,40}$/
 
 /**
- * Reads the legacy form: a status, a line break, and Unix seconds. It does not name the message, so the request must have
- * named exactly one. With a time, an unknown word is accepted as a status; without a time it might be an error.
+ * Reads the legacy form: a status, a line break, and Unix seconds. It does not name the message, so the request must
+ * have named exactly one. With a time, an unknown word is accepted as a status; without a time it might be an error.
  */
 const readStatusText = (text: string, { facts, body }: Received): Item[] => {
   // An empty answer means that there is no receipt yet, and has no bytes to keep.

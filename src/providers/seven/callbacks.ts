@@ -90,8 +90,8 @@ const EQUALS = 0x3d
 
 /**
  * Whether the body has one report on each line, instead of being one form. A single line is a report if it has columns.
- * Several lines are reports if the first one is a complete report, or if the second one is and the first one is no form:
- * it is then a headline, or a report that lacks something.
+ * Several lines are reports if the first one is a complete report, or if the second one is and the first one is no
+ * form: it is then a headline, or a report that lacks something.
  */
 const isListOfReports = (content: Uint8Array, lines: ByteRanges, readText: ReadText): boolean => {
   const first = lines.slice(content, 0)
@@ -100,7 +100,9 @@ const isListOfReports = (content: Uint8Array, lines: ByteRanges, readText: ReadT
   return !first.includes(EQUALS) && reportFields(lines.slice(content, 1), readText) !== undefined
 }
 
-/** @returns the fields of a line that is a complete report, either in columns or as a form; undefined for another line */
+/**
+ * @returns the fields of a line that is a complete report, either in columns or as a form; undefined for another line
+ */
 const reportFields = (line: Uint8Array, readText: ReadText): Field[] | undefined => {
   const columns = columnFields(readText(line))
   if (columns) return columns
@@ -143,8 +145,8 @@ const unquote = (column: string): string => {
 const EVENT_FIELD: ReadonlySet<string> = new Set(['webhook_event'])
 
 /**
- * Reads the items in the fields of one callback: of a webhook (with an envelope, nested, or without nesting), of the legacy
- * status URL, or of a message without an envelope.
+ * Reads the items in the fields of one callback: of a webhook (with an envelope, nested, or without nesting), of the
+ * legacy status URL, or of a message without an envelope.
  *
  * @param bodyFields the fields of the body, or of the part of it whose bytes are `body`
  */

@@ -2,8 +2,9 @@
  * Groups fields into items where one request carries several, in the ways in which PHP and JSON write lists:
  * `msg_id=1&status=A&msg_id=2&status=B`, `msg_id[]=1`, `msg_id[0]=1`, `reports[0][msg_id]=1`, `data[msg_id]=1`.
  *
- * seven does not publish the form of its cumulated reports, so all of these are accepted. The leaf of a name is the part
- * that names the field itself (`msg_id`), and the rest is the key of its group: `reports[0]`, `[0]`, `data`, or nothing.
+ * seven does not publish the form of its cumulated reports, so all of these are accepted. The leaf of a name is the
+ * part that names the field itself (`msg_id`), and the rest is the key of its group: `reports[0]`, `[0]`, `data`, or
+ * nothing.
  */
 import type { Field } from '../wire/fields.js'
 
@@ -36,7 +37,9 @@ export const INTERPRETED_FIELDS: ReadonlySet<string> = new Set([
 
 const isIndex = (part: string): boolean => /^[0-9]*$/.test(part)
 
-/** Splits `reports[0][msg_id]` into the leaf `msg_id` and the key `reports[0]`, and `msg_id[0]` into `msg_id` and `[0]`. */
+/**
+ * Splits `reports[0][msg_id]` into the leaf `msg_id` and the key `reports[0]`, and `msg_id[0]` into `msg_id` and `[0]`.
+ */
 export const splitName = (name: string): { readonly leaf: string; readonly key: string } => {
   const bracket = name.indexOf('[')
   if (bracket < 0 || !name.endsWith(']')) return { leaf: name, key: '' }
@@ -54,8 +57,8 @@ const inBrackets = (parts: readonly string[]): string => parts.map((part) => `[$
 
 /**
  * @param isItem whether a group with these leaves is an item
- * @param isPartOfItem whether a group with these leaves is an item that lacks something, if it stands in the same list as
- * an item (`reports[1]` beside `reports[0]`)
+ * @param isPartOfItem whether a group with these leaves is an item that lacks something, if it stands in the same list
+ * as an item (`reports[1]` beside `reports[0]`)
  */
 export const groupFields = (
   fields: readonly Field[],

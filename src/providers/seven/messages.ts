@@ -1,8 +1,8 @@
 /**
  * Reads seven's inbound messages: from a webhook, or from a row of the message log.
  *
- * Attested (docs.seven.io webhooks): `id`, `sender`, `system`, `text` and `time` of the event `sms_mo`. The fields of the
- * message log are attested by docs.seven.io logbook; `answers.ts` maps them.
+ * Attested (docs.seven.io webhooks): `id`, `sender`, `system`, `text` and `time` of the event `sms_mo`. The fields of
+ * the message log are attested by docs.seven.io logbook; `answers.ts` maps them.
  */
 import type { DeadLetterItem, Item, MessageItem } from '../provider.js'
 import { conflictDeadLetter, deadLetter, sharedFieldsDeadLetter, tooManyFieldsDeadLetter } from '../wire/dead-letter.js'

@@ -1,8 +1,10 @@
 /**
- * Reads seven's receipts: one from the fields of a webhook, a row or a line, or many from the fields of a cumulated report.
+ * Reads seven's receipts: one from the fields of a webhook, a row or a line, or many from the fields of a cumulated
+ * report.
  *
  * Where the fields come from: `msg_id`, `status`, `timestamp` and `webhook_timestamp` are attested (docs.seven.io
- * webhooks, and the page on delivery reports for the legacy status URL). The form of cumulated reports is not published.
+ * webhooks, and the page on delivery reports for the legacy status URL). The form of cumulated reports is not
+ * published.
  */
 import type { DeadLetterItem, Item, ReceiptItem } from '../provider.js'
 import { deadLetter, sharedFieldsDeadLetter, tooManyFieldsDeadLetter } from '../wire/dead-letter.js'
@@ -127,7 +129,9 @@ export const readReceipts = (fields: readonly Field[], rawOnly: readonly Field[]
   return [...receipts, ...mergeByReason(failures, reportCount)]
 }
 
-/** Whether there is at most one id and one status, and no name has brackets. This is the hot path: it needs no grouping. */
+/**
+ * Whether there is at most one id and one status, and no name has brackets. This is the hot path: it needs no grouping.
+ */
 const isSingleReceipt = (fields: readonly Field[]): boolean => {
   let ids = 0
   let statuses = 0
@@ -178,8 +182,8 @@ const readReport = (report: FieldsByLeaf, shared: readonly Field[], body: Uint8A
 }
 
 /**
- * Keeps one dead letter for each reason. The bytes of one report can't be told apart in a form, so each dead letter carries
- * the whole body.
+ * Keeps one dead letter for each reason. The bytes of one report can't be told apart in a form, so each dead letter
+ * carries the whole body.
  */
 const mergeByReason = (failures: readonly DeadLetterItem[], reportCount: number): DeadLetterItem[] => {
   if (reportCount <= 1) return [...failures]

@@ -1,9 +1,9 @@
 /**
- * The queries with which the reconciler asks seven again. The base address is https://gateway.seven.io/api, and the key is
- * sent in the header `X-Api-Key`.
+ * The queries with which the reconciler asks seven again. The base address is https://gateway.seven.io/api, and the key
+ * is sent in the header `X-Api-Key`.
  *
- * Attested: seven's OpenAPI file (`msg_id` is "a comma separated list of SMS IDs"); docs.seven.io logbook for the message
- * log, which seven calls journal (days, an offset, and a limit of 1 to 100).
+ * Attested: seven's OpenAPI file (`msg_id` is "a comma separated list of SMS IDs"); docs.seven.io logbook for the
+ * message log, which seven calls journal (days, an offset, and a limit of 1 to 100).
  */
 import { isFinal } from '../../core/event.js'
 import type { Received } from '../../core/received.js'

@@ -14,8 +14,8 @@ const STATUSES: ReadonlyMap<string, DeliveryStatus> = new Map([
 ])
 
 /**
- * Writes a status as the documents do, in upper case. Identity and mapping use this form, so that a receipt is the same one
- * even if two ways of delivery write its status differently.
+ * Writes a status as the documents do, in upper case. Identity and mapping use this form, so that a receipt is the same
+ * one even if two ways of delivery write its status differently.
  */
 export const canonicalStatus = (sent: string): string => sent.trim().toUpperCase()
 

@@ -1,4 +1,6 @@
-/** Reads text from bytes without losing any: a byte that is not valid in the character set still becomes a character. */
+/**
+ * Reads text from bytes without losing any: a byte that is not valid in the character set still becomes a character.
+ */
 import { isUtf8 } from 'node:buffer'
 import { TextDecoder } from 'node:util'
 
@@ -28,9 +30,10 @@ export const readUtf8: ReadText = (bytes) => (isUtf8(bytes) ? toBuffer(bytes).to
 const SINGLE_BYTE_CHARSET = /^(windows-\d+|iso-8859-\d+|koi8-[ru]|ibm866|macintosh|x-mac-cyrillic)$/
 
 /**
- * @param contentType the value of the header; without a character set, or with an unknown one, the text is read as UTF-8
- * @returns undefined for a character set in which a byte below 0x80 may be part of another character: such text can't be
- * taken apart before it is decoded
+ * @param contentType the value of the header; without a character set, or with an unknown one, the text is read as
+ * UTF-8
+ * @returns undefined for a character set in which a byte below 0x80 may be part of another character: such text can't
+ * be taken apart before it is decoded
  */
 export const textReader = (contentType: string | undefined): ReadText | undefined => {
   const charset = contentType === undefined ? undefined : /;\s*charset\s*=\s*"?([^\s";]+)/i.exec(contentType)?.[1]

@@ -1,4 +1,6 @@
-/** Decodes content codings (RFC 9110, section 8.4). Of a compressed body that is cut, it returns what can be inflated. */
+/**
+ * Decodes content codings (RFC 9110, section 8.4). Of a compressed body that is cut, it returns what can be inflated.
+ */
 import { isUtf8 } from 'node:buffer'
 import { brotliDecompressSync, constants, gunzipSync, inflateRawSync, inflateSync } from 'node:zlib'
 
@@ -18,8 +20,9 @@ export const isGzip = (b: Uint8Array): boolean => b[0] === 0x1f && b[1] === 0x8b
 const MIN_PLAIN_BYTES = 16
 
 /**
- * Whether a body that should be compressed is plain text, because a proxy decoded it and left the header. Raw deflate and
- * brotli may inflate any bytes to something, so this is decided before: compressed bytes of this length are not UTF-8.
+ * Whether a body that should be compressed is plain text, because a proxy decoded it and left the header. Raw deflate
+ * and brotli may inflate any bytes to something, so this is decided before: compressed bytes of this length are not
+ * UTF-8.
  */
 const isPlainText = (bytes: Uint8Array): boolean => bytes.length >= MIN_PLAIN_BYTES && isUtf8(bytes)
 

@@ -1,4 +1,6 @@
-/** The dead letters that decoders make. Their reasons are a closed list, because metrics count dead letters by reason. */
+/**
+ * The dead letters that decoders make. Their reasons are a closed list, because metrics count dead letters by reason.
+ */
 import type { DeadLetterItem, Item } from '../provider.js'
 
 /** Each reason code, and what it stands for. */
@@ -58,8 +60,8 @@ export const tooManyFieldsDeadLetter = (fieldCount: number, body: Uint8Array): D
   deadLetter('too-complex', `the item has ${fieldCount} fields, which is more than any real item has`, body)
 
 /**
- * Calls a decoder and turns anything that it throws into a dead letter with the whole body: a defect of the decoder must
- * not lose bytes (invariant 3).
+ * Calls a decoder and turns anything that it throws into a dead letter with the whole body: a defect of the decoder
+ * must not lose bytes (invariant 3).
  */
 export function* decodeSafely(decode: () => Iterable<Item>, body: Uint8Array): Iterable<Item> {
   try {

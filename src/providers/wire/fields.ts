@@ -23,8 +23,8 @@ const MAX_SHARED_CHARACTERS = 32 * 1024 * 1024
 const FIELD_OVERHEAD_CHARACTERS = 32
 
 /**
- * Whether fields that were sent once, and belong to each of the items, are too large to be repeated in the `raw` of each.
- * Without this limit a small body could exhaust the memory of the process.
+ * Whether fields that were sent once, and belong to each of the items, are too large to be repeated in the `raw` of
+ * each. Without this limit a small body could exhaust the memory of the process.
  */
 export const areTooLargeToShare = (sharedFields: readonly Field[], itemCount: number): boolean => {
   const maxCharacters = MAX_SHARED_CHARACTERS / Math.max(1, itemCount)
@@ -109,7 +109,9 @@ export const mergeQuery = (
 export const concatFields = (fields: readonly Field[], more: readonly Field[]): readonly Field[] =>
   more.length === 0 ? fields : [...fields, ...more]
 
-/** Puts every field into `raw`. A repeated name becomes `name[0]`, `name[1]`, without the names that were sent as such. */
+/**
+ * Puts every field into `raw`. A repeated name becomes `name[0]`, `name[1]`, without the names that were sent as such.
+ */
 export const toRaw = (fields: readonly Field[]): Raw => {
   const raw: Record<string, string> = {}
   for (const field of fields) {

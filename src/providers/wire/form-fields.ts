@@ -1,4 +1,6 @@
-/** Reads the fields of a query or of a form body (`application/x-www-form-urlencoded`), in the order sent. Never throws. */
+/**
+ * Reads the fields of a query or of a form body (`application/x-www-form-urlencoded`), in the order sent. Never throws.
+ */
 import { readUtf8, type ReadText } from './charset.js'
 import type { Field } from './fields.js'
 

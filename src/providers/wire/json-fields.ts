@@ -2,9 +2,9 @@
  * Reads a JSON object as a flat list of fields, exactly as sent.
  *
  * It does not use `JSON.parse`, because `raw` keeps more than JavaScript's objects can hold: the text of numbers (1.0,
- * 12345678901234567890), keys that occur twice, and `__proto__`. Nesting is limited, so that it can't exhaust the stack.
- * Two things are accepted that RFC 8259 forbids, because neither can be misread: control characters in strings (a line
- * break in an SMS), and numbers with leading zeros.
+ * 12345678901234567890), keys that occur twice, and `__proto__`. Nesting is limited, so that it can't exhaust the
+ * stack. Two things are accepted that RFC 8259 forbids, because neither can be misread: control characters in strings
+ * (a line break in an SMS), and numbers with leading zeros.
  */
 import type { Field } from './fields.js'
 import {

@@ -2,8 +2,8 @@
  * The rows of a JSON body: where they lie, byte for byte, what their fields are, and which bytes belong to no row.
  *
  * The body may be cut or may stop being JSON at any byte. Finding the rows only looks at quotes, brackets, commas and
- * colons, so that the rows before that byte are still found. In JSON this is exact. In anything else, a row that is found
- * can't be parsed and becomes a dead letter of its own.
+ * colons, so that the rows before that byte are still found. In JSON this is exact. In anything else, a row that is
+ * found can't be parsed and becomes a dead letter of its own.
  */
 import { constants } from 'node:buffer'
 import type { DeadLetterItem, Item } from '../provider.js'
@@ -24,7 +24,9 @@ import {
   QUOTE,
 } from './json-tokenizer.js'
 
-/** The number of rows after which a body is read no further. The largest answer by default has room for about 300,000. */
+/**
+ * The number of rows after which a body is read no further. The largest answer by default has room for about 300,000.
+ */
 const MAX_ROWS = 500_000
 
 /** What prevents the end of a body from being read: it is cut, is not JSON, or follows a document that is complete. */
@@ -46,10 +48,10 @@ export const beginsLikeJson = (body: Uint8Array): boolean => isObjectOrArray(bod
 const isObjectOrArray = (code: number | undefined): boolean => code === OPEN_OBJECT || code === OPEN_ARRAY
 
 /**
- * Finds the rows of a body. Each element of an array is a row, and an object is one row; other documents may follow, as in
- * a body with one object on each line. If a key is given and an object has it, the rows are the elements of the array under
- * that key. Instead of the array there may be `null` for no rows, an object of objects, as PHP writes a list with gaps, or
- * an object that is the only row.
+ * Finds the rows of a body. Each element of an array is a row, and an object is one row; other documents may follow, as
+ * in a body with one object on each line. If a key is given and an object has it, the rows are the elements of the
+ * array under that key. Instead of the array there may be `null` for no rows, an object of objects, as PHP writes a
+ * list with gaps, or an object that is the only row.
  */
 export const findRows = (bytes: Uint8Array, key?: string): FoundRows => new RowFinder(bytes, key).find()
 
@@ -189,8 +191,8 @@ const isString = (quoted: string, content: string): boolean => {
 }
 
 /**
- * Reads the items of each row when they are asked for, so that only one row of a large page is in memory. Rows that can't
- * be read, and bytes that belong to no row, become dead letters.
+ * Reads the items of each row when they are asked for, so that only one row of a large page is in memory. Rows that
+ * can't be read, and bytes that belong to no row, become dead letters.
  *
  * @param received the body as it was received
  */

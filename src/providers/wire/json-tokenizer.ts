@@ -100,7 +100,8 @@ export class JsonTokenizer {
    * Moves to the next element of an array, or member of an object, in which the tokenizer is.
    *
    * @param closing the closing bracket
-   * @returns `end` behind the closing bracket; `missing-comma` before a character that is neither a comma nor that bracket
+   * @returns `end` behind the closing bracket; `missing-comma` before a character that is neither a comma nor that
+   * bracket
    */
   nextElement(closing: number, isFirst: boolean): 'element' | 'end' | 'missing-comma' {
     const code = this.peek()
