@@ -96,8 +96,8 @@ export interface ReconcileAccount {
 export type Day = string
 
 /**
- * How to ask a provider for items that it reported once and the connector missed. An answer with new items is stored and
- * decoded like a callback. The message log is the provider's own list of the messages that it sent or received.
+ * How to ask a provider for items that it reported once and the connector missed. An answer with new items is stored
+ * and decoded like a callback. The message log is the provider's own list of the messages that it sent or received.
  */
 export interface ReconcileProtocol {
   /** How many message ids one status query may have. */
