@@ -3,7 +3,7 @@
  * reset, which discards an answer that it has not read yet. The answer is therefore sent first, then the rest of the
  * request is read and dropped, within limits, and only then is the connection closed.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 
 /** How much of a refused request is read at most, and for how long. */
@@ -64,23 +64,23 @@ export class UnparsableRequests {
       socket.destroy()
       return undefined
     }
-    const { code, statusLine } = statusOf(error)
+    const status = statusOf(error)
     const unfinished = [...(this.#responses.get(socket) ?? [])].filter((res) => !res.writableFinished)
     const lastComplete = unfinished.findLast((res) => res.req.complete)
     if (lastComplete !== undefined) {
       // The caller would take the refusal for the answer to an earlier request that is still being processed.
-      lastComplete.once('close', () => refuseSocket(socket, statusLine))
+      lastComplete.once('close', () => refuseSocket(socket, status))
     } else if (unfinished.some((res) => res.headersSent)) {
       // The broken request was answered while it was being sent.
       socket.destroySoon()
     } else {
-      refuseSocket(socket, statusLine)
+      refuseSocket(socket, status)
     }
-    return code
+    return status
   }
 }
 
-const refuseSocket = (socket: Socket, statusLine: string): void => {
+const refuseSocket = (socket: Socket, status: number): void => {
   if (!socket.writable) {
     socket.destroy()
     return
@@ -88,11 +88,10 @@ const refuseSocket = (socket: Socket, statusLine: string): void => {
   const timer = setTimeout(() => socket.destroy(), MAX_UNPARSED_DRAIN_MS)
   socket.once('close', () => clearTimeout(timer))
   socket.once('end', () => socket.destroy())
-  socket.end(`HTTP/1.1 ${statusLine}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
 }
 
-const statusOf = ({ code }: NodeJS.ErrnoException): { readonly code: number; readonly statusLine: string } => {
-  if (code === 'HPE_HEADER_OVERFLOW') return { code: 413, statusLine: '413 Payload Too Large' }
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return { code: 408, statusLine: '408 Request Timeout' }
-  return { code: 400, statusLine: '400 Bad Request' }
+const statusOf = ({ code }: NodeJS.ErrnoException): number => {
+  if (code === 'HPE_HEADER_OVERFLOW') return 413
+  return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400
 }

@@ -13,26 +13,15 @@ export interface Target {
   readonly asSent: string
 }
 
-const PREFIX = '/callbacks/'
+const TARGET = /^\/callbacks\/([^/?]+)(?:\/([^/?]*))?(?:\?(.*))?$/s
 
 /** @returns undefined if the path is not that of a callback */
 export const parseTarget = (url: string): Target | undefined => {
   const asSent = url.startsWith('/') ? url : toOriginForm(url)
-  if (!asSent.startsWith(PREFIX)) return undefined
-  const questionMark = asSent.indexOf('?')
-  const pathEnd = questionMark === -1 ? asSent.length : questionMark
-  const slash = asSent.indexOf('/', PREFIX.length)
-  const hasToken = slash !== -1 && slash < pathEnd
-  const sourceEnd = hasToken ? slash : pathEnd
-  if (sourceEnd === PREFIX.length) return undefined
-  const token = hasToken ? asSent.slice(slash + 1, pathEnd) : ''
-  if (token.includes('/')) return undefined
-  return {
-    source: decodeSegment(asSent.slice(PREFIX.length, sourceEnd)),
-    token: decodeSegment(token),
-    query: questionMark === -1 ? '' : asSent.slice(questionMark + 1),
-    asSent,
-  }
+  const match = TARGET.exec(asSent)
+  if (match === null) return undefined
+  const [, source = '', token = '', query = ''] = match
+  return { source: decodeSegment(source), token: decodeSegment(token), query, asSent }
 }
 
 /** A client may send the absolute form, `GET http://host/path` (RFC 9112, section 3.2.2). */
