@@ -11,20 +11,20 @@ import type { Logger } from 'pino'
 import { AdminServer } from '../admin/admin-server.js'
 import { Metrics } from '../admin/metrics.js'
 import { Status } from '../admin/status.js'
+import type { WatchHandler } from '../admin/watch-request.js'
 import { CallbackServer } from '../callbacks/callback-server.js'
-import type { Config, SourceConfig } from '../config/types.js'
+import type { Config } from '../config/types.js'
 import { orAborted, orTimeout } from '../core/abort.js'
 import type { Clock } from '../core/clock.js'
 import { LmdbJournal } from '../journal/lmdb-journal.js'
 import { Pipeline, type PipelineDeps } from '../pipeline/pipeline.js'
-import { Poller, type PollerDeps } from '../polling/poller.js'
 import { providers } from '../providers/index.js'
 import type { Provider } from '../providers/provider.js'
 import type { Replica } from '../replicas/replica.js'
 import { type SourceWork, standaloneScheduler, type WorkScheduler } from '../replicas/work-scheduler.js'
 import { buildEncoder, buildPublisher } from './publishing.js'
-import { reconcilerFor, watchHandler } from './reconciliation.js'
 import { buildReplica } from './replicas.js'
+import { pollerFor, reconcilerFor } from './source-work.js'
 import { observeCallbacks, observePipeline, observePulls, observeReconciling, observeSharing } from './telemetry.js'
 
 export interface AppOptions {
@@ -89,34 +89,31 @@ export class App {
     this.#journal = journal
     this.#status = status
 
+    const deps = { journal, clock, log }
     const sharingObserver = observeSharing(telemetry)
-    const replica = buildReplica(config, { journal, clock, log, observer: sharingObserver })
+    const replica = buildReplica(config, { ...deps, observer: sharingObserver })
     this.#replica = replica
     this.#scheduler = replica ?? standaloneScheduler(sharingObserver)
-    const addToWatchList = watchHandler(config, { journal, clock, added: () => replica?.relayWatched() })
+    const addToWatchList: WatchHandler = async (source, messageIds) => {
+      if (config.sources.get(source)?.reconcile === undefined) return 'unknown-source'
+      await journal.watchList.add(source, messageIds, clock.now())
+      replica?.relayWatched()
+      return 'accepted'
+    }
     this.#admin = new AdminServer(config.admin, { status, metrics, log, addToWatchList })
 
     const findSource = sourceFinder(config)
-    const pollerDeps = { journal, clock, log, observer: observePulls(telemetry) }
-    const reconcilerDeps = {
-      journal,
-      findSource,
-      clock,
-      log,
-      observer: observeReconciling(telemetry),
-      queryGateFor: replica && ((name: string) => replica.queryGate(name)),
-    }
+    const pollerDeps = { ...deps, observer: observePulls(telemetry) }
+    const reconcilerDeps = { ...deps, findSource, replica, observer: observeReconciling(telemetry) }
     this.#works = sources.map((each) => ({
       source: each.name,
       poll: pollerFor(each, pollerDeps),
       reconcile: reconcilerFor(each, config, reconcilerDeps),
     }))
-    this.#callbacks = sources.some(({ callback }) => callback)
-      ? new CallbackServer(
-          { ...config.callbacks, sources },
-          { journal, clock, log, observer: observeCallbacks(telemetry) },
-        )
-      : undefined
+    if (sources.some(({ callback }) => callback)) {
+      const callbackDeps = { ...deps, observer: observeCallbacks(telemetry) }
+      this.#callbacks = new CallbackServer({ ...config.callbacks, sources }, callbackDeps)
+    }
 
     const { encoder, gate } = buildEncoder(config, clock, log)
     this.#pipeline = new Pipeline({
@@ -165,19 +162,15 @@ export class App {
 
   async #start(): Promise<void> {
     const admin = await this.#admin.listen()
-    this.#startPublishing()
+    this.#publishing = this.#pipeline.run(this.#stopPublishing.signal)
+    // A rejection reaches whoever awaits `publishing`; without this line it would end the process before that.
+    this.#publishing.catch(() => undefined)
     const callbacks = await this.#callbacks?.listen()
     if (!this.#options.drainOnly) {
       this.#scheduler.start(this.#works)
       this.#status.phase = 'running'
     }
     this.#logStart(admin, callbacks)
-  }
-
-  #startPublishing(): void {
-    this.#publishing = this.#pipeline.run(this.#stopPublishing.signal)
-    // A rejection reaches whoever awaits `publishing`; without this line it would end the process before that.
-    this.#publishing.catch(() => undefined)
   }
 
   /** Publishes until the journal is empty, `shutdownGrace` has passed, or the force signal aborts. */
@@ -242,17 +235,6 @@ function sourceFinder(config: Config): PipelineDeps['findSource'] {
     ]),
   )
   return (name) => decoders.get(name)
-}
-
-/** Returns a function that creates a poller of the source each time; undefined for a source without `pull`. */
-function pollerFor(
-  { name, pull, provider: providerName }: SourceConfig,
-  deps: Omit<PollerDeps, 'provider'>,
-): (() => Poller) | undefined {
-  const provider = providerOf(providerName)
-  if (!pull || !provider.pull) return undefined
-  const pullingProvider = { ...provider, pull: provider.pull }
-  return () => new Poller({ source: name, ...pull }, { ...deps, provider: pullingProvider })
 }
 
 /** @throws Error for an unknown provider, which the validation of the configuration excludes */

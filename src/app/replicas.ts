@@ -1,30 +1,23 @@
 /** Builds the replica that shares the work with others, from the configuration. */
-import type { Logger } from 'pino'
-import type { Clock } from '../core/clock.js'
 import type { Config } from '../config/types.js'
 import { RegistryClient } from '../registry/registry-client.js'
 import { createFinalityReader } from '../replicas/receipt-finality.js'
-import type { Journal } from '../journal/journal.js'
 import { registerAllCompressions } from '../kafka/compression.js'
 import { createKafkaClient } from '../kafka/kafka-client.js'
 import { ensureTopics } from '../kafka/topics.js'
 import { kafkaSettings } from './publishing.js'
-import { lookBackOf } from './reconciliation.js'
+import { lookBackOf, type SourceWorkDeps } from './source-work.js'
 import { Replica } from '../replicas/replica.js'
 import type { SharingObserver } from '../core/observers.js'
-
-export interface ReplicaSetupDeps {
-  readonly journal: Journal
-  readonly clock: Clock
-  readonly log: Logger
-  readonly observer: SharingObserver
-}
 
 /** Partitions of the sharing topic, if it is created here. No more replicas than partitions can own sources. */
 const SHARING_TOPIC_PARTITIONS = 12
 
 /** @returns undefined if the configuration has no `sharing` */
-export function buildReplica(config: Config, deps: ReplicaSetupDeps): Replica | undefined {
+export function buildReplica(
+  config: Config,
+  deps: SourceWorkDeps & { readonly observer: SharingObserver },
+): Replica | undefined {
   const { sharing } = config
   if (sharing === undefined) return undefined
   registerAllCompressions()

@@ -1,34 +1,47 @@
-/** Builds what queries providers for missed receipts and messages, from the configuration. */
+/** Builds what pulls from a source and what reconciles it, from the configuration. */
 import type { Logger } from 'pino'
-import type { WatchHandler } from '../admin/watch-request.js'
 import type { Config, SourceConfig } from '../config/types.js'
 import type { Clock } from '../core/clock.js'
-import type { ReconcileObserver } from '../core/observers.js'
+import type { PullObserver, ReconcileObserver } from '../core/observers.js'
 import type { Journal, WatchList } from '../journal/journal.js'
+import { Poller } from '../polling/poller.js'
 import { providers } from '../providers/index.js'
 import { KnownItems, type KnownItemsDeps } from '../reconciliation/known-items.js'
 import { Reconciler } from '../reconciliation/reconciler.js'
-import type { QueryGate } from '../replicas/query-gate.js'
+import type { Replica } from '../replicas/replica.js'
 
-export interface ReconciliationDeps {
+export interface SourceWorkDeps {
   readonly journal: Journal
-  readonly findSource: KnownItemsDeps['findSource']
   readonly clock: Clock
   readonly log: Logger
+}
+
+export interface ReconciliationDeps extends SourceWorkDeps, Pick<KnownItemsDeps, 'findSource'> {
   readonly observer: ReconcileObserver
   /** Present where replicas share the work. */
-  readonly queryGateFor?: ((source: string) => QueryGate) | undefined
+  readonly replica: Pick<Replica, 'queryGate'> | undefined
 }
 
 const DAY_MS = 86_400_000
 /** seven knows a message id for 30 days. Two of them are left for other time zones and long scans. */
 const MAX_LOOK_BACK_MS = 28 * DAY_MS
 
+/** Returns a function that creates a poller of the source each time; undefined for a source without `pull`. */
+export function pollerFor(
+  { name, pull: settings, provider: providerName }: SourceConfig,
+  deps: SourceWorkDeps & { readonly observer: PullObserver },
+): (() => Poller) | undefined {
+  const provider = providers.get(providerName)
+  if (settings === undefined || provider?.pull === undefined) return undefined
+  const { pull } = provider
+  return () => new Poller({ source: name, ...settings }, { ...deps, provider: { ...provider, pull } })
+}
+
 /** Returns a function that creates a reconciler of the source each time; undefined for a source without `reconcile`. */
 export function reconcilerFor(
   { name, provider: providerName, reconcile: settings }: SourceConfig,
   config: Config,
-  { queryGateFor, ...deps }: ReconciliationDeps,
+  { replica, ...deps }: ReconciliationDeps,
 ): (() => Reconciler) | undefined {
   const provider = providers.get(providerName)
   if (settings === undefined || provider?.reconcile === undefined) return undefined
@@ -41,7 +54,7 @@ export function reconcilerFor(
         ...deps,
         provider: { ...provider, reconcile },
         knownItems: new KnownItems(deps),
-        queryGate: queryGateFor?.(name),
+        queryGate: replica?.queryGate(name),
       },
     )
 }
@@ -62,17 +75,4 @@ export function lookBackOf(source: SourceConfig, config: Config, watchList: Watc
   // A message that expired without a query may be queried once more, for as long again.
   const watchedMs = giveUpAfter + Math.max(giveUpAfter, 2 * every) + DAY_MS
   return Math.min(Math.max(scannedMs, watchedMs), config.duplicates.remember)
-}
-
-/** Creates the handler of `POST /sources/<source>/watch`. */
-export function watchHandler(
-  config: Config,
-  { journal, clock, added }: Pick<ReconciliationDeps, 'journal' | 'clock'> & { readonly added?: () => void },
-): WatchHandler {
-  return async (source, messageIds) => {
-    if (config.sources.get(source)?.reconcile === undefined) return 'unknown-source'
-    await journal.watchList.add(source, messageIds, clock.now())
-    added?.()
-    return 'accepted'
-  }
 }
