@@ -44,11 +44,12 @@ addCommand('run', 'Receive from all sources and publish to Kafka, until SIGTERM 
   .option('--timeout <duration>', 'With --drain: end with exit code 3 after this time (250ms, 30s, 3m, 1h).')
   .action(async (options: RunOptions) => {
     // Before `run` listens for signals itself nothing is in custody, so the process may end at once.
-    const stopListening = onTermination(() => exit(0))
+    const stopListening = onTermination(() => process.exit(0))
     const { run } = await import('./commands/run.js')
     const running = run(options)
     stopListening()
-    exit(await running)
+    // The process ends even if something is still open, for example a socket to a broker that does not answer.
+    process.exit(await running)
   })
 
 addCommand(
@@ -56,16 +57,16 @@ addCommand(
   'Test the configuration, the journal, the registry and the brokers, without receiving anything.',
 ).action(async (options: CheckOptions) => {
   const { check } = await import('./commands/check.js')
-  exit(await check(options))
+  process.exit(await check(options))
 })
 
 try {
   await program.parseAsync()
 } catch (error) {
   // Commander ends help and version with 0. Everything else that it refuses are wrong arguments.
-  if (error instanceof CommanderError) exit(error.exitCode === 0 ? 0 : 2)
+  if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : 2)
   printError(error)
-  exit(error instanceof ConnectorError ? error.exitCode : 1)
+  process.exit(error instanceof ConnectorError ? error.exitCode : 1)
 }
 
 /** Prints an error for people on standard error and, with --json, for programs on standard output. */
@@ -75,9 +76,4 @@ function printError(error: unknown): void {
   if (!isJsonRequested) return
   const code = error instanceof ConnectorError ? error.code : 'UNEXPECTED'
   process.stdout.write(`${JSON.stringify({ ok: false, error: { code, message: messageOf(error) } })}\n`)
-}
-
-/** Ends the process even if something is still open, for example a socket to a broker that does not answer. */
-function exit(exitCode: number): never {
-  process.exit(exitCode)
 }

@@ -3,6 +3,7 @@ import { createLog } from '../admin/log.js'
 import { App } from '../app/app.js'
 import { loadConfig } from '../config/load.js'
 import { parseDuration } from '../config/units.js'
+import { MAX_TIMER_MS } from '../config/values.js'
 import { configurationWarnings } from '../config/warnings.js'
 import { orTimeout, untilAborted } from '../core/abort.js'
 import { systemClock as clock } from '../core/clock.js'
@@ -10,9 +11,6 @@ import { ConnectorError, messageOf } from '../core/errors.js'
 import { redact } from '../masking/secrets.js'
 import { shutdownOnTermination } from './signals.js'
 import { version } from './version.js'
-
-/** The longest time that a timer of Node.js waits: about 24 days. */
-const MAX_TIMER_MS = 2 ** 31 - 1
 
 export interface RunOptions {
   readonly config: string

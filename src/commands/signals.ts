@@ -11,15 +11,12 @@ export function onTermination(listener: (signal: string) => void): () => void {
   }
 }
 
-export interface Shutdown {
-  /** Aborts when the process should stop receiving, finish what it is doing, and end. */
-  readonly stopSignal: AbortSignal
-  /** Aborts when the process should end without waiting. Everything in custody is safe either way. */
-  readonly forceSignal: AbortSignal
-}
-
-/** Aborts `stopSignal` at the first SIGTERM or SIGINT and `forceSignal` at the second. */
-export function shutdownOnTermination(log: Pick<Log, 'info'>): Shutdown {
+/**
+ * @returns two signals. `stopSignal` aborts at the first SIGTERM or SIGINT: the process should stop receiving, finish what
+ *   it is doing, and end. `forceSignal` aborts at the second one: the process should end without waiting. Everything in
+ *   custody is safe either way.
+ */
+export function shutdownOnTermination(log: Pick<Log, 'info'>): Record<'stopSignal' | 'forceSignal', AbortSignal> {
   const stop = new AbortController()
   const force = new AbortController()
   onTermination((signal) => {

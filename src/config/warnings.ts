@@ -2,74 +2,52 @@
 import type { Config, SourceConfig } from './types.js'
 import { formatDuration, formatSize } from './units.js'
 
+const DAY_MS = 86_400_000
+
 /** One sentence for each warning, beginning with the key. It contains no secret. */
 export const configurationWarnings = (config: Config): string[] => [
   ...kafkaWarnings(config),
-  ...[...config.sources.values()].flatMap((source) => [
-    ...pullWarnings(source, config),
-    ...callbackWarnings(source, config),
-    ...reconcileWarnings(source, config),
-  ]),
+  ...[...config.sources.values()].flatMap((source) => [...sourceWarnings(source, config)]),
   ...sharedQueueWarnings(config),
 ]
 
-const kafkaWarnings = ({ kafka }: Config): string[] => {
-  if (kafka.tls !== undefined || kafka.sasl?.mechanism !== 'plain') return []
-  return [
-    'kafka.sasl: mechanism plain without kafka.tls sends the password unencrypted over the network; set kafka.tls',
-  ]
-}
-
-const pullWarnings = ({ name, pull }: SourceConfig, { journal }: Config): string[] => {
-  if (pull === undefined || pull.maxAnswer <= journal.maxBytes) return []
-  const sizes = `${formatSize(pull.maxAnswer)} do not fit into journal.maxBytes (${formatSize(journal.maxBytes)})`
-  return [
-    `sources.${name}.pull.maxAnswer: ${sizes}; the connector pulls only while half of the journal is free, and one answer may exceed maxBytes`,
-  ]
-}
-
-const callbackWarnings = ({ name, callback }: SourceConfig, { callbacks, journal }: Config): string[] => {
-  if (callback === undefined) return []
-  const warnings: string[] = []
-  if (callback.open) {
-    warnings.push(`sources.${name}.callback.open: anyone who can reach the port can submit receipts and messages`)
+function* kafkaWarnings({ kafka }: Config): Generator<string> {
+  if (kafka.tls === undefined && kafka.sasl?.mechanism === 'plain') {
+    yield 'kafka.sasl: mechanism plain without kafka.tls sends the password unencrypted over the network; set kafka.tls'
   }
-  if (callbacks.bodyLimit > journal.maxBytes) {
-    warnings.push('callbacks.bodyLimit: is more than journal.maxBytes, so the largest callbacks always get 503')
-  }
-  return warnings
 }
 
-const DAY_MS = 86_400_000
-
-const reconcileWarnings = ({ name, reconcile }: SourceConfig, { duplicates }: Config): string[] => {
-  if (reconcile === undefined) return []
+function* sourceWarnings({ name, pull, callback, reconcile }: SourceConfig, config: Config): Generator<string> {
+  const { journal, callbacks, duplicates } = config
+  if (pull !== undefined && pull.maxAnswer > journal.maxBytes) {
+    const sizes = `${formatSize(pull.maxAnswer)} do not fit into journal.maxBytes (${formatSize(journal.maxBytes)})`
+    yield `sources.${name}.pull.maxAnswer: ${sizes}; the connector pulls only while half of the journal is free, and one answer may exceed maxBytes`
+  }
+  if (callback?.open) {
+    yield `sources.${name}.callback.open: anyone who can reach the port can submit receipts and messages`
+  }
+  if (callback !== undefined && callbacks.bodyLimit > journal.maxBytes) {
+    yield 'callbacks.bodyLimit: is more than journal.maxBytes, so the largest callbacks always get 503'
+  }
+  if (reconcile === undefined) return
   const { giveUpAfter, log } = reconcile
-  const warnings: string[] = []
   if (giveUpAfter > duplicates.remember) {
-    warnings.push(
-      `sources.${name}.reconcile.giveUpAfter: ${formatDuration(giveUpAfter)} is longer than duplicates.remember, so a receipt that is queried late may be published twice`,
-    )
+    yield `sources.${name}.reconcile.giveUpAfter: ${formatDuration(giveUpAfter)} is longer than duplicates.remember, so a receipt that is queried late may be published twice`
   }
   // One day more than `days` is read, because the provider's days may differ from ours by a time zone.
   const readBackMs = (log.days + 1) * DAY_MS
   if (readBackMs > duplicates.remember) {
-    warnings.push(
-      `sources.${name}.reconcile.log.days: the log is read ${formatDuration(readBackMs)} back, longer than duplicates.remember, so items that are found again are published again`,
-    )
+    yield `sources.${name}.reconcile.log.days: the log is read ${formatDuration(readBackMs)} back, longer than duplicates.remember, so items that are found again are published again`
   }
-  return warnings
 }
 
-const sharedQueueWarnings = ({ sources }: Config): string[] => {
+function* sharedQueueWarnings({ sources }: Config): Generator<string> {
   const sourceByAccount = new Map<string, string>()
-  const warnings: string[] = []
   for (const { name, pull } of sources.values()) {
     if (pull === undefined) continue
     const account = JSON.stringify([pull.url, pull.username, pull.serviceId])
     const other = sourceByAccount.get(account)
     if (other === undefined) sourceByAccount.set(account, name)
-    else warnings.push(`sources.${name}.pull: pulls from the same queue as sources.${other}.pull; remove one of them`)
+    else yield `sources.${name}.pull: pulls from the same queue as sources.${other}.pull; remove one of them`
   }
-  return warnings
 }
