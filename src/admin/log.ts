@@ -9,23 +9,13 @@ import { type DestinationStream, type Logger, pino } from 'pino'
 import type { LogConfig } from '../config/types.js'
 import { ConnectorError } from '../core/errors.js'
 import { personalDataMask } from '../masking/personal-data.js'
+import { SECRET_KEYS } from '../masking/secrets.js'
 
 export interface LogOptions extends LogConfig {
   readonly instance: string
 }
 
-const CREDENTIAL_FIELDS = [
-  'password',
-  'token',
-  'apiKey',
-  'signingKey',
-  'clientSecret',
-  'secret',
-  'authorization',
-  'cookie',
-  'x-api-key',
-  'x-signature',
-]
+const CREDENTIAL_FIELDS = [...SECRET_KEYS, 'secret', 'authorization', 'cookie', 'x-api-key', 'x-signature']
 
 /** @param destination replaces standard output */
 export const createLog = (options: LogOptions, destination?: DestinationStream): Logger => {

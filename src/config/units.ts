@@ -19,22 +19,19 @@ const BYTES = {
 export const DURATION_PATTERN = '^([0-9]+(ms|s|m|h|d)|0)$'
 export const SIZE_PATTERN = '^[0-9]+(B|KB|kB|MB|GB|TB|KiB|MiB|GiB|TiB)?$'
 
-const DURATION = new RegExp(DURATION_PATTERN)
-const SIZE = new RegExp(SIZE_PATTERN)
-
 /** `250ms`, `30s`, `3m`, `1h`, `31d` or a bare `0` in milliseconds; undefined for anything else. */
-export const parseDuration = (text: string): number | undefined =>
-  DURATION.test(text) ? count(text, MILLISECONDS) : undefined
+export const parseDuration = (text: string): number | undefined => parse(text, DURATION_PATTERN, MILLISECONDS)
 
 /** `512KiB`, `1GiB`, `64KB` or plain bytes in bytes; undefined for anything else. */
-export const parseSize = (text: string): number | undefined => (SIZE.test(text) ? count(text, BYTES) : undefined)
+export const parseSize = (text: string): number | undefined => parse(text, SIZE_PATTERN, BYTES)
 
 /** The shortest exact way to write it: 5400000 is `90m`. */
 export const formatDuration = (ms: number): string => format(ms, MILLISECONDS, ['d', 'h', 'm', 's', 'ms'])
 
 export const formatSize = (bytes: number): string => format(bytes, BYTES, ['TiB', 'GiB', 'MiB', 'KiB', 'B'])
 
-const count = (text: string, units: Readonly<Record<string, number>>): number | undefined => {
+const parse = (text: string, pattern: string, units: Readonly<Record<string, number>>): number | undefined => {
+  if (!new RegExp(pattern).test(text)) return undefined
   const digits = /^[0-9]+/.exec(text)?.[0] ?? ''
   const total = Number(digits) * (units[text.slice(digits.length)] ?? 1)
   return Number.isSafeInteger(total) ? total : undefined

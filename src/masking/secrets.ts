@@ -4,19 +4,13 @@ import type { Path } from '../yaml/problem.js'
 /** Stands in place of what is not shown. */
 export const REDACTED = '…'
 
-const SECRET_KEYS: ReadonlySet<string | number> = new Set([
-  'password',
-  'token',
-  'signingKey',
-  'apiKey',
-  'clientSecret',
-  'key',
-])
+/** The keys of the configuration whose values are secrets. */
+export const SECRET_KEYS: readonly string[] = ['password', 'token', 'signingKey', 'apiKey', 'clientSecret', 'key']
 
 /** Whether the value at this path of the configuration is a secret by its key. */
 export const isSecretKey = (path: Path): boolean =>
   // The second part of a path below `sources` is the name of a source, which may well be `token`.
-  path.some((part, index) => SECRET_KEYS.has(part) && !(index === 1 && path[0] === 'sources'))
+  path.some((part, index) => SECRET_KEYS.includes(String(part)) && !(index === 1 && path[0] === 'sources'))
 
 /** Whether a value holds credentials although its key does not say so: an address with a user in it, or a PEM block. */
 export const looksLikeSecret = (value: string): boolean => value.includes('@') || value.includes('-----BEGIN')

@@ -75,12 +75,6 @@ const refuse = (problems: readonly Problem[]): YamlDocument => ({
   locate: () => undefined,
 })
 
-const explain = (code: ErrorCode, text: string, offset: number): string => {
-  const line = text.slice(text.lastIndexOf('\n', offset - 1) + 1, text.indexOf('\n', offset) + 1 || undefined)
-  const isUnquotedSubstitution = code === 'UNEXPECTED_TOKEN' && /[{[,].*\$\{/.test(line)
-  return isUnquotedSubstitution ? 'a "${…}" inside {…} or […] must be quoted' : describeSyntaxError(code)
-}
-
 /** Explanations of the parser's error codes. The parser's own messages quote the file, and may show a password. */
 const EXPLANATIONS: Readonly<Partial<Record<ErrorCode, string>>> = {
   BAD_DQ_ESCAPE: 'a backslash in double quotes begins an escape that YAML does not know; use single quotes',
@@ -98,8 +92,12 @@ const EXPLANATIONS: Readonly<Partial<Record<ErrorCode, string>>> = {
   UNEXPECTED_TOKEN: 'YAML does not allow this here; a quote, bracket or line break may be missing',
 }
 
-const describeSyntaxError = (code: ErrorCode): string =>
-  EXPLANATIONS[code] ?? `this is not valid YAML (${code.toLowerCase().replaceAll('_', ' ')})`
+const explain = (code: ErrorCode, text: string, offset: number): string => {
+  const line = text.slice(text.lastIndexOf('\n', offset - 1) + 1, text.indexOf('\n', offset) + 1 || undefined)
+  const isUnquotedSubstitution = code === 'UNEXPECTED_TOKEN' && /[{[,].*\$\{/.test(line)
+  if (isUnquotedSubstitution) return 'a "${…}" inside {…} or […] must be quoted'
+  return EXPLANATIONS[code] ?? `this is not valid YAML (${code.toLowerCase().replaceAll('_', ' ')})`
+}
 
 /** Measures the depth with the tokenizer alone, before the parser builds the document recursively. */
 const isTooDeep = (text: string): boolean => {
