@@ -21,11 +21,20 @@ const ORDER = [
 
 /** Imports between rooms that lie beside each other. */
 const BESIDE: readonly (readonly [from: string, to: string])[] = [
-  ['providers', 'config'],
   ['kafka', 'config'],
   ['registry', 'config'],
   ['masking', 'yaml'],
 ]
+
+/** Rooms without a folder in test/, and the tests that cover them. */
+const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
+  main: 'test/integration/exit-codes.test.ts runs the program',
+  commands: 'test/integration/exit-codes.test.ts runs each command as a process',
+  app: 'test/integration starts and stops the whole program; a part alone is tested in its own room',
+  'http-server': 'test/admin and test/callbacks open and close both servers that are built on it',
+}
+/** Folders of test/ that test no single room. */
+const OUTSIDE_ROOMS = ['chart', 'dev', 'fixtures', 'image', 'integration', 'support']
 
 const SRC = join(import.meta.dirname, '../src')
 const DEV = join(import.meta.dirname, '../dev')
@@ -34,6 +43,10 @@ const filesOf = (root: string): string[] =>
   readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
 
 const files = filesOf(SRC)
+
+const testFolders = readdirSync(import.meta.dirname, { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .map(({ name }) => name)
 
 /** Paths from `root` as they are imported, with `.ts` for `.js`. A path outside `root` begins with `..`. */
 const importsOf = (file: string, root = SRC): string[] =>
@@ -67,11 +80,13 @@ describe('The layout of src/', () => {
     expect(files.flatMap((file) => importsOf(file)).length).toBeGreaterThan(100)
   })
 
-  it('is tested by folders of the same names', () => {
-    const OUTSIDE = ['chart', 'dev', 'fixtures', 'image', 'integration', 'support']
-    const folders = readdirSync(import.meta.dirname, { withFileTypes: true }).filter((entry) => entry.isDirectory())
-    const unknown = folders.map(({ name }) => name).filter((name) => levelOf(name) < 0 && !OUTSIDE.includes(name))
-    expect(unknown).toEqual([])
+  it('has a room for each folder of test/, except those that test no single room', () => {
+    expect(testFolders.filter((name) => levelOf(name) < 0 && !OUTSIDE_ROOMS.includes(name))).toEqual([])
+  })
+
+  it('has a folder in test/ for each room, except those that are tested elsewhere', () => {
+    const withoutFolder = ORDER.flat().filter((room) => !testFolders.includes(room))
+    expect(withoutFolder.sort()).toEqual(Object.keys(TESTED_ELSEWHERE).sort())
   })
 })
 
