@@ -112,6 +112,7 @@ describe('Reconciler after callbacks to a connector that was down', { timeout: 2
           await trial.seven.send(sent.map(dlr))
         }
       })()
+      // The random time until the kill is part of the load, not a wait for a condition.
       await new Promise((resolve) => setTimeout(resolve, random.integer(200, 1_500)))
       await trial.connector.kill()
       killed = true

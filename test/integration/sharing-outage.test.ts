@@ -42,6 +42,8 @@ describe('Without a broker,', { timeout: 240_000 }, () => {
     await all.callBack(100)
     await all.untilAllAsked()
     const asked = all.api.requests.length
+    // Only time can show that no query is made: a reconciler that must not query does nothing that could be observed. With
+    // `log.every: 1s` one that may query would do so three times.
     await new Promise((resolve) => setTimeout(resolve, 3_000))
     expect(all.api.requests.length).toBe(asked)
 

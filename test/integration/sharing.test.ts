@@ -19,16 +19,17 @@ const fill = (rows: number): void => all.accounts.forEach((account) => account.e
 
 /** Fills queues and makes callbacks until it is stopped. */
 function load(): () => Promise<void> {
-  let on = true
+  let isRunning = true
   const ended = (async () => {
-    while (on) {
+    while (isRunning) {
       fill(5)
       await all.callBack(6)
+      // This paces the load; nothing is expected after it.
       await new Promise((resolve) => setTimeout(resolve, 100))
     }
   })()
   return () => {
-    on = false
+    isRunning = false
     return ended
   }
 }
@@ -141,41 +142,50 @@ describe('Three replicas', { timeout: 240_000 }, () => {
 /** Repeats such events in random order: `SHARING_ROUNDS=20`, ten seconds each. */
 const ROUNDS = Number(process.env['SHARING_ROUNDS'] ?? 0)
 
-describe.skipIf(ROUNDS === 0)('Many random rounds', { timeout: 60_000 + ROUNDS * 40_000 }, () => {
-  it('lose nothing and double nothing', async () => {
-    const random = new Random(Number(process.env['SHARING_SEED'] ?? 1))
-    const replicas = await three()
-    await all.untilDivided()
-    await all.untilHandedOver()
-    const stop = load()
-    for (let round = 0; round < ROUNDS; round++) {
-      const one = random.pick(replicas)
-      const what = random.pick(['kill', 'freeze', 'doze', 'terminate', 'kill two'] as const)
-      switch (what) {
-        case 'kill':
-        case 'kill two': {
-          const killed = what === 'kill' ? [one] : [one, random.pick(replicas.filter((each) => each !== one))]
-          for (const each of killed) await each.kill()
-          beginRun()
-          await new Promise((resolve) => setTimeout(resolve, random.integer(0, 2 * SESSION_TIMEOUT)))
-          for (const each of killed) await each.start()
-          break
-        }
-        case 'freeze':
-        case 'doze':
-          one.freeze(true)
-          await new Promise((resolve) => setTimeout(resolve, what === 'doze' ? 2_000 : 2 * SESSION_TIMEOUT))
-          one.freeze(false)
-          break
-        case 'terminate':
-          expect(await one.terminate()).toBe(0)
-          await one.start()
-      }
-      const took = await all.untilDivided()
+describe.skipIf(ROUNDS === 0)(
+  'Three replicas in many rounds of random faults',
+  { timeout: 60_000 + ROUNDS * 40_000 },
+  () => {
+    it('lose nothing and double nothing', async () => {
+      const random = new Random(Number(process.env['SHARING_SEED'] ?? 1))
+      const replicas = await three()
+      await all.untilDivided()
       await all.untilHandedOver()
-      if (process.env['SHARING_FIGURES']) console.log(round, what, one.name.slice(-1), took)
-    }
-    await stop()
-    await expectOnceEach()
-  })
-})
+      const stop = load()
+      for (let round = 0; round < ROUNDS; round++) {
+        const replica = random.pick(replicas)
+        const what = random.pick(['kill', 'freeze', 'suspend briefly', 'terminate', 'kill two'] as const)
+        switch (what) {
+          case 'kill':
+          case 'kill two': {
+            const killed =
+              what === 'kill' ? [replica] : [replica, random.pick(replicas.filter((each) => each !== replica))]
+            for (const each of killed) await each.kill()
+            beginRun()
+            // The random length of the absence is part of the load, not a wait for a condition.
+            await new Promise((resolve) => setTimeout(resolve, random.integer(0, 2 * SESSION_TIMEOUT)))
+            for (const each of killed) await each.start()
+            break
+          }
+          case 'freeze':
+          case 'suspend briefly':
+            replica.freeze(true)
+            // The length of the suspension, below or above the session timeout, is what the round tests.
+            await new Promise((resolve) =>
+              setTimeout(resolve, what === 'suspend briefly' ? 2_000 : 2 * SESSION_TIMEOUT),
+            )
+            replica.freeze(false)
+            break
+          case 'terminate':
+            expect(await replica.terminate()).toBe(0)
+            await replica.start()
+        }
+        const took = await all.untilDivided()
+        await all.untilHandedOver()
+        if (process.env['SHARING_FIGURES']) console.log(round, what, replica.name.slice(-1), took)
+      }
+      await stop()
+      await expectOnceEach()
+    })
+  },
+)

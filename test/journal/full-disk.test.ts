@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { LmdbJournal, LmdbJournalOptions } from '../../src/journal/lmdb-journal.js'
+import { turnUntilIdle } from '../support/event-loop.js'
 import { entryOf } from './journal-contract.js'
 import { Journals, MIB } from './support/journals.js'
 import { mountError, SmallDisk } from '../../dev/fault-injection/small-disk.js'
@@ -37,7 +38,8 @@ describe.skipIf(mountError !== null)(title, () => {
   afterEach(async () => {
     await journals.dispose()
     disk.unmount()
-    for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate)
+    // Node reports an unhandled rejection some turns after it happened.
+    await turnUntilIdle()
     process.off('unhandledRejection', onUnhandled)
     vi.restoreAllMocks()
     expect(unhandled).toEqual([])

@@ -1,6 +1,7 @@
 /** The promises of src/journal/journal.ts, tested for every implementation. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Journal, NewEntry, Nonce, IndexUpdates, WatchedMessage } from '../../src/journal/journal.js'
+import { staysPending } from '../support/event-loop.js'
 import type { ManualClock } from '../support/manual-clock.js'
 
 export interface JournalUnderTest {
@@ -37,24 +38,16 @@ const codeOf = (promise: Promise<unknown>): Promise<unknown> =>
     (error: { code?: unknown }) => error.code,
   )
 
-/** Whether the promise settles within a few turns of the event loop. */
-const settles = async (promise: Promise<unknown>): Promise<boolean> => {
-  let settled = false
-  void promise.finally(() => (settled = true))
-  for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate)
-  return settled
-}
-
 export function describeJournal(name: string, open: () => Promise<JournalUnderTest>): void {
   describe(name, () => {
-    let under: JournalUnderTest
+    let tested: JournalUnderTest
     let journal: Journal
 
     beforeEach(async () => {
-      under = await open()
-      journal = under.journal
+      tested = await open()
+      journal = tested.journal
     })
-    afterEach(() => under.dispose())
+    afterEach(() => tested.dispose())
 
     const append = (...bodies: string[]): Promise<number[]> =>
       Promise.all(bodies.map((body) => journal.append(entryOf(body))))
@@ -108,18 +101,18 @@ export function describeJournal(name: string, open: () => Promise<JournalUnderTe
       })
 
       it('rejects an entry without room, and stores nothing of it', async () => {
-        await under.fill()
+        await tested.fill()
         const before = seqsOf(journal)
         expect(await codeOf(journal.append(entryOf('late')))).toBe('JOURNAL_FULL')
         expect(seqsOf(journal)).toEqual(before)
-        await under.makeRoom()
+        await tested.makeRoom()
         await journal.append(entryOf('in time'))
         expect(bodiesOf(journal).at(-1)).toBe('in time')
       })
     })
 
     describe('a nonce', () => {
-      const nonce = (key = 'n1'): Nonce => ({ key, expiresAt: under.clock.now() + 60_000 })
+      const nonce = (key = 'n1'): Nonce => ({ key, expiresAt: tested.clock.now() + 60_000 })
 
       it('admits one entry and rejects the second', async () => {
         await journal.append(entryOf('first'), nonce())
@@ -135,15 +128,15 @@ export function describeJournal(name: string, open: () => Promise<JournalUnderTe
       })
 
       it('is not reported as used to those who waited for a write that was refused', async () => {
-        await under.fill()
+        await tested.fill()
         const outcomes = await Promise.all([1, 2, 3].map(() => codeOf(journal.append(entryOf(), nonce()))))
         expect(outcomes).toEqual(['JOURNAL_FULL', 'JOURNAL_FULL', 'JOURNAL_FULL'])
       })
 
       it('can be used after a write that was refused', async () => {
-        await under.fill()
+        await tested.fill()
         expect(await codeOf(journal.append(entryOf(), nonce()))).toBe('JOURNAL_FULL')
-        await under.makeRoom()
+        await tested.makeRoom()
         expect(await codeOf(journal.append(entryOf(), nonce()))).toBe('done')
       })
 
@@ -152,11 +145,11 @@ export function describeJournal(name: string, open: () => Promise<JournalUnderTe
         await journal.recover(-1)
         await journal.release(seq, NO_UPDATES)
         expect(await codeOf(journal.append(entryOf(), nonce()))).toBe('NONCE_SEEN')
-        await under.clock.advance(60_000)
+        await tested.clock.advance(60_000)
         expect(await codeOf(journal.append(entryOf(), nonce()))).toBe('done')
       })
 
-      it('can be of any length', async () => {
+      it('is accepted at any length', async () => {
         const long = 'x'.repeat(60_000)
         expect(await codeOf(journal.append(entryOf(), nonce(`${long}1`)))).toBe('done')
         expect(await codeOf(journal.append(entryOf(), nonce(`${long}2`)))).toBe('done')
@@ -168,10 +161,10 @@ export function describeJournal(name: string, open: () => Promise<JournalUnderTe
       it('agree with append: they give a sentence and no room exactly while entries are refused', async () => {
         expect(journal.refusalReason()).toBeNull()
         expect(journal.hasRoomFor(1000)).toBe(true)
-        await under.fill()
+        await tested.fill()
         expect(journal.refusalReason()).toMatch(/\w+ \w+/)
         expect(journal.hasRoomFor(1000)).toBe(false)
-        await under.makeRoom()
+        await tested.makeRoom()
         expect(journal.refusalReason()).toBeNull()
         expect(journal.hasRoomFor(1000)).toBe(true)
       })
@@ -221,7 +214,7 @@ export function describeJournal(name: string, open: () => Promise<JournalUnderTe
       it('resolves when an entry becomes durable, and not before', async () => {
         const [a] = await append('a')
         const waits = [journal.waitForEntry(a!, never), journal.waitForEntry(a!, never)]
-        expect(await settles(Promise.race(waits))).toBe(false)
+        expect(await staysPending(Promise.race(waits))).toBe(true)
         const [b] = await append('b')
         await Promise.all(waits)
         expect(journal.read(a!, ALL).map(({ seq }) => seq)).toEqual([b])
@@ -232,7 +225,7 @@ export function describeJournal(name: string, open: () => Promise<JournalUnderTe
         await journal.recover(-1)
         await journal.release(a!, NO_UPDATES)
         const wait = journal.waitForEntry(-1, never)
-        expect(await settles(wait)).toBe(false)
+        expect(await staysPending(wait)).toBe(true)
         await append('b')
         await wait
       })
@@ -240,7 +233,7 @@ export function describeJournal(name: string, open: () => Promise<JournalUnderTe
       it('resolves when the signal aborts, or has aborted', async () => {
         const stop = new AbortController()
         const wait = journal.waitForEntry(-1, stop.signal)
-        expect(await settles(wait)).toBe(false)
+        expect(await staysPending(wait)).toBe(true)
         stop.abort()
         await wait
         await journal.waitForEntry(-1, stop.signal)
@@ -335,8 +328,8 @@ export function describeJournal(name: string, open: () => Promise<JournalUnderTe
         await journal.recover(-1)
         expect(journal.findFirstSeen('id-1')).toBeUndefined()
         const seen = [
-          { eventId: 'id-1', seq: a!, place: 0, receivedAt: under.clock.now() },
-          { eventId: 'id-2', seq: a!, place: 7, receivedAt: under.clock.now() },
+          { eventId: 'id-1', seq: a!, place: 0, receivedAt: tested.clock.now() },
+          { eventId: 'id-2', seq: a!, place: 7, receivedAt: tested.clock.now() },
         ]
         await journal.release(a!, { occurrences: seen, watchChanges: [] })
         expect(journal.findFirstSeen('id-1')).toEqual({ seq: a, place: 0 })
@@ -377,7 +370,7 @@ export function describeJournal(name: string, open: () => Promise<JournalUnderTe
     })
 
     describe('recordPublished', () => {
-      const at = (eventId: string) => ({ eventId, receivedAt: under.clock.now() })
+      const at = (eventId: string) => ({ eventId, receivedAt: tested.clock.now() })
 
       it('places published events before every entry of the journal', async () => {
         await journal.recordPublished([at('there'), at('there')], [])
@@ -389,7 +382,7 @@ export function describeJournal(name: string, open: () => Promise<JournalUnderTe
       it('keeps the first occurrence of an event that the journal knows', async () => {
         const [a] = await append('a')
         await journal.recover(-1)
-        const seen = [{ eventId: 'own', seq: a!, place: 3, receivedAt: under.clock.now() }]
+        const seen = [{ eventId: 'own', seq: a!, place: 3, receivedAt: tested.clock.now() }]
         await journal.release(a!, { occurrences: seen, watchChanges: [] })
         await journal.recordPublished([at('own')], [])
         expect(journal.findFirstSeen('own')).toEqual({ seq: a, place: 3 })
@@ -466,7 +459,7 @@ export function describeJournal(name: string, open: () => Promise<JournalUnderTe
         expect(idsAfter('b')).toEqual(['c', '🚀'])
       })
 
-      it('tells whether a message is on the list of a source', async () => {
+      it('reports whether a message is on the list of a source', async () => {
         const { watchList } = journal
         await watchList.add('s', ['a'], 1)
         expect(watchList.has('s', 'a')).toBe(true)

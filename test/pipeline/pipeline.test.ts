@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { ConnectorError } from '../../src/core/errors.js'
 import type { Item, Provider } from '../../src/providers/provider.js'
 import { Pipeline } from '../../src/pipeline/pipeline.js'
+import { turnUntil, turnUntilIdle } from '../support/event-loop.js'
 import {
   deadLetter,
   dlr,
@@ -53,10 +54,6 @@ const gate = (): { opened: Promise<void>; open: () => void } => {
   return { opened, open: () => open() }
 }
 
-const turns = async (count: number): Promise<void> => {
-  for (let turn = 0; turn < count; turn++) await new Promise(setImmediate)
-}
-
 describe('Pipeline', () => {
   it('asks whether schemas are ready, opens a producer, recovers, prepares, asks again, publishes, and only then releases', async () => {
     await world.append([mo()])
@@ -80,7 +77,7 @@ describe('Pipeline', () => {
     /** The first entry of each batch that was prepared. */
     const synced: number[] = []
     const takeLong = async (encoded: number): Promise<void> => {
-      while (running.encoder.encoded.length < encoded) await new Promise(setImmediate)
+      await turnUntil(() => running.encoder.encoded.length >= encoded)
       await world.clock.advance(11_000)
     }
     const slow: FaultPlan = (_call, port, method) => {
@@ -117,7 +114,7 @@ describe('Pipeline', () => {
     const { opened, open } = gate()
     const running = start(faultAt('publisher.publish', 1, { when: 'before', what: opened }))
     await world.until(() => running.encoder.encoded.length === 4)
-    await turns(20)
+    await turnUntilIdle()
     expect(running.encoder.encoded).toHaveLength(4)
     expect(world.broker.records).toEqual([])
     expect(world.journal.entries).toHaveLength(6)
@@ -250,7 +247,9 @@ describe('Pipeline after a failure to publish', () => {
       if (method === 'publish' && running.count('publisher.publish') === 1) {
         return { when: 'before', what: inDoubt }
       }
-      return method === 'encode' && ++encoded === 6 ? { when: 'before', what: opened } : undefined
+      if (method !== 'encode') return undefined
+      encoded++
+      return encoded === 6 ? { when: 'before', what: opened } : undefined
     })
     await world.until(() => running.calls.includes('publisher.publish'))
     for (let turn = 0; turn < 50; turn++) {
@@ -426,7 +425,6 @@ describe('Pipeline while Kafka or the registry is unreachable', () => {
       const delay = await world.clock.untilSleeping()
       delays.push(delay)
       await world.clock.advance(delay)
-      await turns(50)
     }
     expect(delays).toEqual([100, 200, 400, 800])
     expect(running.observer.reports).not.toContain('healthy')

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { AnswerStore } from '../../src/reconciliation/answer-store.js'
 import type { NewEntry } from '../../src/journal/journal.js'
 import { entryOf } from '../journal/journal-contract.js'
+import { turnUntil } from '../support/event-loop.js'
 import { ManualClock } from '../support/manual-clock.js'
 import { MemoryJournal } from '../support/memory-journal.js'
 
@@ -46,19 +47,19 @@ beforeEach(() => {
   })
 })
 
-const runPendingTasks = async (): Promise<void> => {
-  for (let i = 0; i < 10; i++) await new Promise(setImmediate)
-}
+/** Resolves when the store has begun to wait for its permission to store so many answers. */
+const untilWaiting = (answers: number): Promise<void> => turnUntil(() => completeWait.length >= answers)
+
 const stored = (): string[] => journal.entries.map(textOf)
 
 describe('AnswerStore with replicas', () => {
   it('stores answers with new items in order once the query gate allows it, and does not block meanwhile', async () => {
     await store.store(entryOf('a'))
     await store.store(entryOf('b'))
-    await runPendingTasks()
+    await untilWaiting(1)
     expect(stored()).toEqual([])
     completeWait[0]!(true)
-    await runPendingTasks()
+    await untilWaiting(2)
     completeWait[1]!(true)
     await store.waitForDeferred()
     expect(stored()).toEqual(['a', 'b'])
@@ -68,7 +69,7 @@ describe('AnswerStore with replicas', () => {
   it('does not store an answer that another replica has published while it was deferred', async () => {
     await store.store(entryOf('a'))
     published.add('a')
-    await runPendingTasks()
+    await untilWaiting(1)
     completeWait[0]!(true)
     await store.waitForDeferred()
     expect([stored(), knownItems, store.dropped]).toEqual([[], 1, 0])
@@ -76,11 +77,11 @@ describe('AnswerStore with replicas', () => {
 
   it('drops and counts a deferred answer that the query gate or the journal refuses', async () => {
     await store.store(entryOf('a'))
-    await runPendingTasks()
+    await untilWaiting(1)
     completeWait[0]!(false)
     await store.waitForDeferred()
     await store.store(entryOf('b'))
-    await runPendingTasks()
+    await untilWaiting(2)
     journal.refuses = 'JOURNAL_FULL'
     completeWait[1]!(true)
     await store.waitForDeferred()

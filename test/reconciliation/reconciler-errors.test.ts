@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { createServer, type Socket } from 'node:net'
 import type { AddressInfo } from 'node:net'
+import { staysPending, turnUntil } from '../support/event-loop.js'
 import { MemoryJournal } from '../support/memory-journal.js'
 import { ManualClock } from '../support/manual-clock.js'
 import { berlinTime, inboundRow, outboundRow } from '../../dev/simulators/seven-log.js'
@@ -36,7 +37,7 @@ describe('Reconciler with a rate-limited account', () => {
     [1, 1],
     [3, 60],
   ])(
-    'sends no request of any kind while it is told to wait (%i answers 429 with Retry-After %i)',
+    'sends no request of any kind before Retry-After has passed (%i answers 429 with Retry-After %i)',
     async (times, seconds) => {
       const simulator = await fixtures.simulator()
       simulator.outbound.push(outboundRow('771', 'DELIVERED', berlinTime(new ManualClock().now())))
@@ -127,7 +128,7 @@ describe('Reconciler with a request that fails', () => {
       (s: Socket) => void s.write('HTTP/1.1 302 X\r\nlocation: https://x.example/\r\ncontent-length: 0\r\n\r\n'),
     ],
     ['too long', (socket: Socket) => void socket.write(`HTTP/1.1 200 OK\r\n\r\n[${' '.repeat(100_000)}`)],
-  ])('(%s) stores nothing and retries with growing delay until an answer is complete', async (_, fail) => {
+  ])('stores nothing and retries with growing delay until an answer is complete (%s)', async (_, fail) => {
     let failing = true
     const { url } = await startProvider((socket, request) => {
       if (failing) fail(socket)
@@ -233,7 +234,7 @@ describe('Reconciler.stop', () => {
     const { url, sockets } = await startProvider(() => {})
     const tested = fixtures.reconciler(url)
     tested.reconciler.start()
-    while (sockets.size === 0) await new Promise((resolve) => setImmediate(resolve))
+    await turnUntil(() => sockets.size > 0)
     await tested.reconciler.stop()
     expect(tested.observer.last?.state).toBe('stopped')
     expect(tested.observer.requests).toEqual([])
@@ -248,11 +249,9 @@ describe('Reconciler.stop', () => {
     const resume = journal.hold()
     const tested = fixtures.reconciler(simulator.url, {}, { clock, journal })
     tested.reconciler.start()
-    while (journal.attempts === 0) await new Promise((resolve) => setImmediate(resolve))
-    let stopped = false
-    const stop = tested.reconciler.stop().then(() => (stopped = true))
-    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve))
-    expect(stopped).toBe(false)
+    await turnUntil(() => journal.attempts > 0)
+    const stop = tested.reconciler.stop()
+    expect(await staysPending(stop)).toBe(true)
     resume()
     await stop
     expect(journal.entries.length + tested.receipts.length).toBe(1)

@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { cloudEventsHeaders } from '../../src/encode/avro-encoder.js'
 import { TopicFollower } from '../../src/replicas/topic-follower.js'
 import { RecordingLog } from '../support/recording-observers.js'
+import { turnUntil, turnUntilIdle } from '../support/event-loop.js'
 import { receipt } from '../support/events.js'
 import { ManualClock } from '../support/manual-clock.js'
 import { MemoryJournal } from '../support/memory-journal.js'
@@ -54,10 +55,8 @@ beforeEach(() => {
   follower.start()
 })
 
-/** Lets pending promise reactions run; everything around the follower answers without a timer. */
-const turns = async (): Promise<void> => {
-  for (let i = 0; i < 10; i++) await new Promise(setImmediate)
-}
+/** Resolves when the follower has reported the state as its last one. */
+const untilState = (state: string): Promise<void> => turnUntil(() => states.at(-1) === state)
 
 const record = (eventId: string, messageId: string, value: string, offset = 0, source = SOURCE): KafkaMessage => ({
   key: Buffer.from(messageId),
@@ -73,14 +72,14 @@ const id = (n: number): string => n.toString(16).padStart(32, '0')
 
 describe('The topic follower', () => {
   it('reads nothing while it follows no source', async () => {
-    await turns()
+    await turnUntilIdle()
     expect(opened).toEqual([])
     expect(await follower.followedFor()).toBeUndefined()
   })
 
   it('records what was published of its sources, and of no other, from the start of their window', async () => {
     follower.follow([SOURCE])
-    await turns()
+    await untilState('following')
     expect(opened[0]!.since).toBeLessThanOrEqual(clock.now() - 3 * DAY)
     await opened[0]!.deliver(batch(record(id(1), 'm', 'final'), record(id(2), 'n', 'final', 1, 'another')))
     expect(journal.findFirstSeen(id(1))).toBeDefined()
@@ -89,34 +88,34 @@ describe('The topic follower', () => {
 
   it('watches messages without a final receipt, and stops watching those with one', async () => {
     follower.follow([SOURCE])
-    await turns()
+    await untilState('following')
     await opened[0]!.deliver(batch(record(id(1), 'm', 'not yet'), record(id(2), 'n', 'not yet', 1)))
     await opened[0]!.deliver(batch(record(id(3), 'm', 'final', 2)))
     expect([...journal.watchList.list(SOURCE)].map(({ messageId }) => messageId)).toEqual(['n'])
   })
 
-  it('tells for how long it has followed without a break, and starts again after one', async () => {
+  it('returns how long it has followed without a break, and starts at 0 again after one', async () => {
     follower.follow([SOURCE])
-    await turns()
+    await untilState('following')
     await clock.advance(20_000)
     expect(await follower.followedFor()).toBe(20_000)
     opened[0]!.lose(new Error('gone'))
-    await turns()
+    await untilState('waiting')
     expect(await follower.followedFor()).toBeUndefined()
     await clock.advance(1_000)
-    await turns()
+    await untilState('following')
     expect(await follower.followedFor()).toBe(0)
     expect(states).toEqual(['idle', 'reading', 'following', 'waiting', 'reading', 'following'])
   })
 
   it('continues where it stopped for a source that is assigned again', async () => {
     follower.follow([SOURCE])
-    await turns()
+    await untilState('following')
     const followed = clock.now()
     follower.follow([])
     await clock.advance(DAY)
     follower.follow([SOURCE])
-    await turns()
+    await untilState('following')
     expect(opened[1]!.since).toBeGreaterThan(followed - 3_600_000)
     expect(opened[1]!.since).toBeLessThan(followed)
   })
@@ -124,18 +123,18 @@ describe('The topic follower', () => {
   it('retries while the topics cannot be read', async () => {
     refuses = new Error('no right')
     follower.follow([SOURCE])
-    await turns()
+    await untilState('waiting')
     await clock.advance(60_000)
     expect(opened).toEqual([])
     refuses = undefined
     await clock.advance(30_000)
-    await turns()
+    await untilState('following')
     expect(opened).toHaveLength(1)
   })
 
   it('reports events that are on the topics twice, but not records that it reads twice', async () => {
     follower.follow([SOURCE])
-    await turns()
+    await untilState('following')
     await opened[0]!.deliver(batch(record(id(1), 'm', 'final', 0), record(id(2), 'n', 'final', 1)))
     await opened[0]!.deliver(batch(record(id(1), 'm', 'final', 0)))
     expect(publishedTwice).toEqual([])
@@ -143,9 +142,9 @@ describe('The topic follower', () => {
     expect(publishedTwice).toEqual([SOURCE])
   })
 
-  it('tells no duration after it was stopped', async () => {
+  it('returns no duration of following after it was stopped', async () => {
     follower.follow([SOURCE])
-    await turns()
+    await untilState('following')
     await follower.stop()
     expect(await follower.followedFor()).toBeUndefined()
   })
