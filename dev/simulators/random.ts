@@ -31,17 +31,21 @@ export class Random {
     return value
   }
 
-  /** So many decimal digits. The first is not 0. */
+  /** Returns `count` decimal digits, of which the first is not 0. */
   digits(count: number): string {
     let digits = String(this.integer(1, 9))
-    while (digits.length < count) digits += String(this.integer(0, 9))
+    while (digits.length < count) {
+      digits += String(this.integer(0, 9))
+    }
     return digits
   }
 
-  /** So many lower-case hexadecimal digits. */
+  /** Returns `count` lower-case hexadecimal digits. */
   hex(count: number): string {
     let hex = ''
-    while (hex.length < count) hex += this.integer(0, 15).toString(16)
+    while (hex.length < count) {
+      hex += this.integer(0, 15).toString(16)
+    }
     return hex
   }
 }

@@ -23,16 +23,18 @@ const TEXTS: readonly string[] = [
   '',
 ]
 
-/** A text. About one in fifty is 1,500 characters long. */
+/** Returns a text. About one in fifty is 1,500 characters long. */
 export function randomText(random: Random): string {
   if (random.chance(0.02)) return longText(random, 1_500)
   return random.pick(TEXTS)
 }
 
-/** A text of exactly `length` UTF-16 units, with an emoji at its end. */
+/** Returns a text of exactly `length` UTF-16 units, with an emoji at its end. */
 export function longText(random: Random, length: number): string {
   let result = ''
-  while (result.length < length) result += `${random.pick(TEXTS)} `
+  while (result.length < length) {
+    result += `${random.pick(TEXTS)} `
+  }
   let cut = result.slice(0, length - 2)
   // Half of a surrogate pair is not a valid text.
   if (/[\ud800-\udbff]$/.test(cut)) cut = `${cut.slice(0, -1)}.`
