@@ -20,8 +20,8 @@ export interface Caller {
  * unknown source look the same, and the answer takes the same time.
  */
 export class Guards {
-  readonly #token: Secret
-  readonly #basic: Secret | undefined
+  readonly #tokenDigest: Buffer
+  readonly #basicDigest: Buffer | undefined
   readonly #addresses: AddressRanges | undefined
   readonly #signature: SignatureVerifier | undefined
 
@@ -31,8 +31,8 @@ export class Guards {
    */
   constructor(source: string, callback: CallbackConfig) {
     const { token, basic, allowFrom } = callback
-    this.#token = new Secret(token ?? '')
-    this.#basic = basic && new Secret(`${basic.username}:${basic.password}`)
+    this.#tokenDigest = digestOf(token ?? '')
+    this.#basicDigest = basic && digestOf(`${basic.username}:${basic.password}`)
     this.#addresses = allowFrom && new AddressRanges(allowFrom)
     this.#signature = callback.signingKey === undefined ? undefined : new SignatureVerifier(source, callback)
   }
@@ -40,8 +40,9 @@ export class Guards {
   /** Checks every guard except the signature, which covers the body. Returns null if all of them hold. */
   rejectionReason(caller: Caller): RejectionReason | null {
     // Every guard is evaluated even if one before it failed, so that the time taken does not depend on the result.
-    const hasToken = this.#token.matches(caller.token)
-    const hasCredentials = this.#basic === undefined || this.#basic.matches(credentialsOf(caller.authorization))
+    const hasToken = hasDigest(caller.token, this.#tokenDigest)
+    const credentials = credentialsOf(caller.authorization)
+    const hasCredentials = this.#basicDigest === undefined || hasDigest(credentials, this.#basicDigest)
     const hasAddress = this.#addresses === undefined || this.#addresses.has(caller.address)
     if (!hasAddress) return 'address'
     if (!hasToken) return 'token'
@@ -58,18 +59,10 @@ export class Guards {
 export const unknownSourceGuards = (): Guards =>
   new Guards('', { token: randomBytes(32).toString('hex'), open: false, signatureMaxAge: 0 })
 
+const digestOf = (secret: string): Buffer => hash('sha256', secret, 'buffer')
+
 /** Compares digests, so that neither the content nor the length of the secret can be measured by time. */
-class Secret {
-  readonly #digest: Buffer
-
-  constructor(value: string) {
-    this.#digest = hash('sha256', value, 'buffer')
-  }
-
-  matches(value: string): boolean {
-    return timingSafeEqual(hash('sha256', value, 'buffer'), this.#digest)
-  }
-}
+const hasDigest = (value: string, digest: Buffer): boolean => timingSafeEqual(digestOf(value), digest)
 
 /** Returns `user-id:password` of a Basic Authorization header (RFC 7617), or an empty string, which matches no secret. */
 const credentialsOf = (authorization: string | undefined): string => {

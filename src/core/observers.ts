@@ -5,7 +5,7 @@
  * Unless a comment says otherwise, a `source` is a key under `sources` in the configuration, and a time is in
  * milliseconds since the epoch.
  */
-import type { Event, Via } from './event.js'
+import type { Envelope, Event } from './event.js'
 
 /** How one request to a provider's queue ended: the label `outcome` of `dlrmo_pull_requests_total`. */
 export type PullOutcome =
@@ -130,13 +130,10 @@ export interface PipelineObserver {
 }
 
 /** How one item of an entry ended. A page may hold 50,000 items, so this is kept small. */
-export interface ItemOutcome {
-  readonly source: string
-  readonly via: Via
+export interface ItemOutcome extends Pick<Envelope, 'source' | 'via' | 'receivedAt'> {
   readonly kind: Event['kind'] | 'duplicate'
   /** The reason code of a dead letter; null for the other kinds. */
   readonly reason: string | null
-  readonly receivedAt: number
 }
 
 /**

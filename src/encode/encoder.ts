@@ -4,16 +4,11 @@
  * Only the pipeline calls `encode`, one call at a time. `ready` may be called while an `encode` is under way.
  */
 import type { Event } from '../core/event.js'
-import type { RequestFacts } from '../core/received.js'
+import type { Received } from '../core/received.js'
 import type { OutgoingRecord } from '../kafka/publisher.js'
 
-/** What an event was decoded from. It goes into the dead letter that replaces an event that no record can hold. */
-export interface Origin {
-  /** The bytes of the row or report. */
-  readonly body: Uint8Array
-  /** Facts of the request or answer that held it. */
-  readonly facts: RequestFacts
-}
+/** The bytes of the row or report that an event was decoded from, and the facts of its request. They go into the dead letter that replaces an event that no record can hold. */
+export type Origin = Pick<Received, 'body' | 'facts'>
 
 export interface EncodedEvent {
   /** In order: one record, or one for each part of a dead letter. */

@@ -6,19 +6,12 @@
 import { readFileSync } from 'node:fs'
 import { mkdir, open, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import type { Subject } from './schemas.js'
 
 export interface RememberedSchemaId {
   readonly id: number
   /** JSON text of the schema with this id, if it is not our own (`registry.register: false`). */
   readonly schema?: string
-}
-
-export interface SchemaIdKey {
-  /** Address of the registry, without credentials. */
-  readonly url: string
-  readonly subject: string
-  /** Fingerprint of our own schema. */
-  readonly fingerprint: string
 }
 
 const FILE = 'schema-ids.json'
@@ -33,13 +26,14 @@ export class RememberedSchemaIds {
     this.#ids = new Map(Object.entries(readIds(this.path)))
   }
 
-  get(key: SchemaIdKey): RememberedSchemaId | undefined {
-    return this.#ids.get(formatKey(key))
+  /** @param url the address of the registry, without credentials */
+  get(url: string, subject: Subject): RememberedSchemaId | undefined {
+    return this.#ids.get(keyOf(url, subject))
   }
 
   /** Resolves once the ids are durable: a new file is written, flushed and renamed over the old one. */
-  async set(entries: readonly (readonly [SchemaIdKey, RememberedSchemaId])[]): Promise<void> {
-    for (const [key, remembered] of entries) this.#ids.set(formatKey(key), remembered)
+  async set(url: string, entries: readonly (readonly [Subject, RememberedSchemaId])[]): Promise<void> {
+    for (const [subject, remembered] of entries) this.#ids.set(keyOf(url, subject), remembered)
     const directory = dirname(this.path)
     await mkdir(directory, { recursive: true })
     const temporaryPath = `${this.path}.new`
@@ -55,7 +49,7 @@ export class RememberedSchemaIds {
   }
 }
 
-const formatKey = ({ url, subject, fingerprint }: SchemaIdKey): string => [url, subject, fingerprint].join(' ')
+const keyOf = (url: string, { name, schema }: Subject): string => [url, name, schema.fingerprint].join(' ')
 
 const syncDirectory = async (directory: string): Promise<void> => {
   const handle = await open(directory, 'r')

@@ -13,7 +13,7 @@ import { ConnectorError, hasCode, messageOf } from '../core/errors.js'
 import type { Log } from '../core/log.js'
 import { isSameSchema } from './compatibility.js'
 import type { RegistryClient } from './registry-client.js'
-import type { RememberedSchemaId, RememberedSchemaIds, SchemaIdKey } from './remembered-schema-ids.js'
+import type { RememberedSchemaId, RememberedSchemaIds } from './remembered-schema-ids.js'
 import { type EventKind, EVENT_KINDS, type Subject } from './schemas.js'
 import { resolveWriterSchema, type WriterSchema } from './writer-schema.js'
 
@@ -115,12 +115,12 @@ export class SchemaGate {
 
   /** @returns whether an id is remembered for each kind of record */
   #useRememberedIds(error: unknown): boolean {
-    const { clock, log, rememberedIds, subjects } = this.#deps
+    const { client, clock, log, rememberedIds, subjects } = this.#deps
     this.#recheckAt = clock.monotonic() + RECHECK_INTERVAL_MS
     if (this.#state === 'remembered') return true
     const remembered = {} as Record<EventKind, WriterSchema>
     for (const kind of EVENT_KINDS) {
-      const found = rememberedIds.get(this.#keyOf(kind))
+      const found = rememberedIds.get(client.url, subjects[kind])
       if (!found) return false
       remembered[kind] = { id: found.id, schema: found.schema ?? subjects[kind].schema.text }
     }
@@ -134,24 +134,19 @@ export class SchemaGate {
   }
 
   async #rememberIds(writerSchemas: WriterSchemas): Promise<void> {
-    const { log, rememberedIds, subjects } = this.#deps
-    const entries = EVENT_KINDS.map((kind): [SchemaIdKey, RememberedSchemaId] => {
+    const { client, log, rememberedIds, subjects } = this.#deps
+    const entries = EVENT_KINDS.map((kind): [Subject, RememberedSchemaId] => {
       const { id, schema } = writerSchemas[kind]
-      return [this.#keyOf(kind), schema === subjects[kind].schema.text ? { id } : { id, schema }]
+      return [subjects[kind], schema === subjects[kind].schema.text ? { id } : { id, schema }]
     })
     try {
-      await rememberedIds.set(entries)
+      await rememberedIds.set(client.url, entries)
     } catch (error) {
       log.warn(
         { error: messageOf(error), path: rememberedIds.path },
         'schema ids could not be saved: after a restart, publishing waits until the registry is reachable',
       )
     }
-  }
-
-  #keyOf(kind: EventKind): SchemaIdKey {
-    const { name, schema } = this.#deps.subjects[kind]
-    return { url: this.#deps.client.url, subject: name, fingerprint: schema.fingerprint }
   }
 
   #formatIds(writerSchemas: WriterSchemas): string {

@@ -9,7 +9,7 @@ import type { Config } from '../config/types.js'
 import { orAborted, untilAborted } from '../core/abort.js'
 import type { Clock } from '../core/clock.js'
 import { Backoff, retry } from '../core/retry.js'
-import type { Assignment } from './assignment.js'
+import type { Assignment } from './ownership.js'
 import { type ConsumerClient, ConsumerSession } from './consumer-session.js'
 
 /** `sharing` of the configuration. */

@@ -7,9 +7,27 @@
  * A standalone replica polls all sources, because a queue that forgets what it hands out is safe with two pollers and unsafe
  * with none. Work that only one replica may do (`ownsExclusively`) is done by none in that state.
  */
+import { hash } from 'node:crypto'
 import type { Clock } from '../core/clock.js'
 import type { Membership, MembershipReport } from '../core/observers.js'
-import { type Assignment, sourcesOf } from './assignment.js'
+
+/**
+ * Returns the partition that represents a source. It depends on the name alone, so that all replicas agree even if they are
+ * configured with different sources, as during a rolling update.
+ */
+export const partitionOf = (source: string, partitions: number): number =>
+  Buffer.from(hash('sha256', source, 'hex').slice(0, 8), 'hex').readUInt32BE() % partitions
+
+export interface Assignment {
+  /** The partitions that the group has assigned to this replica. */
+  readonly assigned: readonly number[]
+  /** The number of partitions of the sharing topic. */
+  readonly partitions: number
+}
+
+/** Returns those of the sources whose partitions are assigned. */
+export const sourcesOf = (sources: readonly string[], { assigned, partitions }: Assignment): ReadonlySet<string> =>
+  new Set(sources.filter((source) => assigned.includes(partitionOf(source, partitions))))
 
 /** How much longer than the session timeout a rebalance takes that waits for a silent member. */
 const REBALANCE_SLACK_MS = 5_000

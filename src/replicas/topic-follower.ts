@@ -39,8 +39,8 @@ export class TopicFollower {
   readonly #deps: FollowerDeps
   readonly #duplicates = new DuplicateDetector()
   readonly #stopping = new AbortController()
-  readonly #sources = new Set<string>()
   readonly #backoff = new Backoff(RETRY_DELAYS)
+  #sources: ReadonlySet<string> = new Set()
   #reader: FollowedTopics | undefined
   /** Since when all sources have been followed without a break, in monotonic milliseconds. */
   #unbrokenSince: number | undefined
@@ -64,10 +64,9 @@ export class TopicFollower {
 
   /** Follows exactly these sources. */
   follow(sources: readonly string[]): void {
-    const added = sources.filter((source) => !this.#sources.has(source))
-    for (const source of [...this.#sources]) if (!sources.includes(source)) this.#sources.delete(source)
-    for (const source of added) this.#sources.add(source)
-    if (added.length === 0 && this.#sources.size > 0) return
+    const hasAdded = sources.some((source) => !this.#sources.has(source))
+    this.#sources = new Set(sources)
+    if (!hasAdded && sources.length > 0) return
     this.#unbrokenSince = undefined
     this.#sourcesChanged.abort()
   }

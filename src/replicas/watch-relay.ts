@@ -10,9 +10,8 @@ import { parseJsonObject } from '../core/json.js'
 import type { Log } from '../core/log.js'
 import type { Journal, WatchedMessage } from '../journal/journal.js'
 import { formatKafkaError } from '../kafka/kafka-errors.js'
-import { partitionOf } from './assignment.js'
 import type { ConsumerClient } from './consumer-session.js'
-import type { Ownership } from './ownership.js'
+import { type Ownership, partitionOf } from './ownership.js'
 
 export interface WatchRelayDeps {
   readonly topic: string

@@ -313,11 +313,11 @@ describe('SchemaGate while the registry is unreachable', () => {
   it('does not use ids of another registry, subject or schema', async () => {
     await createGate().ready()
     const known = new RememberedSchemaIds(directory)
-    const key = { url: registry.url, subject: 'sms.dlr-value', fingerprint: schemas.dlr.fingerprint }
-    expect(known.get(key)).toEqual({ id: 1 })
-    expect(known.get({ ...key, url: 'http://other' })).toBeUndefined()
-    expect(known.get({ ...key, subject: 'other-value' })).toBeUndefined()
-    expect(known.get({ ...key, fingerprint: schemas.mo.fingerprint })).toBeUndefined()
+    const subject = { name: 'sms.dlr-value', schema: schemas.dlr }
+    expect(known.get(registry.url, subject)).toEqual({ id: 1 })
+    expect(known.get('http://other', subject)).toBeUndefined()
+    expect(known.get(registry.url, { ...subject, name: 'other-value' })).toBeUndefined()
+    expect(known.get(registry.url, { ...subject, schema: schemas.mo })).toBeUndefined()
   })
 
   it('uses a schema of another owner that was found in an earlier run', async () => {
