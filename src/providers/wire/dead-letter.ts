@@ -68,10 +68,7 @@ export function* decodeSafely(decode: () => Iterable<Item>, body: Uint8Array): I
     yield* decode()
   } catch (error) {
     const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
-    yield deadLetter(
-      'decoder-failed',
-      `the decoder failed: ${message}. Report this defect together with the body, and replay the dead letter once it is fixed`,
-      body,
-    )
+    const detail = `the decoder failed: ${message}; report the defect with this body, and replay it after the correction`
+    yield deadLetter('decoder-failed', detail, body)
   }
 }

@@ -52,13 +52,10 @@ const percentDecode = (text: string): Uint8Array => {
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i)
     const escaped = code === 0x25 ? hexByte(text, i + 1) : -1
-    if (escaped >= 0) {
-      bytes[length] = escaped
+    if (escaped >= 0 || code < 0x100) {
+      bytes[length] = escaped >= 0 ? escaped : code
       length++
-      i += 2
-    } else if (code < 0x100) {
-      bytes[length] = code
-      length++
+      if (escaped >= 0) i += 2
     } else {
       const character = String.fromCodePoint(text.codePointAt(i) as number)
       length += bytes.write(character, length)

@@ -243,10 +243,6 @@ const remainderDeadLetter = (
     case 'broken':
       return deadLetter('not-json', `the bytes from offset ${from} on are not JSON; ${before}`, body)
     case 'trailing':
-      return deadLetter(
-        'trailing-bytes',
-        `the document is complete, and more bytes follow at offset ${from}; ${before}`,
-        body,
-      )
+      return deadLetter('trailing-bytes', `more bytes follow the document at offset ${from}; ${before}`, body)
   }
 }
