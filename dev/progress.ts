@@ -1,6 +1,6 @@
 import type { WriteStream } from 'node:tty'
 
-/** Shows what happens, and how far it is. */
+/** Shows a person what is being done, and how far it is. */
 export interface Progress {
   /** Writes a line that stays. */
   step(text: string): void

@@ -136,7 +136,7 @@ export async function startTrial(
   }
 }
 
-/** The credentials of a trial that the content contains, in plain or encoded as in a form or a URL. */
+/** The credentials of a trial that the content contains, as plain text or encoded as in a form or a URL. */
 export function credentialsIn(content: string | Buffer): string[] {
   const secrets = [TOKEN, ...Object.values(ACCOUNT)].flatMap((secret) => [
     secret,

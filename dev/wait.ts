@@ -1,4 +1,4 @@
-/** Waiting for what another process brings about, and what can only be noticed by looking again and again. */
+/** Waiting for conditions that another process brings about, and that can only be polled. */
 import { setTimeout as delay } from 'node:timers/promises'
 
 const POLL_INTERVAL_MS = 50

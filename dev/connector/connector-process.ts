@@ -15,9 +15,9 @@ export interface ConnectorAddresses {
 }
 
 /**
- * Stands in a configuration for the number of the connector process, counted from 1. In the address of a simulated queue
- * it tells which process sent a request: a request of a killed process may still lie in a socket when the next process
- * has begun to send.
+ * A placeholder in a configuration for the number of the connector process, counted from 1. In the address of a simulated
+ * queue it shows which process sent a request, because a request of a killed process may still lie in a socket when the
+ * next process has begun to send.
  */
 export const PROCESS_NUMBER = '${DLRMO_PROCESS:-0}'
 

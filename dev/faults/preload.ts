@@ -22,13 +22,13 @@ export const killAtDiskStep = (library: string, step: string, passage: number): 
   FAULT_AT: String(passage),
 })
 
-/** Environment in which the wall clock of the connector differs by so many milliseconds. */
+/** Environment in which the wall clock of the connector is `ms` milliseconds fast; a negative number sets it back. */
 export const shiftClock = (ms: number): Record<string, string> => ({
   ...moduleOption('clock.mjs'),
   FAULT_CLOCK: String(ms),
 })
 
-/** Environment in which the wall clock jumps twice a second, by up to so many milliseconds in either direction. */
+/** Environment in which the wall clock jumps twice a second, by up to `maxMs` milliseconds in either direction. */
 export const jumpingClock = (maxMs: number): Record<string, string> => ({
   ...moduleOption('clock.mjs'),
   FAULT_CLOCK_JUMPS: String(maxMs),

@@ -11,7 +11,7 @@ export interface RunReport {
   /** How often each fault was injected. */
   readonly faults: ReadonlyMap<string, number>
   readonly verdict: Verdict
-  /** Everything that must not be; empty if the run is sound. */
+  /** Every deviation from the promises; empty if the run is sound. */
   readonly complaints: readonly string[]
 }
 

@@ -32,7 +32,7 @@ export async function sampleResources(trial: Trial): Promise<ResourceSample> {
   return { memoryMiB: anonymousMemoryMiB(trial.connector.pid!), fileMiB: size / 1024 ** 2, entries, oldestAgeSeconds }
 }
 
-/** Only Linux reports it. */
+/** Reads the /proc file system, which only Linux has. */
 function anonymousMemoryMiB(pid: number): number {
   const kibibytes = /RssAnon:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
   return Number(kibibytes) / 1024

@@ -68,7 +68,7 @@ export interface PreparedScenario {
   readonly cleanUp?: () => Promise<void> | void
 }
 
-/** What a scenario works with. */
+/** The trial of a scenario with its load, and the operations by which the scenario injects faults. */
 export class ScenarioRun {
   readonly trial: Trial
   readonly load: LoadGenerator
@@ -77,9 +77,9 @@ export class ScenarioRun {
   readonly faults = new Map<string, number>()
   /** Exit codes with which the connector may end by itself, beside 0 and being killed. */
   readonly expectedExitCodes = new Set<number>()
-  /** What went wrong beside what the oracle finds. */
+  /** What went wrong apart from what the oracle finds. */
   readonly complaints: string[] = []
-  /** Shows a measurement to whoever waits for the run. */
+  /** Shows a measurement to the person who waits for the run. */
   readonly log: (text: string) => void
   /** The records of topics that do not exist any more at the end of the run. */
   readonly recordsOfDeletedTopics: TopicRecord[] = []
@@ -235,7 +235,7 @@ export class ScenarioRun {
     await this.terminate()
   }
 
-  /** Sends so many receipts as fast as the connector takes them. @throws Error when one is not answered with 200 */
+  /** Sends `count` receipts as fast as the connector takes them. @throws Error when one is not answered with 200 */
   async sendBurst(count: number): Promise<BurstReport> {
     const report = await sendBurst({ url: this.trial.callbackUrl, first: this.burstSize, count, connections: 64 })
     if (report.refused > 0) throw new Error(`${report.refused} of ${count} callbacks were not answered with 200`)
@@ -249,7 +249,7 @@ export class ScenarioRun {
     this.#launchOptions = options
   }
 
-  /** -1 when the connector cannot be asked. */
+  /** Returns -1 when the connector cannot be asked. */
   #publishedEvents(): Promise<number> {
     return this.trial.sum('dlrmo_events_published_total').catch(() => -1)
   }

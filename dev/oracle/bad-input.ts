@@ -10,7 +10,7 @@ export const badInputMark = (seed: number, number: number): string => `bad-item-
 /** The mark of the bad input that this text comes from, if there is one. */
 export const findBadInputMark = (text: string): string | undefined => MARK.exec(text)?.[0]
 
-/** The callbacks with which seven could report nothing, by the mark that they carry. */
+/** Callbacks that report no event. Each function returns one that carries the mark. */
 export const BAD_CALLBACKS: readonly ((mark: string) => Parameters<SevenCallbacks['sendRaw']>[0])[] = [
   (mark) => ({ body: `<html>${mark}</html>`, contentType: 'text/html' }),
   (mark) => ({ body: `{"webhook_event":"dlr","data":{"msg_id":"${mark}`, contentType: 'application/json' }),

@@ -29,7 +29,7 @@ export interface LoadOptions {
 export type CallbackTarget = (caller: number) => SevenCallbacks | undefined
 
 const BATCH_INTERVAL_MS = 50
-/** A queue that nobody reads proves no more with a million rows than with some hundred. */
+/** A queue that is not read proves no more with a million rows than with some hundred. */
 const MAX_QUEUED_ROWS = 500
 /** How many of the last events a caller remembers, to repeat one of them. */
 const REMEMBERED_EVENTS = 50

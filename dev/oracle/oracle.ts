@@ -34,7 +34,7 @@ export interface HandedOutItem {
   readonly isEndless?: boolean
 }
 
-/** The bytes of an answer that are neither a whole row nor the end of a page. One dead letter is expected to hold them. */
+/** Bytes of an answer that are neither a whole row nor the end of a page. A dead letter is expected to contain them. */
 export interface PageRemainder {
   readonly source: string
   readonly bytes: Buffer
@@ -52,7 +52,7 @@ export interface Tally {
   published: number
   /** Records on the topic for dead letters. */
   deadLettered: number
-  /** Items of a destructive queue that were on the wire, and that nobody has any more. Nothing can prevent that. */
+  /** Items of a destructive queue that were on the wire and exist nowhere any more. Nothing can prevent that. */
   gone: number
   lost: number
   doubled: number
@@ -88,8 +88,9 @@ interface Item {
   handedOut: number
   acknowledged: number
   isEndless: boolean
-  /** The earliest. */
+  /** The earliest start of all times that the item was handed out. */
   startedAt: number
+  /** The earliest acknowledgement. */
   acknowledgedAt: number | undefined
   /** The event id of each record of the item, in the order in which the records were read. */
   readonly eventIds: string[]

@@ -75,7 +75,7 @@ export class TopicReader {
     return this.#reader.start()
   }
 
-  /** Reads everything that is on the topics now. To be called when nobody else writes to them any more. */
+  /** Reads everything that is on the topics now. Must be called only after the connector has stopped publishing. */
   readToTheEnd(): Promise<void> {
     return this.#reader.readToTheEnd()
   }

@@ -99,7 +99,7 @@ export async function sendAnswer(
     response.end()
     return
   }
-  // Which rows a part of a compressed body holds cannot be told.
+  // It is unknown which rows a part of a compressed body holds.
   if (fault.gzip !== true) onRowsSent(Math.floor(countWholeRows(page, fault.destroyAfterBytes) / copies))
   await writeInPieces(response, body.subarray(0, fault.destroyAfterBytes), fault.pieces, signal)
   response.destroy()

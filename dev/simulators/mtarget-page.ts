@@ -1,6 +1,6 @@
 import type { MtargetRow } from './provider-data.js'
 
-/** A page as bytes. `rowEnds` tells which rows of a truncated page arrived whole. */
+/** A page as bytes. From `rowEnds` follows which rows of a truncated page arrived whole. */
 export interface Page {
   readonly bytes: Buffer
   /** For each row the offset of the first byte after its closing brace. */

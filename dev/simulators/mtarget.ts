@@ -143,7 +143,7 @@ export class MtargetSimulator {
   /**
    * Must be called after the client was killed and before it is started again. A request of the new process does not
    * prove that the old process had its last page in custody, so it acknowledges nothing. A last request of the old
-   * process may still arrive later; only `?process=…` in the address tells the two apart.
+   * process may still arrive later; only `?process=…` in the address distinguishes the two.
    */
   noteClientRestart(): void {
     this.#unacknowledged = []

@@ -24,7 +24,7 @@ export function expectEachItemOnce(
   expect(complaintsOf(verdict)).toEqual([])
 }
 
-/** Sends so many receipts of seven to the status URL. */
+/** Sends `count` receipts of seven to the status URL. */
 export async function sendReceipts(trial: Trial, data: ProviderData, count: number): Promise<SevenOutcome[]> {
   return trial.seven.send(data.sevenReceipts(count).map(receiptEvent))
 }

@@ -2,7 +2,7 @@
  * Loaded into the connector before it starts (`node --import`). Shifts its wall clock.
  *
  * FAULT_CLOCK: the shift from the start on, in milliseconds.
- * FAULT_CLOCK_JUMPS: twice a second the shift becomes a random one of up to so many milliseconds in either direction.
+ * FAULT_CLOCK_JUMPS: twice a second the shift becomes a random one of up to this number of milliseconds, forwards or back.
  */
 import { setInterval } from 'node:timers'
 

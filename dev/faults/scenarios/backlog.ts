@@ -7,7 +7,7 @@ import type { Scenario, ScenarioRun } from '../scenario.js'
 const BACKLOG_ENTRIES = 1_000_000
 /** A slow machine publishes a million entries within this time. */
 const DRAIN_TIMEOUT_MS = 3_600_000
-/** The samples of the drain are summarised in so many parts of equal length. */
+/** The number of parts of equal length in which the samples of the drain are summarised. */
 const PARTS = 6
 /** One sample is taken each second. With fewer samples only the start of the drain is covered, in which memory grows. */
 const MIN_SAMPLES = 60

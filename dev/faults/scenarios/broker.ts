@@ -20,7 +20,7 @@ export const broker: Scenario = {
 
 export const brokerAndKills: Scenario = {
   name: 'broker+kill',
-  description: 'the same, while the connector is killed every second or two',
+  description: 'the broker is killed or stopped, while the connector is killed every second or two',
   needs: 'own stack',
   prepare: ({ stack }) => ({
     async injectFaults(run) {

@@ -60,7 +60,7 @@ export const network: Scenario = {
 
 export const networkAndKills: Scenario = {
   name: 'network+kill',
-  description: 'the same, while the connector is killed every second or two',
+  description: 'responses and requests are lost or late, while the connector is killed every second or two',
   prepare: (conditions) =>
     prepareWith(conditions, async (run) => {
       run.load.start()

@@ -26,9 +26,8 @@ const NEXT_REQUEST_TIMEOUT_MS = 20_000
 
 export const registry: Scenario = {
   name: 'registry',
-  description:
-    'the registry is away, slow, silent, endless, answers with errors or web pages, with another schema for an id or ' +
-    'with the id of another subject; the connector is restarted each time, because it asks only after a start',
+  // The connector asks the registry only after a start, so that it is restarted for each mode.
+  description: 'the registry is away, slow or broken, or gives another schema for an id or the id of another subject',
   async prepare({ stack }) {
     const proxy = await RegistryProxy.startInFrontOf(stack.registryUrl)
     return {

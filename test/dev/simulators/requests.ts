@@ -13,7 +13,7 @@ export interface Answer {
 
 export interface PostOptions {
   headers?: Record<string, string>
-  /** Closes the connection after so many bytes of the body. */
+  /** Closes the connection after this number of bytes of the body. */
   giveUpAfterBytes?: number
 }
 

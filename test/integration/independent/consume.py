@@ -1,9 +1,9 @@
-"""Reads topics to their ends as anybody would: librdkafka, fastavro, schemas from the registry.
+"""Reads topics from their beginning to their end with librdkafka and fastavro, and with the schemas of the registry.
 
-usage: consume.py BROKERS REGISTRY_URL TOPIC...
+Usage: consume.py BROKERS REGISTRY_URL TOPIC...
 
-Prints one JSON object for each committed record: topic, partition, offset, key, headers, value. Bytes are base64, times
-milliseconds since 1970. Needs the packages confluent-kafka[avro,schemaregistry].
+Prints one JSON object for each committed record: topic, partition, offset, key, headers, value. Bytes are printed as
+base64, and times as milliseconds since the epoch. Needs the packages confluent-kafka[avro,schemaregistry].
 """
 
 import base64
@@ -17,13 +17,13 @@ from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
 
-def plain(value):
+def to_json(value):
     if isinstance(value, bytes):
         return base64.b64encode(value).decode("ascii")
     if isinstance(value, datetime.datetime):
         return round(value.timestamp() * 1000)
     if isinstance(value, dict):
-        return {key: plain(each) for key, each in value.items()}
+        return {key: to_json(each) for key, each in value.items()}
     return value
 
 
@@ -38,8 +38,8 @@ def main(brokers, registry_url, topics):
         }
     )
     decode = AvroDeserializer(SchemaRegistryClient({"url": registry_url}))
-    known = consumer.list_topics(timeout=30).topics
-    unread = {(topic, partition) for topic in topics for partition in known[topic].partitions}
+    metadata = consumer.list_topics(timeout=30).topics
+    unread = {(topic, partition) for topic in topics for partition in metadata[topic].partitions}
     consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for topic, partition in unread])
     while unread:
         message = consumer.poll(30)
@@ -58,7 +58,7 @@ def main(brokers, registry_url, topics):
                 "offset": message.offset(),
                 "key": message.key().decode("utf-8"),
                 "headers": {name: each.decode("utf-8") for name, each in message.headers()},
-                "value": plain(decode(message.value(), context)),
+                "value": to_json(decode(message.value(), context)),
             }
             print(json.dumps(record))
     consumer.close()

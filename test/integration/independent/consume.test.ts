@@ -1,85 +1,81 @@
-/** What a consumer sees that shares no line of code with us, nor with the reader of the other tests. */
+/** A consumer that shares no code with the product or with the reader of the other tests. */
 import { execFile } from 'node:child_process'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterEach, describe, expect, inject, it } from 'vitest'
-import type { TopicRecord } from '../../../dev/oracle/topic-reader.js'
+import { expectedHeaders } from '../../../dev/oracle/expected-records.js'
+import { kindOfTopic, type TopicRecord } from '../../../dev/oracle/topic-reader.js'
 import { ProviderData } from '../../../dev/simulators/provider-data.js'
-import { expectEachItemOnce } from '../../support/trial-assertions.js'
+import { messageEvent, receiptEvent } from '../../../dev/simulators/seven-requests.js'
 import { startTrial, untilPublished, type Trial } from '../../../dev/trial.js'
+import { expectEachItemOnce } from '../../support/trial-assertions.js'
 
 const run = promisify(execFile)
 const SCRIPT = fileURLToPath(new URL('consume.py', import.meta.url))
-const PACKAGES = 'from confluent_kafka.schema_registry.avro import AvroDeserializer'
+const REQUIRED_IMPORT = 'from confluent_kafka.schema_registry.avro import AvroDeserializer'
 
-/** The Python that has the packages: $PYTHON, or one of these. */
-async function python(): Promise<string | undefined> {
+/** A Python interpreter that has the required packages: $PYTHON, that of the PATH, or that of a virtual environment. */
+async function findPython(): Promise<string | undefined> {
   const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache')
   const candidates = [process.env['PYTHON'], 'python3', join(cache, 'dlr-mo-connector', 'python', 'bin', 'python3')]
-  for (const candidate of candidates.filter((each) => each !== undefined && each !== '')) {
-    const works = await run(candidate!, ['-c', PACKAGES]).then(
+  for (const candidate of candidates) {
+    if (candidate === undefined || candidate === '') continue
+    const hasPackages = await run(candidate, ['-c', REQUIRED_IMPORT]).then(
       () => true,
       () => false,
     )
-    if (works) return candidate
+    if (hasPackages) return candidate
   }
   return undefined
 }
-const interpreter = await python()
+const python = await findPython()
 
 let trial: Trial | undefined
 afterEach(() => trial?.stop())
 
-describe('a consumer on librdkafka and fastavro', () => {
-  it.skipIf(interpreter === undefined)(
-    'sees what ours sees, with the schemas of the registry (needs Python with confluent-kafka[avro,schemaregistry])',
+describe('A consumer on librdkafka and fastavro', () => {
+  it.skipIf(python === undefined)(
+    'reads the same records as kafkajs and avsc (needs Python with confluent-kafka[avro,schemaregistry])',
     async () => {
       const stack = { brokers: inject('brokers'), registryUrl: inject('registryUrl') }
-      const on = (trial = await startTrial(stack))
+      const started = await startTrial(stack)
+      trial = started
+      const { mtarget, seven, topics, connector } = started
       const data = new ProviderData(31)
-      on.mtarget.enqueue(data.mtargetMix(300))
-      await on.connector.start()
-      await on.seven.send(data.sevenReceipts(100).map((each) => ({ kind: 'dlr', data: each })))
-      await on.seven.send(
-        data.sevenInbound(100).map((each) => ({ kind: 'sms_mo', data: each })),
-        'json',
-      )
-      await on.seven.sendRaw({ body: Buffer.alloc(700_000, 'no report'), contentType: 'text/plain' })
-      await untilPublished(on)
+      mtarget.enqueue(data.mtargetMix(300))
+      await connector.start()
+      await seven.send(data.sevenReceipts(100).map(receiptEvent))
+      await seven.send(data.sevenInbound(100).map(messageEvent), 'json')
+      await seven.sendRaw({ body: Buffer.alloc(700_000, 'no report'), contentType: 'text/plain' })
+      await untilPublished(started)
 
-      const args = [SCRIPT, stack.brokers.join(','), stack.registryUrl, ...(Object.values(on.topics) as string[])]
-      const { stdout } = await run(interpreter!, args, { maxBuffer: 64 * 1024 * 1024 })
-      const theirs = stdout
-        .trimEnd()
-        .split('\n')
-        .map((line) => JSON.parse(line) as TopicRecord)
-      const ours = await on.readAll()
-      expect(theirs).toHaveLength(502)
-      expect(byId(theirs)).toEqual(byId(ours))
+      const args = [SCRIPT, stack.brokers.join(','), stack.registryUrl, topics.dlr, topics.mo, topics.deadLetter]
+      const { stdout } = await run(python!, args, { maxBuffer: 64 * 1024 * 1024 })
+      const lines = stdout.trimEnd().split('\n')
+      const records = lines.map((line) => JSON.parse(line) as TopicRecord)
+      expect(records).toHaveLength(502)
+      expect(sortById(records)).toEqual(sortById(await started.readAll()))
+      const isDeadLetter = ({ topic }: TopicRecord): boolean => topic === topics.deadLetter
       expectEachItemOnce(
-        on,
-        theirs.filter(({ topic }) => topic !== on.topics.deadLetter),
+        started,
+        records.filter((record) => !isDeadLetter(record)),
       )
-      for (const { topic, headers } of theirs) expect(headers['ce_type']).toBe(typeOf(on, topic))
+      for (const record of records) {
+        expect(record.headers).toEqual(expectedHeaders(record, kindOfTopic(topics, record.topic)!))
+      }
     },
   )
 })
 
-const typeOf = ({ topics }: Trial, topic: string): string =>
-  topic === topics.dlr
-    ? 'sms.delivery-receipt.v1'
-    : topic === topics.mo
-      ? 'sms.inbound-message.v1'
-      : 'sms.dead-letter.v1'
-
-/** Without the place on the topic, bytes as base64, in the order of ids. */
-const byId = (records: readonly TopicRecord[]): unknown[] =>
+/** Records in the order of their ids, without their partitions, and with bytes as base64 as the script prints them. */
+const sortById = (records: readonly TopicRecord[]): unknown[] =>
   records
     .map(({ topic, key, headers, value }) => {
       const body = value['body']
-      const shown = body instanceof Uint8Array ? { ...value, body: Buffer.from(body).toString('base64') } : { ...value }
-      return { topic, key, headers, value: shown }
+      const printed =
+        body instanceof Uint8Array ? { ...value, body: Buffer.from(body).toString('base64') } : { ...value }
+      return { topic, key, headers, value: printed }
     })
     .sort((one, other) => (one.headers['ce_id']! < other.headers['ce_id']! ? -1 : 1))
