@@ -1,7 +1,7 @@
 /** Builds what pulls from a source and what reconciles it, from the configuration. */
 import type { Logger } from 'pino'
 import type { Config, SourceConfig } from '../config/types.js'
-import type { Clock } from '../core/clock.js'
+import { type Clock, DAY_MS } from '../core/clock.js'
 import type { PullObserver, ReconcileObserver } from '../core/observers.js'
 import type { Journal, WatchList } from '../journal/journal.js'
 import { Poller } from '../polling/poller.js'
@@ -22,7 +22,6 @@ export interface ReconciliationDeps extends SourceWorkDeps, Pick<KnownItemsDeps,
   readonly replica: Pick<Replica, 'queryGate'> | undefined
 }
 
-const DAY_MS = 86_400_000
 /** seven knows a message id for 30 days. Two of them are left for other time zones and long scans. */
 const MAX_LOOK_BACK_MS = 28 * DAY_MS
 

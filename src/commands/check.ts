@@ -65,7 +65,9 @@ const describeConfiguration = (file: string, config: Config): string =>
 function checkJournalDirectory(directory: string): string {
   const path = resolve(directory)
   let existing = path
-  while (!existsSync(existing)) existing = dirname(existing)
+  while (!existsSync(existing)) {
+    existing = dirname(existing)
+  }
   try {
     if (!statSync(existing).isDirectory()) throw new Error('it is not a directory')
     accessSync(existing, constants.W_OK)

@@ -1,4 +1,5 @@
 /** The sections about the process itself: its name, journal, listeners, replicas, log and memory of duplicates. */
+import { PERSONAL_DATA } from '../masking/personal-data.js'
 import { topic } from './kafka.js'
 import { section } from './section.js'
 import { serverTls } from './tls.js'
@@ -76,7 +77,7 @@ export const log = () =>
     level: oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent')
       .prefault('info')
       .describe('Lowest level that is logged.'),
-    personalData: oneOf('masked', 'plain')
+    personalData: oneOf(...PERSONAL_DATA)
       .prefault('masked')
       .describe('Whether phone numbers and texts are masked in the log. Credentials are never logged.'),
   })

@@ -6,6 +6,7 @@
  * found. Numbers and booleans are accepted too, for a program that builds a configuration.
  */
 import * as z from 'zod'
+import { DAY_MS, MAX_TIMER_MS } from '../core/clock.js'
 import { alternativeForm, type JsonSchema } from './json-schema.js'
 import { DURATION_PATTERN, SIZE_PATTERN, formatDuration, parseDuration, parseSize } from './units.js'
 
@@ -24,8 +25,8 @@ export const refuseValue = (context: z.core.$RefinementCtx, refused: RefusedValu
   return z.NEVER
 }
 
-/** The longest duration that a timer takes. Node.js runs a timer of more than 2^31 - 1 ms at once. */
-export const MAX_TIMER_MS = parseDuration('24d') as number
+/** The longest duration that a timer takes, in whole days. */
+const MAX_DURATION_MS = Math.floor(MAX_TIMER_MS / DAY_MS) * DAY_MS
 /** The longest age that is compared with timestamps and not waited for by a timer. */
 export const MAX_AGE_MS = parseDuration('3650d') as number
 
@@ -105,7 +106,7 @@ export const wholeNumber = ({ min, max }: { readonly min: number; readonly max?:
 }
 
 /** A duration, in milliseconds. */
-export const duration = ({ min, maxMs = MAX_TIMER_MS }: { readonly min: string; readonly maxMs?: number }) =>
+export const duration = ({ min, maxMs = MAX_DURATION_MS }: { readonly min: string; readonly maxMs?: number }) =>
   value({
     expected: `a duration such as 250ms, 30s, 3m, 1h or 2d, from ${min} to ${formatDuration(maxMs)},`,
     jsonSchema: { type: 'string', pattern: orSubstitution(DURATION_PATTERN) },

@@ -1,8 +1,7 @@
 /** Warnings about settings that are allowed, but probably not intended. `run` logs them, `check` prints them. */
+import { DAY_MS } from '../core/clock.js'
 import type { Config, SourceConfig } from './types.js'
 import { formatDuration, formatSize } from './units.js'
-
-const DAY_MS = 86_400_000
 
 /** One sentence for each warning, beginning with the key. It contains no secret. */
 export const configurationWarnings = (config: Config): string[] => [

@@ -1,3 +1,8 @@
+export const DAY_MS = 86_400_000
+
+/** The longest time that a timer of Node.js waits: about 24 days. A longer timer would run at once. */
+export const MAX_TIMER_MS = 2 ** 31 - 1
+
 /** Everything that waits or takes the time does so through a clock that it is given, so that no test has to wait. */
 export interface Clock {
   /** Returns milliseconds since the epoch. The value may jump, for example when NTP sets the system's clock. */

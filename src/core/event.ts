@@ -4,6 +4,16 @@
  *
  * Times are milliseconds since the epoch. A field is `null` where the provider does not send the value.
  */
+import { hash } from 'node:crypto'
+
+const IDENTIFIED_EVENT_ID = /^[0-9a-f]{32}$/
+
+/** Returns the event id of an item that its parts identify: the first 128 bits of their SHA-256, in hexadecimal. */
+export const hashToEventId = (parts: readonly string[]): string =>
+  hash('sha256', JSON.stringify(parts), 'hex').slice(0, 32)
+
+/** Whether an event id is of the form that `hashToEventId` returns. An item with any other id never arrives twice. */
+export const isIdentifiedEventId = (eventId: string): boolean => IDENTIFIED_EVENT_ID.test(eventId)
 
 /** The way in which an item reached the connector. `OTHER` exists only as the default value of the schemas. */
 export type Via = 'PULL' | 'CALLBACK' | 'QUERY' | 'OTHER'

@@ -1,10 +1,11 @@
 /** Encodes events as Avro records in Confluent's wire format. */
 import { SchemaRegistry, SchemaType } from '@kafkajs/confluent-schema-registry'
 import { messageOf } from '../core/errors.js'
-import type { DeadLetter, DeliveryReceipt, Envelope, Event, InboundMessage } from '../core/event.js'
+import type { DeadLetter, DeliveryReceipt, Event, InboundMessage } from '../core/event.js'
 import type { OutgoingRecord } from '../kafka/publisher.js'
 import type { SchemaGate, WriterSchemas } from '../registry/schema-gate.js'
 import { type EventKind, parseSchema } from '../registry/schemas.js'
+import { cloudEventsHeaders } from './cloudevents-headers.js'
 import { deadLetterInsteadOf, MAX_PART_BYTES, partId, splitIntoParts, withShortenedTexts } from './dead-letters.js'
 import type { EncodedEvent, Encoder, Origin } from './encoder.js'
 
@@ -94,23 +95,3 @@ export class AvroEncoder implements Encoder {
 /** The record key keeps the order of the receipts of one message, and of the messages of one handset (invariant 4). */
 const keyOf = (event: DeliveryReceipt | InboundMessage): string =>
   event.kind === 'dlr' ? event.messageId : event.sender
-
-/** The attribute `type` of each kind of event. */
-const TYPES: Readonly<Record<EventKind, string>> = {
-  dlr: 'sms.delivery-receipt.v1',
-  mo: 'sms.inbound-message.v1',
-  'dead-letter': 'sms.dead-letter.v1',
-}
-
-/**
- * Returns the record headers of CloudEvents 1.0, Kafka protocol binding, binary content mode.
- * @param id the event id, followed by the part number for the later parts of a dead letter
- */
-export const cloudEventsHeaders = (event: Envelope & { kind: EventKind }, id: string): Record<string, string> => ({
-  ce_specversion: '1.0',
-  ce_id: id,
-  ce_source: `/${event.provider}/${event.source}`,
-  ce_type: TYPES[event.kind],
-  ce_time: new Date(event.receivedAt).toISOString(),
-  'content-type': 'application/avro',
-})

@@ -4,6 +4,7 @@
  * Its writes belong to the transaction that releases the entries. A decision about a duplicate therefore comes out the same
  * when it is made again after a crash.
  */
+import { DAY_MS } from '../core/clock.js'
 import { type Environment, entryCount } from './environment.js'
 import type { EventOccurrence, FirstSeen } from './journal.js'
 
@@ -25,8 +26,6 @@ export const BYTES_PER_REMEMBERED_ID = 200
  * it changes, so this is more than the id takes afterwards.
  */
 export const WRITE_BYTES_PER_ID = 1024
-
-const MS_PER_DAY = 86_400_000
 
 export class EventIdIndex {
   readonly #env: Environment
@@ -82,7 +81,7 @@ export class EventIdIndex {
 
   #warnOfEarlyDeletion(ageMs: number): void {
     const { rememberForMs, maxIds } = this.#options
-    const inDays = (ms: number): string => `${(ms / MS_PER_DAY).toFixed(1)} days`
+    const inDays = (ms: number): string => `${(ms / DAY_MS).toFixed(1)} days`
     this.#onWarning?.(
       `more than ${maxIds} event ids arrived within ${inDays(rememberForMs)}: the oldest are forgotten after ` +
         `${inDays(ageMs)}, and a duplicate that arrives later than that is published again, with the same eventId; ` +

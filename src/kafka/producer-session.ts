@@ -15,7 +15,7 @@ import {
   isRefusedByBroker,
 } from './kafka-errors.js'
 import { createKafkaClient, type KafkaClient } from './kafka-client.js'
-import { withDeadline } from './kafkajs-workarounds/operation-deadline.js'
+import { MAX_SILENT_TIMEOUTS, withDeadline } from './kafkajs-workarounds/operation-deadline.js'
 import { sendAndVerify } from './kafkajs-workarounds/send-and-verify.js'
 import { createJavaPartitioner } from './partitioner.js'
 import type { OutgoingRecord } from './publisher.js'
@@ -34,8 +34,6 @@ export interface ProducerSessionDeps {
  * one known broker it is 14 for opening, 4 for the position, 3 for each send and 2 for the commit.
  */
 const MAX_REQUESTS_OF_STEP = { 'opening a producer': 40, 'storing the position': 12, 'a send': 12, 'a commit': 10 }
-/** A step is given up after this many request timeouts without a byte; kafkajs needs one to connect and one to send. */
-const MAX_SILENT_TIMEOUTS = 3
 
 /** How long a clean disconnect may take before the connections are cut. */
 const DISCONNECT_TIMEOUT_MS = 1_000

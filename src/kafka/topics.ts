@@ -6,7 +6,7 @@ import { ConnectorError } from '../core/errors.js'
 import { Backoff, retry } from '../core/retry.js'
 import { createKafkaClient } from './kafka-client.js'
 import { UNKNOWN_TOPIC, hasErrorType, toConnectionError } from './kafka-errors.js'
-import { withDeadline } from './kafkajs-workarounds/operation-deadline.js'
+import { MAX_SILENT_TIMEOUTS, withDeadline } from './kafkajs-workarounds/operation-deadline.js'
 import type { KafkaSettings } from './settings.js'
 
 /** The errors of a broker that does not have all metadata of a new topic yet. */
@@ -20,8 +20,6 @@ const PROPAGATION_INTERVAL_MS = 50
 /** How long the leaders of new topics are awaited. */
 const PROPAGATION_TIMEOUT_MS = 5_000
 
-/** `fetchTopicPartitions` is given up after this many request timeouts without a byte. */
-const MAX_SILENT_TIMEOUTS = 3
 /** `fetchTopicPartitions` is given up after this many request timeouts, even while brokers answer. */
 const MAX_REQUESTS = 20
 

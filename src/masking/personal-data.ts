@@ -1,5 +1,6 @@
-/** Whether the log shows phone numbers and texts of people: `log.personalData` of the configuration. */
-export type PersonalData = 'masked' | 'plain'
+/** Whether the log shows phone numbers and texts of people: the values of `log.personalData` of the configuration. */
+export const PERSONAL_DATA = ['masked', 'plain'] as const
+export type PersonalData = (typeof PERSONAL_DATA)[number]
 
 /** Prepares values that may identify people for the log. */
 export interface PersonalDataMask {

@@ -5,7 +5,7 @@
  */
 import { hash } from 'node:crypto'
 import { messageOf } from '../core/errors.js'
-import { type Event, isFinal } from '../core/event.js'
+import { type Event, hashToEventId, isFinal } from '../core/event.js'
 import type { Entry } from '../journal/journal.js'
 import type { DeadLetterItem, DecodeSettings, Identity, Item, Provider } from '../providers/provider.js'
 
@@ -42,7 +42,9 @@ export function* decode(
   for (const item of itemsOf(entry, source)) {
     const identity = identityOf(item, entry)
     // An item without an identity gets another event id with each arrival, and the same one each time it is decoded.
-    const eventId = identity ? hashIdentity(entry.source, item.kind, identity) : `${journalId}-${entry.seq}-${place}`
+    const eventId = identity
+      ? hashToEventId([entry.source, item.kind, ...identity])
+      : `${journalId}-${entry.seq}-${place}`
     yield { event: toEvent(item, entry, eventId), place, isIdentified: identity !== null, body: item.body }
     place++
   }
@@ -91,9 +93,6 @@ const identityOf = (item: Item, entry: Entry): Identity => {
   if (identity !== null || entry.via !== 'QUERY') return identity
   return ['row', hash('sha256', item.body, 'hex')]
 }
-
-const hashIdentity = (source: string, kind: string, identity: NonNullable<Identity>): string =>
-  hash('sha256', JSON.stringify([source, kind, ...identity]), 'hex').slice(0, 32)
 
 /** Copies receipts and messages field by field: object spread costs more than everything else in this file. */
 function toEvent(item: Item, entry: Entry, eventId: string): Event {

@@ -5,6 +5,7 @@
  * these duplicates. Rows that move to lower offsets are covered by the overlap of pages and by the next scans, since the
  * days of many scans contain each row.
  */
+import { DAY_MS } from '../core/clock.js'
 import { ConnectorError } from '../core/errors.js'
 import type { OutgoingRequest } from '../http-client/connection.js'
 import type { Day, UnsettledMessage } from '../providers/provider.js'
@@ -16,7 +17,6 @@ interface Days {
   readonly to: Day
 }
 
-const DAY_MS = 86_400_000
 /** Rows that two consecutive pages have in common. */
 const PAGE_OVERLAP_ROWS = 10
 

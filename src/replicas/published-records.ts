@@ -1,5 +1,7 @@
 /** Reads the records that other replicas have published, and detects events that are among them twice. */
 import type { KafkaMessage } from 'kafkajs'
+import { isIdentifiedEventId } from '../core/event.js'
+import { CLOUDEVENTS_TYPES, parseCloudEventsHeaders } from '../encode/cloudevents-headers.js'
 import type { PublishedEvent } from '../journal/journal.js'
 
 /** By how much the clocks of two replicas may differ. Readers start earlier by this much. */
@@ -11,18 +13,12 @@ export interface PublishedRecord extends PublishedEvent {
   readonly messageId: string | null
 }
 
-/** The event id of an item with an identity. An item without one never arrives twice, so its id is not remembered. */
-const IDENTIFIED_EVENT_ID = /^[0-9a-f]{32}$/
-
 /** @returns undefined for a record of another producer, and for an event without an identity */
 export function decodePublishedRecord({ key, headers }: KafkaMessage): PublishedRecord | undefined {
-  const header = (name: string): string => String(headers?.[name] ?? '')
-  const eventId = header('ce_id')
-  const [, , source] = header('ce_source').split('/')
-  const receivedAt = Date.parse(header('ce_time'))
-  if (!IDENTIFIED_EVENT_ID.test(eventId) || source === undefined || Number.isNaN(receivedAt)) return undefined
-  const isReceipt = header('ce_type') === 'sms.delivery-receipt.v1'
-  return { source, eventId, receivedAt, messageId: isReceipt ? String(key) : null }
+  const { id, source, type, time } = parseCloudEventsHeaders((name) => String(headers?.[name] ?? ''))
+  if (!isIdentifiedEventId(id) || source === undefined || Number.isNaN(time)) return undefined
+  const isReceipt = type === CLOUDEVENTS_TYPES.dlr
+  return { source, eventId: id, receivedAt: time, messageId: isReceipt ? String(key) : null }
 }
 
 /** Detects events that are on the topics twice, among the latest ones. */

@@ -42,8 +42,17 @@ describe('The interpretation of errors of kafkajs', () => {
     protocolError('SASL_AUTHENTICATION_FAILED'),
     Object.assign(new Error('SASL PLAIN authentication failed'), { name: 'KafkaJSSASLAuthenticationError' }),
     Object.assign(new Error('Connection error: self-signed certificate'), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' }),
+    Object.assign(new Error('unable to verify the first certificate'), { code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' }),
+    Object.assign(new Error('write EPROTO 0:error:0A000418:SSL routines::tlsv1 alert unknown ca:SSL alert number 48'), {
+      code: 'EPROTO',
+    }),
   ])('reports a refusal for: $message', (error) => {
     expect(toConnectionError(wrapped(error), ['a:1']).code).toBe('KAFKA_REFUSED')
+  })
+
+  it('reports a broker that is not found as unreachable, whatever words its host name contains', () => {
+    const error = Object.assign(new Error('getaddrinfo ENOTFOUND certificate-alert.example.com'), { code: 'ENOTFOUND' })
+    expect(toConnectionError(wrapped(error), ['a:1']).code).toBe('KAFKA_UNREACHABLE')
   })
 
   it('reports any other failure as unreachable, with the brokers and the cause', () => {

@@ -1,6 +1,6 @@
 import type { Batch } from 'kafkajs'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { cloudEventsHeaders } from '../../src/encode/avro-encoder.js'
+import { cloudEventsHeaders } from '../../src/encode/cloudevents-headers.js'
 import { Backlog } from '../../src/replicas/backlog.js'
 import { receipt } from '../support/events.js'
 import { RecordingLog } from '../support/recording-observers.js'

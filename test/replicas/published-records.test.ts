@@ -2,7 +2,7 @@
 import type { KafkaMessage } from 'kafkajs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { cloudEventsHeaders } from '../../src/encode/avro-encoder.js'
+import { cloudEventsHeaders } from '../../src/encode/cloudevents-headers.js'
 import { decodePublishedRecord, DuplicateDetector } from '../../src/replicas/published-records.js'
 import { decodeWatchNote, encodeWatchNote } from '../../src/replicas/watch-relay.js'
 import { message, receipt } from '../support/events.js'

@@ -1,7 +1,7 @@
 /** The topic follower with topics that a test fills. */
 import type { Batch, KafkaMessage } from 'kafkajs'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { cloudEventsHeaders } from '../../src/encode/avro-encoder.js'
+import { cloudEventsHeaders } from '../../src/encode/cloudevents-headers.js'
 import { TopicFollower } from '../../src/replicas/topic-follower.js'
 import { RecordingLog } from '../support/recording-observers.js'
 import { turnUntil, turnUntilIdle } from '../support/event-loop.js'

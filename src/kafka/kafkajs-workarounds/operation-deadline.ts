@@ -10,6 +10,9 @@
  */
 import type { Clock } from '../../core/clock.js'
 
+/** Request timeouts without a byte after which an operation is given up; kafkajs needs one to connect and one to send. */
+export const MAX_SILENT_TIMEOUTS = 3
+
 export interface Deadline {
   /** Milliseconds without a byte from any broker after which the operation is given up. */
   readonly maxSilenceMs: number

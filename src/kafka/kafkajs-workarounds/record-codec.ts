@@ -85,11 +85,12 @@ function writeLength(out: Buffer, length: number, offset: number): number {
   let rest = length * 2
   let at = offset
   while (rest > 0x7f) {
-    out[at++] = (rest % 0x80) | 0x80
+    out[at] = (rest % 0x80) | 0x80
+    at++
     rest = Math.floor(rest / 0x80)
   }
-  out[at++] = rest
-  return at
+  out[at] = rest
+  return at + 1
 }
 
 const writeText = (out: Buffer, text: string, bytes: number, offset: number): number => {
@@ -102,7 +103,8 @@ function readVarint(from: Buffer, offset: number): { value: number; next: number
   let raw = 0
   let at = offset
   for (let weight = 1; ; weight *= 0x80) {
-    const byte = from[at++]!
+    const byte = from[at]!
+    at++
     raw += (byte & 0x7f) * weight
     if (byte < 0x80) break
   }
