@@ -12,21 +12,21 @@ import { clearInterval, setInterval } from 'node:timers'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const at = (...parts) => join(root, ...parts)
+const pathOf = (...parts) => join(root, ...parts)
 const OLDEST_NODE = [20, 19]
 
 /** The arguments of Node.js for each task. A wrapper such as npx would be one more process that must forward signals. */
 const TASKS = {
-  demo: { command: ['--import', 'tsx', at('dev', 'demo', 'main.ts')], needsBuild: true },
-  test: { command: [at('node_modules', 'vitest', 'vitest.mjs'), 'run'], needsBuild: true },
+  demo: { command: ['--import', 'tsx', pathOf('dev', 'demo', 'main.ts')], needsBuild: true },
+  test: { command: [pathOf('node_modules', 'vitest', 'vitest.mjs'), 'run'], needsBuild: true },
   // The oracle keeps up to a million items and their records in memory.
   'test:faults': {
-    command: ['--max-old-space-size=8192', '--import', 'tsx', at('dev', 'faults', 'main.ts')],
+    command: ['--max-old-space-size=8192', '--import', 'tsx', pathOf('dev', 'faults', 'main.ts')],
     needsBuild: true,
   },
-  bench: { command: ['--import', 'tsx', at('bench', 'bench.ts')], needsBuild: true },
-  stack: { command: ['--import', 'tsx', at('dev', 'stack', 'main.ts')], needsBuild: false },
-  simulate: { command: ['--import', 'tsx', at('dev', 'simulators', 'main.ts')], needsBuild: false },
+  bench: { command: ['--import', 'tsx', pathOf('bench', 'bench.ts')], needsBuild: true },
+  stack: { command: ['--import', 'tsx', pathOf('dev', 'stack', 'main.ts')], needsBuild: false },
+  simulate: { command: ['--import', 'tsx', pathOf('dev', 'simulators', 'main.ts')], needsBuild: false },
 }
 
 const [task, ...args] = process.argv.slice(2)
@@ -47,9 +47,9 @@ function checkNode() {
  * nothing after a checkout. Without a stamp file the versions that npm has installed are compared.
  */
 async function install() {
-  const lock = readFileSync(at('package-lock.json'))
+  const lock = readFileSync(pathOf('package-lock.json'))
   const hash = createHash('sha256').update(lock).digest('hex')
-  const stamp = at('node_modules', '.dlrmo-installed')
+  const stamp = pathOf('node_modules', '.dlrmo-installed')
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) return
   if (!matchesInstalled(JSON.parse(lock.toString()))) {
     console.error('Installing dependencies (npm ci) ...')
@@ -67,7 +67,7 @@ function showInstalledPackages(packages) {
   const tty = process.stderr.isTTY
   const timer = setInterval(
     () => {
-      const count = packages.filter((path) => path !== '' && existsSync(at(path, 'package.json'))).length
+      const count = packages.filter((path) => path !== '' && existsSync(pathOf(path, 'package.json'))).length
       const text = `  ${count} of about ${packages.length} packages, ${Math.round((Date.now() - startedAt) / 1_000)} s`
       process.stderr.write(tty ? `\r\x1b[K${text}` : `${text}\n`)
     },
@@ -81,7 +81,7 @@ function showInstalledPackages(packages) {
 
 /** Whether node_modules contains the packages of the lock file. Optional packages of other platforms may be missing. */
 function matchesInstalled(lock) {
-  const hidden = at('node_modules', '.package-lock.json')
+  const hidden = pathOf('node_modules', '.package-lock.json')
   if (!existsSync(hidden)) return false
   const installed = JSON.parse(readFileSync(hidden, 'utf8')).packages
   return Object.entries(lock.packages).every(([path, entry]) => {
@@ -92,8 +92,13 @@ function matchesInstalled(lock) {
 
 /** Builds the connector if a source is newer than the built program, so that a build by hand or by CI counts too. */
 async function build() {
-  const program = at('dist', 'main.js')
-  const inputs = [at('package.json'), at('tsconfig.json'), at('tsconfig.build.json'), ...filesBelow(at('src'))]
+  const program = pathOf('dist', 'main.js')
+  const inputs = [
+    pathOf('package.json'),
+    pathOf('tsconfig.json'),
+    pathOf('tsconfig.build.json'),
+    ...filesBelow(pathOf('src')),
+  ]
   const newest = Math.max(...inputs.filter((path) => existsSync(path)).map((path) => statSync(path).mtimeMs))
   if (existsSync(program) && statSync(program).mtimeMs >= newest) return
   console.error('Building (npm run build) ...')

@@ -28,7 +28,7 @@ export interface Cluster {
 /** @throws Error with the end of the API server's log if it does not become ready */
 export async function startCluster(tools: Pick<ChartTools, 'etcd' | 'kubeApiserver' | 'kubectl'>): Promise<Cluster> {
   const folder = await mkdtemp(join(tmpdir(), 'dlrmo-cluster-'))
-  const at = (name: string): string => join(folder, name)
+  const pathOf = (name: string): string => join(folder, name)
   const [clientPort, peerPort, apiPort] = [await freePort(), await freePort(), await freePort()]
   const children: GuardedChild[] = []
   const stop = async (): Promise<void> => {
@@ -39,24 +39,28 @@ export async function startCluster(tools: Pick<ChartTools, 'etcd' | 'kubeApiserv
 
   try {
     children.push(
-      await spawnGuarded(tools.etcd, etcdArguments(at('etcd'), clientPort, peerPort), { log: at('etcd.log') }),
+      await spawnGuarded(tools.etcd, etcdArguments(pathOf('etcd'), clientPort, peerPort), { log: pathOf('etcd.log') }),
     )
     const token = randomBytes(16).toString('hex')
-    await writeFile(at('tokens.csv'), `${token},admin,admin,system:masters\n`, { mode: 0o600 })
+    await writeFile(pathOf('tokens.csv'), `${token},admin,admin,system:masters\n`, { mode: 0o600 })
     const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
-    await writeFile(at('service-accounts.pem'), privateKey.export({ type: 'pkcs1', format: 'pem' }), { mode: 0o600 })
-    const server = await spawnGuarded(tools.kubeApiserver, apiServerArguments(at, clientPort, apiPort), {
-      log: at('apiserver.log'),
+    await writeFile(pathOf('service-accounts.pem'), privateKey.export({ type: 'pkcs1', format: 'pem' }), {
+      mode: 0o600,
+    })
+    const server = await spawnGuarded(tools.kubeApiserver, apiServerArguments(pathOf, clientPort, apiPort), {
+      log: pathOf('apiserver.log'),
     })
     children.push(server)
-    await writeFile(at('kubeconfig'), kubeconfig(apiPort, at('certificates/apiserver.crt'), token), { mode: 0o600 })
-    await untilReady(tools.kubectl, at('kubeconfig'), server)
+    await writeFile(pathOf('kubeconfig'), kubeconfig(apiPort, pathOf('certificates/apiserver.crt'), token), {
+      mode: 0o600,
+    })
+    await untilReady(tools.kubectl, pathOf('kubeconfig'), server)
   } catch (error) {
-    const log = await readFile(at('apiserver.log'), 'utf8').catch(() => '')
+    const log = await readFile(pathOf('apiserver.log'), 'utf8').catch(() => '')
     await stop()
     throw new Error(`The Kubernetes API server did not start:\n${log.slice(-3_000)}`, { cause: error })
   }
-  return { kubeconfig: at('kubeconfig'), stop }
+  return { kubeconfig: pathOf('kubeconfig'), stop }
 }
 
 function etcdArguments(data: string, clientPort: number, peerPort: number): string[] {
@@ -69,17 +73,17 @@ function etcdArguments(data: string, clientPort: number, peerPort: number): stri
   ]
 }
 
-function apiServerArguments(at: (name: string) => string, etcdPort: number, port: number): string[] {
+function apiServerArguments(pathOf: (name: string) => string, etcdPort: number, port: number): string[] {
   return [
     `--etcd-servers=http://127.0.0.1:${etcdPort}`,
     '--bind-address=127.0.0.1',
     `--secure-port=${port}`,
-    `--cert-dir=${at('certificates')}`,
-    `--token-auth-file=${at('tokens.csv')}`,
+    `--cert-dir=${pathOf('certificates')}`,
+    `--token-auth-file=${pathOf('tokens.csv')}`,
     '--authorization-mode=RBAC',
     '--service-account-issuer=https://kubernetes.default.svc',
-    `--service-account-key-file=${at('service-accounts.pem')}`,
-    `--service-account-signing-key-file=${at('service-accounts.pem')}`,
+    `--service-account-key-file=${pathOf('service-accounts.pem')}`,
+    `--service-account-signing-key-file=${pathOf('service-accounts.pem')}`,
     '--service-cluster-ip-range=10.96.0.0/16',
     // The API server would publish its address to pods, and 127.0.0.1 cannot be published.
     '--endpoint-reconciler-type=none',

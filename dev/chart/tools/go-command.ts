@@ -44,13 +44,13 @@ async function newest(): Promise<{ command: string; version: string } | undefine
   const found: { command: string; version: string }[] = []
   for (const command of PLACES) {
     // The folder must not contain a go.mod, which could demand another version.
-    const said = await run(command, ['env', 'GOVERSION'], {
+    const output = await run(command, ['env', 'GOVERSION'], {
       cwd: tmpdir(),
       env: { ...process.env, GOTOOLCHAIN: 'local' },
     })
       .then(({ stdout }) => stdout)
       .catch(() => '')
-    const version = /^go(\d+\.\d+(?:\.\d+)?)/.exec(said)?.[1]
+    const version = /^go(\d+\.\d+(?:\.\d+)?)/.exec(output)?.[1]
     if (version !== undefined) found.push({ command, version })
   }
   return found.sort((a, b) => (isOlder(a.version, b.version) ? 1 : -1))[0]

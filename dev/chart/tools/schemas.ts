@@ -55,8 +55,8 @@ async function python(...args: string[]): Promise<void> {
     await run('python3', args)
   } catch (error) {
     const { code, stderr } = error as { code?: unknown; stderr?: string }
-    const said = code === 'ENOENT' ? NO_PYTHON : `python3 ${args.join(' ')} failed:\n${stderr ?? String(error)}`
-    throw new Error(said, { cause: error })
+    const message = code === 'ENOENT' ? NO_PYTHON : `python3 ${args.join(' ')} failed:\n${stderr ?? String(error)}`
+    throw new Error(message, { cause: error })
   }
 }
 
