@@ -20,8 +20,8 @@ function isLocked(from: string, name: string): boolean {
   }
 }
 
-describe('the lock file', () => {
-  it('has every package that another one needs, those of other platforms too', () => {
+describe('The lock file', () => {
+  it('has every package that another one needs, including those of other platforms', () => {
     const missing = Object.entries(packages).flatMap(([path, { dependencies, optionalDependencies }]) =>
       Object.keys({ ...dependencies, ...optionalDependencies })
         .filter((name) => !isLocked(path, name))

@@ -4,7 +4,7 @@ import { parseConfig } from '../src/config/load.js'
 
 const read = (path: string): string => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')
 
-describe('the README', () => {
+describe('The README', () => {
   it('prints the flow as it stands in pipeline.ts', () => {
     const flow =
       /^ {2}\/\*\*[^\n]*\*\/\n {2}async #flow\([^]*?^ {2}\}\n/m.exec(read('src/pipeline/pipeline.ts'))?.[0] ??

@@ -240,7 +240,7 @@ describe('Dependabot', () => {
   })
 })
 
-it('CODEOWNERS says that its owner is a placeholder for as long as it is one', () => {
+it('CODEOWNERS marks its owner as a placeholder for as long as it is one', () => {
   const owners = read('.github/CODEOWNERS')
   expect(/^# PLACEHOLDER: /m.test(owners)).toBe(owners.includes('@OWNER'))
 })

@@ -58,7 +58,7 @@ describe('createLog', () => {
 })
 
 describe('personalDataMask', () => {
-  it('masked: keeps the ends of numbers and the length of texts', () => {
+  it('keeps the ends of numbers and the length of texts in the mode masked', () => {
     const { number, text } = personalDataMask('masked')
     expect(number('+33612345678')).toBe('+336*****678')
     expect(text('See you at 8')).toBe('(12 characters)')
@@ -75,7 +75,7 @@ describe('personalDataMask', () => {
     expect(shown(logged((log) => log.warn({ detail }, 'message'), 'plain'))).toBe(detail)
   })
 
-  it('plain: changes nothing', () => {
+  it('changes nothing in the mode plain', () => {
     const { number, text } = personalDataMask('plain')
     expect(number('+33612345678')).toBe('+33612345678')
     expect(text('See you at 8')).toBe('See you at 8')

@@ -23,7 +23,7 @@ describe('AddressRanges', () => {
     ['172.16.200.1', true],
     ['172.32.0.1', false],
     ['::1', false],
-  ])('has %s: %s', (address, isInRange) => {
+  ])('given the address %s, has it: %s', (address, isInRange) => {
     expect(ranges.has(clientAddress(address, undefined, false))).toBe(isInRange)
   })
 
@@ -33,7 +33,7 @@ describe('AddressRanges', () => {
     expect(ranges.has(clientAddress('::ffff:11.0.0.1', undefined, false))).toBe(false)
   })
 
-  it('has no address if it has no range, and never an unknown address', () => {
+  it('contains no address without a range, and never an unknown address', () => {
     expect(new AddressRanges([]).has('10.0.0.1')).toBe(false)
     expect(ranges.has(undefined)).toBe(false)
   })

@@ -66,7 +66,7 @@ describe('readBody', () => {
     expect(last).toBeInstanceOf(Uint8Array)
   })
 
-  it('tells a body over its limit from a body for which the budget has no bytes left', async () => {
+  it('distinguishes a body over its limit from a body for which the budget has no bytes left', async () => {
     await post(101)
     await turnUntil(() => results.length === 1)
     expect(results[0]).toBe('too-large')

@@ -27,7 +27,7 @@ afterEach(async () => {
 
 describe('CallbackServer answers', () => {
   it('200 with content-length 0 once the request is durable, and not before', async () => {
-    const letGo = tested.journal.hold()
+    const release = tested.journal.hold()
     let isAnswered = false
     const answer = request(`${tested.origin}/callbacks/open?msg_id=1&status=DELIVERED`).then((got) => {
       isAnswered = true
@@ -37,7 +37,7 @@ describe('CallbackServer answers', () => {
     const onAnotherConnection = await request(`${tested.origin}/callbacks/nobody`)
     expect(onAnotherConnection.statusCode).toBe(401)
     expect(isAnswered).toBe(false)
-    letGo()
+    release()
     const { statusCode, headers } = await answer
     expect(statusCode).toBe(200)
     expect(headers['content-length']).toBe('0')

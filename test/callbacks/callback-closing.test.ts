@@ -24,13 +24,13 @@ const GET = 'GET /callbacks/seven-main?a=1 HTTP/1.1\r\nhost: x\r\n\r\n'
 describe('CallbackServer.close', () => {
   it('answers the request that has arrived, closes its connection, and accepts no new one', async () => {
     const tested = await start()
-    const letGo = tested.journal.hold()
+    const release = tested.journal.hold()
     const connection = await RawConnection.open(tested.port)
     connection.send(GET)
     await turnUntil(() => tested.journal.attempts > 0)
     const closed = tested.server.close(10_000)
     await expect(RawConnection.open(tested.port)).rejects.toThrow('ECONNREFUSED')
-    letGo()
+    release()
     const answer = await connection.readAnswer()
     expect(answer.status).toBe(200)
     expect(answer.headers['connection']).toBe('close')

@@ -116,7 +116,7 @@ describe('SignatureVerifier', () => {
     [-96 * HOUR_MS - 1_000, 'signature-too-old'],
     [300_000, null],
     [301_000, 'signature-from-the-future'],
-  ])('judges a signature made %i ms from now: rejection %s', (offset, reason) => {
+  ])('given a signature made %i ms from now, returns the rejection %s', (offset, reason) => {
     const verdict = verifier.verify(
       signed({ method: 'GET', target: '/', body: new Uint8Array(), at: NOW + offset }),
       NOW,

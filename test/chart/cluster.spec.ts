@@ -106,9 +106,9 @@ describe('A release', () => {
   it('is installed', async () => {
     await cluster.must('kubectl', ['delete', 'serviceaccount', '--selector', `app.kubernetes.io/instance=${RELEASE}`])
     before = await cluster.names()
-    const said = await helm('install', RELEASE, CHART, '--values', scenarioFile('default'))
-    expect(said).toMatch(/STATUS: deployed/)
-    expect(said).toMatch(/To be aware of:/)
+    const output = await helm('install', RELEASE, CHART, '--values', scenarioFile('default'))
+    expect(output).toMatch(/STATUS: deployed/)
+    expect(output).toMatch(/To be aware of:/)
     first = await statefulSet()
     expect(first.spec.replicas).toBe(2)
   })
@@ -181,20 +181,20 @@ describe('A release', () => {
 
 describe('The notes after an installation', () => {
   const notes = async (...args: string[]): Promise<string> => {
-    const said = await cluster.must('helm', ['install', 'notes', CHART, '--dry-run=client', ...args])
-    return said.slice(said.indexOf('\nNOTES:'))
+    const output = await cluster.must('helm', ['install', 'notes', CHART, '--dry-run=client', ...args])
+    return output.slice(output.indexOf('\nNOTES:'))
   }
-  const risks = (said: string): string[] => [...said.matchAll(/^ {2}! (.*)$/gm)].map(([, risk = '']) => risk)
+  const risks = (output: string): string[] => [...output.matchAll(/^ {2}! (.*)$/gm)].map(([, risk = '']) => risk)
 
   it('list no risk for a configuration without risks', async () => {
-    const said = await notes('--values', scenarioFile('everything'))
-    expect(risks(said)).toEqual([])
-    expect(said).toContain('sms.example.com/callbacks/seven-main/<token>')
-    expect(said).not.toContain('mtarget-fr')
+    const output = await notes('--values', scenarioFile('everything'))
+    expect(risks(output)).toEqual([])
+    expect(output).toContain('sms.example.com/callbacks/seven-main/<token>')
+    expect(output).not.toContain('mtarget-fr')
   })
 
   it('list every risk of a trial installation', async () => {
-    const said = risks(await notes('--values', scenarioFile('single')))
+    const output = risks(await notes('--values', scenarioFile('single')))
     const expected = [
       /persistence\.enabled is false: .* LOST/,
       /replicas is 1/,
@@ -205,8 +205,8 @@ describe('The notes after an installation', () => {
       /personalData is plain/,
       /networkPolicy\.enabled is false/,
     ]
-    expect(said).toHaveLength(expected.length)
-    for (const [index, risk] of expected.entries()) expect(said[index]).toMatch(risk)
+    expect(output).toHaveLength(expected.length)
+    for (const [index, risk] of expected.entries()) expect(output[index]).toMatch(risk)
   })
 
   it.each([
@@ -237,8 +237,10 @@ describe('The notes after an installation', () => {
     [['image.tag=latest'], /image\.tag is latest/],
     [['replicas=0'], /nothing is taken in/],
   ])('warn about the settings %j', async (settings, risk) => {
-    const said = risks(await notes('--values', scenarioFile('default'), ...settings.flatMap((each) => ['--set', each])))
-    expect(said.filter((each) => risk.test(each))).toHaveLength(1)
+    const output = risks(
+      await notes('--values', scenarioFile('default'), ...settings.flatMap((each) => ['--set', each])),
+    )
+    expect(output.filter((each) => risk.test(each))).toHaveLength(1)
   })
 
   it('do not warn about unknown ports and times that are set explicitly', async () => {
@@ -248,12 +250,12 @@ describe('The notes after an installation', () => {
       'config.kafka.brokers=${BROKERS}',
       'networkPolicy.brokers.ports={9093}',
     ]
-    const said = risks(await notes('--values', scenarioFile('default'), ...given.flatMap((each) => ['--set', each])))
-    expect(said.filter((each) => /not known|names no port/.test(each))).toEqual([])
+    const output = risks(await notes('--values', scenarioFile('default'), ...given.flatMap((each) => ['--set', each])))
+    expect(output.filter((each) => /not known|names no port/.test(each))).toEqual([])
   })
 
   it('warn that a proxy hides the address of the caller', async () => {
-    const said = await notes('--values', scenarioFile('everything'), '--set', 'config.callbacks.trustProxy=false')
-    expect(risks(said)).toEqual([expect.stringMatching(/seven-main\.callback\.allowFrom sees the proxy's address/)])
+    const output = await notes('--values', scenarioFile('everything'), '--set', 'config.callbacks.trustProxy=false')
+    expect(risks(output)).toEqual([expect.stringMatching(/seven-main\.callback\.allowFrom sees the proxy's address/)])
   })
 })

@@ -174,7 +174,7 @@ it('The connector takes callbacks with a wrong Kafka password, and its log names
   await withConnector(values(bySasl('scram-sha-512'), { KAFKA_PASSWORD: 'wrong' }), async (connector) => {
     expect(await receipt(connector, '78')).toBe(200)
     await retryFor(async () => {
-      if (!/[Aa]uthentication/.test(await connector.log())) throw new Error('nothing is said')
+      if (!/[Aa]uthentication/.test(await connector.log())) throw new Error('the log does not name the cause yet')
     }, PATIENCE_MS)
     expect(await (await fetch(`${connector.admin}/metrics`)).text()).toMatch(/^dlrmo_journal_entries 1$/m)
   })
@@ -185,7 +185,7 @@ it('The connector takes callbacks with wrong registry credentials, and its log n
   await withConnector(values(bySasl('plain'), { REGISTRY_PASSWORD: 'wrong' }), async (connector) => {
     expect(await receipt(connector, '80')).toBe(200)
     await retryFor(async () => {
-      if (!/\b401\b/.test(await connector.log())) throw new Error('nothing is said')
+      if (!/\b401\b/.test(await connector.log())) throw new Error('the log does not name the cause yet')
     }, PATIENCE_MS)
     expect(await (await fetch(`${connector.admin}/readyz`)).text()).toBeTruthy()
   })
@@ -203,7 +203,7 @@ it('The connector publishes nothing without the right to read the dead-letter to
   await withConnector(values(bySasl('plain')), async (connector) => {
     expect(await receipt(connector, '81')).toBe(200)
     await retryFor(async () => {
-      if (!/[Aa]uthoriz/.test(await connector.log())) throw new Error('nothing is said')
+      if (!/[Aa]uthoriz/.test(await connector.log())) throw new Error('the log does not name the cause yet')
     }, PATIENCE_MS)
     expect(await published()).not.toContain('81')
     await broker.allow(rights)

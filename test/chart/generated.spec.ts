@@ -65,17 +65,13 @@ describe('The schema of values', () => {
   })
 
   it.each([
-    ['a list of nobody knows what', '# @section One\nlist: []\n', /list: describe with @schema which items/],
+    ['a list without a type of its items', '# @section One\nlist: []\n', /list: describe with @schema which items/],
     [
-      'a section of nobody knows what',
+      'an empty section without a description',
       '# @section One\nmap: {}\n',
       /map: describe with @schema what this empty section/,
     ],
-    [
-      'a null in the place of nobody knows what',
-      '# @section One\nnone: null\n',
-      /none: describe with @schema what is allowed/,
-    ],
+    ['a null without a type', '# @section One\nnone: null\n', /none: describe with @schema what is allowed/],
     ['a key in no section', 'key: 1\n# @section One\nother: 1\n', /key precedes the first @section/],
   ])('is not made from %s', (_name, text, message) => {
     expect(() => readValuesFile(text)).toThrow(message)

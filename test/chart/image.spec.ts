@@ -7,17 +7,17 @@ const read = (path: string): Promise<string> => readFile(new URL(`../../${path}`
 describe('Image and chart', () => {
   it('agree on user, ports, and paths of configuration and journal', async () => {
     const dockerfile = await read('Dockerfile')
-    const told = (pattern: RegExp): string[] => pattern.exec(dockerfile)?.slice(1) ?? []
+    const capture = (pattern: RegExp): string[] => pattern.exec(dockerfile)?.slice(1) ?? []
     const { securityContext, containers } = (await renderOne('StatefulSet')).spec.template.spec
     const [connector] = containers
 
-    const [user, group] = told(/^USER (\d+):(\d+)$/m)
+    const [user, group] = capture(/^USER (\d+):(\d+)$/m)
     expect(securityContext).toMatchObject({ runAsUser: Number(user), runAsGroup: Number(group) })
-    const ports = told(/^EXPOSE (\d+) (\d+)$/m).map((port) => ({ containerPort: Number(port) }))
+    const ports = capture(/^EXPOSE (\d+) (\d+)$/m).map((port) => ({ containerPort: Number(port) }))
     expect(connector.ports).toMatchObject(ports)
-    const [volume] = told(/^VOLUME (\S+)$/m)
+    const [volume] = capture(/^VOLUME (\S+)$/m)
     expect(connector.volumeMounts).toContainEqual({ name: 'journal', mountPath: volume })
-    const [config] = told(/CONNECTOR_CONFIG=(\S+)/)
+    const [config] = capture(/CONNECTOR_CONFIG=(\S+)/)
     expect(connector.env).toContainEqual({ name: 'CONNECTOR_CONFIG', value: config })
   })
 

@@ -7,8 +7,8 @@ import type { Alert } from './support/objects.js'
 
 const everything = { files: [scenarioFile('everything')] }
 const rules = async (values: Values): Promise<readonly Alert[]> => {
-  const on = { serviceMonitor: { enabled: true }, prometheusRule: { enabled: true } }
-  return (await renderOne('PrometheusRule', { values: { ...on, ...values } })).spec.groups[0].rules
+  const enabled = { serviceMonitor: { enabled: true }, prometheusRule: { enabled: true } }
+  return (await renderOne('PrometheusRule', { values: { ...enabled, ...values } })).spec.groups[0].rules
 }
 
 describe('The ServiceMonitor', () => {

@@ -81,7 +81,7 @@ describe('The network policy', () => {
     ['http://[2001:db8::1]:8081', 8081],
     ['http://[2001:db8::1]/', 80],
     ['http://${REGISTRY_HOST}:8085/', 8085],
-  ])('knows the port of %s', async (url, port) => {
+  ])('opens the port of the registry %s', async (url, port) => {
     const rules = await out({ registry: { url } })
     expect(rules[1]).toEqual([port])
   })
@@ -91,7 +91,7 @@ describe('The network policy', () => {
     expect(ports(egress[3])).toEqual([443, 8443])
   })
 
-  it('opens the listed ports where the configuration does not tell them', async () => {
+  it('opens the listed ports where the configuration does not name them', async () => {
     const values = {
       config: { kafka: { brokers: '${BROKERS}' }, registry: { url: '${REGISTRY}' } },
       networkPolicy: { brokers: { ports: [9096] }, registry: { ports: [8085] } },

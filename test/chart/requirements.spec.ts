@@ -92,17 +92,17 @@ describe('The chart refuses contradictory values with an explanation', () => {
     ['alerts without a ServiceMonitor', { prometheusRule: { enabled: true } }, /serviceMonitor\.enabled is false/],
   ]
 
-  it.each(cases)('%s', async (_name, values, sentence) => {
+  it.each(cases)('and names %s', async (_name, values, sentence) => {
     expect(await refusal({ values })).toMatch(sentence)
   })
 
-  it('reports several problems at once', async () => {
-    const said = await refusal({ values: { ingress: { enabled: true }, httpRoute: { enabled: true } } })
-    expect(said).toMatch(/ingress\.hosts is empty/)
-    expect(said).toMatch(/httpRoute\.parentRefs is empty/)
+  it('and reports several problems at once', async () => {
+    const output = await refusal({ values: { ingress: { enabled: true }, httpRoute: { enabled: true } } })
+    expect(output).toMatch(/ingress\.hosts is empty/)
+    expect(output).toMatch(/httpRoute\.parentRefs is empty/)
   })
 
-  it('an empty configuration', async () => {
+  it('and names everything that an empty configuration lacks', async () => {
     expect(await refusal({ values: { config: { kafka: null, registry: null, sources: null } } })).toMatch(
       /config is empty: give at least/,
     )
@@ -118,7 +118,7 @@ describe('The chart accepts values at the limit', () => {
     ['wildcard addresses', { config: { admin: { host: '::' }, callbacks: { host: '0.0.0.0' } } }],
   ]
 
-  it.each(cases)('%s', async (_name, values) => {
+  it.each(cases)('such as %s', async (_name, values) => {
     expect(await manifest({ values })).toMatch(/kind: StatefulSet/)
   })
 })

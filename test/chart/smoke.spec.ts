@@ -16,7 +16,7 @@ afterEach(async () => {
 async function serving(codes: Record<string, number>): Promise<string> {
   const server = createServer((request, response) => {
     const known = Object.entries(codes).find(([path]) => request.url?.startsWith(path))
-    response.writeHead(known?.[1] ?? 404, { connection: 'close' }).end('as told')
+    response.writeHead(known?.[1] ?? 404, { connection: 'close' }).end('as configured')
   })
   servers.push(server)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -46,7 +46,7 @@ describe('The helm test', () => {
   it('fails if one replica is not ready, and names the replica', async () => {
     const admins = [await serving({ '/readyz': 200 }), await serving({ '/readyz': 503 })]
     const { code, output } = await runTest({ ADMIN_URLS: admins.join(' '), CALLBACKS_URL: '' })
-    expect(output).toMatch(/^FAILED http:\S+\/readyz answers 503 \(as told\), expected 200$/m)
+    expect(output).toMatch(/^FAILED http:\S+\/readyz answers 503 \(as configured\), expected 200$/m)
     expect(code).toBe(1)
   })
 

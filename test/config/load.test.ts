@@ -240,7 +240,7 @@ describe('A YAML syntax error', () => {
     expect(problemsOf('['.repeat(20_000))).toEqual(['c.yaml: is nested too deeply for a configuration'])
   })
 
-  it('about an unquoted ${…} inside braces says that it must be quoted', () => {
+  it('about an unquoted ${…} inside braces demands quotes', () => {
     expect(problemsOf('registry: {url: ${URL}}')[0]).toBe('c.yaml:1:18: a "${…}" inside {…} or […] must be quoted')
   })
 })

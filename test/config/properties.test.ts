@@ -91,6 +91,16 @@ const expectConfigOrProblems = (yaml: string): void => {
   for (const { text } of problems) expect(text).not.toBe('')
 }
 
+/** Sets the value at the path, and creates the sections that are missing on the way. */
+function setAtPath(root: Record<string, unknown>, path: readonly string[], value: unknown): void {
+  let section = root
+  for (const step of path.slice(0, -1)) {
+    section[step] ??= {}
+    section = section[step] as Record<string, unknown>
+  }
+  section[path.at(-1) ?? ''] = value
+}
+
 describe('parseConfig returns a configuration or problems', () => {
   it('for any text', () => {
     fc.assert(fc.property(fc.oneof(yamlPieces, fc.string({ unit: 'binary' })), expectConfigOrProblems), {
@@ -130,9 +140,7 @@ describe('parseConfig returns a configuration or problems', () => {
           registry: { url: 'http://r' },
           sources: { one: { provider: 'seven', callback: { open: true } } },
         }
-        let at = root
-        for (const step of place.slice(0, -1)) at = (at[step] ??= {}) as Record<string, unknown>
-        at[place.at(-1) ?? ''] = any
+        setAtPath(root, place, any)
         expectConfigOrProblems(JSON.stringify(root))
       }),
       { numRuns: 200 },
@@ -161,10 +169,7 @@ it('parseConfig reports any unknown key with its path, its line and the nearest 
       const root: Record<string, unknown> = JSON.parse(
         '{"kafka":{"brokers":"a:1","topics":{}},"registry":{"url":"http://r"},"sources":{"one":{"provider":"seven","callback":{"open":true}}}}',
       ) as Record<string, unknown>
-      let at = root
-      for (const step of path.split('.').filter((each) => each !== ''))
-        at = (at[step] ??= {}) as Record<string, unknown>
-      at[name] = 'x'
+      setAtPath(root, [...path.split('.').filter((step) => step !== ''), name], 'x')
       const yaml = stringify(root)
       const line = yaml.split('\n').findIndex((each) => each.trim().replaceAll('"', '') === `${name}: x`) + 1
       const expected = `${path === '' ? '' : `${path}.`}${name}: unknown key; the nearest known one is `

@@ -21,7 +21,7 @@ describe('stackFromEnvironment', () => {
     expect(await stackFromEnvironment({})).toBeUndefined()
   })
 
-  it('refuses an environment that names only one of the two', async () => {
+  it('rejects an environment that names only one of broker and registry', async () => {
     await expect(stackFromEnvironment({ KAFKA_BROKERS: '127.0.0.1:9' })).rejects.toThrow(
       /SCHEMA_REGISTRY_URL is not\. Set both/,
     )
@@ -39,27 +39,27 @@ describe('The cache of downloads', () => {
     vi.unstubAllEnvs()
   })
 
-  it('never contains an entry that was not completed', async () => {
+  it('does not expose an unfinished download', async () => {
     const broken = cached('thing-1', async (unfinished) => {
       await writeFile(join(unfinished, 'half'), '')
-      throw new Error('connection lost')
+      throw new Error('download interrupted')
     })
-    await expect(broken).rejects.toThrow('connection lost')
+    await expect(broken).rejects.toThrow('download interrupted')
     expect(await readdir(join(folder, 'dlr-mo-connector'))).toEqual([])
   })
 
-  it('can be filled by two callers at the same time, and is not filled again later', async () => {
+  it('may be filled by two callers at the same time, and is not filled again afterwards', async () => {
     let fills = 0
     const fill = async (unfinished: string): Promise<void> => {
       fills += 1
       await writeFile(join(unfinished, 'whole'), String(fills))
     }
-    const [one, other] = await Promise.all([cached('thing-1', fill), cached('thing-1', fill)])
-    expect(one).toBe(other)
+    const [first, second] = await Promise.all([cached('thing-1', fill), cached('thing-1', fill)])
+    expect(first).toBe(second)
     await cached('thing-1', fill)
     expect(fills).toBe(2)
     expect(await readdir(join(folder, 'dlr-mo-connector'))).toEqual(['thing-1'])
-    expect(await readdir(one)).toEqual(['whole'])
+    expect(await readdir(first)).toEqual(['whole'])
   })
 })
 

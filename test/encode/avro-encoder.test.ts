@@ -186,7 +186,7 @@ describe('AvroEncoder with a long dead letter', () => {
     )
   })
 
-  it('shortens long request facts and says so if they would fill the record', async () => {
+  it('shortens request facts that would fill the record, and marks them as shortened', async () => {
     const encoder = await createEncoder(16 * 1024)
     const [record] = await encodeWith(
       encoder,

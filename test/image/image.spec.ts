@@ -182,12 +182,12 @@ describe.skipIf(missing)(`The image${missing ? ` (not tested: ${missing})` : ''}
 
     it('runs no process as root or with capabilities, and tini as process 1', async () => {
       const look = 'console.log(["comm", "status"].map((name) => fs.readFileSync(`/proc/1/${name}`, "utf8")).join(""))'
-      const said = await container.exec('node', '--eval', look)
-      expect(said).toMatch(/^tini$/m)
-      expect(said).toMatch(/^CapEff:\s+0+$/m)
-      expect(said).toMatch(/^CapBnd:\s+0+$/m)
-      expect(said).toMatch(/^NoNewPrivs:\s+1$/m)
-      expect(said).not.toMatch(/^[UG]id:.*\s0\b/m)
+      const output = await container.exec('node', '--eval', look)
+      expect(output).toMatch(/^tini$/m)
+      expect(output).toMatch(/^CapEff:\s+0+$/m)
+      expect(output).toMatch(/^CapBnd:\s+0+$/m)
+      expect(output).toMatch(/^NoNewPrivs:\s+1$/m)
+      expect(output).not.toMatch(/^[UG]id:.*\s0\b/m)
     })
 
     it('ends with code 0 on SIGTERM', async () => {

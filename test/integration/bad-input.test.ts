@@ -371,8 +371,8 @@ describe('A callback of seven', () => {
   })
 })
 
-describe('After all of this input', () => {
-  it('the process still runs, and the received items equal the published ones', async () => {
+describe('The connector after all kinds of bad input', () => {
+  it('still runs, and has published every item that it received', async () => {
     const receipt = { kind: 'dlr', data: { msg_id: 'twice', status: 'DELIVERED' } } as const
     await trial.seven.send([receipt, receipt, receipt])
     await untilPublished(trial)

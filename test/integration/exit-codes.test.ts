@@ -122,7 +122,7 @@ describe('A configuration file', () => {
   })
 })
 
-describe('check', () => {
+describe('The command check', () => {
   it('ends with 0 if everything is in order, changes nothing, and reports the same as JSON', async () => {
     await begin()
     const { code, stdout, stderr } = await runInFolder('check')
@@ -255,7 +255,7 @@ describe('A second process', () => {
   })
 })
 
-describe('run --drain', () => {
+describe('The command run --drain', () => {
   it('publishes what the journal holds, receives nothing, and ends with 0', async () => {
     const unreachable = await unusedAddress()
     await begin(({ kafka }) => (kafka['brokers'] = [unreachable]))

@@ -25,13 +25,13 @@ describe('The exactly-once publisher, when responses are lost', () => {
     const name = randomUUID()
     settings = publisherSettings([proxy.address], name, { requestTimeout: 1_000 })
     // The topics are created without the proxy, because the tests count what passes through it.
-    const maker = new ExactlyOncePublisher({
+    const topicCreator = new ExactlyOncePublisher({
       settings: publisherSettings(inject('brokers'), name, { requestTimeout: 10_000 }),
       clock: systemClock,
       log,
     })
-    await maker.open('maker')
-    await maker.close()
+    await topicCreator.open('topic-creator')
+    await topicCreator.close()
     publisher = new ExactlyOncePublisher({ settings, clock: systemClock, log })
   })
   afterEach(async () => {
@@ -50,7 +50,7 @@ describe('The exactly-once publisher, when responses are lost', () => {
   const committed = async (): Promise<number[]> =>
     (await readCommitted(inject('brokers'), settings.topics.dlr)).map(({ value }) => Number(value.toString()))
 
-  /** Publishes as the pipeline does: after any doubt the broker's position tells where to continue. */
+  /** Publishes as the pipeline does: after any doubt it continues at the broker's position. */
   const publishAll = async (count: number, size: number): Promise<{ doubts: number }> => {
     let doubts = 0
     let next: number | undefined
@@ -152,8 +152,8 @@ describe('The exactly-once publisher, when responses are lost', () => {
     onTestFinished(({ task }) => void (task.result?.state === 'fail' && console.error(`seed ${seed}`)))
     const chance = random(seed)
     proxy.setRule(() => {
-      const at = chance()
-      return at < 0.02 ? 'lose-answer' : at < 0.03 ? 'cut' : 'pass'
+      const share = chance()
+      return share < 0.02 ? 'lose-answer' : share < 0.03 ? 'cut' : 'pass'
     })
     const { doubts } = await publishAll(2_000, 50)
     proxy.setRule(() => 'pass')

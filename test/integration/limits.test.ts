@@ -60,7 +60,9 @@ describe('A callback with a body of 10 MB', () => {
         incoming.resume().once('end', () => resolve(incoming.statusCode ?? 0))
       })
       outgoing.once('error', reject)
-      for (let at = 0; at < large.length; at += 100_000) outgoing.write(large.subarray(at, at + 100_000))
+      for (let offset = 0; offset < large.length; offset += 100_000) {
+        outgoing.write(large.subarray(offset, offset + 100_000))
+      }
       outgoing.end()
     })
     expect(status).toBe(413)
@@ -160,9 +162,9 @@ describe('The connector', () => {
     const before = reader.records.length
     const form = { encoding: 'utf8' } as const
     let whole = 0
-    for (let at = '{"results":['.length; ; whole++) {
-      at += renderRow(rows[whole % rows.length]!, whole === 0, form).length
-      if (at > MAX_ANSWER) break
+    for (let size = '{"results":['.length; ; whole++) {
+      size += renderRow(rows[whole % rows.length]!, whole === 0, form).length
+      if (size > MAX_ANSWER) break
     }
     trial.mtarget.fault({ endless: true })
     trial.mtarget.enqueue(rows)
@@ -189,7 +191,7 @@ describe('The connector', () => {
     }
   })
 
-  it('still runs after all of this, and its counters add up', async () => {
+  it('still runs after input at all limits, and its counters add up', async () => {
     await untilPublished(trial)
     const received = await trial.sum('dlrmo_items_received_total')
     const out = (await trial.sum('dlrmo_events_published_total')) + (await trial.sum('dlrmo_dead_letters_total'))

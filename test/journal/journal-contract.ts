@@ -370,10 +370,10 @@ export function describeJournal(name: string, open: () => Promise<JournalUnderTe
     })
 
     describe('recordPublished', () => {
-      const at = (eventId: string) => ({ eventId, receivedAt: tested.clock.now() })
+      const publishedEvent = (eventId: string) => ({ eventId, receivedAt: tested.clock.now() })
 
       it('places published events before every entry of the journal', async () => {
-        await journal.recordPublished([at('there'), at('there')], [])
+        await journal.recordPublished([publishedEvent('there'), publishedEvent('there')], [])
         const [a] = await append('a')
         expect(journal.findFirstSeen('there')?.seq).toBeLessThan(a!)
         expect(journal.findFirstSeen('there')?.seq).toBeLessThan(0)
@@ -384,7 +384,7 @@ export function describeJournal(name: string, open: () => Promise<JournalUnderTe
         await journal.recover(-1)
         const seen = [{ eventId: 'own', seq: a!, place: 3, receivedAt: tested.clock.now() }]
         await journal.release(a!, { occurrences: seen, watchChanges: [] })
-        await journal.recordPublished([at('own')], [])
+        await journal.recordPublished([publishedEvent('own')], [])
         expect(journal.findFirstSeen('own')).toEqual({ seq: a, place: 3 })
       })
 

@@ -63,7 +63,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 )
 
 /** A journal, its model, and the broker. */
-class World {
+class ModelledJournal {
   journal!: LmdbJournal
   directory = journals.directory()
   model: JournalModel = { custody: [], nonces: new Set(), remembered: new Set() }
@@ -186,10 +186,10 @@ class World {
   }
 
   copyFiles(): string {
-    const to = journals.directory()
-    mkdirSync(join(to, 'lmdb'))
-    cpSync(join(this.directory, 'lmdb', 'data.mdb'), join(to, 'lmdb', 'data.mdb'))
-    return to
+    const copy = journals.directory()
+    mkdirSync(join(copy, 'lmdb'))
+    cpSync(join(this.directory, 'lmdb', 'data.mdb'), join(copy, 'lmdb', 'data.mdb'))
+    return copy
   }
 }
 
@@ -198,18 +198,18 @@ describe('LmdbJournal', () => {
     await fc.assert(
       fc
         .asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
-          const world = new World()
-          await world.open()
+          const modelled = new ModelledJournal()
+          await modelled.open()
           for (const step of steps) {
-            await world.perform(step)
-            world.check()
+            await modelled.perform(step)
+            modelled.check()
           }
-          await world.recover()
-          world.publish(1000)
-          await world.release()
-          world.check()
-          expect(world.model.custody).toEqual([])
-          expect([...world.model.remembered].filter((name) => !world.committed.has(name))).toEqual([])
+          await modelled.recover()
+          modelled.publish(1000)
+          await modelled.release()
+          modelled.check()
+          expect(modelled.model.custody).toEqual([])
+          expect([...modelled.model.remembered].filter((name) => !modelled.committed.has(name))).toEqual([])
         })
         .afterEach(() => journals.dispose()),
       { numRuns: Number(process.env['MODEL_RUNS'] ?? 40) },

@@ -29,9 +29,9 @@ const numbersOf = (journal: LmdbJournal): number[] => journal.read(-1, ALL).map(
 
 /** Copies the files of a journal that is open, as a crash would leave them. */
 function copyAfterCrash(from: string): string {
-  const to = journals.directory()
-  cpSync(join(from, 'lmdb', 'data.mdb'), join(to, 'lmdb', 'data.mdb'))
-  return to
+  const copy = journals.directory()
+  cpSync(join(from, 'lmdb', 'data.mdb'), join(copy, 'lmdb', 'data.mdb'))
+  return copy
 }
 
 describe('Sequence numbers', () => {

@@ -64,7 +64,7 @@ describe('Writer', () => {
     expect(attempts).toBe(1)
   })
 
-  it('tries a failed write once more, unless told not to', async () => {
+  it('repeats a failed write once, unless the caller excludes that', async () => {
     await writer.write(writeReporting(failed, 'done'))
     expect(attempts).toBe(2)
     await expect(writer.write(writeReporting(failed), { retry: false })).rejects.toMatchObject({

@@ -11,14 +11,14 @@ describe('The partitioner', () => {
     ['a-little-bit-long-string', -985981536],
     ['a-little-bit-longer-string', -1486304829],
     ['lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8', -58897971],
-  ])('sends "%s" where Java sends it', (key, hash) => {
+  ])('chooses the same partition for "%s" as the Java client', (key, hash) => {
     for (const count of [1, 3, 6, 50]) {
       const partitionOf = createJavaPartitioner(new Map([['topic', count]]))
       expect(partitionOf('topic', key)).toBe((hash & 0x7fffffff) % count)
     }
   })
 
-  it('uses added partitions', () => {
+  it('uses partitions that are added while it runs', () => {
     const partitions = new Map([['topic', 1]])
     const partitionOf = createJavaPartitioner(partitions)
     expect(partitionOf('topic', 'foobar')).toBe(0)

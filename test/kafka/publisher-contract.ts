@@ -21,19 +21,19 @@ export interface PublisherHarness {
   close(): Promise<void>
 }
 
-export function publisherContract(name: string, harness: () => Promise<PublisherHarness>): void {
+export function publisherContract(name: string, openHarness: () => Promise<PublisherHarness>): void {
   describe(`${name} as a publisher`, () => {
-    let at: PublisherHarness
+    let harness: PublisherHarness
     let publisher: Publisher
     const journal = 'a-journal'
 
     beforeEach(async () => {
-      at = await harness()
-      publisher = at.publisher()
+      harness = await openHarness()
+      publisher = harness.publisher()
     })
     afterEach(async () => {
       await publisher.close()
-      await at.close()
+      await harness.close()
     })
 
     const record = (
@@ -58,9 +58,9 @@ export function publisherContract(name: string, harness: () => Promise<Publisher
       await publisher.open(journal)
       const headers = { ce_id: 'x/1', ce_source: '/größe/😀', 'content-type': 'application/avro', empty: '' }
       const value = Buffer.from([0, 0, 0, 0, 7, 255, 254, 0])
-      await publisher.publish([{ topic: at.topics.dlr, key: 'clé 😀', value, headers }], 7)
-      await publisher.publish([record(at.topics.dlr, '', '')], 8)
-      const seen = await at.committed(at.topics.dlr)
+      await publisher.publish([{ topic: harness.topics.dlr, key: 'clé 😀', value, headers }], 7)
+      await publisher.publish([record(harness.topics.dlr, '', '')], 8)
+      const seen = await harness.committed(harness.topics.dlr)
       expect(seen).toHaveLength(2)
       expect(seen.find(({ key }) => key === 'clé 😀')).toMatchObject({ value, headers })
       expect(seen.find(({ key }) => key === '')).toMatchObject({ value: Buffer.alloc(0), headers: {} })
@@ -71,11 +71,11 @@ export function publisherContract(name: string, harness: () => Promise<Publisher
       const keys = ['a', 'b', 'c', 'd', 'e']
       for (let call = 0; call < 4; call++) {
         const records = Array.from({ length: 50 }, (_, i) =>
-          record(at.topics.mo, keys[i % keys.length]!, String(call * 50 + i)),
+          record(harness.topics.mo, keys[i % keys.length]!, String(call * 50 + i)),
         )
         await publisher.publish(records, call)
       }
-      const seen = await at.committed(at.topics.mo)
+      const seen = await harness.committed(harness.topics.mo)
       expect(seen).toHaveLength(200)
       for (const [index, key] of keys.entries()) {
         expect(textsOf(seen, key)).toEqual(Array.from({ length: 40 }, (_, i) => String(i * 5 + index)))
@@ -84,14 +84,14 @@ export function publisherContract(name: string, harness: () => Promise<Publisher
 
     it('publishes to several topics in one call', async () => {
       await publisher.open(journal)
-      const { dlr, mo, deadLetter } = at.topics
+      const { dlr, mo, deadLetter } = harness.topics
       await publisher.publish([record(dlr, 'k', '1'), record(mo, 'k', '2'), record(deadLetter, 'k', '3')], 3)
       for (const [topic, text] of [
         [dlr, '1'],
         [mo, '2'],
         [deadLetter, '3'],
       ] as const) {
-        expect(textsOf(await at.committed(topic), 'k')).toEqual([text])
+        expect(textsOf(await harness.committed(topic), 'k')).toEqual([text])
       }
     })
 
@@ -99,23 +99,23 @@ export function publisherContract(name: string, harness: () => Promise<Publisher
       await publisher.open(journal)
       const value = Buffer.alloc(300 * 1024, 1)
       const records = Array.from({ length: 12 }, (_, i) => ({
-        topic: at.topics.dlr,
+        topic: harness.topics.dlr,
         key: 'same',
         value,
         headers: { n: String(i) },
       }))
       await publisher.publish(records, 12)
-      const seen = await at.committed(at.topics.dlr)
+      const seen = await harness.committed(harness.topics.dlr)
       expect(seen.map(({ headers }) => headers['n'])).toEqual(records.map(({ headers }) => headers.n))
     })
 
     it('returns the last position when it is opened again, if it keeps positions', async () => {
       await publisher.open(journal)
       const position = 1_795_328_036_471_103 // microseconds since the epoch
-      await publisher.publish([record(at.topics.dlr, 'k', '1')], position - 1)
-      await publisher.publish([record(at.topics.dlr, 'k', '2')], position)
+      await publisher.publish([record(harness.topics.dlr, 'k', '1')], position - 1)
+      await publisher.publish([record(harness.topics.dlr, 'k', '2')], position)
       await publisher.close()
-      publisher = at.publisher()
+      publisher = harness.publisher()
       expect(await publisher.open(journal)).toBe(publisher.keepsPosition ? position : -1)
     })
 
@@ -133,14 +133,14 @@ export function publisherContract(name: string, harness: () => Promise<Publisher
 
     it('continues to publish after it was opened again', async () => {
       await publisher.open(journal)
-      await publisher.publish([record(at.topics.dlr, 'k', '1')], 1)
+      await publisher.publish([record(harness.topics.dlr, 'k', '1')], 1)
       await publisher.open(journal)
-      await publisher.publish([record(at.topics.dlr, 'k', '2')], 2)
-      expect(textsOf(await at.committed(at.topics.dlr), 'k')).toEqual(['1', '2'])
+      await publisher.publish([record(harness.topics.dlr, 'k', '2')], 2)
+      expect(textsOf(await harness.committed(harness.topics.dlr), 'k')).toEqual(['1', '2'])
     })
 
     it('refuses to publish before it was opened', async () => {
-      const refused = publisher.publish([record(at.topics.dlr, 'k', '1')], 1)
+      const refused = publisher.publish([record(harness.topics.dlr, 'k', '1')], 1)
       await expect(refused).rejects.toBeInstanceOf(ConnectorError)
       await expect(refused).rejects.toMatchObject({ code: 'PUBLISH_IN_DOUBT' })
     })
@@ -150,7 +150,7 @@ export function publisherContract(name: string, harness: () => Promise<Publisher
       await publisher.open(journal)
       await publisher.close()
       await publisher.close()
-      expect(await at.committed(at.topics.dlr)).toEqual([])
+      expect(await harness.committed(harness.topics.dlr)).toEqual([])
     })
   })
 }

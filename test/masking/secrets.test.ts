@@ -66,7 +66,7 @@ describe('A problem of a configuration shows no secret', () => {
     ['in YAML with an invalid block scalar', `password: |${SECRET}\n  x`, 'YAML does not allow this here'],
     ['in the name of a YAML alias', `password: *${SECRET}`, 'an alias'],
     ['that is the whole document', SECRET, 'contains no "key: value" lines'],
-  ])('%s', (_, yaml, shown) => {
+  ])('with a secret %s', (_, yaml, shown) => {
     const problems = problemsOf(yaml, { X: SECRET }).join('\n')
     expect(problems).toContain(shown)
     expect(problems).not.toContain(SECRET)

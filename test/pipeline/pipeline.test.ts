@@ -18,18 +18,18 @@ import {
   TestObserver,
   TestPublisher,
   UNENCODABLE,
-  World,
+  TestEnvironment,
 } from '../support/pipeline-process.js'
 
 vi.setConfig({ testTimeout: 60_000 })
 
 const MIB = 1024 * 1024
-let world: World
+let environment: TestEnvironment
 
 beforeEach(() => {
-  world = new World()
+  environment = new TestEnvironment()
 })
-afterEach(() => expect(world.violations).toEqual([]))
+afterEach(() => expect(environment.violations).toEqual([]))
 
 const inDoubt = new ConnectorError('PUBLISH_IN_DOUBT', 'no answer')
 
@@ -43,7 +43,7 @@ const faultAt = (method: string, nth: number, fault: Fault): FaultPlan => {
   }
 }
 
-const start = (faultPlan?: FaultPlan): PipelineProcess => new PipelineProcess(world, faultPlan && { faultPlan })
+const start = (faultPlan?: FaultPlan): PipelineProcess => new PipelineProcess(environment, faultPlan && { faultPlan })
 
 /** A promise, and the function that resolves it. */
 const gate = (): { opened: Promise<void>; open: () => void } => {
@@ -56,8 +56,8 @@ const gate = (): { opened: Promise<void>; open: () => void } => {
 
 describe('Pipeline', () => {
   it('asks whether schemas are ready, opens a producer, recovers, prepares, asks again, publishes, and only then releases', async () => {
-    await world.append([mo()])
-    const running = await world.drain()
+    await environment.append([mo()])
+    const running = await environment.drain()
     expect(running.calls.slice(0, 8)).toEqual([
       'encoder.ready',
       'publisher.open',
@@ -73,12 +73,12 @@ describe('Pipeline', () => {
   })
 
   it('prepares a batch anew, once, if replicas share the sources and the batch waited for a long commit', async () => {
-    for (const id of ['a', 'b']) await world.append([mo(id)], 4 * MIB)
+    for (const id of ['a', 'b']) await environment.append([mo(id)], 4 * MIB)
     /** The first entry of each batch that was prepared. */
     const synced: number[] = []
     const takeLong = async (encoded: number): Promise<void> => {
       await turnUntil(() => running.encoder.encoded.length >= encoded)
-      await world.clock.advance(11_000)
+      await environment.clock.advance(11_000)
     }
     const slow: FaultPlan = (_call, port, method) => {
       if (method === 'publish' && synced.length === 1) return { when: 'before', what: takeLong(2) }
@@ -86,75 +86,75 @@ describe('Pipeline', () => {
         ? { when: 'after', what: takeLong(3) }
         : undefined
     }
-    const running: PipelineProcess = new PipelineProcess(world, {
+    const running: PipelineProcess = new PipelineProcess(environment, {
       faultPlan: slow,
       syncPublished: async ([entry]) => {
         synced.push(entry!.seq)
       },
     })
-    await world.drain(running)
+    await environment.drain(running)
     expect(synced).toEqual([1, 2, 2])
     expect(running.publisher.openCount).toBe(1)
     expect(running.observer.reports).toEqual(['committed 1', 'healthy', 'released', 'committed 1', 'released'])
-    expect(world.broker.ids).toHaveLength(2)
+    expect(environment.broker.ids).toHaveLength(2)
   })
 
   it('publishes in order of arrival and commits the position of the last entry', async () => {
-    for (let i = 0; i < 20; i++) await world.append([mo(`${i}a`), mo(`${i}b`)])
-    const last = world.journal.entries.at(-1)!.seq
-    const running = await world.drain()
-    expect(world.broker.ids).toEqual(running.encoder.encoded)
-    expect(world.broker.ids).toHaveLength(40)
-    expect(world.broker.positions.get(world.journal.id)).toBe(last)
-    expect(world.journal.releasedUpTo).toBe(last)
+    for (let i = 0; i < 20; i++) await environment.append([mo(`${i}a`), mo(`${i}b`)])
+    const last = environment.journal.entries.at(-1)!.seq
+    const running = await environment.drain()
+    expect(environment.broker.ids).toEqual(running.encoder.encoded)
+    expect(environment.broker.ids).toHaveLength(40)
+    expect(environment.broker.positions.get(environment.journal.id)).toBe(last)
+    expect(environment.journal.releasedUpTo).toBe(last)
   })
 
   it('prepares one batch while another is being committed', async () => {
-    for (let i = 0; i < 6; i++) await world.append([mo(String(i))], 1.5 * MIB)
+    for (let i = 0; i < 6; i++) await environment.append([mo(String(i))], 1.5 * MIB)
     const { opened, open } = gate()
     const running = start(faultAt('publisher.publish', 1, { when: 'before', what: opened }))
-    await world.until(() => running.encoder.encoded.length === 4)
+    await environment.until(() => running.encoder.encoded.length === 4)
     await turnUntilIdle()
     expect(running.encoder.encoded).toHaveLength(4)
-    expect(world.broker.records).toEqual([])
-    expect(world.journal.entries).toHaveLength(6)
+    expect(environment.broker.records).toEqual([])
+    expect(environment.journal.entries).toHaveLength(6)
     open()
-    await world.drain(running)
-    expect(world.broker.ids).toHaveLength(6)
+    await environment.drain(running)
+    expect(environment.broker.ids).toHaveLength(6)
   })
 
   it('publishes an entry with more items than a batch takes as a whole', async () => {
-    await world.append([mo('before')])
-    await world.append(Array.from({ length: 20_000 }, (_, i) => dlr(`m${i}`)))
-    await world.append([mo('after')])
-    await world.drain()
-    expect(world.broker.records).toHaveLength(20_002)
-    expect(new Set(world.broker.ids).size).toBe(20_002)
+    await environment.append([mo('before')])
+    await environment.append(Array.from({ length: 20_000 }, (_, i) => dlr(`m${i}`)))
+    await environment.append([mo('after')])
+    await environment.drain()
+    expect(environment.broker.records).toHaveLength(20_002)
+    expect(new Set(environment.broker.ids).size).toBe(20_002)
   })
 
   it('commits a position for entries that give no record', async () => {
-    await world.append([])
-    await world.append([])
-    await world.drain()
-    expect(world.broker.records).toEqual([])
-    expect(world.broker.positions.get(world.journal.id)).toBe(world.journal.releasedUpTo)
-    expect(world.journal.releasedUpTo).toBeGreaterThan(0)
+    await environment.append([])
+    await environment.append([])
+    await environment.drain()
+    expect(environment.broker.records).toEqual([])
+    expect(environment.broker.positions.get(environment.journal.id)).toBe(environment.journal.releasedUpTo)
+    expect(environment.journal.releasedUpTo).toBeGreaterThan(0)
   })
 
   it('publishes a dead letter for an entry whose source is no longer configured', async () => {
-    await world.append([mo()], 0, 'gone')
-    const { observer } = await world.drain()
+    await environment.append([mo()], 0, 'gone')
+    const { observer } = await environment.drain()
     expect(observer.outcomes).toMatchObject([{ kind: 'dead-letter', reason: 'unknown-source', source: 'gone' }])
-    expect(world.broker.records).toMatchObject([{ topic: 'dead-letter', key: 'gone' }])
+    expect(environment.broker.records).toMatchObject([{ topic: 'dead-letter', key: 'gone' }])
   })
 
   it('waits for an entry and publishes it with the producer that is open', async () => {
     const running = start()
-    await world.until(() => running.calls.includes('journal.waitForEntry'))
+    await environment.until(() => running.calls.includes('journal.waitForEntry'))
     expect(running.observer.reports).toEqual(['healthy'])
-    await world.append([mo()])
-    await world.drain(running)
-    expect(world.broker.records).toHaveLength(1)
+    await environment.append([mo()])
+    await environment.drain(running)
+    expect(environment.broker.records).toHaveLength(1)
     expect(running.publisher.openCount).toBe(1)
   })
 
@@ -169,29 +169,30 @@ describe('Pipeline', () => {
       decodedBefore = decoded
       if (decoded < 50_000) setImmediate(tick)
     }
-    const encoder = new TestEncoder(world.violations)
+    const encoder = new TestEncoder(environment.violations)
     const lazy: Provider = {
       name: 'test',
       *decode(): Iterable<Item> {
         for (; decoded < 50_000; decoded++) {
-          if (decoded !== encoder.encoded.length) world.violations.push(`item ${decoded} before the last was encoded`)
+          if (decoded !== encoder.encoded.length)
+            environment.violations.push(`item ${decoded} before the last was encoded`)
           yield itemOf(mo(), new Uint8Array())
         }
       },
     }
-    await world.append([])
+    await environment.append([])
     const pipeline = new Pipeline({
-      journal: world.journal,
+      journal: environment.journal,
       encoder,
-      publisher: new TestPublisher(world.broker, world.violations),
+      publisher: new TestPublisher(environment.broker, environment.violations),
       findSource: () => ({ provider: lazy, settings: { textFields: [], ignoreEvents: [] }, updatesWatchList: false }),
-      clock: world.clock,
+      clock: environment.clock,
       observer: new TestObserver(),
     })
     setImmediate(tick)
     const stop = new AbortController()
     const ended = pipeline.run(stop.signal)
-    await world.until(() => world.broker.records.length === 50_000)
+    await environment.until(() => environment.broker.records.length === 50_000)
     stop.abort()
     await ended
     expect(ticks).toBeGreaterThan(90)
@@ -202,19 +203,19 @@ describe('Pipeline', () => {
 describe('Pipeline after a failure to publish', () => {
   const entries = [[mo('a'), mo()], [dlr('b'), deadLetter], [mo()]]
   beforeEach(async () => {
-    for (const items of entries) await world.append(items)
+    for (const items of entries) await environment.append(items)
   })
   const expectCommittedOnce = (): void => {
-    expect(world.broker.ids).toHaveLength(5)
-    expect(new Set(world.broker.ids).size).toBe(5)
-    expect(world.journal.entries).toEqual([])
+    expect(environment.broker.ids).toHaveLength(5)
+    expect(new Set(environment.broker.ids).size).toBe(5)
+    expect(environment.journal.entries).toEqual([])
   }
 
   it.each([
     ['was committed', 'after'],
     ['was not', 'before'],
   ] as const)('opens a new producer and publishes each item once if the transaction %s', async (_text, when) => {
-    const running = await world.drain(start(faultAt('publisher.publish', 1, { when, what: inDoubt })))
+    const running = await environment.drain(start(faultAt('publisher.publish', 1, { when, what: inDoubt })))
     expectCommittedOnce()
     expect(running.publisher.openCount).toBe(2)
     expect(running.count('publisher.publish')).toBe(when === 'after' ? 1 : 2)
@@ -226,7 +227,7 @@ describe('Pipeline after a failure to publish', () => {
     'publishes each item once if a release fails %s it takes effect',
     async (when) => {
       const full = new ConnectorError('JOURNAL_WRITE_FAILED', 'no room')
-      const running = await world.drain(start(faultAt('journal.release', 1, { when, what: full })))
+      const running = await environment.drain(start(faultAt('journal.release', 1, { when, what: full })))
       expectCommittedOnce()
       expect(running.count('publisher.publish')).toBe(1)
     },
@@ -234,13 +235,13 @@ describe('Pipeline after a failure to publish', () => {
 
   it('encodes a batch again if schema ids changed between preparing and publishing', async () => {
     const changed = new ConnectorError('SCHEMA_IDS_CHANGED', 'ids changed')
-    const running = await world.drain(start(faultAt('encoder.ready', 2, { when: 'after', what: changed })))
+    const running = await environment.drain(start(faultAt('encoder.ready', 2, { when: 'after', what: changed })))
     expectCommittedOnce()
     expect(running.encoder.encoded).toHaveLength(10)
   })
 
   it('waits for the end of an encoding before it starts again, because the encoder has one caller', async () => {
-    for (let i = 0; i < 3; i++) await world.append([mo(String(i))], 4 * MIB)
+    for (let i = 0; i < 3; i++) await environment.append([mo(String(i))], 4 * MIB)
     const { opened, open } = gate()
     let encoded = 0
     const running = start((_call, _port, method) => {
@@ -251,50 +252,50 @@ describe('Pipeline after a failure to publish', () => {
       encoded++
       return encoded === 6 ? { when: 'before', what: opened } : undefined
     })
-    await world.until(() => running.calls.includes('publisher.publish'))
+    await environment.until(() => running.calls.includes('publisher.publish'))
     for (let turn = 0; turn < 50; turn++) {
       await new Promise(setImmediate)
-      await world.clock.advance(100)
+      await environment.clock.advance(100)
     }
     expect(running.publisher.openCount).toBe(1)
     open()
-    await world.drain(running)
-    expect(world.broker.ids).toHaveLength(8)
+    await environment.drain(running)
+    expect(environment.broker.ids).toHaveLength(8)
   })
 
   it('stops preparing a batch that it will discard', async () => {
     const many = Array.from({ length: 20_000 }, (_, i) => mo(String(i)))
-    await world.append(many, 4 * MIB)
+    await environment.append(many, 4 * MIB)
     const running = start(faultAt('publisher.publish', 1, { when: 'before', what: inDoubt }))
-    await world.until(() => running.observer.reports.includes('waiting: no answer'))
+    await environment.until(() => running.observer.reports.includes('waiting: no answer'))
     expect(running.encoder.encoded.length).toBeLessThan(5000)
-    await world.drain(running)
+    await environment.drain(running)
   })
 
   it('publishes events again under the same ids if the broker keeps no position', async () => {
-    const running = new PipelineProcess(world, {
+    const running = new PipelineProcess(environment, {
       faultPlan: faultAt('publisher.publish', 1, { when: 'after', what: inDoubt }),
       keepsPosition: false,
     })
-    await world.drain(running)
-    expect(world.broker.ids).toHaveLength(10)
-    expect(world.broker.ids.slice(5)).toEqual(world.broker.ids.slice(0, 5))
+    await environment.drain(running)
+    expect(environment.broker.ids).toHaveLength(10)
+    expect(environment.broker.ids.slice(5)).toEqual(environment.broker.ids.slice(0, 5))
     expect(running.observer.outcomes).toHaveLength(5)
   })
 
   it('reports a position that the broker has lost, and goes on behind the last released entry', async () => {
-    await world.drain()
-    const { releasedUpTo } = world.journal
-    world.broker.positions.clear()
-    await world.append([mo('new')])
-    const running = await world.drain()
+    await environment.drain()
+    const { releasedUpTo } = environment.journal
+    environment.broker.positions.clear()
+    await environment.append([mo('new')])
+    const running = await environment.drain()
     expect(running.observer.reports[0]).toBe(`position lost, released up to ${releasedUpTo}`)
-    expect(world.broker.ids).toHaveLength(6)
+    expect(environment.broker.ids).toHaveLength(6)
   })
 
   it('reports no lost position if there never was one', async () => {
-    const first = await world.drain(new PipelineProcess(world, { keepsPosition: false }))
-    const second = await world.drain(new PipelineProcess(world, { keepsPosition: false }))
+    const first = await environment.drain(new PipelineProcess(environment, { keepsPosition: false }))
+    const second = await environment.drain(new PipelineProcess(environment, { keepsPosition: false }))
     for (const { observer } of [first, second]) expect(observer.reports.join()).not.toContain('position')
   })
 })
@@ -303,95 +304,95 @@ describe('A duplicate', () => {
   const kindsOf = ({ observer }: PipelineProcess): string[] => observer.outcomes.map(({ kind }) => kind)
 
   it('is counted and not published within one entry and within one batch', async () => {
-    await world.append([dlr('a'), dlr('a'), mo('a')])
-    await world.append([dlr('b'), dlr('a')])
-    expect(kindsOf(await world.drain())).toEqual(['dlr', 'duplicate', 'mo', 'dlr', 'duplicate'])
-    expect(world.broker.ids).toHaveLength(3)
+    await environment.append([dlr('a'), dlr('a'), mo('a')])
+    await environment.append([dlr('b'), dlr('a')])
+    expect(kindsOf(await environment.drain())).toEqual(['dlr', 'duplicate', 'mo', 'dlr', 'duplicate'])
+    expect(environment.broker.ids).toHaveLength(3)
   })
 
   it('is recognised while its first occurrence is being committed', async () => {
-    await world.append([dlr('a')], 4 * MIB)
-    await world.append([dlr('a'), dlr('b')], 4 * MIB)
-    await world.append([dlr('b'), dlr('c')], 4 * MIB)
-    const running = await world.drain()
+    await environment.append([dlr('a')], 4 * MIB)
+    await environment.append([dlr('a'), dlr('b')], 4 * MIB)
+    await environment.append([dlr('b'), dlr('c')], 4 * MIB)
+    const running = await environment.drain()
     expect(running.count('publisher.publish')).toBe(3)
     expect(kindsOf(running)).toEqual(['dlr', 'duplicate', 'dlr', 'duplicate', 'dlr'])
   })
 
   it('is recognised again after a crash before the release', async () => {
-    await world.append([dlr('a')])
-    await world.drain()
-    await world.append([dlr('a'), dlr('b'), dlr('b')])
+    await environment.append([dlr('a')])
+    await environment.drain()
+    await environment.append([dlr('a'), dlr('b'), dlr('b')])
     const crashed = start(faultAt('publisher.publish', 1, { when: 'after', what: 'crash' }))
-    await world.until(() => crashed.hasCrashed)
-    await world.append([dlr('b'), dlr('c')])
-    expect(kindsOf(await world.drain())).toEqual(['duplicate', 'dlr', 'duplicate', 'duplicate', 'dlr'])
-    expect(world.broker.ids).toHaveLength(3)
+    await environment.until(() => crashed.hasCrashed)
+    await environment.append([dlr('b'), dlr('c')])
+    expect(kindsOf(await environment.drain())).toEqual(['duplicate', 'dlr', 'duplicate', 'duplicate', 'dlr'])
+    expect(environment.broker.ids).toHaveLength(3)
   })
 
   it('is not an item whose earlier occurrence could not be encoded, so that a replay of it is published', async () => {
-    await world.append([dlr(UNENCODABLE)])
-    const first = await world.drain()
+    await environment.append([dlr(UNENCODABLE)])
+    const first = await environment.drain()
     expect(first.observer.outcomes).toMatchObject([{ kind: 'dead-letter', reason: 'too-large' }])
-    await world.append([dlr(UNENCODABLE)])
-    const again = await world.drain()
+    await environment.append([dlr(UNENCODABLE)])
+    const again = await environment.drain()
     expect(again.observer.outcomes).toMatchObject([{ kind: 'dead-letter' }])
-    expect(world.broker.ids).toHaveLength(2)
+    expect(environment.broker.ids).toHaveLength(2)
   })
 
   it('is not an item with the same identity of another source', async () => {
-    await world.append([dlr('a')])
-    await world.append([dlr('a')], 0, 'watched')
-    expect(kindsOf(await world.drain())).toEqual(['dlr', 'dlr'])
+    await environment.append([dlr('a')])
+    await environment.append([dlr('a')], 0, 'watched')
+    expect(kindsOf(await environment.drain())).toEqual(['dlr', 'dlr'])
   })
 
   it('is never an item without an identity, nor a dead letter', async () => {
-    await world.append([mo(), mo(), deadLetter, deadLetter])
-    await world.append([mo(), deadLetter])
-    expect(kindsOf(await world.drain())).toEqual(['mo', 'mo', 'dead-letter', 'dead-letter', 'mo', 'dead-letter'])
-    expect(new Set(world.broker.ids).size).toBe(6)
+    await environment.append([mo(), mo(), deadLetter, deadLetter])
+    await environment.append([mo(), deadLetter])
+    expect(kindsOf(await environment.drain())).toEqual(['mo', 'mo', 'dead-letter', 'dead-letter', 'mo', 'dead-letter'])
+    expect(new Set(environment.broker.ids).size).toBe(6)
   })
 })
 
 describe('The watch list', () => {
-  const watched = (): string[] => [...world.journal.watchList.list('watched')].map(({ messageId }) => messageId)
+  const watched = (): string[] => [...environment.journal.watchList.list('watched')].map(({ messageId }) => messageId)
 
   it('holds each message of a watched source whose receipts are not final', async () => {
-    await world.append([dlr('a', false), dlr('b', false), dlr('c')], 0, 'watched')
-    await world.append([dlr('d', false)], 0, 'plain')
-    await world.drain()
+    await environment.append([dlr('a', false), dlr('b', false), dlr('c')], 0, 'watched')
+    await environment.append([dlr('d', false)], 0, 'plain')
+    await environment.drain()
     expect(watched()).toEqual(['a', 'b'])
-    expect([...world.journal.watchList.list('plain')]).toEqual([])
+    expect([...environment.journal.watchList.list('plain')]).toEqual([])
   })
 
   it('loses a message with its final receipt, even if the receipt is a duplicate', async () => {
-    await world.journal.watchList.add('watched', ['a', 'b'], 1)
-    await world.append([dlr('a')], 0, 'watched')
-    await world.drain()
+    await environment.journal.watchList.add('watched', ['a', 'b'], 1)
+    await environment.append([dlr('a')], 0, 'watched')
+    await environment.drain()
     expect(watched()).toEqual(['b'])
-    await world.journal.watchList.add('watched', ['a'], 2)
-    await world.append([dlr('a')], 0, 'watched')
-    await world.drain()
+    await environment.journal.watchList.add('watched', ['a'], 2)
+    await environment.append([dlr('a')], 0, 'watched')
+    await environment.drain()
     expect(watched()).toEqual(['b'])
   })
 
   it('does not take up a message again because of a duplicate', async () => {
-    await world.append([dlr('a', false)], 0, 'watched')
-    await world.drain()
-    await world.journal.watchList.remove('watched', ['a'])
-    await world.append([dlr('a', false)], 0, 'watched')
-    await world.drain()
+    await environment.append([dlr('a', false)], 0, 'watched')
+    await environment.drain()
+    await environment.journal.watchList.remove('watched', ['a'])
+    await environment.append([dlr('a', false)], 0, 'watched')
+    await environment.drain()
     expect(watched()).toEqual([])
   })
 
   it('takes up a message also if a crash came between commit and release', async () => {
-    await world.append([dlr('a', false)], 0, 'watched')
+    await environment.append([dlr('a', false)], 0, 'watched')
     const crashed = start(faultAt('journal.release', 1, { when: 'before', what: 'crash' }))
-    await world.until(() => crashed.hasCrashed)
+    await environment.until(() => crashed.hasCrashed)
     expect(watched()).toEqual([])
-    await world.drain()
+    await environment.drain()
     expect(watched()).toEqual(['a'])
-    expect(world.broker.ids).toHaveLength(1)
+    expect(environment.broker.ids).toHaveLength(1)
   })
 })
 
@@ -404,9 +405,9 @@ describe('Pipeline while Kafka or the registry is unreachable', () => {
     )
     const delays: number[] = []
     for (let i = 0; i < 9; i++) {
-      const delay = await world.clock.untilSleeping()
+      const delay = await environment.clock.untilSleeping()
       delays.push(delay)
-      await world.clock.advance(delay)
+      await environment.clock.advance(delay)
     }
     expect(delays).toEqual([100, 200, 400, 800, 1600, 3200, 5000, 5000, 5000])
     expect(new Set(running.observer.reports)).toEqual(new Set(['waiting: no broker answers']))
@@ -416,15 +417,15 @@ describe('Pipeline while Kafka or the registry is unreachable', () => {
   })
 
   it('lets the delays grow while producers open but fail to publish', async () => {
-    await world.append([mo()])
+    await environment.append([mo()])
     const running = start((_call, _port, method) =>
       method === 'publish' ? { when: 'before', what: inDoubt } : undefined,
     )
     const delays: number[] = []
     for (let i = 0; i < 4; i++) {
-      const delay = await world.clock.untilSleeping()
+      const delay = await environment.clock.untilSleeping()
       delays.push(delay)
-      await world.clock.advance(delay)
+      await environment.clock.advance(delay)
     }
     expect(delays).toEqual([100, 200, 400, 800])
     expect(running.observer.reports).not.toContain('healthy')
@@ -433,53 +434,53 @@ describe('Pipeline while Kafka or the registry is unreachable', () => {
   })
 
   it('halves its batches while transactions fail, and doubles them again when they succeed', async () => {
-    for (let i = 0; i < 24; i++) await world.append([mo(String(i))], 0.45 * MIB)
+    for (let i = 0; i < 24; i++) await environment.append([mo(String(i))], 0.45 * MIB)
     const running: PipelineProcess = start((_call, _port, method) =>
       method === 'publish' && running.count('publisher.publish') <= 6
         ? { when: 'before', what: unreachable }
         : undefined,
     )
-    await world.drain(running)
+    await environment.drain(running)
     expect(running.observer.reports.filter((report) => report.startsWith('committed'))).toEqual(
       ['1', '1', '1', '2', '4', '8', '7'].map((count) => `committed ${count}`),
     )
   })
 
   it('starts with short delays again after a commit, and reports once that it is healthy', async () => {
-    await world.append([mo()])
+    await environment.append([mo()])
     let failing = true
     const running = start((_call, port, method) =>
       failing && `${port}.${method}` === 'encoder.ready' ? { when: 'before', what: unreachable } : undefined,
     )
-    for (let i = 0; i < 3; i++) await world.clock.advance(await world.clock.untilSleeping())
-    expect(await world.clock.untilSleeping()).toBe(800)
+    for (let i = 0; i < 3; i++) await environment.clock.advance(await environment.clock.untilSleeping())
+    expect(await environment.clock.untilSleeping()).toBe(800)
     failing = false
-    await world.until(() => world.journal.entries.length === 0)
-    await world.append([mo()])
-    await world.until(() => world.journal.entries.length === 0)
+    await environment.until(() => environment.journal.entries.length === 0)
+    await environment.append([mo()])
+    await environment.until(() => environment.journal.entries.length === 0)
     expect(running.observer.reports.filter((report) => report === 'healthy')).toHaveLength(1)
     failing = true
-    await world.append([mo()])
-    expect(await world.clock.untilSleeping()).toBe(100)
+    await environment.append([mo()])
+    expect(await environment.clock.untilSleeping()).toBe(100)
     failing = false
-    await world.drain(running)
-    expect(world.broker.records).toHaveLength(3)
+    await environment.drain(running)
+    expect(environment.broker.records).toHaveLength(3)
   })
 })
 
 describe('Pipeline at its end', () => {
   it('rejects and publishes nothing more if a newer producer has replaced its own', async () => {
-    await world.append([mo()])
+    await environment.append([mo()])
     const replaced = new ConnectorError('PRODUCER_REPLACED', 'another process has this instance')
     const running = start(faultAt('publisher.publish', 1, { when: 'before', what: replaced }))
     await expect(running.ended).rejects.toBe(replaced)
     expect(running.publisher.closeCount).toBe(1)
-    expect(world.journal.entries).toHaveLength(1)
+    expect(environment.journal.entries).toHaveLength(1)
     expect(running.observer.reports).toEqual([])
   })
 
   it("rejects if the journal can't be used any more", async () => {
-    await world.append([mo()])
+    await environment.append([mo()])
     const unusable = new ConnectorError('JOURNAL_UNUSABLE', 'the disk is gone')
     const running = start(faultAt('journal.release', 1, { when: 'before', what: unusable }))
     await expect(running.ended).rejects.toBe(unusable)
@@ -487,25 +488,25 @@ describe('Pipeline at its end', () => {
   })
 
   it('finishes and releases the commit in progress after the signal, and begins no other', async () => {
-    for (let i = 0; i < 4; i++) await world.append([mo(String(i))], 4 * MIB)
+    for (let i = 0; i < 4; i++) await environment.append([mo(String(i))], 4 * MIB)
     const { opened, open } = gate()
     const running = start(faultAt('publisher.publish', 2, { when: 'before', what: opened }))
-    await world.until(() => world.broker.records.length === 1 && running.encoder.encoded.length === 3)
+    await environment.until(() => environment.broker.records.length === 1 && running.encoder.encoded.length === 3)
     running.stop.abort()
     open()
     await running.ended
-    expect(world.broker.records).toHaveLength(2)
-    expect(world.journal.entries).toHaveLength(2)
+    expect(environment.broker.records).toHaveLength(2)
+    expect(environment.journal.entries).toHaveLength(2)
     expect(running.publisher.closeCount).toBe(1)
   })
 
   it('ends at once after the signal while it waits for an entry, or between two attempts', async () => {
     const waiting = start()
-    await world.until(() => waiting.calls.includes('journal.waitForEntry'))
+    await environment.until(() => waiting.calls.includes('journal.waitForEntry'))
     waiting.stop.abort()
     await waiting.ended
     const delayed = start(faultAt('publisher.open', 1, { when: 'before', what: inDoubt }))
-    await world.clock.untilSleeping()
+    await environment.clock.untilSleeping()
     delayed.stop.abort()
     await delayed.ended
     expect(delayed.publisher.openCount).toBe(0)
@@ -539,20 +540,20 @@ const expectedKinds = (entries: readonly (readonly ItemSpec[])[]): string[] => {
 }
 
 const expectPublishedOnce = (entries: readonly (readonly ItemSpec[])[]): void => {
-  expect(world.broker.records).toHaveLength(expectedRecords(entries))
-  expect(new Set(world.broker.ids).size).toBe(world.broker.ids.length)
-  expect(world.broker.records.map(({ topic }) => topic)).toEqual(expectedKinds(entries))
-  expect(world.violations).toEqual([])
+  expect(environment.broker.records).toHaveLength(expectedRecords(entries))
+  expect(new Set(environment.broker.ids).size).toBe(environment.broker.ids.length)
+  expect(environment.broker.records.map(({ topic }) => topic)).toEqual(expectedKinds(entries))
+  expect(environment.violations).toEqual([])
 }
 
 describe('Pipeline publishes each item once', () => {
   const beginScenario = async (): Promise<void> => {
-    world = new World()
-    for (const [items, padding] of SCENARIO) await world.append(items, padding)
+    environment = new TestEnvironment()
+    for (const [items, padding] of SCENARIO) await environment.append(items, padding)
   }
   const countCalls = async (): Promise<number> => {
     await beginScenario()
-    return (await world.drain()).calls.length
+    return (await environment.drain()).calls.length
   }
   const check = (): void => expectPublishedOnce(SCENARIO.map(([items]) => items))
 
@@ -564,8 +565,8 @@ describe('Pipeline publishes each item once', () => {
       for (let last = 1; last <= calls; last++) {
         await beginScenario()
         const crashing = start((call) => (call === last ? { when, what: 'crash' } : undefined))
-        await world.until(() => crashing.hasCrashed || world.journal.entries.length === 0)
-        await world.drain()
+        await environment.until(() => crashing.hasCrashed || environment.journal.entries.length === 0)
+        await environment.drain()
         check()
       }
     },
@@ -575,7 +576,7 @@ describe('Pipeline publishes each item once', () => {
     const calls = await countCalls()
     for (let bad = 1; bad <= calls; bad++) {
       await beginScenario()
-      await world.drain(start((call) => (call === bad ? { when, what: inDoubt } : undefined)))
+      await environment.drain(start((call) => (call === bad ? { when, what: inDoubt } : undefined)))
       check()
     }
   })
@@ -588,10 +589,10 @@ describe('Pipeline publishes each item once', () => {
         if (call === stopAt) running.stop.abort()
         return undefined
       })
-      await world.until(() => running.hasEnded || world.journal.entries.length === 0)
+      await environment.until(() => running.hasEnded || environment.journal.entries.length === 0)
       running.stop.abort()
       await running.ended
-      await world.drain()
+      await environment.drain()
       check()
     }
   })
@@ -621,14 +622,14 @@ describe('Pipeline with random entries, failures and crashes', () => {
         fc.array(entry, { minLength: 1, maxLength: 12 }),
         fc.array(fc.array(fault, { maxLength: 5 }), { maxLength: 4 }),
         async (entries, runs) => {
-          world = new World()
+          environment = new TestEnvironment()
           const arrived: (readonly ItemSpec[])[] = []
           const upcoming = [...entries].sort((a, b) => a.arrivesAt - b.arrivesAt)
           const arrive = (calls: number): void => {
             while (upcoming[0] !== undefined && upcoming[0].arrivesAt <= calls) {
               const { items, padding } = upcoming.shift()!
               arrived.push(items)
-              void world.append(items, padding)
+              void environment.append(items, padding)
             }
           }
           arrive(5)
@@ -637,12 +638,12 @@ describe('Pipeline with random entries, failures and crashes', () => {
               arrive(call)
               return faults.find((each) => each.call === call)
             })
-            await world.until(() => running.hasCrashed || world.journal.entries.length === 0)
+            await environment.until(() => running.hasCrashed || environment.journal.entries.length === 0)
             running.stop.abort()
-            await world.until(() => running.hasCrashed || running.hasEnded)
+            await environment.until(() => running.hasCrashed || running.hasEnded)
           }
           arrive(Infinity)
-          await world.drain()
+          await environment.drain()
           expectPublishedOnce(arrived)
         },
       ),

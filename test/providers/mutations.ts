@@ -5,25 +5,27 @@ type Mutation = (bytes: Uint8Array) => Uint8Array
 
 /** A place is a share of the length, so that a mutation fits any bytes. It is not biased towards the ends. */
 const place = fc.noBias(fc.integer({ min: 0, max: 10_000 })).map((share) => share / 10_000)
-const at = (bytes: Uint8Array, share: number): number => Math.floor(share * bytes.length)
+const indexAt = (bytes: Uint8Array, share: number): number => Math.floor(share * bytes.length)
 
 const flip: fc.Arbitrary<Mutation> = fc
   .tuple(place, fc.integer({ min: 0, max: 255 }))
   .map(([share, byte]) => (bytes) => {
     const changed = Buffer.from(bytes)
-    if (changed.length > 0) changed[Math.min(at(bytes, share), changed.length - 1)] = byte
+    if (changed.length > 0) changed[Math.min(indexAt(bytes, share), changed.length - 1)] = byte
     return changed
   })
 
-const cut: fc.Arbitrary<Mutation> = place.map((share) => (bytes) => Buffer.from(bytes.subarray(0, at(bytes, share))))
+const cut: fc.Arbitrary<Mutation> = place.map(
+  (share) => (bytes) => Buffer.from(bytes.subarray(0, indexAt(bytes, share))),
+)
 
 const drop: fc.Arbitrary<Mutation> = fc.tuple(place, place).map(([a, b]) => (bytes) => {
-  const [from, to] = [at(bytes, Math.min(a, b)), at(bytes, Math.max(a, b))]
+  const [from, to] = [indexAt(bytes, Math.min(a, b)), indexAt(bytes, Math.max(a, b))]
   return Buffer.concat([bytes.subarray(0, from), bytes.subarray(to)])
 })
 
 const double: fc.Arbitrary<Mutation> = fc.tuple(place, place).map(([a, b]) => (bytes) => {
-  const [from, to] = [at(bytes, Math.min(a, b)), at(bytes, Math.max(a, b))]
+  const [from, to] = [indexAt(bytes, Math.min(a, b)), indexAt(bytes, Math.max(a, b))]
   return Buffer.concat([bytes.subarray(0, to), bytes.subarray(from)])
 })
 
@@ -58,7 +60,7 @@ const insert: fc.Arbitrary<Mutation> = fc
     ),
   )
   .map(([share, piece]) => (bytes) => {
-    const index = at(bytes, share)
+    const index = indexAt(bytes, share)
     return Buffer.concat([bytes.subarray(0, index), piece, bytes.subarray(index)])
   })
 

@@ -57,7 +57,7 @@ describe('Reconciler with a rate-limited account', () => {
     },
   )
 
-  it('never sends more than requestsPerSecond, and lets each of the three tasks take its turn', async () => {
+  it('never sends more than requestsPerSecond, and serves its three tasks in turn', async () => {
     const simulator = await fixtures.simulator()
     const now = new ManualClock().now()
     for (let i = 0; i < 950; i++) {

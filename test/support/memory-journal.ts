@@ -51,14 +51,14 @@ export class MemoryJournal implements Journal {
 
   /** Lets no append become durable until the returned function is called. */
   hold(): () => void {
-    let letGo = (): void => undefined
+    let release = (): void => undefined
     this.#hold = new Promise((resolve) => {
-      letGo = () => {
+      release = () => {
         this.#hold = undefined
         resolve()
       }
     })
-    return letGo
+    return release
   }
 
   async append(entry: NewEntry, nonce?: Nonce): Promise<number> {

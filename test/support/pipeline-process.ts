@@ -199,21 +199,21 @@ export class PipelineProcess {
   readonly #faultPlan: FaultPlan
   #isEncoderBusy = false
 
-  constructor(world: World, options: PipelineProcessOptions = {}) {
+  constructor(environment: TestEnvironment, options: PipelineProcessOptions = {}) {
     const { faultPlan = () => undefined, keepsPosition = true, syncPublished } = options
     this.#faultPlan = faultPlan
-    this.publisher = new TestPublisher(world.broker, world.violations, keepsPosition)
-    this.encoder = new TestEncoder(world.violations)
-    const journal = this.#withFaults('journal', world.journal)
+    this.publisher = new TestPublisher(environment.broker, environment.violations, keepsPosition)
+    this.encoder = new TestEncoder(environment.violations)
+    const journal = this.#withFaults('journal', environment.journal)
     const pipeline = new Pipeline({
-      journal: keepsPosition ? checkReleases(journal, world) : journal,
+      journal: keepsPosition ? checkReleases(journal, environment) : journal,
       encoder: this.#withFaults('encoder', this.encoder),
       publisher: this.#withFaults('publisher', this.publisher),
       findSource: (name) =>
         name === 'gone'
           ? undefined
           : { provider: testProvider, settings: SETTINGS, updatesWatchList: name === 'watched' },
-      clock: world.clock,
+      clock: environment.clock,
       observer: this.observer,
       syncPublished,
     })
@@ -269,7 +269,7 @@ export class PipelineProcess {
 }
 
 /** Invariant 2: records a violation whenever an entry is released above the committed position. */
-const checkReleases = (journal: Journal, { broker, violations }: World): Journal =>
+const checkReleases = (journal: Journal, { broker, violations }: TestEnvironment): Journal =>
   new Proxy(journal, {
     get: (object, name) => {
       const value = Reflect.get(object, name, object) as unknown
@@ -283,8 +283,8 @@ const checkReleases = (journal: Journal, { broker, violations }: World): Journal
 
 const SETTINGS = { textFields: [], ignoreEvents: [] }
 
-/** What outlives a process: the clock, the journal and the broker. */
-export class World {
+/** Everything that outlives a process: the clock, the journal and the broker. */
+export class TestEnvironment {
   readonly clock = new ManualClock()
   readonly journal = new MemoryJournal(this.clock)
   readonly broker = new TestBroker()

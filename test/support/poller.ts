@@ -64,10 +64,10 @@ export class TestedPoller {
 
   /** Resolves once a page has been handed out and the journal refuses it. */
   async untilJournalRefuses(): Promise<void> {
-    const letGo = this.journal.hold()
+    const release = this.journal.hold()
     await turnUntil(() => this.journal.attempts > 0)
     this.journal.refuses = 'JOURNAL_WRITE_FAILED'
-    letGo()
+    release()
     await this.untilPaused()
   }
 

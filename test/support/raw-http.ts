@@ -44,7 +44,7 @@ export class RawConnection {
     return new Promise((resolve) => this.socket.write(bytes, () => resolve()))
   }
 
-  /** Resolves with the next answer, whose body has the length that `content-length` says. */
+  /** Resolves with the next answer, whose body has the length that `content-length` gives. */
   async readAnswer(): Promise<RawAnswer> {
     for (;;) {
       const headEnd = this.#received.indexOf('\r\n\r\n')

@@ -1,4 +1,4 @@
-/** Loggers and observers that record what they are told, for tests to inspect. */
+/** Loggers and observers that record their calls, for tests to inspect. */
 import type { Log } from '../../src/core/log.js'
 import type { CallbackObserver, PullObserver, PullOutcome, PullState } from '../../src/core/observers.js'
 

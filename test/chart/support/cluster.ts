@@ -10,7 +10,7 @@ import type { Kind, ObjectOf } from './objects.js'
 const run = promisify(execFile)
 const CRDS = fileURLToPath(new URL('../crds', import.meta.url))
 
-/** What a command said, whether it succeeded or not. */
+/** The output of a command, whether it succeeded or not. */
 export interface Outcome {
   readonly ok: boolean
   readonly stdout: string
@@ -63,7 +63,7 @@ export class TestCluster {
     }
   }
 
-  /** @throws Error with what the command said when it failed */
+  /** @throws Error with the output of the command when it failed */
   async must(tool: 'kubectl' | 'helm', args: readonly string[], input?: string): Promise<string> {
     const { ok, stdout, stderr } = await this.command(tool, args, input)
     if (!ok) throw new Error(`${tool} ${args.join(' ')}: ${stderr}`)

@@ -71,7 +71,7 @@ export function allOf<K extends Kind>(kind: K, objects: readonly KubernetesObjec
   return objects.filter((object): object is ObjectOf<K> => object.kind === kind)
 }
 
-/** What Helm says when it refuses the values. */
+/** Returns the error output of Helm, which must refuse the values. */
 export async function refusal(options: RenderOptions): Promise<string> {
   try {
     await manifest(options)

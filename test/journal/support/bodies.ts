@@ -12,6 +12,6 @@ export function sizeOf(name: string): number {
 export function bodyOf(name: string, size: number): Buffer {
   const body = Buffer.alloc(size)
   const digest = createHash('sha256').update(`body of ${name}`).digest()
-  for (let at = 0; at < size; at += digest.length) digest.copy(body, at)
+  for (let offset = 0; offset < size; offset += digest.length) digest.copy(body, offset)
   return body
 }
