@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util'
 import { ConnectorStartError } from '../connector/connector-process.js'
 import { fromCheckout, fromImage } from '../connector/program.js'
 import { LoadGenerator } from '../oracle/load-generator.js'
-import { complaintsOf, type Verdict } from '../oracle/oracle.js'
+import { listProblems, type Verdict } from '../oracle/oracle.js'
 import type { TopicReader, Topics } from '../oracle/topic-reader.js'
 import { progressOn } from '../progress.js'
 import { SevenSimulator } from '../simulators/seven.js'
@@ -31,7 +31,7 @@ const LOAD_MS = Number(options.seconds) * 1_000
 /** A busy machine needs a while until the first event is published. */
 const FIRST_EVENT_TIMEOUT_MS = 30_000
 const RECORDS_SHOWN_PER_TOPIC = 4
-const COMPLAINTS_SHOWN = 10
+const MAX_PROBLEMS_SHOWN = 10
 const PROGRESS_INTERVAL_MS = 250
 const SEED = 2_026
 /** The speed of the load with `--keep`, compared with that of the demo. */
@@ -165,11 +165,11 @@ async function showVerdict({ connector }: Trial, verdict: Verdict, exitCode: num
         'because the queue had forgotten them already.',
     )
   }
-  const complaints = complaintsOf(verdict)
-  if (exitCode !== 0) complaints.push(`the connector ended with code ${exitCode}\n${await connector.endOfLog()}`)
-  for (const complaint of complaints.slice(0, COMPLAINTS_SHOWN)) progress.step(complaint)
+  const problems = listProblems(verdict)
+  if (exitCode !== 0) problems.push(`the connector ended with code ${exitCode}\n${await connector.endOfLog()}`)
+  for (const problem of problems.slice(0, MAX_PROBLEMS_SHOWN)) progress.step(problem)
   const { lost, doubled } = verdict.total
-  const isSound = complaints.length === 0
+  const isSound = problems.length === 0
   progress.step(isSound ? 'Nothing lost, nothing doubled.' : `lost ${lost}, doubled ${doubled}, see above`)
   return isSound ? 0 : 1
 }

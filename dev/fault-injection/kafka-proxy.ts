@@ -21,15 +21,15 @@ export const API = {
 export type Handling =
   /** Request and answer are passed on. */
   | 'pass'
-  /** The broker gets the request, and the client never gets the answer. */
+  /** The broker gets the request, and the client gets no response. */
   | 'lose-answer'
-  /** The broker never gets the request. */
+  /** The broker does not get the request. */
   | 'lose-request'
   /** The broker gets the request, and the connection is reset instead of the answer. */
   | 'cut'
   /** The client gets the answer `lateByMs` later, and every answer behind it too. */
   | 'late-answer'
-  /** From now on nothing passes on this connection in either direction, and it stays open. */
+  /** The connection stays open, and nothing passes on it any more in either direction. */
   | 'stall'
   /** The request is kept until `releaseHeld`, even if the client has gone, as if it had lain in a buffer of the network. */
   | 'hold'

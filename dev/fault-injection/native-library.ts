@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** Fails writes of the journal while a file says so; see `failing-disk.c`. */
+/** Fails writes of the journal as long as a file demands it; see `failing-disk.c`. */
 export const FAILING_DISK_SOURCE = new URL('failing-disk.c', import.meta.url)
 
 /** @returns the path of the library, in a folder that `removeLibrary` deletes @throws Error without a C compiler */

@@ -13,7 +13,7 @@ import { formatFaults, formatReports, type RunReport } from './report.js'
 import type { FaultStack, Scenario } from './scenario.js'
 import { runScenario } from './scenario-runner.js'
 
-const MAX_COMPLAINTS_SHOWN = 10
+const MAX_PROBLEMS_SHOWN = 10
 /** Access control lists, so that a scenario can take rights away. */
 const BROKER_PROPERTIES = {
   'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
@@ -45,13 +45,13 @@ async function run(scenario: Scenario, index: number, stack: FaultStack): Promis
   }
 }
 
-function showReport({ seconds, verdict, faults, complaints }: RunReport): void {
+function showReport({ seconds, verdict, faults, problems }: RunReport): void {
   const { handedOut, owed, lost, doubled } = verdict.total
   const counts = `${handedOut} handed out, ${owed} owed, ${lost} lost, ${doubled} doubled`
   progress.step(`  ${seconds} s, ${counts}; ${formatFaults(faults)}`)
-  if (complaints.length > 0) failedRuns++
-  for (const complaint of complaints.slice(0, MAX_COMPLAINTS_SHOWN)) progress.step(`  ${complaint}`)
-  const hidden = complaints.length - MAX_COMPLAINTS_SHOWN
+  if (problems.length > 0) failedRuns++
+  for (const problem of problems.slice(0, MAX_PROBLEMS_SHOWN)) progress.step(`  ${problem}`)
+  const hidden = problems.length - MAX_PROBLEMS_SHOWN
   if (hidden > 0) progress.step(`  and ${hidden} more`)
 }
 

@@ -12,7 +12,7 @@ export interface RunReport {
   readonly faults: ReadonlyMap<string, number>
   readonly verdict: Verdict
   /** Every deviation from the promises; empty if the run is sound. */
-  readonly complaints: readonly string[]
+  readonly problems: readonly string[]
 }
 
 const HEAD = ['run', 'seed', 'handed out', 'owed', 'published', 'dead letters', 'gone', 'lost', 'doubled', 'wrong', 's']

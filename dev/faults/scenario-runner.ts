@@ -1,6 +1,6 @@
 /** Runs one scenario: a trial under load while faults are injected, and then the verdict of the oracle. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { complaintsOf } from '../oracle/oracle.js'
+import { listProblems } from '../oracle/oracle.js'
 import { TopicReader } from '../oracle/topic-reader.js'
 import { Random } from '../simulators/random.js'
 import { startTrial, type Trial, type TrialConfiguration } from '../trial.js'
@@ -32,10 +32,10 @@ export async function runScenario(scenario: Scenario, given: FaultStack, options
     const verdict = trial.audit(records, { callbacks, burstSize })
     run.countFault('request read after its process had died', countLateRequests(trial))
     const mayDouble = delivery === 'at-least-once' || scenario.mayDouble === true
-    const complaints = [...run.complaints, ...complaintsOf(verdict, { mayDouble })]
-    if (complaints.length > 0) log(await trial.connector.endOfLog(50))
+    const problems = [...run.complaints, ...listProblems(verdict, { mayDouble })]
+    if (problems.length > 0) log(await trial.connector.endOfLog(50))
     const seconds = Math.round((Date.now() - startedAt) / 1_000)
-    return { scenario: scenario.name, seed, delivery, seconds, faults: run.faults, verdict, complaints }
+    return { scenario: scenario.name, seed, delivery, seconds, faults: run.faults, verdict, problems }
   } catch (error) {
     const log = await trial.connector.endOfLog(30)
     throw new Error(`${String(error)}\nafter ${formatFaults(run.faults)}\n${log}`, { cause: error })

@@ -2,7 +2,7 @@
 import { type Admin, Kafka, logLevel } from 'kafkajs'
 import { until } from '../wait.js'
 
-/** A client that is patient enough for a broker that has just been started. */
+/** Creates a client that retries long enough for a broker that has just been started. */
 export const kafkaClient = (brokers: readonly string[]): Kafka =>
   new Kafka({
     clientId: 'dlrmo-test',

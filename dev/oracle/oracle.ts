@@ -71,8 +71,12 @@ export interface Verdict {
   readonly wrong: readonly string[]
 }
 
-/** @param mayDouble whether an item may be there more than once under its event id, as with at-least-once delivery */
-export function complaintsOf(verdict: Verdict, { mayDouble = false } = {}): string[] {
+/**
+ * Returns every difference that the verdict contains, one line each.
+ *
+ * @param mayDouble whether an item may be there more than once under its event id, as with at-least-once delivery
+ */
+export function listProblems(verdict: Verdict, { mayDouble = false } = {}): string[] {
   return [
     ...(verdict.total.handedOut === 0 ? ['Nothing was handed out, so that nothing was checked.'] : []),
     ...verdict.lost.map((item) => `LOST ${item}`),

@@ -20,7 +20,7 @@ export interface SevenOptions {
   statusAnswer?: 'json' | 'text'
 }
 
-/** What the simulator knows of one sent message. */
+/** One sent message, as the simulator stores it. */
 export interface SevenMessage {
   /** Null before the first status. */
   status: SevenStatus | null

@@ -1,7 +1,7 @@
 import { startStack } from './index.js'
 import { StackError, type BrokerHandle, type RegistryHandle, type Stack, type StackOptions } from './types.js'
 
-/** A broker and a registry that the caller may kill, because nobody else uses them. */
+/** A broker and a registry that the caller may kill, because it uses them alone. */
 export interface OwnStack extends Stack {
   readonly broker: BrokerHandle
   readonly registry: RegistryHandle

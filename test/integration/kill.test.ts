@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest'
 import { setTimeout as delay } from 'node:timers/promises'
 import { LoadGenerator } from '../../dev/oracle/load-generator.js'
-import { complaintsOf } from '../../dev/oracle/oracle.js'
+import { listProblems } from '../../dev/oracle/oracle.js'
 import { Random } from '../../dev/simulators/random.js'
 import { startTrial, untilPublished, type Trial } from '../../dev/trial.js'
 
@@ -38,7 +38,7 @@ describe('kill -9 during pulls and callbacks', () => {
 
       const verdict = trial.audit(await trial.readAll())
       expect(verdict.total.owed).toBeGreaterThan(1_000)
-      expect(complaintsOf(verdict)).toEqual([])
+      expect(listProblems(verdict)).toEqual([])
     },
   )
 })

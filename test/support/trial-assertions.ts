@@ -1,6 +1,6 @@
 /** Assertions about a trial, and the callbacks that most trials send. */
 import { expect } from 'vitest'
-import { complaintsOf } from '../../dev/oracle/oracle.js'
+import { listProblems } from '../../dev/oracle/oracle.js'
 import type { TopicRecord } from '../../dev/oracle/topic-reader.js'
 import type { ProviderData, SevenReceipt } from '../../dev/simulators/provider-data.js'
 import type { SevenOutcome } from '../../dev/simulators/seven-callbacks.js'
@@ -21,7 +21,7 @@ export function expectEachItemOnce(
     return { event, rawContent: '', startedAt: 0, endedAt: 0, status: 200, error: undefined }
   })
   const verdict = trial.audit(records, { callbacks: [trial.seven, { outcomes }] })
-  expect(complaintsOf(verdict)).toEqual([])
+  expect(listProblems(verdict)).toEqual([])
 }
 
 /** Sends `count` receipts of seven to the status URL. */

@@ -11,7 +11,7 @@ export interface ContainerPlan {
   image: string
   environment: Record<string, string>
   containerPort: number
-  /** Fixed, because a broker tells its clients its address, and must have the same address after a restart. */
+  /** The port is fixed, because a broker advertises its address to clients and must have the same one after a restart. */
   hostPort: number
   /** Resolves once the server answers requests. */
   ready: (timeoutMs: number) => Promise<void>

@@ -13,7 +13,7 @@ export interface Java {
   readonly major: number
 }
 
-/** The Java in JAVA_HOME or in the PATH, the first that is new enough; or a phrase that says why there is none. */
+/** The Java in JAVA_HOME or in the PATH, the first that is new enough; or a phrase with the reason why there is none. */
 export async function findJava(): Promise<Java | { missing: string }> {
   const home = process.env['JAVA_HOME']
   const candidates = [...(home ? [join(home, 'bin', 'java')] : []), 'java']

@@ -23,7 +23,7 @@ export interface Jvm {
   readonly java: string
 }
 
-/** A usable Java, with Maven if something must be downloaded; or a phrase that says what is missing. */
+/** A usable Java, with Maven if something must be downloaded; or a phrase that names what is missing. */
 export async function findJvm(): Promise<Jvm | { missing: string }> {
   const java = await findJava()
   if ('missing' in java) return java

@@ -37,7 +37,7 @@ async function expectSoundRun(
   delivery?: Delivery,
 ): Promise<void> {
   const report = await runScenario(scenario, stack, { seed: SEED, scale, ...(delivery && { delivery }) })
-  expect(report.complaints, `${scenario.name}, seed ${SEED}`).toEqual([])
+  expect(report.problems, `${scenario.name}, seed ${SEED}`).toEqual([])
   expect(report.verdict.total.owed).toBeGreaterThan(50)
 }
 

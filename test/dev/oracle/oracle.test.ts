@@ -1,8 +1,8 @@
-/** The oracle must be able to complain of each kind of difference; otherwise its silence would prove nothing. */
+/** The oracle must report each kind of difference; otherwise a verdict without problems would prove nothing. */
 import { beforeEach, describe, expect, it } from 'vitest'
 import { contentKey } from '../../../dev/oracle/content-key.js'
 import { expectedHeaders, mtargetRecord, sevenReceiptRecord } from '../../../dev/oracle/expected-records.js'
-import { complaintsOf, Oracle, type HandedOutItem, type Verdict } from '../../../dev/oracle/oracle.js'
+import { listProblems, Oracle, type HandedOutItem, type Verdict } from '../../../dev/oracle/oracle.js'
 import type { TopicRecord } from '../../../dev/oracle/topic-reader.js'
 import type { MtargetRow } from '../../../dev/simulators/provider-data.js'
 
@@ -88,7 +88,7 @@ const addBadInput = (mark: string): void =>
 const audit = (...records: TopicRecord[]): Verdict => oracle.audit(records)
 
 describe('The oracle', () => {
-  it('does not complain when each acknowledged item is there once', () => {
+  it('reports no problem when each acknowledged item is there once', () => {
     addReceipt(receipt('1'), 1, 2)
     addReceipt(receipt('1'), 3, 4)
     addReceipt(receipt('2'), 5)
@@ -103,11 +103,11 @@ describe('The oracle', () => {
       doubledUnderAnotherId: [],
       wrong: [],
     })
-    expect(complaintsOf(verdict)).toEqual([])
+    expect(listProblems(verdict)).toEqual([])
   })
 
-  it('complains when nothing was handed out', () => {
-    expect(complaintsOf(audit())).toEqual([expect.stringContaining('Nothing was handed out')])
+  it('reports a problem when nothing was handed out', () => {
+    expect(listProblems(audit())).toEqual([expect.stringContaining('Nothing was handed out')])
   })
 
   it('counts the items of each source and topic, and their sum', () => {
@@ -128,14 +128,14 @@ describe('The oracle', () => {
     const verdict = audit()
     expect(verdict.lost).toEqual([expect.stringContaining('"1"')])
     expect(verdict.total.lost).toBe(1)
-    expect(complaintsOf(verdict)).toEqual([expect.stringMatching(/^LOST /)])
+    expect(listProblems(verdict)).toEqual([expect.stringMatching(/^LOST /)])
   })
 
   it('reports an item of a destructive queue that was not acknowledged and is not there as gone', () => {
     addMessage(stop, { acknowledgedAt: undefined })
     const verdict = audit()
     expect(verdict.total).toMatchObject({ gone: 1, lost: 0 })
-    expect(complaintsOf(verdict)).toEqual([])
+    expect(listProblems(verdict)).toEqual([])
   })
 
   it('reports an item on a wrong topic as wrong and as lost', () => {
@@ -145,17 +145,17 @@ describe('The oracle', () => {
     expect(verdict.lost).toHaveLength(1)
   })
 
-  it('reports an item that is there twice, and says whether the event id differs', () => {
+  it('reports an item that is there twice, and whether its event ids differ', () => {
     addReceipt(receipt('1'), 1, 2)
     const twice = audit(receiptRecord(receipt('1')), receiptRecord(receipt('1')))
     expect(twice.doubled).toEqual([expect.stringContaining('found 2 times')])
     expect(twice.total.doubled).toBe(1)
-    expect(complaintsOf(twice, { mayDouble: true })).toEqual([])
+    expect(listProblems(twice, { mayDouble: true })).toEqual([])
     oracle = new Oracle(TOPICS)
     addReceipt(receipt('1'), 1, 2)
     const different = audit(receiptRecord(receipt('1')), receiptRecord(receipt('1'), { eventId: 'another' }))
     expect(different.doubledUnderAnotherId).toEqual([expect.stringContaining('another')])
-    expect(complaintsOf(different, { mayDouble: true })).toHaveLength(1)
+    expect(listProblems(different, { mayDouble: true })).toHaveLength(1)
   })
 
   it('reports an unacknowledged item that is there twice', () => {
@@ -173,7 +173,7 @@ describe('The oracle', () => {
       addMessage(stop, { acknowledgedAt: undefined })
     }
     addTwice()
-    expect(complaintsOf(audit(messageRecord(stop, 'a'), messageRecord(stop, 'b')))).toEqual([])
+    expect(listProblems(audit(messageRecord(stop, 'a'), messageRecord(stop, 'b')))).toEqual([])
     addTwice()
     const thrice = audit(...['a', 'b', 'c'].map((eventId) => messageRecord(stop, eventId)))
     expect(thrice.total).toMatchObject({ lost: 0, doubled: 1 })
@@ -188,7 +188,7 @@ describe('The oracle', () => {
 
   it('allows any number of items without an identity from an endless page', () => {
     addMessage(stop, { isEndless: true })
-    expect(complaintsOf(audit(...['a', 'b', 'c'].map((eventId) => messageRecord(stop, eventId))))).toEqual([])
+    expect(listProblems(audit(...['a', 'b', 'c'].map((eventId) => messageRecord(stop, eventId))))).toEqual([])
   })
 
   it('reports one event id that belongs to two items', () => {
@@ -202,9 +202,9 @@ describe('The oracle', () => {
     ['status', { status: 'REJECTED' }, /^status is "REJECTED", not "DELIVERED"/],
     ['via', { via: 'PULL' }, /^via is "PULL"/],
     ['messageId', { messageId: '2' }, /^messageId is "2"/],
-  ])('reports a field %s that is not what was sent', (_name, changes, complaint) => {
+  ])('reports a field %s that is not what was sent', (_name, changes, problem) => {
     addReceipt(receipt('1'), 1, 2)
-    expect(audit(receiptRecord(receipt('1'), changes)).wrong).toEqual([expect.stringMatching(complaint)])
+    expect(audit(receiptRecord(receipt('1'), changes)).wrong).toEqual([expect.stringMatching(problem)])
   })
 
   it('reports a field raw with other field names than were sent', () => {
@@ -217,15 +217,15 @@ describe('The oracle', () => {
 
   it('reports a wrong key, a wrong header and an additional header', () => {
     const right = receiptRecord(receipt('1'))
-    const complaintsAbout = (changes: Partial<TopicRecord>): readonly string[] => {
+    const findWrong = (changes: Partial<TopicRecord>): readonly string[] => {
       oracle = new Oracle(TOPICS)
       addReceipt(receipt('1'), 1, 2)
       return audit({ ...right, ...changes }).wrong
     }
-    expect(complaintsAbout({ key: '2' })).toEqual([expect.stringContaining('the key is "2"')])
+    expect(findWrong({ key: '2' })).toEqual([expect.stringContaining('the key is "2"')])
     const aboutHeaders = [expect.stringContaining('the list of headers')]
-    expect(complaintsAbout({ headers: { ...right.headers, ce_type: 'x' } })).toEqual(aboutHeaders)
-    expect(complaintsAbout({ headers: { ...right.headers, more: 'x' } })).toEqual(aboutHeaders)
+    expect(findWrong({ headers: { ...right.headers, ce_type: 'x' } })).toEqual(aboutHeaders)
+    expect(findWrong({ headers: { ...right.headers, more: 'x' } })).toEqual(aboutHeaders)
   })
 
   it('reports a record that was never handed out', () => {
@@ -252,7 +252,7 @@ describe('The oracle', () => {
     addBadInput('bad-item-1-1')
     oracle.addRemainder(remainder)
     const complete = audit(deadLetter('<bad-item-1-1>'), deadLetter('{"results":[{"MsgId":"cut'))
-    expect(complaintsOf(complete)).toEqual([])
+    expect(listProblems(complete)).toEqual([])
     expect(complete.total).toMatchObject({ owed: 2, deadLettered: 2 })
     oracle = new Oracle(TOPICS)
     oracle.addRemainder(remainder)
@@ -264,10 +264,10 @@ describe('The oracle', () => {
   it('accepts any part of a remainder that is not owed, and its absence', () => {
     const remainder = { source: 'mtarget-fr', bytes: Buffer.from('{"MsgId":"cut'), isOwed: false }
     oracle.addRemainder(remainder)
-    expect(complaintsOf(audit(deadLetter('{"MsgId":"c')))).toEqual([])
+    expect(listProblems(audit(deadLetter('{"MsgId":"c')))).toEqual([])
     oracle = new Oracle(TOPICS)
     oracle.addRemainder(remainder)
-    expect(complaintsOf(audit())).toEqual([])
+    expect(listProblems(audit())).toEqual([])
   })
 
   it('does not take an owed remainder that contains the mark of a bad row for that row', () => {
