@@ -2,7 +2,7 @@
 import { isIP } from 'node:net'
 import { providersWith, type ProviderTraits } from './provider-traits.js'
 import { rule, section, type Keys } from './section.js'
-import { MAX_AGE_MS, baseUrl, boolean, duration, list, text, textMatching, value } from './values.js'
+import { MAX_AGE, baseUrl, boolean, duration, list, text, textMatching, value } from './values.js'
 
 const token = () =>
   textMatching(
@@ -65,11 +65,9 @@ const callbackSection = () =>
       .describe(
         'Origin and path prefix by which the provider reaches the connector, for instance https://sms.example.com. Path and query of the request are appended. The signature covers this address.',
       ),
-    signatureMaxAge: duration({ min: '1s', maxMs: MAX_AGE_MS })
-      .prefault('96h')
-      .describe(
-        'Age of the oldest X-Timestamp that is accepted, and how long a nonce is remembered. The default is long because seven repeats a webhook for days and may not sign it again.',
-      ),
+    signatureMaxAge: duration({ min: '1s', max: MAX_AGE, default: '96h' }).describe(
+      'Age of the oldest X-Timestamp that is accepted, and how long a nonce is remembered. The default is long because seven repeats a webhook for days and may not sign it again.',
+    ),
     allowFrom: list(network(), { minItems: 1 })
       .exactOptional()
       .describe('Addresses and networks (CIDR, IPv4 or IPv6) that callbacks are accepted from.'),

@@ -102,12 +102,12 @@ export const kafka = () =>
       .describe('Authentication to the brokers. If left out, the connector does not authenticate.'),
     topics: withDefaults(topics()).describe('Names of the three topics.'),
     createTopics: section({
-      partitions: wholeNumber({ min: 1, max: 100_000 })
-        .prefault(6)
-        .describe('Number of partitions of each topic that the connector creates.'),
-      replicationFactor: wholeNumber({ min: 1, max: 100 })
-        .prefault(1)
-        .describe('Replication factor of each topic that the connector creates.'),
+      partitions: wholeNumber({ min: 1, max: 100_000, default: 6 }).describe(
+        'Number of partitions of each topic that the connector creates.',
+      ),
+      replicationFactor: wholeNumber({ min: 1, max: 100, default: 1 }).describe(
+        'Replication factor of each topic that the connector creates.',
+      ),
     })
       .exactOptional()
       .describe('Creates topics that do not exist. If left out, the topics must exist.'),
@@ -119,14 +119,10 @@ export const kafka = () =>
     compression: oneOf('none', 'gzip', 'snappy', 'lz4', 'zstd')
       .prefault('none')
       .describe('Compression of record batches.'),
-    maxBatchBytes: size({ min: '128KiB' })
-      .prefault('900KiB')
-      .describe(
-        'Largest record batch per partition and request, including headers and protocol overhead. It must be less than max.message.bytes of the topics (1 MiB by default).',
-      ),
-    requestTimeout: duration({ min: '100ms' })
-      .prefault('5s')
-      .describe(
-        "How long the connector waits for a broker's answer. A lost answer delays publishing by about this long.",
-      ),
+    maxBatchBytes: size({ min: '128KiB', default: '900KiB' }).describe(
+      'Largest record batch per partition and request, including headers and protocol overhead. It must be less than max.message.bytes of the topics (1 MiB by default).',
+    ),
+    requestTimeout: duration({ min: '100ms', default: '5s' }).describe(
+      "How long the connector waits for a broker's answer. A lost answer delays publishing by about this long.",
+    ),
   })

@@ -3,7 +3,7 @@ import { PERSONAL_DATA } from '../masking/personal-data.js'
 import { topic } from './kafka.js'
 import { section } from './section.js'
 import { serverTls } from './tls.js'
-import { MAX_AGE_MS, boolean, duration, oneOf, size, text, textMatching, wholeNumber } from './values.js'
+import { MAX_AGE, boolean, duration, oneOf, size, text, textMatching, wholeNumber } from './values.js'
 
 /** These characters are safe in a transactional id, a consumer group and a client id. */
 export const INSTANCE_PATTERN = '^[A-Za-z0-9._-]{1,200}$'
@@ -12,37 +12,33 @@ export const INSTANCE_EXPECTED = 'a name of 1 to 200 letters, digits, ".", "_" a
 export const instance = () => textMatching(INSTANCE_PATTERN, INSTANCE_EXPECTED)
 
 const host = () => textMatching('^[A-Za-z0-9._:%-]+$', 'a host name or an IP address')
-const port = () => wholeNumber({ min: 0, max: 65535 })
+const port = (defaultPort: number) => wholeNumber({ min: 0, max: 65535, default: defaultPort })
 
 export const journal = () =>
   section({
     directory: text('a path')
       .prefault('data/journal')
       .describe('Directory of the journal, on a local disk. A relative path is relative to the working directory.'),
-    maxBytes: size({ min: '4KiB' })
-      .prefault('1GiB')
-      .describe(
-        'Largest size of the journal. While it is full, callbacks get 503 and pulling stops until events are published.',
-      ),
+    maxBytes: size({ min: '4KiB', default: '1GiB' }).describe(
+      'Largest size of the journal. While it is full, callbacks get 503 and pulling stops until events are published.',
+    ),
   })
 
 export const callbacks = () =>
   section({
     host: host().prefault('0.0.0.0').describe('Address that the callbacks server listens on.'),
-    port: port().prefault(8080).describe('Port that the callbacks server listens on; 0 chooses any free port.'),
-    bodyLimit: size({ min: '1B', max: '1GiB' })
-      .prefault('1MiB')
-      .describe('Largest body of a callback. A larger one is answered with 413.'),
+    port: port(8080).describe('Port that the callbacks server listens on; 0 chooses any free port.'),
+    bodyLimit: size({ min: '1B', max: '1GiB', default: '1MiB' }).describe(
+      'Largest body of a callback. A larger one is answered with 413.',
+    ),
     trustProxy: boolean()
       .prefault(false)
       .describe(
         "Whether the last address in X-Forwarded-For is taken as the caller's. Set it to true only if every caller comes through a proxy that sets this header.",
       ),
-    drainDelay: duration({ min: '0s' })
-      .prefault('0s')
-      .describe(
-        'How long callbacks are still accepted after SIGTERM while /readyz already answers 503, so that load balancers notice.',
-      ),
+    drainDelay: duration({ min: '0s', default: '0s' }).describe(
+      'How long callbacks are still accepted after SIGTERM while /readyz already answers 503, so that load balancers notice.',
+    ),
     tls: serverTls()
       .exactOptional()
       .describe('Serves HTTPS. If left out, the server speaks plain HTTP, for instance behind a proxy.'),
@@ -51,7 +47,7 @@ export const callbacks = () =>
 export const admin = () =>
   section({
     host: host().prefault('127.0.0.1').describe('Address that the admin server listens on.'),
-    port: port().prefault(9464).describe('Port that the admin server listens on; 0 chooses any free port.'),
+    port: port(9464).describe('Port that the admin server listens on; 0 chooses any free port.'),
     token: text()
       .exactOptional()
       .describe('Bearer token that the admin server requires. If left out, it requires none.'),
@@ -65,11 +61,9 @@ export const sharing = () =>
       .describe(
         'Small topic whose partitions stand for the sources: the replica that is assigned a partition owns its sources.',
       ),
-    sessionTimeout: duration({ min: '1s', maxMs: 1_800_000 })
-      .prefault('30s')
-      .describe(
-        'Silence after which a replica is considered gone and its sources move to others. Brokers allow 6s to 30m by default.',
-      ),
+    sessionTimeout: duration({ min: '1s', max: '30m', default: '30s' }).describe(
+      'Silence after which a replica is considered gone and its sources move to others. Brokers allow 6s to 30m by default.',
+    ),
   })
 
 export const log = () =>
@@ -84,14 +78,10 @@ export const log = () =>
 
 export const duplicates = () =>
   section({
-    remember: duration({ min: '1ms', maxMs: MAX_AGE_MS })
-      .prefault('31d')
-      .describe(
-        'How long an event id is remembered after its arrival, so that the same item is not published a second time.',
-      ),
-    maxIds: wholeNumber({ min: 1 })
-      .prefault(4_000_000)
-      .describe(
-        'Largest number of event ids that are remembered, about 200 bytes of disk each. Beyond it the oldest are forgotten.',
-      ),
+    remember: duration({ min: '1ms', max: MAX_AGE, default: '31d' }).describe(
+      'How long an event id is remembered after its arrival, so that the same item is not published a second time.',
+    ),
+    maxIds: wholeNumber({ min: 1, default: 4_000_000 }).describe(
+      'Largest number of event ids that are remembered, about 200 bytes of disk each. Beyond it the oldest are forgotten.',
+    ),
   })

@@ -65,11 +65,9 @@ export const schema = section({
   ),
   callbacks: withDefaults(callbacks()).describe('The server that providers call.'),
   admin: withDefaults(admin()).describe('The server for operators: health, metrics and status.'),
-  shutdownGrace: duration({ min: '0s' })
-    .prefault('20s')
-    .describe(
-      'How long publishing continues after SIGTERM. What is left then stays in the journal for the next start.',
-    ),
+  shutdownGrace: duration({ min: '0s', default: '20s' }).describe(
+    'How long publishing continues after SIGTERM. What is left then stays in the journal for the next start.',
+  ),
   sharing: sharing()
     .exactOptional()
     .describe(

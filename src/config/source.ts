@@ -3,19 +3,19 @@ import { callback, signsCallbacks } from './callback.js'
 import { documentedDefault } from './json-schema.js'
 import { PROVIDERS, PROVIDER_NAMES, providersWith, traitsOf, type ProviderTraits } from './provider-traits.js'
 import { rule, section, withDefaults, type Keys } from './section.js'
-import { MAX_AGE_MS, baseUrl, duration, httpUrl, list, oneOf, size, text, textMatching, wholeNumber } from './values.js'
+import { MAX_AGE, baseUrl, duration, httpUrl, list, oneOf, size, text, textMatching, wholeNumber } from './values.js'
 
 const isGreater = (a: unknown, b: unknown): boolean => typeof a === 'number' && typeof b === 'number' && a > b
 
-const pageSize = () => wholeNumber({ min: 1, max: 1_000_000 })
+const pageSize = (defaultSize: number) => wholeNumber({ min: 1, max: 1_000_000, default: defaultSize })
 
 const limit = () =>
   section({
-    min: pageSize().prefault(10).describe('Smallest page size.'),
-    start: pageSize().prefault(50).describe('Page size of the first request.'),
-    max: pageSize()
-      .prefault(1000)
-      .describe('Largest page size. An answer that is lost on the network loses up to this many items.'),
+    min: pageSize(10).describe('Smallest page size.'),
+    start: pageSize(50).describe('Page size of the first request.'),
+    max: pageSize(1000).describe(
+      'Largest page size. An answer that is lost on the network loses up to this many items.',
+    ),
   }).check(
     rule({
       at: ['min'],
@@ -43,19 +43,15 @@ const pull = () =>
     limit: withDefaults(limit()).describe(
       'Page size: the largest number of items that one request asks for. It starts with `start` and adapts between `min` and `max`.',
     ),
-    idleDelay: duration({ min: '1ms' })
-      .prefault('3m')
-      .describe('Delay after an empty answer, and the longest delay after errors.'),
-    timeout: duration({ min: '1ms' })
-      .prefault('30s')
-      .describe(
-        'How long the connector waits for the next byte of an answer. There is no limit on the whole answer, because an answer that is given up is lost.',
-      ),
-    maxAnswer: size({ min: '1KiB', max: '1GiB' })
-      .prefault('64MiB')
-      .describe(
-        'Largest answer. What arrived up to this size is kept, like an answer that was cut off. Keep it below journal.maxBytes.',
-      ),
+    idleDelay: duration({ min: '1ms', default: '3m' }).describe(
+      'Delay after an empty answer, and the longest delay after errors.',
+    ),
+    timeout: duration({ min: '1ms', default: '30s' }).describe(
+      'How long the connector waits for the next byte of an answer. There is no limit on the whole answer, because an answer that is given up is lost.',
+    ),
+    maxAnswer: size({ min: '1KiB', max: '1GiB', default: '64MiB' }).describe(
+      'Largest answer. What arrived up to this size is kept, like an answer that was cut off. Keep it below journal.maxBytes.',
+    ),
   })
 
 const reconcile = () =>
@@ -65,22 +61,22 @@ const reconcile = () =>
       .describe('Base address of the API.')
       .meta(documentedDefault(PROVIDERS.seven.reconcileUrl)),
     apiKey: text().describe('API key of the account, sent as X-Api-Key.'),
-    after: duration({ min: '0s', maxMs: MAX_AGE_MS })
-      .prefault('15m')
-      .describe('Age at which a message without a final receipt is queried for the first time.'),
-    every: duration({ min: '1ms' }).prefault('5m').describe('Interval at which such messages are queried.'),
-    giveUpAfter: duration({ min: '1ms', maxMs: MAX_AGE_MS })
-      .prefault('72h')
-      .describe('Age at which a message is no longer queried.'),
-    requestsPerSecond: wholeNumber({ min: 1, max: 1000 }).prefault(5).describe('Highest rate of requests to this API.'),
+    after: duration({ min: '0s', max: MAX_AGE, default: '15m' }).describe(
+      'Age at which a message without a final receipt is queried for the first time.',
+    ),
+    every: duration({ min: '1ms', default: '5m' }).describe('Interval at which such messages are queried.'),
+    giveUpAfter: duration({ min: '1ms', max: MAX_AGE, default: '72h' }).describe(
+      'Age at which a message is no longer queried.',
+    ),
+    requestsPerSecond: wholeNumber({ min: 1, max: 1000, default: 5 }).describe('Highest rate of requests to this API.'),
     log: withDefaults(
       section({
         every: duration({ min: '1ms' })
           .exactOptional()
           .describe('Interval at which the log is read. If left out, twelve times `every`, but at most 1h.'),
-        days: wholeNumber({ min: 1, max: 31 })
-          .prefault(2)
-          .describe('How many days back the log is read each time, including today.'),
+        days: wholeNumber({ min: 1, max: 31, default: 2 }).describe(
+          'How many days back the log is read each time, including today.',
+        ),
       }),
     ).describe(
       "Reads the provider's own log of sent and received messages, to find receipts and inbound messages whose callback never arrived.",

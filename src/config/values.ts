@@ -26,9 +26,9 @@ export const refuseValue = (context: z.core.$RefinementCtx, refused: RefusedValu
 }
 
 /** The longest duration that a timer takes, in whole days. */
-const MAX_DURATION_MS = Math.floor(MAX_TIMER_MS / DAY_MS) * DAY_MS
+const MAX_DURATION = formatDuration(Math.floor(MAX_TIMER_MS / DAY_MS) * DAY_MS)
 /** The longest age that is compared with timestamps and not waited for by a timer. */
-export const MAX_AGE_MS = parseDuration('3650d') as number
+export const MAX_AGE = '3650d'
 
 /** Wherever a value is allowed, the text may be a substitution such as `${NAME}` instead. */
 const SUBSTITUTION = '\\$\\{'
@@ -40,17 +40,27 @@ interface ValueKind<T> {
   /** Returns undefined for text that is refused. */
   readonly parse: (text: string) => T | undefined
   readonly options?: readonly string[]
+  /** As it may be written; a key without a default is required, unless it is made optional. */
+  readonly default?: string | number | undefined
 }
 
 /** A value that is parsed from text. */
-export const value = <T>({ expected, jsonSchema, parse, options }: ValueKind<T>) =>
-  z
+export const value = <T>({
+  expected,
+  jsonSchema,
+  parse,
+  options,
+  default: defaultValue,
+}: ValueKind<T>): z.ZodType<T> => {
+  const kind = z
     .unknown()
     .transform((given, context): T => {
       const parsed = isScalar(given) ? parse(String(given)) : undefined
       return parsed ?? refuseValue(context, options === undefined ? { expected } : { expected, options })
     })
     .meta(jsonSchema)
+  return defaultValue === undefined ? kind : kind.prefault(defaultValue)
+}
 
 const isScalar = (given: unknown): given is string | number | boolean =>
   typeof given === 'string' || typeof given === 'number' || typeof given === 'boolean'
@@ -91,45 +101,50 @@ export const oneOf = <const T extends string>(...options: T[]) =>
     options,
   })
 
-export const wholeNumber = ({ min, max }: { readonly min: number; readonly max?: number }) => {
-  const limits = max === undefined ? { minimum: min } : { minimum: min, maximum: max }
-  return value({
+/** Limits and default, written as the value itself may be written. */
+interface Range<T> {
+  readonly min: T
+  readonly max?: T
+  readonly default?: T
+}
+
+export const wholeNumber = ({ min, max, default: defaultValue }: Range<number>) =>
+  value({
     expected: `a whole number ${max === undefined ? `of at least ${min}` : `from ${min} to ${max}`}`,
     jsonSchema: {
       anyOf: [
-        { type: 'integer', ...limits },
+        { type: 'integer', minimum: min, ...(max !== undefined && { maximum: max }) },
         { type: 'string', pattern: orSubstitution('^[0-9]+$') },
       ],
     },
     parse: (given) => within(/^[0-9]+$/.test(given) ? Number(given) : undefined, min, max),
+    default: defaultValue,
   })
-}
 
 /** A duration, in milliseconds. */
-export const duration = ({ min, maxMs = MAX_DURATION_MS }: { readonly min: string; readonly maxMs?: number }) =>
+export const duration = ({ min, max = MAX_DURATION, default: defaultValue }: Range<string>) =>
   value({
-    expected: `a duration such as 250ms, 30s, 3m, 1h or 2d, from ${min} to ${formatDuration(maxMs)},`,
+    expected: `a duration such as 250ms, 30s, 3m, 1h or 2d, from ${min} to ${max},`,
     jsonSchema: { type: 'string', pattern: orSubstitution(DURATION_PATTERN) },
-    parse: (given) => within(parseDuration(given), parseDuration(min) as number, maxMs),
+    parse: (given) => within(parseDuration(given), parseDuration(min), parseDuration(max)),
+    default: defaultValue,
   })
 
 /** A size, in bytes. */
-export const size = ({ min, max }: { readonly min: string; readonly max?: string }) => {
-  const minBytes = parseSize(min) as number
-  const range = max === undefined ? `at least ${min}` : `from ${min} to ${max}`
-  return value({
-    expected: `a size such as 900KiB, 64MB, 1GiB or plain bytes, ${range},`,
+export const size = ({ min, max, default: defaultValue }: Range<string>) =>
+  value({
+    expected: `a size such as 900KiB, 64MB, 1GiB or plain bytes, ${max === undefined ? `at least ${min}` : `from ${min} to ${max}`},`,
     jsonSchema: {
       anyOf: [
-        { type: 'integer', minimum: minBytes },
+        { type: 'integer', minimum: parseSize(min) },
         { type: 'string', pattern: orSubstitution(SIZE_PATTERN) },
       ],
     },
-    parse: (given) => within(parseSize(given), minBytes, max === undefined ? undefined : parseSize(max)),
+    parse: (given) => within(parseSize(given), parseSize(min), max === undefined ? undefined : parseSize(max)),
+    default: defaultValue,
   })
-}
 
-const within = (number: number | undefined, min: number, max: number = Number.MAX_SAFE_INTEGER): number | undefined =>
+const within = (number: number | undefined, min = 0, max = Number.MAX_SAFE_INTEGER): number | undefined =>
   number !== undefined && number >= min && number <= max ? number : undefined
 
 /** A list, or one text with the items separated by commas, as an environment variable provides it. */
