@@ -19,7 +19,7 @@ import { readWatchRequest, type WatchHandler } from './watch-request.js'
 
 export interface AdminServerDeps {
   readonly status: Pick<Status, 'snapshot' | 'unreadyReason'>
-  readonly metrics: Pick<Metrics, 'text' | 'registry'>
+  readonly metrics: Pick<Metrics, 'registry'>
   readonly addToWatchList: WatchHandler
   readonly log: Pick<Log, 'error'>
 }
@@ -98,7 +98,7 @@ export class AdminServer {
       },
       '/metrics': async () => ({
         code: 200,
-        body: await metrics.text(),
+        body: await metrics.registry.metrics(),
         headers: { 'content-type': metrics.registry.contentType },
       }),
       '/status.json': () => ({

@@ -17,6 +17,7 @@ const END_TO_END_BUCKETS_SECONDS = [
 ]
 
 export class Metrics {
+  /** Everything that `/metrics` answers. */
   readonly registry = new Registry()
 
   readonly callbacks = this.#counter(
@@ -90,7 +91,18 @@ export class Metrics {
   )
 
   constructor(journal: Pick<Journal, 'stats'>, clock: Clock) {
-    this.#registerJournalGauges(journal, clock)
+    const gauge = (name: string, help: string, read: () => number): Gauge => this.#gauge(name, help, [], read)
+    gauge('journal_entries', 'Entries in the journal that are not yet released.', () => journal.stats().entries)
+    gauge('journal_bytes', 'Bytes that the entries of the journal use.', () => journal.stats().bytes)
+    gauge(
+      'ids_forgotten_early',
+      'Event ids that were forgotten since the start because there were more than duplicates.maxIds.',
+      () => journal.stats().idsForgottenEarly,
+    )
+    gauge('journal_oldest_age_seconds', 'Age of the oldest entry in the journal; 0 while it is empty.', () => {
+      const { oldestReceivedAt } = journal.stats()
+      return oldestReceivedAt === null ? 0 : Math.max(0, (clock.now() - oldestReceivedAt) / 1_000)
+    })
     collectDefaultMetrics({ register: this.registry })
   }
 
@@ -111,11 +123,6 @@ export class Metrics {
     this.duplicatesSuppressed.inc({ source }, 0)
   }
 
-  /** All metrics in Prometheus' text format. `registry.contentType` is its content type. */
-  text(): Promise<string> {
-    return this.registry.metrics()
-  }
-
   #counter<L extends string>(name: string, help: string, labelNames: L[]): Counter<L> {
     return new Counter({ name: `dlrmo_${name}`, help, labelNames, registers: [this.registry] })
   }
@@ -134,20 +141,5 @@ export class Metrics {
 
   #histogram(name: string, help: string, buckets: number[]): Histogram {
     return new Histogram({ name: `dlrmo_${name}`, help, buckets, registers: [this.registry] })
-  }
-
-  #registerJournalGauges(journal: Pick<Journal, 'stats'>, clock: Clock): void {
-    const gauge = (name: string, help: string, read: () => number): Gauge => this.#gauge(name, help, [], read)
-    gauge('journal_entries', 'Entries in the journal that are not yet released.', () => journal.stats().entries)
-    gauge('journal_bytes', 'Bytes that the entries of the journal use.', () => journal.stats().bytes)
-    gauge(
-      'ids_forgotten_early',
-      'Event ids that were forgotten since the start because there were more than duplicates.maxIds.',
-      () => journal.stats().idsForgottenEarly,
-    )
-    gauge('journal_oldest_age_seconds', 'Age of the oldest entry in the journal; 0 while it is empty.', () => {
-      const { oldestReceivedAt } = journal.stats()
-      return oldestReceivedAt === null ? 0 : Math.max(0, (clock.now() - oldestReceivedAt) / 1_000)
-    })
   }
 }

@@ -38,9 +38,7 @@ const mayBeOpen = ({ open }: Keys): boolean => open !== false && open !== undefi
 type WithSigning<T> = Omit<T, 'signingKey' | 'publicUrl'> &
   ({ signingKey: string; publicUrl: string } | { signingKey?: undefined; publicUrl?: string })
 
-export const callback = () => callbackSection().transform((keys) => keys as WithSigning<typeof keys>)
-
-const callbackSection = () =>
+export const callback = () =>
   section({
     token: token()
       .exactOptional()
@@ -74,20 +72,22 @@ const callbackSection = () =>
     open: boolean()
       .prefault(false)
       .describe('Set to true to accept every caller. Allowed only without token, basic, signingKey and allowFrom.'),
-  }).check(
-    rule({
-      holds: (keys) => isGuarded(keys) || mayBeOpen(keys),
-      problem: `authenticates no caller; set at least one of ${GUARDS.join(', ')}, or open: true to accept every caller`,
-    }),
-    rule({
-      at: ['open'],
-      holds: (keys) => keys['open'] !== true || !isGuarded(keys),
-      problem: `contradicts ${GUARDS.join(', ')} in the same section; remove one or the other`,
-    }),
-    rule({
-      at: ['publicUrl'],
-      holds: (keys) => !('signingKey' in keys) || 'publicUrl' in keys,
-      problem:
-        'is missing; signingKey needs it, because the signature covers the address that the provider called, which is not known behind a proxy',
-    }),
-  )
+  })
+    .check(
+      rule({
+        holds: (keys) => isGuarded(keys) || mayBeOpen(keys),
+        problem: `authenticates no caller; set at least one of ${GUARDS.join(', ')}, or open: true to accept every caller`,
+      }),
+      rule({
+        at: ['open'],
+        holds: (keys) => keys['open'] !== true || !isGuarded(keys),
+        problem: `contradicts ${GUARDS.join(', ')} in the same section; remove one or the other`,
+      }),
+      rule({
+        at: ['publicUrl'],
+        holds: (keys) => !('signingKey' in keys) || 'publicUrl' in keys,
+        problem:
+          'is missing; signingKey needs it, because the signature covers the address that the provider called, which is not known behind a proxy',
+      }),
+    )
+    .transform((keys) => keys as WithSigning<typeof keys>)

@@ -39,7 +39,7 @@ describe('Metrics', () => {
     metrics.deadLetters.inc({ source: 's', reason: 'not-a-page' })
     metrics.duplicatesSuppressed.inc({ source: 's' })
     metrics.pullLimit.set({ source: 's' }, 50)
-    const text = await metrics.text()
+    const text = await metrics.registry.metrics()
     for (const [name, labels] of Object.entries(PROMISED)) {
       const sample = text.split('\n').find((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
       const histogram = text.includes(`# TYPE ${name} histogram`)
@@ -62,7 +62,7 @@ describe('Metrics', () => {
   })
 
   it('read the journal at each scrape', async () => {
-    expect(await metrics.text()).toMatch(/^dlrmo_journal_oldest_age_seconds 0$/m)
+    expect(await metrics.registry.metrics()).toMatch(/^dlrmo_journal_oldest_age_seconds 0$/m)
     const facts = { method: 'GET', path: '/', query: '' }
     await journal.append({
       source: 's',
@@ -73,7 +73,7 @@ describe('Metrics', () => {
       body: Buffer.from('four'),
     })
     await clock.advance(90_000)
-    const text = await metrics.text()
+    const text = await metrics.registry.metrics()
     expect(text).toMatch(/^dlrmo_journal_entries 1$/m)
     expect(text).toMatch(/^dlrmo_journal_bytes 4$/m)
     expect(text).toMatch(/^dlrmo_journal_oldest_age_seconds 90$/m)
@@ -81,7 +81,7 @@ describe('Metrics', () => {
 
   it('of a source start at 0, so that Prometheus sees the first event as an increase', async () => {
     metrics.createSeries({ name: 's', pull: {}, callback: {}, reconcile: {} })
-    const text = await metrics.text()
+    const text = await metrics.registry.metrics()
     expect(text).toContain('dlrmo_callbacks_total{source="s",code="503"} 0')
     expect(text).toContain('dlrmo_pull_requests_total{source="s",outcome="account-error"} 0')
     expect(text).toContain('dlrmo_events_published_total{source="s",kind="mo"} 0')
@@ -90,10 +90,10 @@ describe('Metrics', () => {
   it('of two instances are independent of each other', async () => {
     const other = new Metrics(journal, clock)
     other.callbacks.inc({ source: 's', code: '200' })
-    expect(await metrics.text()).not.toContain('dlrmo_callbacks_total{')
+    expect(await metrics.registry.metrics()).not.toContain('dlrmo_callbacks_total{')
   })
 
   it('include the default metrics of the process', async () => {
-    expect(await metrics.text()).toContain('process_resident_memory_bytes')
+    expect(await metrics.registry.metrics()).toContain('process_resident_memory_bytes')
   })
 })

@@ -51,7 +51,7 @@ describe('The alerts', () => {
     const stats = { entries: 0, bytes: 0, oldestReceivedAt: null, idsForgottenEarly: 0 }
     const metrics = new Metrics({ stats: () => stats }, new ManualClock())
     const known = new Set(
-      [...(await metrics.text()).matchAll(/^# TYPE (\S+) (\S+)/gm)].flatMap(([, name = '', type]) =>
+      [...(await metrics.registry.metrics()).matchAll(/^# TYPE (\S+) (\S+)/gm)].flatMap(([, name = '', type]) =>
         type === 'histogram' ? [`${name}_count`, `${name}_bucket`] : [name],
       ),
     )
