@@ -8,7 +8,7 @@
 import { hash, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { AdminConfig } from '../config/types.js'
+import type { Config } from '../config/types.js'
 import { messageOf } from '../core/errors.js'
 import type { Log } from '../core/log.js'
 import { listen } from '../http-server/listen.js'
@@ -37,11 +37,11 @@ const PROBES = ['/livez', '/readyz']
 const WATCH_PATH = /^\/sources\/(?<source>[^/]+)\/watch$/
 
 export class AdminServer {
-  readonly #options: AdminConfig
+  readonly #options: Config['admin']
   readonly #deps: AdminServerDeps
   readonly #server: Server
 
-  constructor(options: AdminConfig, deps: AdminServerDeps) {
+  constructor(options: Config['admin'], deps: AdminServerDeps) {
     this.#options = options
     this.#deps = deps
     this.#server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS }, (req, res) => void this.#handle(req, res))

@@ -6,14 +6,12 @@
  * masked.
  */
 import { type DestinationStream, type Logger, pino } from 'pino'
-import type { LogConfig } from '../config/types.js'
+import type { Config } from '../config/types.js'
 import { ConnectorError } from '../core/errors.js'
 import { personalDataMask } from '../masking/personal-data.js'
 import { SECRET_KEYS } from '../masking/secrets.js'
 
-export interface LogOptions extends LogConfig {
-  readonly instance: string
-}
+export type LogOptions = Config['log'] & Pick<Config, 'instance'>
 
 const CREDENTIAL_FIELDS = [...SECRET_KEYS, 'secret', 'authorization', 'cookie', 'x-api-key', 'x-signature']
 

@@ -17,8 +17,6 @@ type ParsedSchema = DeepReadonly<z.output<typeof schema>>
 export type Config = Omit<ParsedSchema, 'instance'> & { readonly instance: string }
 
 export type CallbacksConfig = Config['callbacks']
-export type AdminConfig = Config['admin']
-export type LogConfig = Config['log']
 
 /** `name` is the key under `sources`. */
 export type SourceConfig = Config['sources'] extends ReadonlyMap<string, infer S> ? S : never

@@ -1,15 +1,9 @@
 /** The candidate with the fewest typing errors against what was written, regardless of case. */
 export const nearest = (written: string, candidates: readonly string[]): string | undefined => {
-  let best: string | undefined
-  let bestDistance = Infinity
-  for (const candidate of candidates) {
-    // No key is nearly as long as 100 characters. The limit bounds the work for a very long text.
-    const distance = editDistance(written.slice(0, 100).toLowerCase(), candidate.toLowerCase())
-    if (distance >= bestDistance) continue
-    best = candidate
-    bestDistance = distance
-  }
-  return best
+  // No key is nearly as long as 100 characters. The limit bounds the work for a very long text.
+  const start = written.slice(0, 100).toLowerCase()
+  const ranked = candidates.map((candidate) => ({ candidate, distance: editDistance(start, candidate.toLowerCase()) }))
+  return ranked.sort((a, b) => a.distance - b.distance)[0]?.candidate
 }
 
 /**
