@@ -14,7 +14,8 @@ export async function runScenario(scenario: Scenario, given: FaultStack, options
   const { seed, delivery = 'exactly-once', scale = 1, log = () => undefined } = options
   const startedAt = Date.now()
   const random = new Random(seed)
-  const prepared = await scenario.prepare({ stack: given, random, delivery })
+  const conditions = { stack: given, random, delivery }
+  const prepared = 'prepare' in scenario ? await scenario.prepare(conditions) : scenario
   const stack = prepared.stack ?? given
   const trial = await startTrial(stack, (configuration) => {
     makeFaultsFrequent(configuration)

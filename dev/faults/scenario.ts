@@ -25,8 +25,11 @@ export interface FaultStack extends TrialStack {
 
 export type Delivery = 'exactly-once' | 'at-least-once'
 
-/** A kind of fault, as the command line and docs/reliability.md name it. */
-export interface Scenario {
+/** A kind of fault. A scenario that needs something of its own, such as a proxy, prepares it before each run. */
+export type Scenario = ScenarioProperties & (PreparedScenario | PreparingScenario)
+
+interface ScenarioProperties {
+  /** The name on the command line and in docs/reliability.md. */
   readonly name: string
   /** What is done, in a phrase. */
   readonly description: string
@@ -38,6 +41,9 @@ export interface Scenario {
   readonly onlyByName?: boolean
   /** Whether the contract allows duplicates here, each under the event id of the first record. */
   readonly mayDouble?: boolean
+}
+
+interface PreparingScenario {
   /** Called before the connector is configured. */
   prepare(conditions: RunConditions): Promise<PreparedScenario> | PreparedScenario
 }

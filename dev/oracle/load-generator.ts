@@ -135,7 +135,8 @@ export class LoadGenerator {
   }
 
   #nextMark(): string {
-    return badInputMark(this.#options.seed, this.#badItems++)
+    this.#badItems++
+    return badInputMark(this.#options.seed, this.#badItems)
   }
 
   async #pauseFor(ms: number): Promise<void> {

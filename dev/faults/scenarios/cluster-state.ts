@@ -21,20 +21,18 @@ const STEP_TIMEOUT_MS = 40_000
 export const topics: Scenario = {
   name: 'topics',
   description: 'topics are deleted between two halves of the load, and created again by the connector',
-  prepare: () => ({
-    async injectFaults(run) {
-      await run.start()
-      run.load.start()
-      for (let round = 0; round < run.scaled(5); round++) {
-        await run.pause(500, 1_500)
-        await run.drain()
-        await deleteSomeTopics(run)
-        run.load.resume()
-        if (run.random.chance(0.3)) await run.killAndRestart()
-        await run.untilMoreIsPublished()
-      }
-    },
-  }),
+  async injectFaults(run) {
+    await run.start()
+    run.load.start()
+    for (let round = 0; round < run.scaled(5); round++) {
+      await run.pause(500, 1_500)
+      await run.drain()
+      await deleteSomeTopics(run)
+      run.load.resume()
+      if (run.random.chance(0.3)) await run.killAndRestart()
+      await run.untilMoreIsPublished()
+    }
+  },
 }
 
 async function deleteSomeTopics(run: ScenarioRun): Promise<void> {
@@ -59,22 +57,20 @@ export const rights: Scenario = {
   name: 'rights',
   description: 'rights on topics, transactional id and group are revoked and granted again',
   needs: 'own stack',
-  prepare: () => ({
-    async injectFaults(run) {
-      await run.start()
-      run.load.start()
+  async injectFaults(run) {
+    await run.start()
+    run.load.start()
+    await run.untilMoreIsPublished()
+    for (let round = 0; round < run.scaled(6); round++) {
+      const right = run.random.pick(rightsOf(run, await journalIdOf(run)))
+      await withoutRight(run, right, async () => {
+        await run.pause(500, 2_500)
+        if (run.random.chance(0.3)) await run.killAndRestart()
+      })
       await run.untilMoreIsPublished()
-      for (let round = 0; round < run.scaled(6); round++) {
-        const right = run.random.pick(rightsOf(run, await journalIdOf(run)))
-        await withoutRight(run, right, async () => {
-          await run.pause(500, 2_500)
-          if (run.random.chance(0.3)) await run.killAndRestart()
-        })
-        await run.untilMoreIsPublished()
-        run.countFault('right revoked')
-      }
-    },
-  }),
+      run.countFault('right revoked')
+    }
+  },
 }
 
 type Right = Pick<AclEntry, 'resourceType' | 'resourceName' | 'operation'>
@@ -110,21 +106,19 @@ export const position: Scenario = {
   name: 'position',
   description: 'the position in Kafka is deleted, as its retention does, while everything is released',
   onlyDelivery: 'exactly-once',
-  prepare: () => ({
-    async injectFaults(run) {
+  async injectFaults(run) {
+    await run.start()
+    run.load.start()
+    for (let round = 0; round < run.scaled(4); round++) {
+      await run.pause(500, 1_500)
+      await run.drain()
+      await run.terminate()
+      await deletePosition(run)
+      run.load.resume()
       await run.start()
-      run.load.start()
-      for (let round = 0; round < run.scaled(4); round++) {
-        await run.pause(500, 1_500)
-        await run.drain()
-        await run.terminate()
-        await deletePosition(run)
-        run.load.resume()
-        await run.start()
-        await run.untilMoreIsPublished()
-      }
-    },
-  }),
+      await run.untilMoreIsPublished()
+    }
+  },
 }
 
 /** The one case in which the contract allows duplicates, under their first event ids (promise 5). */
@@ -133,16 +127,14 @@ export const positionAtWorst: Scenario = {
   description: 'the position is deleted after kill -9 between commit and release: duplicates are allowed',
   onlyDelivery: 'exactly-once',
   mayDouble: true,
-  prepare: () => ({
-    async injectFaults(run) {
-      run.load.start()
-      for (let round = 0; round < run.scaled(4); round++) {
-        await run.launch({ env: killAtStep('release-before', run.random.integer(2, 6)) })
-        await run.untilKilledFromWithin(STEP_TIMEOUT_MS)
-        await deletePosition(run)
-      }
-    },
-  }),
+  async injectFaults(run) {
+    run.load.start()
+    for (let round = 0; round < run.scaled(4); round++) {
+      await run.launch({ env: killAtStep('release-before', run.random.integer(2, 6)) })
+      await run.untilKilledFromWithin(STEP_TIMEOUT_MS)
+      await deletePosition(run)
+    }
+  },
 }
 
 async function deletePosition(run: ScenarioRun): Promise<void> {

@@ -19,7 +19,9 @@ export const journals: Scenario = {
   async prepare({ stack }) {
     const proxy = await KafkaProxy.startInFrontOf(stack.brokers[0]!)
     return {
-      configure: ({ kafka }) => (kafka['brokers'] = [proxy.address]),
+      configure: ({ kafka }) => {
+        kafka['brokers'] = [proxy.address]
+      },
       async injectFaults(run) {
         await run.start()
         run.load.start()
@@ -92,39 +94,35 @@ function copyJournal(from: string, to: string): void {
 export const clocks: Scenario = {
   name: 'clock',
   description: 'the wall clock jumps by hours twice a second, with kill -9',
-  prepare: () => ({
-    async injectFaults(run) {
-      run.load.start()
-      for (let kill = 0; kill < run.scaled(10); kill++) {
-        await run.start({ env: jumpingClock(24 * HOUR_MS) })
-        await run.pause(1_000, 3_000)
-        await run.kill()
-        run.countFault('clock jump', 4)
-      }
-    },
-  }),
+  async injectFaults(run) {
+    run.load.start()
+    for (let kill = 0; kill < run.scaled(10); kill++) {
+      await run.start({ env: jumpingClock(24 * HOUR_MS) })
+      await run.pause(1_000, 3_000)
+      await run.kill()
+      run.countFault('clock jump', 4)
+    }
+  },
 }
 
 export const stopped: Scenario = {
   name: 'stopped',
   description: 'SIGSTOP of the connector for longer than a request, and in the long form than a transaction, may take',
-  prepare: () => ({
-    async injectFaults(run) {
-      await run.start()
-      run.load.start()
-      for (let round = 0; round < run.scaled(8); round++) {
-        await run.pause(300, 1_500)
-        await stopFor(run, 500, 4_000)
-      }
-      if (run.scaled(2) >= 2) {
-        await run.untilMoreIsPublished()
-        // A transaction times out after a minute, and the broker checks every ten seconds.
-        await stopFor(run, 72_000, 75_000)
-        run.countFault('transaction timeout')
-      }
+  async injectFaults(run) {
+    await run.start()
+    run.load.start()
+    for (let round = 0; round < run.scaled(8); round++) {
+      await run.pause(300, 1_500)
+      await stopFor(run, 500, 4_000)
+    }
+    if (run.scaled(2) >= 2) {
       await run.untilMoreIsPublished()
-    },
-  }),
+      // A transaction times out after a minute, and the broker checks every ten seconds.
+      await stopFor(run, 72_000, 75_000)
+      run.countFault('transaction timeout')
+    }
+    await run.untilMoreIsPublished()
+  },
 }
 
 async function stopFor(run: ScenarioRun, fromMs: number, toMs: number): Promise<void> {

@@ -20,12 +20,10 @@ const STEP_TIMEOUT_MS = 40_000
 export const kills: Scenario = {
   name: 'kill',
   description: 'kill -9 of the connector at random instants, during its start too',
-  prepare: () => ({
-    async injectFaults(run) {
-      run.load.start()
-      for (let kill = 0; kill < run.scaled(40); kill++) await run.startAndKill()
-    },
-  }),
+  async injectFaults(run) {
+    run.load.start()
+    for (let kill = 0; kill < run.scaled(40); kill++) await run.startAndKill()
+  },
 }
 
 export const steps: Scenario = {

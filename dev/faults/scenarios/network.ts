@@ -26,7 +26,9 @@ async function prepareWith(
     return AFFECTED_REQUESTS.has(apiKey) ? handlingAt(draw) : 'pass'
   })
   return {
-    configure: ({ kafka }) => (kafka['brokers'] = [proxy.address]),
+    configure: ({ kafka }) => {
+      kafka['brokers'] = [proxy.address]
+    },
     async injectFaults(run) {
       await disturb(run)
       proxy.setRule(() => 'pass')

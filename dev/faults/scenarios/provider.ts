@@ -21,20 +21,20 @@ const FAULTS: readonly (readonly [name: string, create: (random: Random) => Mtar
 export const provider: Scenario = {
   name: 'provider',
   description: 'pages are late, cut, endless, hanging or refused, and the connector is killed now and then',
-  prepare: () => ({
-    configure: ({ sources }) => (sources['mtarget-fr'].pull['maxAnswer'] = '256KiB'),
-    async injectFaults(run) {
-      const { mtarget } = run.trial
-      await run.start()
-      run.load.start()
-      for (let fault = 0; fault < run.scaled(60); fault++) {
-        const [name, create] = run.random.pick(FAULTS)
-        mtarget.fault(create(run.random))
-        run.countFault(name)
-        await run.pause(50, 700)
-        if (run.random.chance(0.06)) await run.killAndRestart()
-      }
-      mtarget.clearFaults()
-    },
-  }),
+  configure: ({ sources }) => {
+    sources['mtarget-fr'].pull['maxAnswer'] = '256KiB'
+  },
+  async injectFaults(run) {
+    const { mtarget } = run.trial
+    await run.start()
+    run.load.start()
+    for (let fault = 0; fault < run.scaled(60); fault++) {
+      const [name, create] = run.random.pick(FAULTS)
+      mtarget.fault(create(run.random))
+      run.countFault(name)
+      await run.pause(50, 700)
+      if (run.random.chance(0.06)) await run.killAndRestart()
+    }
+    mtarget.clearFaults()
+  },
 }

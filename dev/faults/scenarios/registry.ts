@@ -31,7 +31,9 @@ export const registry: Scenario = {
   async prepare({ stack }) {
     const proxy = await RegistryProxy.startInFrontOf(stack.registryUrl)
     return {
-      configure: (configuration) => (configuration.registry['url'] = proxy.url),
+      configure: (configuration) => {
+        configuration.registry['url'] = proxy.url
+      },
       async injectFaults(run) {
         run.load.start()
         for (let round = 0; round < run.scaled(2 * MODES.length); round++) {

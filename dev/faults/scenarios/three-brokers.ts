@@ -13,7 +13,9 @@ export const threeBrokers: Scenario = {
     const cluster = await BrokerCluster.start()
     return {
       stack: { brokers: cluster.addresses, registryUrl },
-      configure: ({ kafka }) => (kafka['createTopics'] = { partitions: 6, replicationFactor: 3 }),
+      configure: ({ kafka }) => {
+        kafka['createTopics'] = { partitions: 6, replicationFactor: 3 }
+      },
       async injectFaults(run) {
         await run.start()
         run.load.start()
