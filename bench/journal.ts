@@ -63,8 +63,8 @@ async function releaseBatch(journal: LmdbJournal, idsPerEntry: number): Promise<
   const read = journal.read(-1, { entries: BATCH_ENTRIES, bytes: BATCH_BYTES })
   const seen: EventOccurrence[] = []
   for (const { seq, receivedAt } of read) {
-    for (let place = 0; place < idsPerEntry; place++) {
-      seen.push({ eventId: idOf(nextId), seq, place, receivedAt })
+    for (let itemIndex = 0; itemIndex < idsPerEntry; itemIndex++) {
+      seen.push({ eventId: idOf(nextId), seq, itemIndex, receivedAt })
       nextId++
     }
   }

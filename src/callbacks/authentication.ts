@@ -1,7 +1,7 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { CallbackConfig } from '../config/types.js'
 import { AddressRanges } from './addresses.js'
-import { SignatureVerifier, type SignatureRejection, type SignatureVerdict, type SignedRequest } from './signature.js'
+import { SignatureVerifier, type SignatureRejection, type SignatureResult, type SignedRequest } from './signature.js'
 
 /** Why a request is answered 401. Only the log says so. */
 export type RejectionReason = 'address' | 'token' | 'credentials' | 'nonce' | SignatureRejection
@@ -49,8 +49,8 @@ export class Guards {
     return hasCredentials ? null : 'credentials'
   }
 
-  /** @returns a valid verdict without a nonce if the source has no signing key */
-  verifySignature(request: SignedRequest, now: number): SignatureVerdict {
+  /** @returns a valid result without a nonce if the source has no signing key */
+  verifySignature(request: SignedRequest, now: number): SignatureResult {
     return this.#signature?.verify(request, now) ?? { isValid: true }
   }
 }

@@ -164,7 +164,7 @@ export class CallbackServer {
   #verifyAndStore(call: Call, body: Uint8Array): void {
     const { headers, method = '' } = call.req
     const now = this.#deps.clock.now()
-    const verdict = call.source.guards.verifySignature(
+    const result = call.source.guards.verifySignature(
       {
         method,
         target: call.target.asSent,
@@ -175,9 +175,9 @@ export class CallbackServer {
       },
       now,
     )
-    if (!verdict.isValid) return this.#reject(call, verdict.reason)
+    if (!result.isValid) return this.#reject(call, result.reason)
     const { name: source, provider } = call.source
-    this.#store(call, { source, provider, via: 'CALLBACK', receivedAt: now, facts: factsOf(call), body }, verdict.nonce)
+    this.#store(call, { source, provider, via: 'CALLBACK', receivedAt: now, facts: factsOf(call), body }, result.nonce)
   }
 
   #store(call: Call, entry: NewEntry, nonce: Nonce | undefined): void {

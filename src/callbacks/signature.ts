@@ -31,7 +31,7 @@ export type SignatureRejection =
   'signature-missing' | 'signature-wrong' | 'signature-too-old' | 'signature-from-the-future'
 
 /** The nonce of a valid request is to be stored with it, so that it is accepted once. */
-export type SignatureVerdict =
+export type SignatureResult =
   { readonly isValid: true; readonly nonce?: Nonce } | { readonly isValid: false; readonly reason: SignatureRejection }
 
 /** How far the caller's clock may be ahead. */
@@ -48,7 +48,7 @@ export class SignatureVerifier {
   }
 
   /** @param now milliseconds since the epoch */
-  verify(request: SignedRequest, now: number): SignatureVerdict {
+  verify(request: SignedRequest, now: number): SignatureResult {
     const { signingKey, publicUrl, signatureMaxAge } = this.#config
     const { signature, timestamp, nonce } = request
     if (!signature || !timestamp || !/^\d{1,12}$/.test(timestamp) || !nonce || nonce.length > MAX_NONCE_LENGTH) {

@@ -5,7 +5,7 @@
  */
 import * as z from 'zod'
 import { kafka } from './kafka.js'
-import { admin, callbacks, duplicates, instance, journal, log, sharing } from './process.js'
+import { admin, callbacks, duplicates, instance, journal, log, sharing } from './root-sections.js'
 import { registry } from './registry.js'
 import { isSection, rule, section, withDefaults } from './section.js'
 import { SOURCE_NAME_EXPECTED, SOURCE_NAME_PATTERN, source } from './source.js'

@@ -4,9 +4,9 @@
  * The measure is the number of LMDB's pages. It is taken after each release, and before an admission once entries of a
  * sixteenth of the limit have been added; in between the sizes of new entries are added up.
  *
- * After a failed write the journal is in an emergency: only pages of a destructive queue are taken, because they are the
- * only copy there is, and releases go on. They use the room that the reserve gave up (see disk-reserve.ts). The emergency
- * ends when the reserve can be allocated again, or when the data file has enough unused pages.
+ * A failed write counts as a full disk, and frees the reserve (see disk-reserve.ts). As long as the reserve is freed, only
+ * pages of a destructive queue are taken, because they are the only copy there is, and releases go on; both use the room of
+ * the reserve. This ends when the reserve can be allocated again, or when the data file has enough unused pages.
  */
 import type { Clock } from '../core/clock.js'
 import { ConnectorError } from '../core/errors.js'
@@ -27,8 +27,8 @@ const TRANSACTION_OVERHEAD_BYTES = 512 * 1024
  * are wanted, enough of them are adjacent.
  */
 const SCATTERED_PAGES_FACTOR = 4
-/** Each attempt to end the emergency may write the whole reserve, so attempts are this far apart. */
-const RECOVERY_INTERVAL_MS = 2_000
+/** Each attempt to allocate the reserve again may write all of it, so attempts are this far apart. */
+const RESTORE_INTERVAL_MS = 2_000
 /** The part of the journal's limit that the reserve may take. */
 const MAX_RESERVE_SHARE = 1 / 4
 /** The part of the limit that is added up before the pages are measured again. */
@@ -63,8 +63,8 @@ export class Capacity {
   #pendingBytes = 0
   /** The largest sizes of the answers that were requested and have not arrived. */
   #reservedBytes = 0
-  #isInEmergency = false
-  #lastRecoveryAt = -Infinity
+  #isReserveFreed = false
+  #lastRestoreAt = -Infinity
 
   constructor(options: CapacityOptions, dataFile: DataFileUsage) {
     this.#options = options
@@ -82,9 +82,9 @@ export class Capacity {
     return this.#measuredBytes + this.#addedBytes
   }
 
-  /** Whether a write has failed and no room has been found since. */
-  get isInEmergency(): boolean {
-    return this.#isInEmergency
+  /** Whether the reserve has been freed because a write failed, and no room has been found since. */
+  get isReserveFreed(): boolean {
+    return this.#isReserveFreed
   }
 
   get pendingAppends(): number {
@@ -117,16 +117,16 @@ export class Capacity {
     this.#pendingAppends--
   }
 
-  /** Measures the pages, and ends the emergency if the release has made room. */
+  /** Measures the pages, and allocates a freed reserve again if the release has made room. */
   measureAfterRelease(): void {
     this.#measure()
-    if (this.#isInEmergency) this.#tryToRecover()
+    if (this.#isReserveFreed) this.#tryToRestoreReserve()
   }
 
   /** @param size of the entry in bytes; by default one page, which nearly every callback fits into */
   refusalReason(size = PAGE_BYTES): string | null {
     const { directory, maxBytes } = this.#options
-    if (this.#isInEmergency && !this.#tryToRecover()) {
+    if (this.#isReserveFreed && !this.#tryToRestoreReserve()) {
       return `the disk that holds ${directory} refuses writes; free space on it`
     }
     if (this.bytes + size > maxBytes) {
@@ -171,12 +171,12 @@ export class Capacity {
   }
 
   /**
-   * Begins the emergency and gives up the reserve, so that its room is free for the writes that may use it.
-   * @returns false if the journal was in an emergency already
+   * Frees the reserve, because the disk is full, for the writes that may use its room.
+   * @returns false if the reserve was freed already
    */
-  enterEmergency(): boolean {
-    const isNew = !this.#isInEmergency
-    this.#isInEmergency = true
+  freeReserve(): boolean {
+    const isNew = !this.#isReserveFreed
+    this.#isReserveFreed = true
     this.#reserve.free()
     return isNew
   }
@@ -187,15 +187,15 @@ export class Capacity {
   }
 
   /**
-   * Ends the emergency if the reserve can be allocated again. Unused pages of the data file serve as well: the file never
+   * Allocates the reserve again if there is room. Unused pages of the data file serve as well: the file never
    * shrinks, and may have taken the whole disk.
    */
-  #tryToRecover(): boolean {
+  #tryToRestoreReserve(): boolean {
     const now = this.#options.clock.monotonic()
-    if (now - this.#lastRecoveryAt < RECOVERY_INTERVAL_MS) return false
-    this.#lastRecoveryAt = now
+    if (now - this.#lastRestoreAt < RESTORE_INTERVAL_MS) return false
+    this.#lastRestoreAt = now
     if (!this.#reserve.restore() && this.#dataFile.unused() < 2 * this.#reserve.bytes) return false
-    this.#isInEmergency = false
+    this.#isReserveFreed = false
     this.#options.onWarning?.('the disk takes writes of the journal again')
     return true
   }

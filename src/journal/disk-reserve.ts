@@ -2,7 +2,7 @@
  * A file of real blocks beside the journal that keeps room for an answer that was already requested.
  *
  * A destructive queue hands out each page once, so the page must find room even if something else fills the disk
- * meanwhile. The first failed write deletes the file, and the journal enters an emergency (see capacity.ts): callbacks are
+ * meanwhile. The first failed write deletes the file. Until it is allocated again (see capacity.ts), callbacks are
  * refused, because their senders still have them, while pages under way and releases use the room that was freed.
  */
 import { closeSync, fstatSync, openSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs'

@@ -52,7 +52,7 @@ export function openEnvironment(directory: string) {
     nonces: root.openDB<number, string>('nonces', encoding),
     /** [expiry, hash of the nonce], so that the next nonce to delete comes first. */
     noncesByExpiry: root.openDB<null, [number, string]>('nonces-by-expiry', encoding),
-    /** Event id -> [sequence number, place] of its first occurrence. */
+    /** Event id -> [sequence number, index of the item] of its first occurrence. */
     ids: root.openDB<[number, number], string>('ids', encoding),
     /** [receivedAt, event id], so that the next event id to delete comes first. */
     idsByAge: root.openDB<null, [number, string]>('ids-by-age', encoding),

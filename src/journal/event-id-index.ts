@@ -47,14 +47,14 @@ export class EventIdIndex {
 
   find(eventId: string): FirstSeen | undefined {
     const stored = this.#env.ids.get(eventId)
-    return stored && { seq: stored[0], place: stored[1] }
+    return stored && { seq: stored[0], itemIndex: stored[1] }
   }
 
   /** Queues the additions, and the deletions that become due. The caller has opened the batch that they belong to. */
   queueAdditions(occurrences: readonly EventOccurrence[], now: number): void {
     const { ids, idsByAge } = this.#env
-    for (const { eventId, seq, place, receivedAt } of occurrences) {
-      void ids.put(eventId, [seq, place])
+    for (const { eventId, seq, itemIndex, receivedAt } of occurrences) {
+      void ids.put(eventId, [seq, itemIndex])
       void idsByAge.put([receivedAt, eventId], null)
     }
     this.#queueDeletions(now, occurrences.length)

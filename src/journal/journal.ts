@@ -27,8 +27,8 @@ export interface ReadBounds {
 /** Where an identified item arrived first. Of two occurrences the later one is the duplicate. */
 export interface FirstSeen {
   readonly seq: number
-  /** The place of the item in its entry, counted from 0. */
-  readonly place: number
+  /** The index of the item in its entry, counted from 0. */
+  readonly itemIndex: number
 }
 
 /** An identified item that another replica has published. It is on a topic, whatever this journal holds. */

@@ -76,7 +76,7 @@ export interface LmdbJournalOptions extends CapacityOptions {
 }
 
 /** The first occurrence of an event that another replica has published: below every number that a journal gives out. */
-const BEFORE_EVERY_ENTRY: FirstSeen = { seq: -1, place: 0 }
+const BEFORE_EVERY_ENTRY: FirstSeen = { seq: -1, itemIndex: 0 }
 
 const MICROSECONDS_PER_MS = 1_000
 
@@ -255,7 +255,7 @@ export class LmdbJournal implements Journal {
     this.#releasedUpTo = upTo
     // LMDB reuses the pages that a transaction frees from the transaction after the next one on. On a full disk these pages
     // are needed now, so a further transaction is made.
-    if (this.#capacity.isInEmergency) await this.#writer.write(() => meta.put('released', upTo))
+    if (this.#capacity.isReserveFreed) await this.#writer.write(() => meta.put('released', upTo))
     this.#capacity.measureAfterRelease()
   }
 
@@ -319,8 +319,8 @@ export class LmdbJournal implements Journal {
     try {
       write()
     } catch {
-      // The emergency gives up the reserve, and the write is tried again with its room.
-      this.#capacity.enterEmergency()
+      // The disk may be full, so the write is tried again with the room of the reserve.
+      this.#capacity.freeReserve()
       write()
     }
   }

@@ -91,7 +91,7 @@ export class Writer {
   #handleFailure(error: unknown): void {
     if (!this.#fatalError && !this.#isAlive()) this.#failForGood(error)
     if (this.#fatalError) throw this.#fatalError
-    if (this.#capacity.enterEmergency())
+    if (this.#capacity.freeReserve())
       this.#onWarning?.('a write of the journal failed; callbacks are refused until the disk takes writes again', error)
   }
 

@@ -105,7 +105,7 @@ export class ExactlyOncePublisher implements Publisher {
     const { session, groupId } = producer
     await session.connect()
     // From here on no earlier producer of this instance can commit.
-    producer.emptyTransaction = await this.#fencing.duringInitProducerId(() => session.producer.transaction())
+    producer.emptyTransaction = await this.#fencing.trackInitProducerId(() => session.producer.transaction())
     const offset = await session.fetchStoredOffset(groupId, this.#deps.settings.topics.deadLetter)
     session.disconnectAdmin()
     return offset < 0 ? -1 : offset - 1

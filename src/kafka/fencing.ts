@@ -32,7 +32,7 @@ export class Fencing {
   }
 
   /** Runs an operation that sends InitProducerId, and remembers whether its outcome stays unknown. */
-  async duringInitProducerId<T>(operation: () => Promise<T>): Promise<T> {
+  async trackInitProducerId<T>(operation: () => Promise<T>): Promise<T> {
     const wasUnanswered = this.#hasUnansweredInit
     this.#hasUnansweredInit = true
     try {

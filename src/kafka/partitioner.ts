@@ -16,13 +16,13 @@ export function createJavaPartitioner(partitions: ReadonlyMap<string, number>): 
   }
 }
 
-const SEED = 0x9747b28c
+const MURMUR2_SEED = 0x9747b28c
 const M = 0x5bd1e995
 const R = 24
 
 /** The murmur2 of org.apache.kafka.common.utils.Utils: 32 bits, signed. */
 function murmur2(data: Buffer): number {
-  let hash = SEED ^ data.length
+  let hash = MURMUR2_SEED ^ data.length
   const whole = data.length & ~3
   for (let offset = 0; offset < whole; offset += 4) {
     const block = Math.imul(data.readInt32LE(offset), M)

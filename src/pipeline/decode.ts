@@ -9,11 +9,11 @@ import { type Event, hashToEventId, isFinal } from '../core/event.js'
 import type { Entry } from '../journal/journal.js'
 import type { DeadLetterItem, DecodeSettings, Identity, Item, Provider } from '../providers/provider.js'
 
-/** An event, its place in its entry, and the bytes that it was read from. */
+/** An event, its index in its entry, and the bytes that it was read from. */
 export interface DecodedItem {
   readonly event: Event
-  /** The place of the item in its entry, counted from 0. */
-  readonly place: number
+  /** The index of the item in its entry, counted from 0. */
+  readonly itemIndex: number
   /** Whether the event id follows from the item itself. Only then can the item be a duplicate. */
   readonly isIdentified: boolean
   /** The bytes of the row or report. */
@@ -38,15 +38,15 @@ export function* decode(
   source: DecodableSource | undefined,
   journalId: string,
 ): Generator<DecodedItem, void, undefined> {
-  let place = 0
+  let itemIndex = 0
   for (const item of itemsOf(entry, source)) {
     const identity = identityOf(item, entry)
     // An item without an identity gets another event id with each arrival, and the same one each time it is decoded.
     const eventId = identity
       ? hashToEventId([entry.source, item.kind, ...identity])
-      : `${journalId}-${entry.seq}-${place}`
-    yield { event: toEvent(item, entry, eventId), place, isIdentified: identity !== null, body: item.body }
-    place++
+      : `${journalId}-${entry.seq}-${itemIndex}`
+    yield { event: toEvent(item, entry, eventId), itemIndex, isIdentified: identity !== null, body: item.body }
+    itemIndex++
   }
 }
 

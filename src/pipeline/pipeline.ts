@@ -47,7 +47,7 @@ const MAX_BATCH: ReadBounds = { entries: 5_000, bytes: 4 * 1024 * 1024 }
 /** Each failure to publish halves the next batch, down to this share: a broker that was too slow for it would be so again. */
 const MIN_BATCH_SHARE = 1 / 16
 /** No further entry is added to a batch with this many items, because few bytes can hold many items. */
-const ENOUGH_ITEMS_PER_BATCH = 20_000
+const MAX_ITEMS_BEFORE_BATCH_CLOSES = 20_000
 /**
  * A batch that was prepared longer ago is prepared anew where replicas share the sources, because other replicas may have
  * published some of it meanwhile.
@@ -194,15 +194,15 @@ export class Pipeline {
     let items = 0
     let upTo = -1
     for (const entry of entries) {
-      if (items >= ENOUGH_ITEMS_PER_BATCH) break
+      if (items >= MAX_ITEMS_BEFORE_BATCH_CLOSES) break
       upTo = entry.seq
       const source = findSource(entry.source)
-      for (const { event, place, isIdentified, body } of decode(entry, source, journal.id)) {
+      for (const { event, itemIndex, isIdentified, body } of decode(entry, source, journal.id)) {
         items++
         if (items % ITEMS_PER_TURN === 0) await new Promise(setImmediate)
         if (signal.aborted) return null
         const { eventId } = event
-        const occurrence: EventOccurrence = { eventId, seq: entry.seq, place, receivedAt: entry.receivedAt }
+        const occurrence: EventOccurrence = { eventId, seq: entry.seq, itemIndex, receivedAt: entry.receivedAt }
         const firstSeen = isIdentified ? (inBatches.get(eventId) ?? journal.findFirstSeen(eventId)) : undefined
         const isDuplicate = firstSeen !== undefined && isEarlier(firstSeen, occurrence)
         observer.decoded?.(event, isDuplicate)
@@ -258,8 +258,8 @@ const shareOf = ({ entries, bytes }: ReadBounds, share: number): ReadBounds => (
 })
 
 /** Only an earlier occurrence makes an item a duplicate, so the decision comes out the same when it is made again. */
-const isEarlier = (first: FirstSeen, { seq, place }: EventOccurrence): boolean =>
-  first.seq < seq || (first.seq === seq && first.place < place)
+const isEarlier = (first: FirstSeen, { seq, itemIndex }: EventOccurrence): boolean =>
+  first.seq < seq || (first.seq === seq && first.itemIndex < itemIndex)
 
 const outcomeOf = (event: Event, isDuplicate: boolean, deadLetter: string | null): ItemOutcome => ({
   source: event.source,

@@ -19,7 +19,7 @@ import { Backoff, retry } from '../core/retry.js'
 import { answerFacts, describeRedirect, parseRetryAfter } from '../http-client/answer.js'
 import { Connection, type HttpAnswer } from '../http-client/connection.js'
 import type { Journal, NewEntry } from '../journal/journal.js'
-import type { Provider, PullProtocol, PullVerdict } from '../providers/provider.js'
+import type { Provider, PullProtocol, PullInspection } from '../providers/provider.js'
 import { PageSizeController } from './page-size-controller.js'
 
 /** `sources.<source>.pull` of the configuration. Durations are in milliseconds, sizes in bytes. */
@@ -47,7 +47,7 @@ const FIRST_DELAY_MS = 1_000
 /** The delays between attempts to append a page that the journal refuses. */
 const FIRST_APPEND_DELAY_MS = 250
 const LONGEST_APPEND_DELAY_MS = 5_000
-/** About a minute of attempts. */
+/** With the longest delay, a page that is refused is logged about once a minute. */
 const ATTEMPTS_PER_LOG_LINE = 12
 /** An answer of this length or more is not compared with the text of an empty page. */
 const MAX_EMPTY_PAGE_BYTES = 256
@@ -185,26 +185,26 @@ export class Poller {
       facts: answerFacts(answer, request.method, url, [options.password, options.username]),
       body: answer.body,
     }
-    const verdict = await this.#store(answer, entry)
-    return this.#conclude(answer, verdict, clock.monotonic() - startedAt, url)
+    const inspection = await this.#store(answer, entry)
+    return this.#conclude(answer, inspection, clock.monotonic() - startedAt, url)
   }
 
   /** Stores what must be kept of an answer, and resolves with what the answer is once it is durable. */
-  async #store(answer: HttpAnswer, entry: NewEntry): Promise<PullVerdict> {
+  async #store(answer: HttpAnswer, entry: NewEntry): Promise<PullInspection> {
     if (isEmptyPage(answer)) return { kind: 'page', rows: 0 }
     if (answer.status >= 200 && answer.status <= 299) {
       // The write is under way while the answer is inspected.
-      const durable = this.#takeIntoCustody(entry)
-      const verdict = this.#inspect(entry)
+      const durable = this.#appendAndMeasure(entry)
+      const inspection = this.#inspect(entry)
       await durable // Invariant 1: the next request tells the provider that the connector has this page.
-      return verdict
+      return inspection
     }
-    const verdict = this.#inspect(entry)
-    if (verdict.kind === 'page') await this.#takeIntoCustody(entry) // Invariant 1, as above.
-    return verdict
+    const inspection = this.#inspect(entry)
+    if (inspection.kind === 'page') await this.#appendAndMeasure(entry) // Invariant 1, as above.
+    return inspection
   }
 
-  async #takeIntoCustody(entry: NewEntry): Promise<void> {
+  async #appendAndMeasure(entry: NewEntry): Promise<void> {
     const { clock, observer } = this.#deps
     const startedAt = clock.monotonic()
     const isDurable = await this.#appendWithRetry(entry)
@@ -220,12 +220,10 @@ export class Poller {
   async #appendWithRetry(entry: NewEntry): Promise<boolean> {
     const { journal, clock, log } = this.#deps
     const facts = { source: entry.source, bytes: entry.body.byteLength }
-    let attempts = 0
-    const append = (): Promise<number> => {
-      attempts++
-      return journal.append(entry)
-    }
-    const shouldRetry = (error: unknown): boolean => {
+    const append = (): Promise<number> => journal.append(entry)
+    let refusals = 0
+    const shouldRetry = (error: unknown, attempts: number): boolean => {
+      refusals = attempts
       this.#report('journal-refuses')
       if (attempts % ATTEMPTS_PER_LOG_LINE === 1) {
         log.error(
@@ -238,17 +236,24 @@ export class Poller {
     }
     const backoff = new Backoff({ firstMs: FIRST_APPEND_DELAY_MS, longestMs: LONGEST_APPEND_DELAY_MS })
     try {
-      // `retry` rejects only when the shutdown is forced. One last attempt follows.
-      await retry(append, { clock, backoff, signal: this.#forced.signal, shouldRetry }).catch(append)
-    } catch (error) {
-      log.error({ ...facts, attempts, error: messageOf(error) }, 'page LOST: the journal refused it until the shutdown')
-      return false
+      await retry(append, { clock, backoff, signal: this.#forced.signal, shouldRetry })
+    } catch {
+      // The retries end without success only when the shutdown is forced. One last attempt follows.
+      try {
+        await append()
+      } catch (error) {
+        const details = { ...facts, attempts: refusals + 1, error: messageOf(error) }
+        log.error(details, 'page LOST: the journal refused it until the shutdown')
+        return false
+      }
     }
-    if (attempts > 1) log.info({ ...facts, attempts }, 'the journal has accepted the page that it refused before')
+    if (refusals > 0) {
+      log.info({ ...facts, attempts: refusals + 1 }, 'the journal has accepted the page that it refused before')
+    }
     return true
   }
 
-  #inspect(received: Received): PullVerdict {
+  #inspect(received: Received): PullInspection {
     try {
       return this.#deps.provider.pull.inspect(received)
     } catch (error) {
@@ -257,20 +262,20 @@ export class Poller {
   }
 
   /** @param durationMs from the request until the answer was durable */
-  #conclude(answer: HttpAnswer, verdict: PullVerdict, durationMs: number, url: URL): PullResult {
+  #conclude(answer: HttpAnswer, inspection: PullInspection, durationMs: number, url: URL): PullResult {
     const retryAfterMs = parseRetryAfter(answer.headers['retry-after'], this.#deps.clock.now())
-    const rows = verdict.kind === 'page' ? verdict.rows : 0
+    const rows = inspection.kind === 'page' ? inspection.rows : 0
     if (rows > 0) this.#lastPageAt = this.#deps.clock.now()
     if (answer.truncatedBy !== null) {
       this.#pageSize.pageFailed()
       const detail = `the answer was cut after ${answer.body.byteLength} bytes: ${answer.truncatedBy}`
       return this.#fail('cut', detail, retryAfterMs)
     }
-    if (verdict.kind !== 'page') {
+    if (inspection.kind !== 'page') {
       this.#pageSize.requestFailed()
-      return this.#fail(verdict.kind, verdict.detail + describeRedirect(answer, url, 'pull.url'), retryAfterMs)
+      return this.#fail(inspection.kind, inspection.detail + describeRedirect(answer, url, 'pull.url'), retryAfterMs)
     }
-    const { accountError } = verdict
+    const { accountError } = inspection
     if (rows === 0 && (accountError !== undefined || answer.status > 299)) {
       this.#pageSize.requestFailed()
       return this.#fail('account-error', accountError ?? `HTTP ${answer.status} with an empty page`, retryAfterMs)

@@ -74,10 +74,10 @@ export interface PullProtocol {
   /** Builds the request for one page of at most `limit` rows. */
   request(account: PullAccount, limit: number): OutgoingRequest
   /** Classifies an answer, so that the poller knows what to do next. It must agree with `decode`, and never throws. */
-  inspect(answer: Received): PullVerdict
+  inspect(answer: Received): PullInspection
 }
 
-export type PullVerdict =
+export type PullInspection =
   /**
    * `rows`: the number of items, without account errors. `accountError`: the reason that the first account error gives.
    */
@@ -119,10 +119,10 @@ export interface ReconcileProtocol {
   /**
    * Classifies an answer, so that the reconciler knows what to do next. It must agree with `decode`, and never throws.
    */
-  inspect(answer: Received): ReconcileVerdict
+  inspect(answer: Received): ReconcileInspection
 }
 
-export type ReconcileVerdict =
+export type ReconcileInspection =
   /**
    * `rows`: the number of rows, from which the offset of the next page follows. `unsettled`: only for the outbound log.
    */

@@ -22,7 +22,7 @@ export interface AnswerStoreDeps {
   readonly stopSignal: AbortSignal
 }
 
-const MAX_DEFERRED = 50
+const MAX_DEFERRED_ANSWERS = 50
 
 export class AnswerStore {
   readonly #deps: AnswerStoreDeps
@@ -61,7 +61,7 @@ export class AnswerStore {
         this.#deferred--
       }
     })
-    if (this.#deferred >= MAX_DEFERRED) await this.#lastDeferred
+    if (this.#deferred >= MAX_DEFERRED_ANSWERS) await this.#lastDeferred
   }
 
   /** Resolves when every answer that is deferred now has been stored or dropped. */

@@ -48,14 +48,14 @@ export class MessageLogScanner {
     for (;;) {
       const page = await this.#readPage(days, offset)
       if (page === undefined) return 0
-      if (page.verdict.isLastPage || page.verdict.rows === 0) break
+      if (page.inspection.isLastPage || page.inspection.rows === 0) break
       if (previousBody !== undefined && Buffer.compare(previousBody, page.body) === 0) {
         const detail = `the ${this.#direction} log has the same page at offset ${offset} as at the offset before`
         client.recordFailure(this.#direction, 'not-an-answer', detail)
         return log.every
       }
       previousBody = page.body
-      offset += Math.max(1, page.verdict.rows - PAGE_OVERLAP_ROWS)
+      offset += Math.max(1, page.inspection.rows - PAGE_OVERLAP_ROWS)
     }
     await client.waitForDeferredAnswers()
     if (client.droppedAnswers > droppedBefore) {
@@ -79,7 +79,7 @@ export class MessageLogScanner {
       if (stopSignal.aborted) return undefined
       if (result.kind === 'answer') {
         // This comes first, because the age of a message that the pipeline adds counts from its last receipt.
-        await this.#watch(result.verdict.unsettled)
+        await this.#watch(result.inspection.unsettled)
         return result
       }
       const failure =

@@ -16,7 +16,7 @@ import { answerFacts, describeRedirect, parseRetryAfter } from '../http-client/a
 import { Connection, type ConnectionOptions, type OutgoingRequest } from '../http-client/connection.js'
 import { RateLimiter } from '../http-client/rate-limiter.js'
 import type { Journal, NewEntry } from '../journal/journal.js'
-import type { Provider, ReconcileProtocol, ReconcileVerdict } from '../providers/provider.js'
+import type { Provider, ReconcileProtocol, ReconcileInspection } from '../providers/provider.js'
 import { AnswerStore, type AnswerStoreDeps } from './answer-store.js'
 import type { ReconcileReporter } from './reconcile-reporter.js'
 
@@ -46,12 +46,12 @@ export interface ReconcilerOptions extends ReconcileConfig {
   readonly connection?: ConnectionOptions
 }
 
-type Verdict<K extends ReconcileVerdict['kind']> = ReconcileVerdict & { readonly kind: K }
+type Inspection<K extends ReconcileInspection['kind']> = ReconcileInspection & { readonly kind: K }
 
 /** A complete answer. Its items are in the journal, unless all of them were known already. */
 export interface Answer {
   readonly kind: 'answer'
-  readonly verdict: Verdict<'answer'>
+  readonly inspection: Inspection<'answer'>
   readonly body: Uint8Array
 }
 
@@ -204,10 +204,10 @@ export class ReconcileClient {
       facts: answerFacts(answer, request.method, url, [apiKey]),
       body: answer.body,
     }
-    const verdict = this.#inspect(entry)
-    if (verdict.kind !== 'refused') return this.#store(endpoint, entry, verdict)
-    const detail = verdict.detail + describeRedirect(answer, url, 'reconcile.url')
-    if (verdict.about === 'account') return this.recordFailure(endpoint, 'refused', detail, retryAfterMs)
+    const inspection = this.#inspect(entry)
+    if (inspection.kind !== 'refused') return this.#store(endpoint, entry, inspection)
+    const detail = inspection.detail + describeRedirect(answer, url, 'reconcile.url')
+    if (inspection.about === 'account') return this.recordFailure(endpoint, 'refused', detail, retryAfterMs)
     reporter.reportRequest(endpoint, 'refused')
     return { kind: 'refused', detail }
   }
@@ -215,20 +215,20 @@ export class ReconcileClient {
   async #store(
     endpoint: ReconcileEndpoint,
     entry: NewEntry,
-    verdict: Verdict<'answer' | 'not-an-answer'>,
+    inspection: Inspection<'answer' | 'not-an-answer'>,
   ): Promise<QueryResult> {
     try {
       await this.#answers.store(entry)
     } catch (error) {
       return this.recordFailure(endpoint, 'journal-refuses', messageOf(error))
     }
-    if (verdict.kind === 'not-an-answer') return this.recordFailure(endpoint, 'not-an-answer', verdict.detail)
+    if (inspection.kind === 'not-an-answer') return this.recordFailure(endpoint, 'not-an-answer', inspection.detail)
     this.#backoffs[endpoint].reset()
     this.#deps.reporter.reportAnswer(endpoint)
-    return { kind: 'answer', verdict, body: entry.body }
+    return { kind: 'answer', inspection, body: entry.body }
   }
 
-  #inspect(entry: NewEntry): ReconcileVerdict {
+  #inspect(entry: NewEntry): ReconcileInspection {
     try {
       return this.#deps.provider.reconcile.inspect(entry)
     } catch (error) {

@@ -129,7 +129,7 @@ export interface DueMessages {
 }
 
 /** The number of messages that are checked before other work of the process gets a turn. */
-const MAX_CHECKED = 2_000
+const MAX_CHECKED_MESSAGES = 2_000
 
 /** Finds messages to query now. @param maxDue ends the search at this number of due messages */
 export const findDueMessages = (
@@ -143,7 +143,7 @@ export const findDueMessages = (
   let nextDueAt = Infinity
   let checked = 0
   let lastChecked: string | undefined
-  const isFull = (): boolean => due.length >= maxDue || checked >= MAX_CHECKED
+  const isFull = (): boolean => due.length >= maxDue || checked >= MAX_CHECKED_MESSAGES
   for (const message of list) {
     if (isFull()) break
     checked++
@@ -175,7 +175,7 @@ const dueTime = ({ since, lastAskedAt }: WatchedMessage, now: number, { after, e
 const MAX_ID_LIST_CHARACTERS = 1_500
 const RETRY_BATCHES_AFTER_MS = 3_600_000
 /** The number of messages that are remembered as refused. Beyond it they are no exceptions, and all are forgotten. */
-const MAX_ALONE = 10_000
+const MAX_REFUSED_MESSAGES = 10_000
 
 /**
  * Decides how many messages one status query names: as many as the provider accepts. The provider's documentation does
@@ -222,7 +222,7 @@ export class StatusBatches {
   }
 
   requireAlone(messageIds: readonly string[]): void {
-    if (this.#alone.size >= MAX_ALONE) this.#alone.clear()
+    if (this.#alone.size >= MAX_REFUSED_MESSAGES) this.#alone.clear()
     for (const id of messageIds) this.#alone.add(id)
   }
 

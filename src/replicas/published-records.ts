@@ -22,7 +22,7 @@ export function decodePublishedRecord({ key, headers }: KafkaMessage): Published
 }
 
 /** Detects events that are on the topics twice, among the latest ones. */
-export class DuplicateDetector {
+export class DuplicatePublicationDetector {
   readonly #capacity: number
   #recent = new Map<string, string>()
   #older = new Map<string, string>()

@@ -6,7 +6,7 @@ import type { Log } from '../core/log.js'
 import type { Membership, SharingObserver } from '../core/observers.js'
 import type { Entry, Journal } from '../journal/journal.js'
 import { formatKafkaError } from '../kafka/kafka-errors.js'
-import { Backlog } from './backlog.js'
+import { PublishedSync } from './published-sync.js'
 import { GroupMember, type GroupMemberDeps, type SharingSettings } from './group-member.js'
 import { Ownership } from './ownership.js'
 import { QueryGate } from './query-gate.js'
@@ -46,7 +46,7 @@ export class Replica implements WorkScheduler {
   readonly #member: GroupMember
   readonly #follower: TopicFollower
   readonly #relay: WatchRelay
-  readonly #backlog: Backlog
+  readonly #publishedSync: PublishedSync
   readonly #switches = new Map<string, Switches>()
   #owned: ReadonlySet<string> = new Set()
   #loggedMembership: Membership | null = null
@@ -79,7 +79,7 @@ export class Replica implements WorkScheduler {
       sources: reconciled,
       ownership: this.#ownership,
     })
-    this.#backlog = new Backlog({
+    this.#publishedSync = new PublishedSync({
       ...deps,
       openReader,
       sources: new Set(reconciled),
@@ -121,7 +121,7 @@ export class Replica implements WorkScheduler {
 
   /** Call it after the last entry was published. */
   close(): Promise<void> {
-    return this.#backlog.close()
+    return this.#publishedSync.close()
   }
 
   /** Returns the gate that decides when a source may be queried. */
@@ -135,9 +135,9 @@ export class Replica implements WorkScheduler {
     })
   }
 
-  /** See `Backlog.syncPublished`. */
+  /** See `PublishedSync.syncPublished`. */
   syncPublished(entries: readonly Entry[], signal: AbortSignal): Promise<void> {
-    return this.#backlog.syncPublished(entries, signal)
+    return this.#publishedSync.syncPublished(entries, signal)
   }
 
   /** Relays messages that a request has added to the watch list. */
@@ -161,9 +161,9 @@ export class Replica implements WorkScheduler {
       log.info({ gained, lost, owned: owned.size }, 'the assigned sources have changed')
     for (const [source, { poll, reconcile }] of this.#switches) {
       observer.ownershipChanged(source, owned.has(source))
-      poll?.setWanted(owned.has(source))
+      poll?.setEnabled(owned.has(source))
       // This follows the group's assignment; the query gate checks at each query that the assignment still holds.
-      reconcile?.setWanted(owned.has(source) && membership !== 'standalone')
+      reconcile?.setEnabled(owned.has(source) && membership !== 'standalone')
     }
     this.#follower.follow(membership === 'standalone' ? [] : reconciled.filter((source) => owned.has(source)))
   }

@@ -13,7 +13,7 @@ import type { FollowerObserver } from '../core/observers.js'
 import { Backoff } from '../core/retry.js'
 import type { Journal, PublishedEvent, WatchChange } from '../journal/journal.js'
 import { formatKafkaError } from '../kafka/kafka-errors.js'
-import { CLOCK_SKEW_MS, decodePublishedRecord, DuplicateDetector } from './published-records.js'
+import { CLOCK_SKEW_MS, decodePublishedRecord, DuplicatePublicationDetector } from './published-records.js'
 import type { OpenReader, TopicReader } from './topic-reader.js'
 
 type FollowedTopics = Pick<TopicReader, 'readToEnd' | 'close' | 'whileOpen'>
@@ -37,7 +37,7 @@ const RECORD_PROGRESS_EVERY_MS = 30_000
 
 export class TopicFollower {
   readonly #deps: FollowerDeps
-  readonly #duplicates = new DuplicateDetector()
+  readonly #duplicates = new DuplicatePublicationDetector()
   readonly #stopping = new AbortController()
   readonly #backoff = new Backoff(RETRY_DELAYS)
   #sources: ReadonlySet<string> = new Set()

@@ -32,10 +32,10 @@ const useGivenPartition: ICustomPartitioner =
 const RELAY_INTERVAL_MS = 5_000
 const RETRY_DELAY_MS = 30_000
 /** A message takes some 300 bytes at most. */
-const MAX_MESSAGES_PER_NOTE = 1_000
+const MAX_MESSAGES_PER_RECORD = 1_000
 
 /** A record of the sharing topic that carries messages to watch to the replica that reconciles their source. */
-interface WatchNote {
+interface WatchRequestRecord {
   readonly source: string
   readonly watched: readonly Pick<WatchedMessage, 'messageId' | 'since'>[]
 }
@@ -68,9 +68,9 @@ export class WatchRelay {
 
   /** Adds the messages of a record of the sharing topic to this replica's watch list. Resolves once they are durable. */
   async receive(value: Buffer | null): Promise<void> {
-    const note = decodeWatchNote({ value })
-    if (note === undefined || !this.#deps.sources.includes(note.source)) return
-    const { source, watched } = note
+    const record = decodeWatchRequestRecord({ value })
+    if (record === undefined || !this.#deps.sources.includes(record.source)) return
+    const { source, watched } = record
     const added = watched.map(({ messageId, since }) => ({
       source,
       messageId,
@@ -125,10 +125,13 @@ export class WatchRelay {
     const { topic, journal, ownership, log } = this.#deps
     let sent = 0
     while (!this.#isOwnedHere(source) && !this.#stopping.signal.aborted) {
-      const watched = this.#nextWatched(source, MAX_MESSAGES_PER_NOTE)
+      const watched = this.#nextWatched(source, MAX_MESSAGES_PER_RECORD)
       const partitions = ownership.assignment?.partitions
       if (watched.length === 0 || partitions === undefined) break
-      const message = { partition: partitionOf(source, partitions), value: encodeWatchNote({ source, watched }) }
+      const message = {
+        partition: partitionOf(source, partitions),
+        value: encodeWatchRequestRecord({ source, watched }),
+      }
       await producer.send({ topic, messages: [message], acks: -1 })
       const messageIds = watched.map(({ messageId }) => messageId)
       await journal.watchList.remove(source, messageIds)
@@ -156,14 +159,14 @@ export class WatchRelay {
 }
 
 /**
- * Returns the note as JSON: `{"source": "…", "watch": [["<message id>", <milliseconds since the epoch>], …]}`. The record has no key,
+ * Returns the value of the record as JSON: `{"source": "…", "watch": [["<message id>", <milliseconds since the epoch>], …]}`. The record has no key,
  * so that a compacted topic refuses it instead of dropping it.
  */
-export const encodeWatchNote = ({ source, watched }: WatchNote): string =>
+export const encodeWatchRequestRecord = ({ source, watched }: WatchRequestRecord): string =>
   JSON.stringify({ source, watch: watched.map(({ messageId, since }) => [messageId, since]) })
 
-/** @returns undefined for a record that is not a watch note */
-export function decodeWatchNote({ value }: Pick<KafkaMessage, 'value'>): WatchNote | undefined {
+/** @returns undefined for a record that is not a watch request */
+export function decodeWatchRequestRecord({ value }: Pick<KafkaMessage, 'value'>): WatchRequestRecord | undefined {
   const { source, watch } = parseJsonObject(String(value)) ?? {}
   if (typeof source !== 'string' || !Array.isArray(watch)) return undefined
   const watched = watch.flatMap((each: unknown) => {

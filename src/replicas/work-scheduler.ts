@@ -36,7 +36,7 @@ export function standaloneScheduler(
       switches = works
         .flatMap(({ poll, reconcile }) => [poll, reconcile].flatMap((createWork) => createWork ?? []))
         .map((createWork) => new WorkSwitch(createWork))
-      for (const each of switches) each.setWanted(true)
+      for (const each of switches) each.setEnabled(true)
     },
     async stop(forceSignal) {
       await Promise.all(switches.map((each) => each.stop(forceSignal)))
@@ -46,13 +46,13 @@ export function standaloneScheduler(
 
 /**
  * Switches work on and off any number of times. Work is created anew each time, and never before the previous work has stopped.
- * Stopping may take a while, because an answer under way is awaited; the latest wish counts when it has stopped.
+ * Stopping may take a while, because an answer under way is awaited; when it has stopped, the last call of `setEnabled` decides.
  */
 export class WorkSwitch {
   readonly #createWork: () => Work
   readonly #onStopped: (() => void) | undefined
   readonly #force = new AbortController()
-  #isWanted = false
+  #isEnabled = false
   #isStopped = false
   #work: Work | undefined
   #isSettling = false
@@ -69,9 +69,9 @@ export class WorkSwitch {
     return this.#work !== undefined
   }
 
-  setWanted(isWanted: boolean): void {
+  setEnabled(isEnabled: boolean): void {
     if (this.#isStopped) return
-    this.#apply(isWanted)
+    this.#apply(isEnabled)
   }
 
   /** Switches off for good. Resolves when the work has stopped. */
@@ -85,14 +85,14 @@ export class WorkSwitch {
     forceSignal?.removeEventListener('abort', force)
   }
 
-  #apply(isWanted: boolean): void {
-    this.#isWanted = isWanted
+  #apply(isEnabled: boolean): void {
+    this.#isEnabled = isEnabled
     if (!this.#isSettling) this.#settled = this.#settle()
   }
 
   async #settle(): Promise<void> {
     this.#isSettling = true
-    while (this.#isWanted !== this.isOn) {
+    while (this.#isEnabled !== this.isOn) {
       if (this.#work === undefined) {
         this.#work = this.#createWork()
         this.#work.start()

@@ -35,7 +35,7 @@ const release = async (
   receivedAt = journals.clock.now(),
 ): Promise<number> => {
   const seq = await journal.append(entryOf('', { receivedAt }))
-  const occurrences = eventIds.map((eventId, place): EventOccurrence => ({ eventId, seq, place, receivedAt }))
+  const occurrences = eventIds.map((eventId, itemIndex): EventOccurrence => ({ eventId, seq, itemIndex, receivedAt }))
   await journal.release(seq, { occurrences, watchChanges: [] })
   return seq
 }
@@ -92,7 +92,7 @@ describe('An event id', () => {
     await journals.clock.advance(HOUR)
     await release(journal, [])
     expect(second).toBeGreaterThan(first)
-    expect(journal.findFirstSeen('a')).toEqual({ seq: second, place: 0 })
+    expect(journal.findFirstSeen('a')).toEqual({ seq: second, itemIndex: 0 })
   })
 })
 

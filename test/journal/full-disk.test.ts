@@ -118,7 +118,7 @@ describe.skipIf(mountError !== null)(title, () => {
     expect(await codeOf(journal.append(callback(MIB)))).toBe('JOURNAL_WRITE_FAILED')
     expect(await codeOf(journal.append(callback(10)))).toBe('JOURNAL_FULL')
     await journal.append(page(RESERVE / 2))
-    const occurrences = [{ eventId: 'id', seq: first, place: 0, receivedAt: journals.clock.now() }]
+    const occurrences = [{ eventId: 'id', seq: first, itemIndex: 0, receivedAt: journals.clock.now() }]
     await journal.release(first, { occurrences, watchChanges: [] })
     await journal.watchList.add('s', ['m'], 1)
     expect(namesOf(journal)).toEqual(['page'])

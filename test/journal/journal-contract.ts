@@ -328,12 +328,12 @@ export function describeJournal(name: string, open: () => Promise<JournalUnderTe
         await journal.recover(-1)
         expect(journal.findFirstSeen('id-1')).toBeUndefined()
         const seen = [
-          { eventId: 'id-1', seq: a!, place: 0, receivedAt: tested.clock.now() },
-          { eventId: 'id-2', seq: a!, place: 7, receivedAt: tested.clock.now() },
+          { eventId: 'id-1', seq: a!, itemIndex: 0, receivedAt: tested.clock.now() },
+          { eventId: 'id-2', seq: a!, itemIndex: 7, receivedAt: tested.clock.now() },
         ]
         await journal.release(a!, { occurrences: seen, watchChanges: [] })
-        expect(journal.findFirstSeen('id-1')).toEqual({ seq: a, place: 0 })
-        expect(journal.findFirstSeen('id-2')).toEqual({ seq: a, place: 7 })
+        expect(journal.findFirstSeen('id-1')).toEqual({ seq: a, itemIndex: 0 })
+        expect(journal.findFirstSeen('id-2')).toEqual({ seq: a, itemIndex: 7 })
         expect(journal.findFirstSeen('id-3')).toBeUndefined()
       })
 
@@ -382,10 +382,10 @@ export function describeJournal(name: string, open: () => Promise<JournalUnderTe
       it('keeps the first occurrence of an event that the journal knows', async () => {
         const [a] = await append('a')
         await journal.recover(-1)
-        const seen = [{ eventId: 'own', seq: a!, place: 3, receivedAt: tested.clock.now() }]
+        const seen = [{ eventId: 'own', seq: a!, itemIndex: 3, receivedAt: tested.clock.now() }]
         await journal.release(a!, { occurrences: seen, watchChanges: [] })
         await journal.recordPublished([publishedEvent('own')], [])
-        expect(journal.findFirstSeen('own')).toEqual({ seq: a, place: 3 })
+        expect(journal.findFirstSeen('own')).toEqual({ seq: a, itemIndex: 3 })
       })
 
       it('applies changes of the watch list, and changes no entry', async () => {

@@ -163,7 +163,7 @@ class ModelledJournal {
     const occurrences = released.map(({ seq, body }) => ({
       eventId: Buffer.from(body).toString(),
       seq,
-      place: 0,
+      itemIndex: 0,
       receivedAt: NEVER_EXPIRES,
     }))
     await this.journal.release(last.seq, { occurrences, watchChanges: [] })

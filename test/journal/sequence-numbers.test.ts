@@ -74,7 +74,7 @@ describe('A journal that is opened again', () => {
   })
 
   it('remembers nonces, first occurrences, watched messages and the last released number', async () => {
-    const occurrence = { eventId: 'id', place: 3, receivedAt: journals.clock.now() }
+    const occurrence = { eventId: 'id', itemIndex: 3, receivedAt: journals.clock.now() }
     const nonce = { key: 'n', expiresAt: journals.clock.now() + HOUR }
     const first = await journals.open(directory)
     const seq = await first.append(entryOf('a'), nonce)
@@ -89,7 +89,7 @@ describe('A journal that is opened again', () => {
       const journal = await journals.open(again)
       expect(namesOf(journal)).toEqual(['b'])
       expect(journal.releasedUpTo).toBe(seq)
-      expect(journal.findFirstSeen('id')).toEqual({ seq, place: 3 })
+      expect(journal.findFirstSeen('id')).toEqual({ seq, itemIndex: 3 })
       expect([...journal.watchList.list('s')]).toEqual([{ messageId: 'm', since: 7, lastAskedAt: 9 }])
       await expect(journal.append(entryOf(), nonce)).rejects.toMatchObject({ code: 'NONCE_SEEN' })
     }

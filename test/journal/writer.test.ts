@@ -23,11 +23,11 @@ beforeEach(() => {
       return { done: () => undefined }
     },
   }
-  let isInEmergency = false
+  let isReserveFreed = false
   const capacity = {
-    enterEmergency: () => {
-      const isNew = !isInEmergency
-      isInEmergency = true
+    freeReserve: () => {
+      const isNew = !isReserveFreed
+      isReserveFreed = true
       return isNew
     },
     fitsOnDisk: () => hasRoom,

@@ -16,7 +16,7 @@ const succeeding = (): Promise<string> => Promise.resolve('done')
 const fresh = async (): Promise<{ clock: ManualClock; fencing: Fencing }> => {
   const clock = new ManualClock()
   const fencing = new Fencing(clock, TIMEOUT)
-  await fencing.duringInitProducerId(succeeding)
+  await fencing.trackInitProducerId(succeeding)
   fencing.markTransactionStart()
   return { clock, fencing }
 }
@@ -51,8 +51,8 @@ describe('Fencing', () => {
 
   it('reports no takeover while an unanswered InitProducerId may still be handled', async () => {
     const { clock, fencing } = await fresh()
-    await fencing.duringInitProducerId(failing(lost)).catch(() => undefined)
-    await fencing.duringInitProducerId(succeeding)
+    await fencing.trackInitProducerId(failing(lost)).catch(() => undefined)
+    await fencing.trackInitProducerId(succeeding)
     fencing.markTransactionStart()
     expect(fencing.isReplaced(fenced)).toBe(false)
     await clock.advance(30_001)
@@ -62,8 +62,8 @@ describe('Fencing', () => {
 
   it('reports a takeover after an InitProducerId that was answered with an error', async () => {
     const { fencing } = await fresh()
-    await fencing.duringInitProducerId(failing(answered)).catch(() => undefined)
-    await fencing.duringInitProducerId(succeeding)
+    await fencing.trackInitProducerId(failing(answered)).catch(() => undefined)
+    await fencing.trackInitProducerId(succeeding)
     fencing.markTransactionStart()
     expect(fencing.isReplaced(fenced)).toBe(true)
   })

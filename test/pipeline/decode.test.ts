@@ -65,13 +65,13 @@ const idsOf = (items: readonly Item[], more: Partial<Entry> = {}): string[] =>
 
 describe('A decoded event', () => {
   it('has the fields of its item, and an envelope with source, provider, way and time', () => {
-    const [{ event, place, isIdentified, body } = nothingDecoded()] = decoded([receipt()])
+    const [{ event, itemIndex, isIdentified, body } = nothingDecoded()] = decoded([receipt()])
     const fields = Object.fromEntries(
       Object.entries(receipt()).filter(([name]) => !['identity', 'body'].includes(name)),
     )
     const envelope = { source: 'mtarget-fr', provider: 'mtarget', via: 'PULL', receivedAt: entry.receivedAt }
     expect(event).toEqual({ ...fields, ...envelope, eventId: event.eventId, final: true })
-    expect({ place, isIdentified, body }).toEqual({ place: 0, isIdentified: true, body: row })
+    expect({ itemIndex, isIdentified, body }).toEqual({ itemIndex: 0, isIdentified: true, body: row })
   })
 
   it('has the fields of an inbound message, and neither its identity nor its bytes', () => {
@@ -125,7 +125,7 @@ describe('An event id', () => {
     )
   })
 
-  it('comes from journal, sequence number and place if nothing identifies the item, so that each arrival has its own', () => {
+  it('comes from journal, sequence number and index if nothing identifies the item, so that each arrival has its own', () => {
     expect(idsOf([message(), receipt(), deadLetter])).toEqual([
       'j1-42-0',
       expect.stringMatching(/^[0-9a-f]{32}$/),
@@ -181,7 +181,7 @@ describe('An entry', () => {
     expect(event).toMatchObject({ kind: 'dead-letter', reason: 'too-many-unreadable', body: entry.body })
     expect(event).toHaveProperty('detail', expect.stringContaining('4999 items'))
     expect(body).toBe(entry.body)
-    expect(new Set(items.map(({ place }) => place)).size).toBe(1001)
+    expect(new Set(items.map(({ itemIndex }) => itemIndex)).size).toBe(1001)
   })
 
   it('is read only as far as its items are consumed', () => {

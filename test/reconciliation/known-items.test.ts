@@ -32,8 +32,8 @@ const statuses = (...rows: [id: string, status: string | null][]): NewEntry =>
 /** Releases an entry as the pipeline does after publishing it. */
 const release = (entry: NewEntry, seq: number): Promise<void> =>
   journal.release(seq, {
-    occurrences: [...decode({ ...entry, seq }, source(), journal.id)].flatMap(({ event, place, isIdentified }) =>
-      isIdentified ? [{ eventId: event.eventId, seq, place, receivedAt: 1 }] : [],
+    occurrences: [...decode({ ...entry, seq }, source(), journal.id)].flatMap(({ event, itemIndex, isIdentified }) =>
+      isIdentified ? [{ eventId: event.eventId, seq, itemIndex, receivedAt: 1 }] : [],
     ),
     watchChanges: [],
   })

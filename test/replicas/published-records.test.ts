@@ -1,10 +1,10 @@
-/** What replicas read from each other: published records and watch notes. */
+/** What replicas read from each other: published records and watch requests. */
 import type { KafkaMessage } from 'kafkajs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { cloudEventsHeaders } from '../../src/encode/cloudevents-headers.js'
-import { decodePublishedRecord, DuplicateDetector } from '../../src/replicas/published-records.js'
-import { decodeWatchNote, encodeWatchNote } from '../../src/replicas/watch-relay.js'
+import { decodePublishedRecord, DuplicatePublicationDetector } from '../../src/replicas/published-records.js'
+import { decodeWatchRequestRecord, encodeWatchRequestRecord } from '../../src/replicas/watch-relay.js'
 import { message, receipt } from '../support/events.js'
 
 const record = (key: string, headers: Record<string, string>): KafkaMessage => ({
@@ -40,30 +40,30 @@ describe('decodePublishedRecord', () => {
   })
 })
 
-describe('A watch note', () => {
+describe('A watch request record', () => {
   it('is decoded to what was encoded', () => {
     const watched = fc.array(fc.record({ messageId: fc.string(), since: fc.nat() }))
     fc.assert(
       fc.property(fc.string(), watched, (source, list) => {
-        const value = Buffer.from(encodeWatchNote({ source, watched: list }))
-        expect(decodeWatchNote({ value })).toEqual({ source, watched: list })
+        const value = Buffer.from(encodeWatchRequestRecord({ source, watched: list }))
+        expect(decodeWatchRequestRecord({ value })).toEqual({ source, watched: list })
       }),
     )
   })
 
   it('is undefined for any other record', () => {
     for (const value of [null, 'x', '3', '{}', '{"source":1,"watch":[]}', '{"source":"s","watch":{}}']) {
-      expect(decodeWatchNote({ value: value === null ? null : Buffer.from(value) })).toBeUndefined()
+      expect(decodeWatchRequestRecord({ value: value === null ? null : Buffer.from(value) })).toBeUndefined()
     }
-    expect(decodeWatchNote({ value: Buffer.from('{"source":"s","watch":[["1"],[2,3],4,["ok",5]]}') })?.watched).toEqual(
-      [{ messageId: 'ok', since: 5 }],
-    )
+    expect(
+      decodeWatchRequestRecord({ value: Buffer.from('{"source":"s","watch":[["1"],[2,3],4,["ok",5]]}') })?.watched,
+    ).toEqual([{ messageId: 'ok', since: 5 }])
   })
 })
 
-describe('DuplicateDetector', () => {
+describe('DuplicatePublicationDetector', () => {
   it('reports an event at two places, but not a record that is read again', () => {
-    const detector = new DuplicateDetector(10)
+    const detector = new DuplicatePublicationDetector(10)
     expect(detector.isDuplicate('a', 'dlr 0 1')).toBe(false)
     expect(detector.isDuplicate('a', 'dlr 0 1')).toBe(false)
     expect(detector.isDuplicate('a', 'dlr 0 9')).toBe(true)

@@ -146,8 +146,8 @@ export class MemoryJournal implements Journal {
 
   async release(upTo: number, { occurrences, watchChanges }: IndexUpdates): Promise<void> {
     while (this.entries[0] !== undefined && this.entries[0].seq <= upTo) this.entries.shift()
-    for (const { eventId, seq, place } of occurrences) {
-      if (!this.#firstSeen.has(eventId)) this.#firstSeen.set(eventId, { seq, place })
+    for (const { eventId, seq, itemIndex } of occurrences) {
+      if (!this.#firstSeen.has(eventId)) this.#firstSeen.set(eventId, { seq, itemIndex })
     }
     this.watchList.change(watchChanges)
     this.#releasedUpTo = Math.max(this.#releasedUpTo, upTo)
@@ -155,7 +155,7 @@ export class MemoryJournal implements Journal {
 
   async recordPublished(published: readonly PublishedEvent[], watchChanges: readonly WatchChange[]): Promise<void> {
     for (const { eventId } of published) {
-      if (!this.#firstSeen.has(eventId)) this.#firstSeen.set(eventId, { seq: -1, place: 0 })
+      if (!this.#firstSeen.has(eventId)) this.#firstSeen.set(eventId, { seq: -1, itemIndex: 0 })
     }
     this.watchList.change(watchChanges)
   }

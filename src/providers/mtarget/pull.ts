@@ -7,7 +7,7 @@
  * status of errors.
  */
 import type { Received } from '../../core/received.js'
-import type { DecodeSettings, Item, PullProtocol, PullVerdict } from '../provider.js'
+import type { DecodeSettings, Item, PullProtocol, PullInspection } from '../provider.js'
 import { decodeBody } from '../wire/body.js'
 import { deadLetter } from '../wire/dead-letter.js'
 import { readableRows } from '../wire/json-rows.js'
@@ -51,7 +51,7 @@ export const pull: PullProtocol = {
     }
   },
 
-  inspect(answer): PullVerdict {
+  inspect(answer): PullInspection {
     const { status } = answer.facts
     const decoded = decodeBody(answer)
     const isReadable = !('kind' in decoded)

@@ -7,7 +7,7 @@
  */
 import { isFinal } from '../../core/event.js'
 import type { Received } from '../../core/received.js'
-import type { ReconcileAccount, ReconcileProtocol, ReconcileVerdict, UnsettledMessage } from '../provider.js'
+import type { ReconcileAccount, ReconcileProtocol, ReconcileInspection, UnsettledMessage } from '../provider.js'
 import { decodeBody, trimWhiteSpace, type DecodedBody } from '../wire/body.js'
 import { findField, presentValue } from '../wire/fields.js'
 import { beginsLikeJson, findRows, readableRows, type FoundRows } from '../wire/json-rows.js'
@@ -47,7 +47,7 @@ export const reconcile: ReconcileProtocol = {
     return { method: 'GET', url, headers: headersOf(account) }
   },
 
-  inspect(answer): ReconcileVerdict {
+  inspect(answer): ReconcileInspection {
     const decoded = decodeBody(answer)
     if ('kind' in decoded) return { kind: 'not-an-answer', detail: decoded.detail }
     const refusal = findRefusal(answer.facts.status, decoded)
@@ -76,7 +76,7 @@ const hasId = (found: FoundRows, decoded: DecodedBody): boolean => {
 }
 
 /** An answer that is not JSON has one status, or is what the decoder turns into a dead letter. */
-const inspectText = (endpoint: Endpoint, answer: Received): ReconcileVerdict => {
+const inspectText = (endpoint: Endpoint, answer: Received): ReconcileInspection => {
   const [item] = decodeAnswer(endpoint, answer)
   if (item?.kind !== 'dead-letter') return { kind: 'answer', rows: item ? 1 : 0, isLastPage: true, unsettled: [] }
   const { reason, detail } = item

@@ -46,7 +46,7 @@ const release = async (): Promise<void> => {
     report('releasing', middle.seq)
     const occurrences = entries
       .filter(({ seq }) => seq <= middle.seq)
-      .map(({ source, seq }) => ({ eventId: source, seq, place: 0, receivedAt: Date.now() }))
+      .map(({ source, seq }) => ({ eventId: source, seq, itemIndex: 0, receivedAt: Date.now() }))
     await journal.release(middle.seq, { occurrences, watchChanges: [] })
     report('released', middle.seq)
     await systemClock.sleep(RELEASE_INTERVAL_MS)

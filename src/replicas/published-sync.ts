@@ -14,7 +14,7 @@ import { formatKafkaError, isRefusedByBroker } from '../kafka/kafka-errors.js'
 import { CLOCK_SKEW_MS, decodePublishedRecord } from './published-records.js'
 import type { OpenReader, TopicReader } from './topic-reader.js'
 
-export interface BacklogDeps {
+export interface PublishedSyncDeps {
   /** The reconciled sources. Items of other sources reach one replica only. */
   readonly sources: ReadonlySet<string>
   /** The age in milliseconds from which an entry is old. */
@@ -32,14 +32,14 @@ const CLOSE_IDLE_AFTER_MS = 30_000
 /** For how long reading is not attempted again after the broker has refused it. */
 const REFUSAL_VALID_MS = 300_000
 
-export class Backlog {
-  readonly #deps: BacklogDeps
+export class PublishedSync {
+  readonly #deps: PublishedSyncDeps
   #reader: { readonly since: number; readonly topics: Pick<TopicReader, 'readToEnd' | 'close'> } | undefined
   #syncedAt = -Infinity
   #refusedAt = -Infinity
   #idleTimer = new AbortController()
 
-  constructor(deps: BacklogDeps) {
+  constructor(deps: PublishedSyncDeps) {
     this.#deps = deps
   }
 

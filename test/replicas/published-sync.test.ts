@@ -1,7 +1,7 @@
 import type { Batch } from 'kafkajs'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { cloudEventsHeaders } from '../../src/encode/cloudevents-headers.js'
-import { Backlog } from '../../src/replicas/backlog.js'
+import { PublishedSync } from '../../src/replicas/published-sync.js'
 import { receipt } from '../support/events.js'
 import { RecordingLog } from '../support/recording-observers.js'
 import { ManualClock } from '../support/manual-clock.js'
@@ -12,7 +12,7 @@ const never = new AbortController().signal
 
 let clock: ManualClock
 let journal: MemoryJournal
-let backlog: Backlog
+let publishedSync: PublishedSync
 let opened: number[]
 let reached: number
 let closed: number
@@ -26,7 +26,7 @@ beforeEach(() => {
   reached = 0
   closed = 0
   refuses = undefined
-  backlog = new Backlog({
+  publishedSync = new PublishedSync({
     sources: new Set(['seven-main']),
     oldAfterMs: OLD_MS,
     openReader: async (since, onBatch) => {
@@ -52,16 +52,16 @@ beforeEach(() => {
 
 const entry = (age: number, source = 'seven-main') => ({ source, receivedAt: clock.now() - age })
 
-describe('The backlog, for entries that are published promptly,', () => {
+describe('PublishedSync, for entries that are published promptly,', () => {
   it('reads nothing', async () => {
-    await backlog.syncPublished([entry(0), entry(OLD_MS - 1), entry(3_600_000, 'mtarget-fr')], never)
+    await publishedSync.syncPublished([entry(0), entry(OLD_MS - 1), entry(3_600_000, 'mtarget-fr')], never)
     expect(opened).toEqual([])
   })
 })
 
-describe('The backlog, for old entries,', () => {
+describe('PublishedSync, for old entries,', () => {
   it('reads what was published since they arrived', async () => {
-    await backlog.syncPublished([entry(60_000), entry(30_000)], never)
+    await publishedSync.syncPublished([entry(60_000), entry(30_000)], never)
     expect(opened).toHaveLength(1)
     expect(opened[0]).toBeLessThan(clock.now() - 60_000)
     expect(reached).toBe(1)
@@ -69,11 +69,11 @@ describe('The backlog, for old entries,', () => {
   })
 
   it('uses one reader for several batches, and reads again after three seconds', async () => {
-    await backlog.syncPublished([entry(60_000)], never)
-    await backlog.syncPublished([entry(50_000)], never)
+    await publishedSync.syncPublished([entry(60_000)], never)
+    await publishedSync.syncPublished([entry(50_000)], never)
     expect([opened.length, reached]).toEqual([1, 1])
     await clock.advance(3_000)
-    await backlog.syncPublished([entry(50_000)], never)
+    await publishedSync.syncPublished([entry(50_000)], never)
     expect([opened.length, reached]).toEqual([1, 2])
     await clock.advance(30_000)
     expect(closed).toBe(1)
@@ -81,14 +81,14 @@ describe('The backlog, for old entries,', () => {
 
   it('throws while the topics cannot be read, and resolves if the broker refuses reading', async () => {
     refuses = new Error('no broker')
-    await expect(backlog.syncPublished([entry(60_000)], never)).rejects.toThrow('no broker')
+    await expect(publishedSync.syncPublished([entry(60_000)], never)).rejects.toThrow('no broker')
     refuses = Object.assign(new Error('refused'), { type: 'TOPIC_AUTHORIZATION_FAILED' })
-    await backlog.syncPublished([entry(60_000)], never)
+    await publishedSync.syncPublished([entry(60_000)], never)
     refuses = undefined
-    await backlog.syncPublished([entry(60_000)], never)
+    await publishedSync.syncPublished([entry(60_000)], never)
     expect(opened).toEqual([])
     await clock.advance(300_000)
-    await backlog.syncPublished([entry(60_000)], never)
+    await publishedSync.syncPublished([entry(60_000)], never)
     expect(opened).toHaveLength(1)
   })
 })

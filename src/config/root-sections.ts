@@ -1,4 +1,4 @@
-/** The sections about the process itself: its name, journal, listeners, replicas, log and memory of duplicates. */
+/** The sections at the root of the configuration that are about this process: journal, callbacks, admin, sharing, log, duplicates. */
 import { PERSONAL_DATA } from '../masking/personal-data.js'
 import { topic } from './kafka.js'
 import { section } from './section.js'
