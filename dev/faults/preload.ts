@@ -1,4 +1,4 @@
-/** What is loaded into the connector before it starts. The product itself has no switch for any fault. */
+/** Code that is loaded into the connector before it starts. The product itself has no switch for any fault. */
 
 const moduleOption = (name: string): { NODE_OPTIONS: string } => ({
   NODE_OPTIONS: `--import ${new URL(`preload/${name}`, import.meta.url).href}`,

@@ -5,19 +5,19 @@ import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 
 export type RegistryMode =
-  /** The answers of the registry. */
+  /** The answers of the registry are passed on. */
   | 'pass'
-  /** The answers of the registry, one to three seconds later. */
+  /** The answers of the registry are passed on one to three seconds later. */
   | 'slow'
   /** Connections are cut. */
   | 'away'
   /** No answer arrives. */
   | 'silent'
-  /** HTTP 500. */
+  /** The proxy answers with HTTP 500. */
   | 'error'
-  /** HTTP 200 with an HTML page. */
+  /** The proxy answers with HTTP 200 and an HTML page. */
   | 'web page'
-  /** HTTP 200 with a body that never ends. */
+  /** The proxy answers with HTTP 200 and a body that never ends. */
   | 'endless'
   /** Every id stands for another schema. */
   | 'another schema'

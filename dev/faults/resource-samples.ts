@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Trial } from '../trial.js'
 
 const SAMPLE_INTERVAL_MS = 1_000
-/** By how much a later summary may exceed an earlier one. V8 itself takes and returns memory in this order of magnitude. */
+/** The growth from an earlier to a later summary that is not reported. V8 itself takes and returns memory in this order of magnitude. */
 const GROWTH_TOLERANCE = 1.25
 
 export interface ResourceSample {
@@ -65,10 +65,10 @@ export class ResourceMonitor {
 }
 
 export interface ResourceSummary {
-  /** The median. */
+  /** The median of the samples. */
   readonly memoryMiB: number
   readonly maxMemoryMiB: number
-  /** The last size. */
+  /** The size at the last sample. */
   readonly fileMiB: number
   readonly maxEntries: number
 }

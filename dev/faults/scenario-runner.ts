@@ -33,7 +33,7 @@ export async function runScenario(scenario: Scenario, given: FaultStack, options
     const verdict = trial.audit(records, { callbacks, burstSize })
     run.countFault('request read after its process had died', countLateRequests(trial))
     const mayDouble = delivery === 'at-least-once' || scenario.mayDouble === true
-    const problems = [...run.complaints, ...listProblems(verdict, { mayDouble })]
+    const problems = [...run.problems, ...listProblems(verdict, { mayDouble })]
     if (problems.length > 0) log(await trial.connector.endOfLog(50))
     const seconds = Math.round((Date.now() - startedAt) / 1_000)
     return { scenario: scenario.name, seed, delivery, seconds, faults: run.faults, verdict, problems }
@@ -47,7 +47,7 @@ export async function runScenario(scenario: Scenario, given: FaultStack, options
   }
 }
 
-/** Small pages and short timeouts, so that more faults meet more operations in the same time. */
+/** Small pages and short timeouts, so that more faults coincide with more operations in the same time. */
 function makeFaultsFrequent(configuration: TrialConfiguration): void {
   configuration.kafka['requestTimeout'] = '1s'
   const { pull } = configuration.sources['mtarget-fr']

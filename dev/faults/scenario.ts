@@ -84,7 +84,7 @@ export class ScenarioRun {
   /** Exit codes with which the connector may end by itself, beside 0 and being killed. */
   readonly expectedExitCodes = new Set<number>()
   /** What went wrong apart from what the oracle finds. */
-  readonly complaints: string[] = []
+  readonly problems: string[] = []
   /** Shows a measurement to the person who waits for the run. */
   readonly log: (text: string) => void
   /** The records of topics that do not exist any more at the end of the run. */
@@ -146,7 +146,7 @@ export class ScenarioRun {
   /** Ends the connector by SIGTERM, which must succeed. */
   async terminate(): Promise<void> {
     const code = await this.trial.connector.terminate()
-    if (code !== 0) await this.#complainOfExit(`After SIGTERM the connector ended with code ${code}`)
+    if (code !== 0) await this.#reportExit(`After SIGTERM the connector ended with code ${code}`)
   }
 
   /** Pauses the load, and resolves when everything is published. */
@@ -178,11 +178,11 @@ export class ScenarioRun {
     await this.kill()
   }
 
-  /** Records a complaint if the connector ended by itself with an unexpected code. */
+  /** Reports a problem if the connector ended by itself with an unexpected code. */
   async checkExitCode(): Promise<void> {
     const code = this.trial.connector.exitCode
     if (code === undefined || code === KILLED || code === 0 || this.expectedExitCodes.has(code)) return
-    await this.#complainOfExit(`The connector ended with code ${code}`)
+    await this.#reportExit(`The connector ended with code ${code}`)
   }
 
   /**
@@ -260,7 +260,7 @@ export class ScenarioRun {
     return this.trial.sum('dlrmo_events_published_total').catch(() => -1)
   }
 
-  async #complainOfExit(complaint: string): Promise<void> {
-    this.complaints.push(`${complaint}: ${await this.trial.connector.endOfLog(5)}`)
+  async #reportExit(problem: string): Promise<void> {
+    this.problems.push(`${problem}: ${await this.trial.connector.endOfLog(5)}`)
   }
 }

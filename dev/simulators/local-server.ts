@@ -2,7 +2,7 @@ import { createServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** An HTTP server on 127.0.0.1 that can be stopped at once, whoever is connected. */
+/** An HTTP server on 127.0.0.1 that can be stopped at once, even while clients are connected. */
 export interface LocalServer {
   readonly port: number
   readonly origin: string
@@ -13,7 +13,7 @@ export interface LocalServer {
 /**
  * Starts a server.
  * @param port 0 lets the operating system choose a free port
- * @param keepAliveTimeoutMs how long an idle connection stays open; with a short time clients meet connections that the
+ * @param keepAliveTimeoutMs how long an idle connection stays open; with a short time clients encounter connections that the
  *   server closes while they send a request
  */
 export async function serve(
@@ -23,7 +23,7 @@ export async function serve(
 ): Promise<LocalServer> {
   const server = createServer({ keepAliveTimeout: keepAliveTimeoutMs }, (request, response) => {
     handle(request, response).catch((error: unknown) => {
-      // The client closed the connection during its own request; nobody waits for an answer.
+      // The client closed the connection during its own request; no client waits for an answer.
       if (response.destroyed || request.destroyed) return
       response.writeHead(500, { 'content-type': 'text/plain' }).end(`simulator: ${String(error)}`)
     })

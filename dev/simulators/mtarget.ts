@@ -118,7 +118,7 @@ export class MtargetSimulator {
     return this.#queue.length
   }
 
-  /** Whether the queue is empty and the last answer told the client so. */
+  /** Whether the queue is empty and the last answer contained no rows. */
   get isDrained(): boolean {
     return this.#queue.length === 0 && this.answers.at(-1)?.rows.length === 0
   }

@@ -76,7 +76,7 @@ export const berlinTime = (time: number): string => BERLIN_FORMAT.format(time)
 /**
  * The rows that a log request returns: whole days from `date_from` to `date_to` (YYYY-MM-DD, both included), the newest
  * first, and of these `limit` rows (1 to 100, default 100) from `offset` on. Reading removes nothing. Rows that arrive
- * between two requests shift the offsets, so that a client meets rows twice while it pages through the log.
+ * between two requests shift the offsets, so that a client receives rows twice while it pages through the log.
  */
 export function logPage<Row extends SevenInboundRow | SevenOutboundRow>(
   rows: readonly Row[],

@@ -64,5 +64,5 @@ function reportResources(run: ScenarioRun, samples: readonly ResourceSample[]): 
     `memory in each sixth of that time: ${summaries.map(({ memoryMiB }) => Math.round(memoryMiB)).join(', ')} MiB, ` +
       `at most ${Math.round(whole.maxMemoryMiB)} MiB; journal file ${Math.round(whole.fileMiB)} MiB`,
   )
-  if (samples.length >= MIN_SAMPLES) run.complaints.push(...findGrowth(summaries))
+  if (samples.length >= MIN_SAMPLES) run.problems.push(...findGrowth(summaries))
 }

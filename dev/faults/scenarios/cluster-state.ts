@@ -1,4 +1,4 @@
-/** What administrators do to a cluster: topics are deleted, rights are revoked, positions are deleted. */
+/** Administrators delete topics and positions, and revoke rights. */
 import { setTimeout as delay } from 'node:timers/promises'
 import kafkajs, { type AclEntry } from 'kafkajs'
 import { withAdmin } from '../../kafka/topics.js'

@@ -13,7 +13,7 @@ import { registry } from './registry.js'
 import { steady } from './steady.js'
 import { threeBrokers } from './three-brokers.js'
 
-/** In the order in which they take turns. */
+/** All scenarios, in the order in which they take turns. */
 export const SCENARIOS: readonly Scenario[] = [
   kills,
   boot,

@@ -62,7 +62,7 @@ async function alternate(run: ScenarioRun, second: SecondInstance): Promise<void
   await second.connector.start()
   await until(async () => (await second.connector.status()).journal.entries === 0, FENCING_TIMEOUT_MS)
   const code = await second.connector.terminate()
-  if (code !== 0) run.complaints.push(`The second instance ended with code ${code}`)
+  if (code !== 0) run.problems.push(`The second instance ended with code ${code}`)
 }
 
 /**
@@ -74,7 +74,7 @@ async function untilOneIsFenced(run: ScenarioRun, second: SecondInstance): Promi
   await until(() => connectors.some(({ isRunning }) => !isRunning), FENCING_TIMEOUT_MS)
   const ended = connectors.filter(({ exitCode }) => exitCode !== undefined)
   for (const { exitCode } of ended) {
-    if (exitCode !== FENCED) run.complaints.push(`A connector that was fenced ended with code ${exitCode}`)
+    if (exitCode !== FENCED) run.problems.push(`A connector that was fenced ended with code ${exitCode}`)
   }
   run.countFault('fenced', ended.length)
 }

@@ -46,7 +46,7 @@ export const steps: Scenario = {
         }
       }
       // A busy machine may not reach one or two of the steps.
-      if (missed.length > killed / 3) run.complaints.push(`These steps were not reached: ${missed.join(', ')}`)
+      if (missed.length > killed / 3) run.problems.push(`These steps were not reached: ${missed.join(', ')}`)
     },
   }),
 }
@@ -65,7 +65,7 @@ export const diskSteps: Scenario = {
             await isKilledWith(run, killAtDiskStep(library, step, run.random.integer(1, 400)))
           }
         }
-        if (!run.faults.has('step reached')) run.complaints.push('No write and no fsync was reached')
+        if (!run.faults.has('step reached')) run.problems.push('No write and no fsync was reached')
       },
       cleanUp: () => removeLibrary(library),
     }

@@ -1,4 +1,4 @@
-/** The network between the connector and the broker loses, delays, cuts and swallows. */
+/** The network between the connector and the broker loses, delays and cuts requests and responses. */
 import { API, type Handling, KafkaProxy } from '../../fault-injection/kafka-proxy.js'
 import { Random } from '../../simulators/random.js'
 import type { PreparedScenario, RunConditions, Scenario, ScenarioRun } from '../scenario.js'
@@ -6,7 +6,7 @@ import type { PreparedScenario, RunConditions, Scenario, ScenarioRun } from '../
 /** The requests whose loss matters to a transaction. */
 const AFFECTED_REQUESTS: ReadonlySet<number> = new Set(Object.values(API))
 
-/** In percent of the affected requests. */
+/** The percentages of the affected requests. */
 const FREQUENCIES: readonly (readonly [Handling, number])[] = [
   ['lose-answer', 2.5],
   ['cut', 1],

@@ -78,6 +78,6 @@ async function expectPublishingToWait(run: ScenarioRun, reason: RegExp): Promise
     return reason.test(publishing.reason ?? '')
   }
   await until(isWaiting, NEXT_REQUEST_TIMEOUT_MS).catch(() => {
-    run.complaints.push(`Publishing does not wait for ${String(reason)}: ${JSON.stringify(publishing)}`)
+    run.problems.push(`Publishing does not wait for ${String(reason)}: ${JSON.stringify(publishing)}`)
   })
 }

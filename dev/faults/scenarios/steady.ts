@@ -44,7 +44,7 @@ export const steady: Scenario = {
             `journal file ${Math.round(summary.fileMiB)} MiB`,
         )
       }
-      run.complaints.push(...findGrowth(summaries))
+      run.problems.push(...findGrowth(summaries))
     },
   }),
 }
