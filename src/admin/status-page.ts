@@ -48,7 +48,7 @@ ${sharingCard(status)}
 ${card('Journal', `${status.journal.entries} waiting`, status.journal.refusal === null ? '' : 'bad', formatJournal(status.journal))}
 </dl>
 <table>
-<thead><tr><th>Source</th><th>Provider</th><th>Callbacks</th><th>Pulling</th><th>Page size</th><th>Next request</th><th>Last page</th><th>Reconciling</th><th>What is wrong</th></tr></thead>
+<thead><tr><th>Source</th><th>Provider</th><th>Callbacks</th><th>Pulling</th><th>Page size</th><th>Next request</th><th>Last page</th><th>Reconciling</th><th>Last error</th></tr></thead>
 <tbody>
 ${status.sources.map((source) => sourceRow(source, status.time)).join('\n')}
 </tbody>

@@ -131,7 +131,7 @@ export class Status {
   #pullOf(source: string) {
     const report = this.pulls.get(source)
     if (report === undefined) {
-      // No poller of this process has reported yet.
+      // No poller of this process has reported yet. The name of the state is kept for readers of /status.json.
       const since = iso(this.#startedAt)
       return { state: 'not-here' as const, since, limit: null, nextAt: null, lastError: null, lastPageAt: null }
     }

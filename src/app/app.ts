@@ -38,7 +38,7 @@ export interface AppOptions {
 
 /** Room that stays free on the disk even without pulls, because LMDB needs some pages in order to release others. */
 const MIN_RESERVE_BYTES = 16 * 1024 * 1024
-/** How long requests that are under way to the broker may take after publishing was told to stop. */
+/** How long requests that are under way to the broker may take after the signal that stops publishing. */
 const LAST_COMMIT_TIMEOUT_MS = 2_000
 /** How long callbacks that are being received may take after the listener has closed. */
 const OPEN_CALLBACKS_TIMEOUT_MS = 5_000

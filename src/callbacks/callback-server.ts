@@ -53,7 +53,7 @@ interface Call {
   readonly res: ServerResponse
   readonly source: Source
   readonly target: Target
-  /** By the monotonic clock. */
+  /** Monotonic milliseconds. */
   readonly startedAt: number
 }
 

@@ -20,7 +20,7 @@ function* sourceWarnings({ name, pull, callback, reconcile }: SourceConfig, conf
   const { journal, callbacks, duplicates } = config
   if (pull !== undefined && pull.maxAnswer > journal.maxBytes) {
     const sizes = `${formatSize(pull.maxAnswer)} do not fit into journal.maxBytes (${formatSize(journal.maxBytes)})`
-    yield `sources.${name}.pull.maxAnswer: ${sizes}; the connector pulls only while half of the journal is free, and one answer may exceed maxBytes`
+    yield `sources.${name}.pull.maxAnswer: ${sizes}; the connector pulls only while half of the journal is free, and one answer may exceed maxBytes; raise journal.maxBytes, or lower maxAnswer`
   }
   if (callback?.open) {
     yield `sources.${name}.callback.open: anyone who can reach the port can submit receipts and messages`

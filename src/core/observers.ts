@@ -28,6 +28,7 @@ export type PullOutcome =
 
 /** What a poller does at the moment, for the status page. */
 export interface PullState {
+  /** `asking`: a request is under way. The name is kept for readers of /status.json. */
   readonly state: 'asking' | 'idle' | 'backing-off' | 'journal-full' | 'journal-refuses' | 'stopped'
   /** When the poller entered this state. */
   readonly since: number
@@ -84,7 +85,7 @@ export interface ReconcileState {
   readonly watched: number
   /** When the last answer became durable; null before the first. */
   readonly lastAnswerAt: number | null
-  /** When the last complete walk of each of the provider's logs ended; null before the first. */
+  /** When the last complete scan of each of the provider's logs ended; null before the first. The key is kept for readers of /status.json. */
   readonly lastWalkAt: Readonly<Record<'outbound' | 'inbound', number | null>>
   /** The error that the account has now, as a sentence; null while it works. */
   readonly lastError: string | null

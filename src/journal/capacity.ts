@@ -77,6 +77,10 @@ export class Capacity {
     }
   }
 
+  get directory(): string {
+    return this.#options.directory
+  }
+
   /** Bytes that the entries take on the disk, approximately. */
   get bytes(): number {
     return this.#measuredBytes + this.#addedBytes

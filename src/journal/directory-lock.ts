@@ -10,8 +10,8 @@
  * 1. listens on a socket under a name of its own, `lock-<random>`;
  * 2. connects to the highest `lock.<n>`, and gives up if a process listens there;
  * 3. links its own socket as `lock.<n+1>`. Only one process succeeds in this, and the link is alive from the first moment;
- * 4. looks again, and steps back unless its own number is the highest. A process that looked long before it linked may
- *    have linked a number that was removed in the meantime.
+ * 4. lists the directory again, and removes its link unless its own number is the highest. If much time passes between the
+ *    first listing and the link, the number may have been taken and removed by other processes in the meantime.
  * For this the highest `lock.<n>` is never removed, also when no process holds the directory.
  */
 import { randomBytes } from 'node:crypto'

@@ -41,7 +41,10 @@ export class NonceStore {
     const hash = hashOf(key)
     const usedUntil = nonces.get(hash)
     if (usedUntil !== undefined && usedUntil > this.#clock.now()) {
-      throw new ConnectorError('NONCE_SEEN', 'this nonce was used before')
+      throw new ConnectorError(
+        'NONCE_SEEN',
+        'the nonce of this request was used before, by a request that is in custody; a new request needs a nonce of its own',
+      )
     }
     let onSettled = (): void => undefined
     const settled = new Promise<void>((resolve) => {

@@ -60,7 +60,10 @@ export class Writer {
   #attempt(write: Write, { addedBytes = 0, isWritten }: WriteOptions): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#fatalError) return reject(this.#fatalError)
-      if (!this.#capacity.fitsOnDisk(addedBytes)) return reject(new Error('no space is left on the disk'))
+      if (!this.#capacity.fitsOnDisk(addedBytes))
+        return reject(
+          new Error(`no space is left on the disk that holds ${this.#capacity.directory}; free space on it`),
+        )
       this.#rejectPending.add(reject)
       void commit(write)
         .then(

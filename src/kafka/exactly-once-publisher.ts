@@ -41,9 +41,9 @@ interface OpenProducer {
 }
 
 export interface ExactlyOncePublisherOptions extends ProducerSessionDeps {
-  /** Tests shorten it. */
+  /** The broker's timeout of a transaction; shorter in tests. */
   readonly transactionTimeoutMs?: number
-  /** Tests shorten it. */
+  /** How long connections without traffic stay open; shorter in tests. */
   readonly disconnectIdleAfterMs?: number
 }
 

@@ -55,7 +55,7 @@ const MAX_ITEMS_BEFORE_BATCH_CLOSES = 20_000
 const STALE_AFTER_MS = 10_000
 /** Items that are decoded and encoded before callbacks are served again. */
 const ITEMS_PER_TURN = 500
-/** While Kafka or the registry is away. */
+/** The delays between attempts while Kafka or the registry is unavailable. */
 const BACKOFF = { firstMs: 100, longestMs: 5_000 }
 
 const NO_RECORDS: EncodedEvent = { records: [], deadLetter: null }

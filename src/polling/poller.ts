@@ -160,7 +160,7 @@ export class Poller {
       }
       await this.#pause('journal-full', ROOM_CHECK_INTERVAL_MS)
     }
-    if (isLogged) log.info({ source }, 'the journal has room again, pulling goes on')
+    if (isLogged) log.info({ source }, 'pulling continues because the journal has room again')
   }
 
   async #pull(): Promise<PullResult> {

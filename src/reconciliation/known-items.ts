@@ -1,7 +1,7 @@
 /**
  * Knows which items of an answer are published or in the journal already.
  *
- * An item counts as known only if it is isIdentified (pipeline/decode.ts identifies a row without an id by its bytes) and
+ * An item counts as known only if it has an identity (pipeline/decode.ts identifies a row without an id by its bytes) and
  * its event id is found. Everything else counts as new. An item that is wrongly taken for new costs a duplicate, which
  * the pipeline suppresses; an item that is wrongly taken for known would be lost.
  */

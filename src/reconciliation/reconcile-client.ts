@@ -161,11 +161,11 @@ export class ReconcileClient {
     const { source } = this.#options
     const hasRoom = (): boolean => journal.hasRoomFor(this.#connectionOptions.maxAnswer)
     if (hasRoom()) return
-    log.warn({ source }, 'reconciling is paused: the journal has no room for an answer')
+    log.warn({ source }, 'reconciling waits because the journal has no room for an answer')
     reporter.update({ isJournalFull: true })
     while (!this.#deps.stopSignal.aborted && !hasRoom())
       await clock.sleep(ROOM_CHECK_INTERVAL_MS, this.#deps.stopSignal)
-    if (!this.#deps.stopSignal.aborted) log.info({ source }, 'reconciling continues: the journal has room again')
+    if (!this.#deps.stopSignal.aborted) log.info({ source }, 'reconciling continues because the journal has room again')
     reporter.update({ isJournalFull: false })
   }
 

@@ -18,6 +18,9 @@ const TIME_UNITS = [
   'time-micros',
 ]
 
+const OURS = "in the connector's"
+const THEIRS = 'in the registered schema'
+
 /**
  * Lists what events of schema `ours` would lose if they were written with schema `theirs`.
  * @throws Error if one of the two JSON texts is not an Avro schema
@@ -36,7 +39,7 @@ function compareTypes(ours: avro.Type, theirs: avro.Type, path: string): string[
   if (ours.typeName !== theirs.typeName) {
     const isWidened = ours.typeName === 'int' && theirs.typeName === 'long'
     const isWithoutUnit = ours.typeName === 'logical:timestamp-millis' && theirs.typeName === 'long'
-    return isWidened || isWithoutUnit ? [] : [`${location} is ${theirs.typeName} there, ${ours.typeName} here`]
+    return isWidened || isWithoutUnit ? [] : [`${location} is ${theirs.typeName} ${THEIRS}, ${ours.typeName} ${OURS}`]
   }
   if (ours instanceof avro.types.RecordType) return compareRecords(ours, theirs as avro.types.RecordType, path)
   if (ours instanceof avro.types.MapType) {
@@ -45,7 +48,7 @@ function compareTypes(ours: avro.Type, theirs: avro.Type, path: string): string[
   if (ours instanceof avro.types.EnumType) {
     const known = new Set((theirs as avro.types.EnumType).symbols)
     const missing = ours.symbols.filter((symbol) => !known.has(symbol))
-    return missing.length > 0 ? [`${location} has no ${missing.join(', ')}`] : []
+    return missing.length > 0 ? [`${location} has no ${missing.join(', ')} ${THEIRS}`] : []
   }
   return []
 }
@@ -54,28 +57,28 @@ const valuesTypeOf = (map: avro.types.MapType): avro.Type => map.valuesType as a
 
 function compareRecords(ours: avro.types.RecordType, theirs: avro.types.RecordType, path: string): string[] {
   const losses: string[] = []
-  if (ours.name !== theirs.name) losses.push(`the record is named ${theirs.name} there, ${ours.name} here`)
+  if (ours.name !== theirs.name) losses.push(`the record is named ${theirs.name} ${THEIRS}, ${ours.name} ${OURS}`)
   for (const field of ours.fields) {
     const theirField = theirs.field(field.name) as avro.types.Field | undefined
     const fieldPath = path === '' ? field.name : `${path}.${field.name}`
     if (theirField) losses.push(...compareTypes(field.type, theirField.type, fieldPath))
-    else losses.push(`${fieldPath} is missing, its content would be lost`)
+    else losses.push(`${fieldPath} is missing ${THEIRS}, so its content would be lost`)
   }
   for (const field of theirs.fields) {
     const isRequired = !ours.field(field.name) && field.defaultValue() === undefined
-    if (isRequired) losses.push(`${field.name} is required there, unknown here`)
+    if (isRequired) losses.push(`${field.name} is required ${THEIRS}, and missing ${OURS}`)
   }
   return losses
 }
 
 function compareUnions(ours: avro.Type, theirs: avro.Type, path: string): string[] {
   if (theirs.typeName === 'union:wrapped') {
-    return [`${path} is a union there whose branches can't be told apart by value`]
+    return [`${path} is a union ${THEIRS} whose branches can't be told apart by value`]
   }
   const branchesOf = (type: avro.Type): avro.Type[] =>
     type instanceof avro.types.UnwrappedUnionType ? type.types : [type]
   return branchesOf(ours).flatMap((branch) => {
     const isWritable = branchesOf(theirs).some((other) => compareTypes(branch, other, path).length === 0)
-    return isWritable ? [] : [`${path} can't hold ${branch.typeName} there`]
+    return isWritable ? [] : [`${path} can't hold ${branch.typeName} ${THEIRS}`]
   })
 }

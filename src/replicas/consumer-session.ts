@@ -19,7 +19,7 @@ export interface ConsumerSessionOptions extends ConsumerConfig {
   readonly sessionTimeout: number
 }
 
-/** How long leaving the group may take. A member that leaves spares the others the wait for the session timeout. */
+/** How long leaving the group may take. If a member does not leave, the others wait for its session timeout. */
 const LEAVE_TIMEOUT_MS = 5_000
 /** Added to the longest rebalance before the group counts as silent. */
 const REBALANCE_SLACK_MS = 10_000

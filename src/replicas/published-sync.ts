@@ -87,7 +87,7 @@ export class PublishedSync {
     if (this.#reader === undefined) {
       log.info(
         { oldest: new Date(oldest).toISOString() },
-        'entries have waited: reading first what other replicas have published',
+        'old entries wait until this replica has read what other replicas have published',
       )
       this.#reader = { since, topics: await openReader(since, (batch) => this.#recordBatch(batch)) }
     }

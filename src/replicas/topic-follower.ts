@@ -120,7 +120,7 @@ export class TopicFollower {
     observer.followingChanged({ state: 'reading', reason: null })
     log.info(
       { sources: sources.length, since: new Date(since).toISOString() },
-      'reading what all replicas have published',
+      'this replica reads what all replicas have published',
     )
     const startedAt = clock.monotonic()
     const reader = await openReader(since, (batch) => this.#recordBatch(batch))
@@ -131,7 +131,10 @@ export class TopicFollower {
       this.#failures = 0
       this.#backoff.reset()
       observer.followingChanged({ state: 'following', reason: null })
-      log.info({ seconds: Math.round((clock.monotonic() - startedAt) / 1_000) }, 'following what all replicas publish')
+      log.info(
+        { seconds: Math.round((clock.monotonic() - startedAt) / 1_000) },
+        'this replica has read everything that was published, and follows what all replicas publish',
+      )
       while (!sourcesChanged.aborted) {
         const upTo = clock.now()
         await reader.readToEnd()

@@ -170,7 +170,7 @@ describe('A broker and a registry that are killed and restarted', () => {
     ])
     expect(await logLines('room')).toEqual([
       'pulling waits because the journal has no room for an answer of maxAnswer bytes',
-      'the journal has room again, pulling goes on',
+      'pulling continues because the journal has room again',
     ])
   })
 })

@@ -40,44 +40,56 @@ describe('findDataLosses', () => {
   })
 
   it.each<[string, (schema: Schema) => void, string]>([
-    ['a missing field', (schema) => schema.fields.splice(6, 1), 'status is missing, its content would be lost'],
+    [
+      'a missing field',
+      (schema) => schema.fields.splice(6, 1),
+      'status is missing in the registered schema, so its content would be lost',
+    ],
     [
       'an additional required field',
       (schema) => schema.fields.push({ name: 'tenant', type: 'string' }),
-      'tenant is required there, unknown here',
+      "tenant is required in the registered schema, and missing in the connector's",
     ],
     [
       'fewer enum symbols',
       (schema) => (field(schema, 'via').type as { symbols: string[] }).symbols.shift(),
-      'via has no PULL',
+      'via has no PULL in the registered schema',
     ],
     [
       'a type without null',
       (schema) => Object.assign(field(schema, 'sender'), { type: 'string', default: '' }),
-      "sender can't hold null there",
+      "sender can't hold null in the registered schema",
     ],
-    ['another type', (schema) => (field(schema, 'final').type = 'string'), 'final is string there, boolean here'],
+    [
+      'another type',
+      (schema) => (field(schema, 'final').type = 'string'),
+      "final is string in the registered schema, boolean in the connector's",
+    ],
     [
       'another unit of time',
       (schema) => (field(schema, 'receivedAt').type = { type: 'long', logicalType: 'timestamp-micros' }),
-      'receivedAt is logical:timestamp-micros there',
+      'receivedAt is logical:timestamp-micros in the registered schema',
     ],
     [
       'another unit of time in a union',
       (schema) => (field(schema, 'occurredAt').type = ['null', { type: 'long', logicalType: 'timestamp-micros' }]),
-      "occurredAt can't hold logical:timestamp-millis there",
+      "occurredAt can't hold logical:timestamp-millis in the registered schema",
     ],
     [
       'map values of another type',
       (schema) => (field(schema, 'raw').type = { type: 'map', values: 'bytes' }),
-      'raw[…] is bytes there, string here',
+      "raw[…] is bytes in the registered schema, string in the connector's",
     ],
     [
       'union branches that look the same',
       (schema) => (field(schema, 'messageId').type = ['string', { type: 'enum', name: 'E', symbols: ['A'] }]),
-      "messageId is a union there whose branches can't be told apart",
+      "messageId is a union in the registered schema whose branches can't be told apart",
     ],
-    ['another record name', (schema) => (schema.name = 'Other'), 'the record is named sms.events.Other there'],
+    [
+      'another record name',
+      (schema) => (schema.name = 'Other'),
+      'the record is named sms.events.Other in the registered schema',
+    ],
   ])('finds a loss with a schema that has %s', (_what, change, reason) => {
     expect(findDataLosses(ours, changed(change)).join()).toContain(reason)
   })

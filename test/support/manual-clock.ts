@@ -2,7 +2,7 @@
 import type { Clock } from '../../src/core/clock.js'
 
 interface Sleeper {
-  /** By the monotonic clock. */
+  /** Monotonic milliseconds. */
   readonly wakesAt: number
   readonly ms: number
   readonly wake: () => void
