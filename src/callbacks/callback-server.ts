@@ -61,7 +61,7 @@ interface Call {
 const MIN_BODY_BUDGET_BYTES = 256 * 1024 * 1024
 
 const SERVER_OPTIONS = {
-  /** For request line and headers together. */
+  /** The largest request line and headers together. */
   maxHeaderSize: 64 * 1024,
   /** A slow caller holds its socket and the bytes that it has sent, and nothing else, until these limits. */
   headersTimeout: 20_000,

@@ -203,8 +203,7 @@ export class Pipeline {
         if (signal.aborted) return null
         const { eventId } = event
         const occurrence: EventOccurrence = { eventId, seq: entry.seq, itemIndex, receivedAt: entry.receivedAt }
-        const firstSeen = isIdentified ? (inBatches.get(eventId) ?? journal.findFirstSeen(eventId)) : undefined
-        const isDuplicate = firstSeen !== undefined && isEarlier(firstSeen, occurrence)
+        const isDuplicate = isIdentified && this.#isKnown(occurrence, inBatches)
         observer.decoded?.(event, isDuplicate)
         const encoded = isDuplicate ? NO_RECORDS : await encoder.encode(event, { body, facts: entry.facts })
         for (const record of encoded.records) records.push(record)
@@ -221,6 +220,13 @@ export class Pipeline {
       }
     }
     return { upTo, records, outcomes, updates: { occurrences, watchChanges }, preparedAt }
+  }
+
+  /** Whether an item with the same identity came before this one, in the batches under way or in what is released. */
+  #isKnown(occurrence: EventOccurrence, inBatches: ReadonlyMap<string, EventOccurrence>): boolean {
+    const { eventId } = occurrence
+    const firstSeen = inBatches.get(eventId) ?? this.#deps.journal.findFirstSeen(eventId)
+    return firstSeen !== undefined && isEarlier(firstSeen, occurrence)
   }
 
   async #publish({ records, upTo }: PreparedBatch): Promise<void> {

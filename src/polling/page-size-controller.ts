@@ -18,7 +18,7 @@
  */
 import type { PullConfig } from '../config/types.js'
 
-/** From the request to the page being durable. */
+/** The limits of the time from a request until its page is durable, between which the page size stays. */
 const FAST_PAGE_MS = 1_000
 const SLOW_PAGE_MS = 5_000
 /** Full and fast pages at the ceiling before it is raised. */

@@ -43,7 +43,7 @@ const { roundRobin } = kafkajs.PartitionAssigners
 const JOIN_DELAYS = { firstMs: 500, longestMs: 10_000 }
 /** The longest interval between heartbeats, by which members learn of a rebalance. */
 const MAX_HEARTBEAT_INTERVAL_MS = 1_000
-/** After how long added partitions are noticed. */
+/** The time after which added partitions are noticed. */
 const METADATA_MAX_AGE_MS = 30_000
 
 export class GroupMember {

@@ -25,11 +25,11 @@ export interface PublishedSyncDeps {
   readonly log: Log
 }
 
-/** For how long the knowledge of what was published counts as current. */
+/** The time for which the knowledge of what was published counts as current. */
 const SYNC_MAX_AGE_MS = 3_000
-/** After how long without use the reader is closed. */
+/** The reader is closed after this time without use. */
 const CLOSE_IDLE_AFTER_MS = 30_000
-/** For how long reading is not attempted again after the broker has refused it. */
+/** The time for which reading is not attempted again after the broker has refused it. */
 const REFUSAL_VALID_MS = 300_000
 
 export class PublishedSync {

@@ -22,7 +22,7 @@ export interface QueryGateDeps {
 
 /** How long a callback may take to be published after its receipt is visible in an answer. */
 const CALLBACK_SETTLING_MS = 3_000
-/** For how long the knowledge of what was published counts as current for a query. */
+/** The time for which the knowledge of what was published counts as current for a query. */
 const SYNC_MAX_AGE_MS = 2_000
 const POLL_INTERVAL_MS = 250
 

@@ -174,14 +174,14 @@ function logMembership(log: Log, membership: Membership, reason: string | null):
     case 'assigned':
       return log.info(
         {},
-        'joined the group: this replica polls and reconciles the sources that the group assigns to it',
+        'this replica has joined the group, and polls and reconciles the sources that the group assigns to it',
       )
     case 'disconnected':
-      return log.warn({}, `the group does not answer, the last assignment is kept: ${reason}`)
+      return log.warn({}, `the group does not answer, and the last assignment is kept: ${reason}`)
     case 'standalone':
       return log.warn(
         {},
-        `the group has not answered yet, all sources are polled here and none is reconciled: ${reason}`,
+        `the group has not answered yet, so all sources are polled here and none is reconciled: ${reason}`,
       )
     case 'waiting':
   }
