@@ -5,7 +5,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Trial } from '../trial.js'
 
 const SAMPLE_INTERVAL_MS = 1_000
-/** The growth from an earlier to a later summary that is not reported. V8 itself takes and returns memory in this order of magnitude. */
+/**
+ * The factor by which a later summary may exceed an earlier one. V8 itself takes and returns memory in this order of
+ * magnitude.
+ */
 const GROWTH_TOLERANCE = 1.25
 
 export interface ResourceSample {

@@ -159,7 +159,9 @@ describe('Poller.stop', () => {
     tested.poller.start()
     await untilRequested()
     let isStopped = false
-    const stop = tested.poller.stop().then(() => (isStopped = true))
+    const stop = tested.poller.stop().then(() => {
+      isStopped = true
+    })
     await tested.clock.advance(TIMEOUT_MS - 1)
     expect(isStopped).toBe(false)
     answer()

@@ -27,7 +27,9 @@ describe('findIncompatibilities', () => {
   })
 
   it('names a field that only one of the schemas has', () => {
-    const without = changed((schema) => (schema.fields = schema.fields.filter(({ name }) => name !== 'messageId')))
+    const without = changed((schema) => {
+      schema.fields = schema.fields.filter(({ name }) => name !== 'messageId')
+    })
     expect(findIncompatibilities('BACKWARD', ours, without)).toEqual([
       expect.stringMatching(/field messageId is missing in the records/),
     ])

@@ -29,7 +29,13 @@ const createSwitch = (): { works: SlowWork[]; ended: () => number; work: WorkSwi
     works.push(work)
     return work
   }
-  return { works, ended: () => ended, work: new WorkSwitch(createWork, () => ended++) }
+  return {
+    works,
+    ended: () => ended,
+    work: new WorkSwitch(createWork, () => {
+      ended++
+    }),
+  }
 }
 
 describe('WorkSwitch', () => {

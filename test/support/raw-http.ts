@@ -19,9 +19,15 @@ export class RawConnection {
     this.socket = socket
     socket.setEncoding('latin1')
     socket.on('data', (chunk: string) => (this.#received += chunk))
-    socket.on('end', () => (this.#hasEnded = true))
-    socket.on('close', () => (this.#hasEnded = true))
-    socket.on('error', (error) => (this.#error = error))
+    socket.on('end', () => {
+      this.#hasEnded = true
+    })
+    socket.on('close', () => {
+      this.#hasEnded = true
+    })
+    socket.on('error', (error) => {
+      this.#error = error
+    })
   }
 
   static async open(port: number): Promise<RawConnection> {

@@ -181,7 +181,9 @@ export class TestedReconciler {
 
   /** Stops publishing until the returned function is called. */
   holdPublishing(): () => void {
-    const held = new Promise<void>((resolve) => (this.#resumePublishing = resolve))
+    const held = new Promise<void>((resolve) => {
+      this.#resumePublishing = resolve
+    })
     this.#publisher.beforeCommit = () => held
     return () => {
       this.#publisher.beforeCommit = () => undefined

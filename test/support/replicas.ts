@@ -94,7 +94,7 @@ export class Replicas {
   readonly #name: string
   readonly #topics: Topics
   readonly #api: SevenSimulator
-  readonly #random = { at: 0 }
+  #calledReplicas = 0
 
   static async start(stack: TrialStack, accounts: number): Promise<Replicas> {
     const folder = await workDirectory('trial')
@@ -247,6 +247,8 @@ export class Replicas {
   }
 
   #next(): ReplicaProcess {
-    return this.replicas[this.#random.at++ % this.replicas.length]!
+    const replica = this.replicas[this.#calledReplicas % this.replicas.length]!
+    this.#calledReplicas++
+    return replica
   }
 }

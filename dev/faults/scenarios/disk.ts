@@ -13,7 +13,7 @@ const MIB = 1024 * 1024
 /** Exit code of a process that aborted itself: 128 + SIGABRT. */
 const ABORTED = 134
 const KILL_TIMEOUT_MS = 40_000
-/** The reserve is enough for a page of the load. With the default the journal would reserve more than these disks have. */
+/** This is enough for a page of the load. With the default the journal would reserve more than these disks have. */
 const MAX_ANSWER = '256KiB'
 
 export const fullDisk: Scenario = {

@@ -28,7 +28,9 @@ describe('withDeadline', () => {
     const { clock, deadline } = setUp()
     let ended = false
     const outcome = expect(
-      withDeadline(never, deadline, 'a send', clock).finally(() => (ended = true)),
+      withDeadline(never, deadline, 'a send', clock).finally(() => {
+        ended = true
+      }),
     ).rejects.toThrow('a send did not end: Kafka sent nothing for 300 ms')
     await clock.advance(299)
     expect(ended).toBe(false)
@@ -40,7 +42,9 @@ describe('withDeadline', () => {
     const { clock, deadline, receive } = setUp()
     let ended = false
     const outcome = expect(
-      withDeadline(never, deadline, 'a send', clock).finally(() => (ended = true)),
+      withDeadline(never, deadline, 'a send', clock).finally(() => {
+        ended = true
+      }),
     ).rejects.toThrow('a send did not end within 1000 ms, although Kafka answers')
     for (let passed = 0; passed < 900; passed += 150) {
       await clock.advance(150)

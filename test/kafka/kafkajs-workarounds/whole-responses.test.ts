@@ -47,7 +47,9 @@ const received = async (bytes: readonly Uint8Array[]): Promise<{ given: Buffer[]
   const given: Buffer[] = []
   let error: Error | undefined
   socket.on('data', (chunk) => given.push(Buffer.from(chunk)))
-  socket.on('error', (each) => (error = each))
+  socket.on('error', (each) => {
+    error = each
+  })
   if (!socket.closed) await once(socket, 'close').catch(() => undefined)
   return { given, error }
 }
