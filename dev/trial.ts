@@ -40,10 +40,11 @@ export interface TrialOptions {
   readonly topics?: Topics
   /** Default: the connector as built in this checkout. */
   readonly program?: Program
+  /** The account of the queue. Default: one whose password contains characters that forms and URLs encode. */
+  readonly account?: { readonly username: string; readonly password: string }
 }
 
 const TOKEN = 'secret-token'
-/** The password contains characters that forms and URLs encode. */
 const ACCOUNT = { username: 'trial-account', password: 'p4ss w%rd&+=é' }
 
 let trials = 0
@@ -64,7 +65,8 @@ export async function startTrial(
   const folder = await workDirectory('trial')
   const topics: Topics = options.topics ?? { dlr: `${name}.dlr`, mo: `${name}.mo`, deadLetter: `${name}.dead-letter` }
   const addresses = { callbacksPort: await freePort(), adminPort: await freePort() }
-  const mtarget = await MtargetSimulator.start(ACCOUNT)
+  const account = options.account ?? ACCOUNT
+  const mtarget = await MtargetSimulator.start(account)
   const callbackUrl = `http://127.0.0.1:${addresses.callbacksPort}/callbacks/${SEVEN_SOURCE}/${TOKEN}`
   const seven = new SevenCallbacks({ url: callbackUrl })
   const configuration: TrialConfiguration = {
@@ -77,7 +79,7 @@ export async function startTrial(
     sources: {
       [MTARGET_SOURCE]: {
         provider: 'mtarget',
-        pull: { url: `${mtarget.url}?process=${PROCESS_NUMBER}`, ...ACCOUNT, idleDelay: '200ms' },
+        pull: { url: `${mtarget.url}?process=${PROCESS_NUMBER}`, ...account, idleDelay: '200ms' },
       },
       [SEVEN_SOURCE]: { provider: 'seven', callback: { token: TOKEN } },
     },

@@ -66,7 +66,7 @@ async function runDemo(): Promise<number> {
       // The real queue is asked again after minutes, which is too long to watch.
       configuration.sources['mtarget-fr'].pull['idleDelay'] = '500ms'
     },
-    { topics: topicsOn(stack), program },
+    { topics: topicsOn(stack), program, account: { username: 'demo', password: 'secret' } },
   )
   cleanUps.push(() => trial.stop())
   progress.step('Starting the connector ...')
