@@ -61,6 +61,10 @@ addCommand(
 })
 
 try {
+  const [name] = process.argv.slice(2)
+  const isKnown = name === undefined || /^(-|help$)/.test(name) || program.commands.some((each) => each.name() === name)
+  // Commander would print the general help for an unknown command that is followed by --help.
+  if (!isKnown) program.error(`error: unknown command '${name}'`)
   await program.parseAsync()
 } catch (error) {
   // Commander ends help and version with 0. Everything else that it refuses are wrong arguments.

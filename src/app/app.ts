@@ -187,6 +187,7 @@ export class App {
   #notifyIfEmpty(): void {
     if (this.#onEmpty.size === 0 || this.#journal.stats().entries > 0) return
     for (const onEmpty of this.#onEmpty) onEmpty()
+    this.#onEmpty.clear()
   }
 
   #logStart(admin: AddressInfo, callbacks: AddressInfo | undefined): void {

@@ -55,7 +55,7 @@ export class UnparsableRequests {
 
   /**
    * Handles `clientError` of the server.
-   * @returns the status of the answer; undefined if the socket was refused before, or nobody is left to answer
+   * @returns the status of the answer; undefined if the request was answered before, or nobody is left to answer
    */
   refuse(error: NodeJS.ErrnoException, socket: Socket): number | undefined {
     if (this.#refused.has(socket)) return undefined
@@ -73,6 +73,7 @@ export class UnparsableRequests {
     } else if (unfinished.some((res) => res.headersSent)) {
       // The broken request was answered while it was being sent.
       socket.destroySoon()
+      return undefined
     } else {
       refuseSocket(socket, status)
     }

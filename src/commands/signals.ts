@@ -1,4 +1,5 @@
 /** SIGTERM and SIGINT: the first one begins an orderly stop, the second one ends every wait. */
+import { setMaxListeners } from 'node:events'
 import type { Log } from '../core/log.js'
 
 const TERMINATION_SIGNALS = ['SIGTERM', 'SIGINT'] as const
@@ -19,6 +20,8 @@ export function onTermination(listener: (signal: string) => void): () => void {
 export function shutdownOnTermination(log: Pick<Log, 'info'>): Record<'stopSignal' | 'forceSignal', AbortSignal> {
   const stop = new AbortController()
   const force = new AbortController()
+  // Each source that is being stopped listens to it.
+  setMaxListeners(0, force.signal)
   onTermination((signal) => {
     if (stop.signal.aborted) {
       log.info({ signal }, `received ${signal} again, stopping without waiting for anything`)

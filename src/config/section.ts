@@ -11,6 +11,7 @@ export const section = <S extends z.core.$ZodLooseShape>(shape: S) => {
   const knownKeys = Object.keys(shape)
   const unknownKey: UnknownKey = { knownKeys }
   const refuseUnknownKeys = (given: object, context: z.core.$RefinementCtx): void => {
+    if (Array.isArray(given)) return
     for (const key of Object.keys(given)) {
       if (Object.hasOwn(shape, key)) continue
       context.addIssue({ code: 'custom', message: 'unknown key', path: [key], params: { ...unknownKey } })

@@ -147,8 +147,11 @@ export class Capacity {
     // A limit, or a disk, may be smaller than the largest answer. A good part of it must be free then, and the answer may
     // exceed it; otherwise nothing could ever be requested.
     const neededWithinLimit = Math.min(bytes, maxBytes / 2)
-    const neededOnDisk = Math.min(bytes + LMDB_OVERHEAD_BYTES, total / 4) + this.#reservedBytes
-    return this.bytes + neededWithinLimit <= maxBytes && free + this.#dataFile.unused() >= neededOnDisk
+    const neededOnDisk = (factor: number): number =>
+      Math.min(factor * (bytes + LMDB_OVERHEAD_BYTES), total / 4) + this.#reservedBytes
+    if (this.bytes + neededWithinLimit > maxBytes) return false
+    // As in `fitsOnDisk`, which decides when the answer has arrived.
+    return free >= neededOnDisk(1) || this.#dataFile.unused() >= neededOnDisk(SCATTERED_PAGES_FACTOR)
   }
 
   /** @returns ends the reservation; further calls have no effect */

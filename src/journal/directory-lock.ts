@@ -122,6 +122,8 @@ const listen = (directory: string, name: string): Promise<Server> =>
     } catch (error) {
       throw lockError(directory, error as Error)
     }
+    // The lock is held by listening. A probe that cannot be accepted, for lack of descriptors, must not end the process.
+    server.on('error', () => undefined)
     return server.unref()
   })
 

@@ -69,7 +69,7 @@ const REFUSALS: ReadonlySet<string> = new Set([
 ])
 /** The error codes of Node.js and of OpenSSL's verification of certificates. */
 const TLS_REFUSAL_CODES =
-  /CERT|^ERR_(TLS|SSL)_|^UNABLE_TO_VERIFY_LEAF_SIGNATURE$|^HOSTNAME_MISMATCH$|^INVALID_(CA|PURPOSE)$/
+  /CERT|^ERR_(TLS|SSL|OSSL)_|^UNABLE_TO_VERIFY_LEAF_SIGNATURE$|^HOSTNAME_MISMATCH$|^INVALID_(CA|PURPOSE)$|^PATH_LENGTH_EXCEEDED$/
 /** The text that OpenSSL adds where Node.js gives only the code of the socket, `EPROTO`. Host names can't contain it. */
 const TLS_REFUSAL_TEXT = /SSL routines:|SSL alert number /
 

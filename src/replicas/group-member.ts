@@ -6,7 +6,7 @@
  */
 import kafkajs, { type Admin, type Cluster, type KafkaMessage, type PartitionAssigner } from 'kafkajs'
 import type { Config } from '../config/types.js'
-import { orAborted, untilAborted } from '../core/abort.js'
+import { orAborted } from '../core/abort.js'
 import type { Clock } from '../core/clock.js'
 import { Backoff, retry } from '../core/retry.js'
 import type { Assignment } from './ownership.js'
@@ -70,7 +70,9 @@ export class GroupMember {
         if (!signal.aborted) this.#listener.disconnected(error)
         return true
       },
-    }).catch(() => undefined) // retry throws only after the signal has aborted
+    }).catch((error: unknown) => {
+      if (!signal.aborted) throw error
+    })
   }
 
   /** Leaves the group, so that the other members need not wait for the session timeout. */
@@ -116,10 +118,11 @@ export class GroupMember {
       await consumer.connect()
       await consumer.subscribe({ topic, fromBeginning: true })
       await session.run({ eachMessage: ({ message }) => this.#listener.recordReceived(message) })
-      await untilAborted(signal)
     }
     try {
-      await orAborted(session.whileOpen(join()), signal)
+      // The membership lasts until the session ends or the signal aborts.
+      const lasting = join().then(() => new Promise<never>(() => undefined))
+      await orAborted(session.whileOpen(lasting), signal)
     } finally {
       await session.close()
     }

@@ -138,7 +138,8 @@ export class TopicFollower {
       while (!sourcesChanged.aborted) {
         const upTo = clock.now()
         await reader.readToEnd()
-        for (const source of this.#sources) await journal.recordFollowedUpTo(source, upTo)
+        // A source that was added meanwhile has not been read from the start of its window yet.
+        for (const source of sources) if (this.#sources.has(source)) await journal.recordFollowedUpTo(source, upTo)
         await reader.whileOpen(clock.sleep(RECORD_PROGRESS_EVERY_MS, sourcesChanged))
       }
     } finally {

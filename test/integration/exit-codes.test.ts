@@ -60,6 +60,7 @@ describe('The command line', () => {
 
   it.each([
     [['rnu'], /unknown command 'rnu'/],
+    [['rnu', '--help'], /unknown command 'rnu'/],
     [['run', '--drian'], /unknown option '--drian'/],
     [['run', 'connector.yaml'], /too many arguments/],
     [['run', '--config'], /argument missing/],

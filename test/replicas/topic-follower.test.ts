@@ -17,6 +17,7 @@ let journal: MemoryJournal
 let follower: TopicFollower
 let opened: { since: number; deliver: (batch: Batch) => Promise<void>; lose: (error: Error) => void }[]
 let refuses: Error | undefined
+let readToEnd: () => Promise<void>
 let states: string[]
 let publishedTwice: string[]
 
@@ -25,6 +26,7 @@ beforeEach(() => {
   journal = new MemoryJournal(clock)
   opened = []
   refuses = undefined
+  readToEnd = () => Promise.resolve()
   states = []
   publishedTwice = []
   follower = new TopicFollower({
@@ -37,7 +39,7 @@ beforeEach(() => {
       lost.catch(() => undefined)
       opened.push({ since, deliver: onBatch, lose })
       return Promise.resolve({
-        readToEnd: () => Promise.resolve(),
+        readToEnd: () => readToEnd(),
         close: () => Promise.resolve(),
         whileOpen: (promise) => Promise.race([lost, promise]),
       })
@@ -118,6 +120,22 @@ describe('The topic follower', () => {
     await untilState('following')
     expect(opened[1]!.since).toBeGreaterThan(followed - 3_600_000)
     expect(opened[1]!.since).toBeLessThan(followed)
+  })
+
+  it('reads a source from the start of its window if the source was added during a read', async () => {
+    follower.follow([SOURCE])
+    await untilState('following')
+    let finishRead: () => void = () => undefined
+    readToEnd = () =>
+      new Promise((resolve) => {
+        finishRead = resolve
+      })
+    await clock.advance(30_000)
+    follower.follow([SOURCE, 'added'])
+    readToEnd = () => Promise.resolve()
+    finishRead()
+    await turnUntil(() => opened.length === 2)
+    expect(opened[1]!.since).toBeLessThanOrEqual(clock.now() - 3 * DAY)
   })
 
   it('retries while the topics cannot be read', async () => {

@@ -58,6 +58,7 @@ export const findRows = (bytes: Uint8Array, key?: string): FoundRows => new RowF
 class RowFinder {
   readonly #json: JsonTokenizer
   readonly #key: string | undefined
+  readonly #isComplete: boolean
   readonly #rows = new ByteRanges()
   #envelope = new ByteRanges()
   #hasKey = false
@@ -67,6 +68,7 @@ class RowFinder {
   constructor(bytes: Uint8Array, key: string | undefined) {
     // One character for each byte, so that indexes are offsets. Bytes that no string has room for are a remainder.
     this.#json = new JsonTokenizer(readLatin1(bytes.subarray(0, constants.MAX_STRING_LENGTH)))
+    this.#isComplete = bytes.length <= constants.MAX_STRING_LENGTH
     this.#key = key
   }
 
@@ -74,7 +76,7 @@ class RowFinder {
     for (let documents = 0; ; documents++) {
       const first = this.#json.peek()
       this.#unfinishedFrom = this.#json.at
-      if (first === END) return this.#result(documents === 0 ? 'cut' : undefined)
+      if (first === END) return this.#result(documents === 0 ? 'cut' : this.#isComplete ? undefined : 'trailing')
       if (documents > 0 && (this.#hasKey || !isObjectOrArray(first))) return this.#result('trailing')
       if (!this.#readDocument(first)) return this.#result(this.#json.isAtEnd ? 'cut' : 'broken')
     }
