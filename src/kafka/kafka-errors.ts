@@ -67,6 +67,7 @@ const REFUSALS: ReadonlySet<string> = new Set([
   'INVALID_REPLICATION_FACTOR',
   'INVALID_TRANSACTION_TIMEOUT',
 ])
+const REFUSED_REPLICATION: ReadonlySet<string> = new Set(['INVALID_REPLICATION_FACTOR'])
 /** The error codes of Node.js and of OpenSSL's verification of certificates. */
 const TLS_REFUSAL_CODES =
   /CERT|^ERR_(TLS|SSL|OSSL)_|^UNABLE_TO_VERIFY_LEAF_SIGNATURE$|^HOSTNAME_MISMATCH$|^INVALID_(CA|PURPOSE)$|^PATH_LENGTH_EXCEEDED$/
@@ -109,7 +110,10 @@ export const toConnectionError = (
 ): ConnectorError => {
   if (error instanceof ConnectorError) return error
   if (isRefusedByBroker(error)) {
-    const message = `Kafka refuses this client: ${description}; check kafka.sasl, kafka.tls and the rights of this user`
+    const remedy = hasErrorType(error, REFUSED_REPLICATION)
+      ? 'lower kafka.createTopics.replicationFactor to the number of brokers, or add brokers'
+      : 'check kafka.sasl, kafka.tls and the rights of this user'
+    const message = `Kafka refuses this client: ${description}; ${remedy}`
     return new ConnectorError('KAFKA_REFUSED', message, { cause: error })
   }
   const message = `Kafka at ${brokers.join(', ')} cannot be used: ${description}`

@@ -74,6 +74,16 @@ describe('CallbackServer limiting bodies', () => {
     expect((await connection.readAnswer()).status).toBe(413)
   })
 
+  it('counts one answer for a request whose body breaks after it was refused', async () => {
+    const connection = await connected()
+    const head = 'POST /callbacks/guarded/x HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n'
+    await connection.sendAndFlush(head)
+    expect((await connection.readAnswer()).status).toBe(401)
+    connection.send('no size of a chunk\r\n')
+    await connection.untilEnded()
+    expect(tested.observer.answers).toEqual(['guarded 401'])
+  })
+
   it('answers a wrong token with 401 although the body is too large', async () => {
     const connection = await connected()
     await connection.sendAndFlush(

@@ -50,6 +50,12 @@ describe('The interpretation of errors of kafkajs', () => {
     expect(toConnectionError(wrapped(error), ['a:1']).code).toBe('KAFKA_REFUSED')
   })
 
+  it('names the setting to change if the cluster has fewer brokers than replicas', () => {
+    const { code, message } = toConnectionError(wrapped(protocolError('INVALID_REPLICATION_FACTOR')), ['a:1'])
+    expect(code).toBe('KAFKA_REFUSED')
+    expect(message).toContain('kafka.createTopics.replicationFactor')
+  })
+
   it('reports a broker that is not found as unreachable, whatever words its host name contains', () => {
     const error = Object.assign(new Error('getaddrinfo ENOTFOUND certificate-alert.example.com'), { code: 'ENOTFOUND' })
     expect(toConnectionError(wrapped(error), ['a:1']).code).toBe('KAFKA_UNREACHABLE')
