@@ -59,7 +59,8 @@ const tlsOptions = ({ serverName, ...tls }: NonNullable<KafkaSettings['tls']>): 
   ...(serverName !== undefined && { servername: serverName }),
 })
 
+// kafkajs adds a property to the object that it is given, and the configuration is frozen, so it gets a copy.
 const saslOptions = (sasl: NonNullable<KafkaSettings['sasl']>, clock: Clock): NonNullable<KafkaConfig['sasl']> =>
   sasl.mechanism === 'oauthbearer'
     ? { mechanism: 'oauthbearer', oauthBearerProvider: createTokenProvider(sasl, clock) }
-    : (sasl as NonNullable<KafkaConfig['sasl']>)
+    : ({ ...sasl } as NonNullable<KafkaConfig['sasl']>)

@@ -108,7 +108,7 @@ describe('A release', () => {
     before = await cluster.names()
     const output = await helm('install', RELEASE, CHART, '--values', scenarioFile('default'))
     expect(output).toMatch(/STATUS: deployed/)
-    expect(output).toMatch(/To be aware of:/)
+    expect(output).toMatch(/Please note:/)
     first = await statefulSet()
     expect(first.spec.replicas).toBe(2)
   })

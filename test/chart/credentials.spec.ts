@@ -148,7 +148,7 @@ describe.each(['plain', 'scram-sha-256', 'scram-sha-512'])(
         await arrival(`77-${mechanism}`, connector)
         // With two replicas, which is the default of the chart, they share.
         await retryFor(async () => {
-          if (!(await connector.log()).includes('a member of the group')) throw new Error(await connector.log())
+          if (!(await connector.log()).includes('has joined the group')) throw new Error(await connector.log())
         }, PATIENCE_MS)
         const log = await connector.log()
         expect(log).not.toContain(PASSWORD)
