@@ -67,6 +67,7 @@ const REFUSALS: ReadonlySet<string> = new Set([
   'INVALID_REPLICATION_FACTOR',
   'INVALID_TRANSACTION_TIMEOUT',
 ])
+/** The refusal whose remedy is a setting of the topics, not of the client. */
 const REFUSED_REPLICATION: ReadonlySet<string> = new Set(['INVALID_REPLICATION_FACTOR'])
 /** The error codes of Node.js and of OpenSSL's verification of certificates. */
 const TLS_REFUSAL_CODES =
