@@ -58,6 +58,30 @@ export interface Envelope {
   readonly receivedAt: number
 }
 
+/** Which part of a long text an item is about, for a provider that sends the parts one by one and in any order. */
+export interface Part {
+  /** The same in all parts of one text, as sent. It is unique only together with source, sender and recipient. */
+  readonly reference: string
+  /** The place of this part, from 1. */
+  readonly number: number
+  /** How many parts the text has. */
+  readonly total: number
+}
+
+/** What the provider charged for a message. */
+export interface Price {
+  /** A decimal number with a point, as sent. */
+  readonly amount: string
+  /** ISO 4217 code; null where the provider does not say. */
+  readonly currency: string | null
+}
+
+/**
+ * What a provider that recognises opt-outs took an inbound message for. `OTHER` is another kind that the provider names,
+ * and the default value of the schema.
+ */
+export type OptOut = 'STOP' | 'START' | 'HELP' | 'OTHER'
+
 /** A status of an SMS that was sent, as the provider reported it once. */
 export interface DeliveryReceipt extends Envelope {
   readonly kind: 'dlr'
@@ -78,6 +102,15 @@ export interface DeliveryReceipt extends Envelope {
   /** When the message reached the status, by the provider's clock. */
   readonly occurredAt: number | null
   readonly raw: Raw
+  /** The sender's own reference, given when the message was sent. */
+  readonly clientReference: string | null
+  /** The recipient's mobile network: digits, mobile country code and then mobile network code (ITU-T E.212). */
+  readonly network: string | null
+  /** How many SMS the message was sent or charged as. */
+  readonly segments: number | null
+  readonly price: Price | null
+  /** Null if the receipt is about the message as a whole. */
+  readonly part: Part | null
 }
 
 /** An SMS that a handset sent to one of our numbers (mobile-originated). */
@@ -98,6 +131,14 @@ export interface InboundMessage extends Envelope {
   /** When the provider received the message, by the provider's clock. */
   readonly occurredAt: number | null
   readonly raw: Raw
+  /** Null for a whole text. */
+  readonly part: Part | null
+  /** The sender's own reference of the message that this one replies to, if the provider sends it back. */
+  readonly clientReference: string | null
+  /** The handset's mobile network, in the same form as in a receipt. */
+  readonly network: string | null
+  /** Null if the provider says nothing about opt-outs. The text is never interpreted. */
+  readonly optOut: OptOut | null
 }
 
 /** Received bytes that no receipt or message could be made of. */

@@ -116,6 +116,11 @@ function toEvent(item: Item, entry: Entry, eventId: string): Event {
         errorCode: item.errorCode,
         occurredAt: item.occurredAt,
         raw: item.raw,
+        clientReference: item.clientReference,
+        network: item.network,
+        segments: item.segments,
+        price: item.price,
+        part: item.part,
       }
     case 'mo':
       return {
@@ -133,6 +138,10 @@ function toEvent(item: Item, entry: Entry, eventId: string): Event {
         inReplyTo: item.inReplyTo,
         occurredAt: item.occurredAt,
         raw: item.raw,
+        part: item.part,
+        clientReference: item.clientReference,
+        network: item.network,
+        optOut: item.optOut,
       }
     case 'dead-letter':
       return { ...item, eventId, source, provider, via, receivedAt, request: { ...facts } }

@@ -1,6 +1,9 @@
-/** The Avro schemas of the published records. They are in `schemas/*.avsc`, a folder beside both `src` and `dist`. */
+/**
+ * The Avro schemas of the published records. They are in `schemas/*.avsc`, a folder beside both `src` and `dist`. Every
+ * version that was ever published stays in `schemas/history/<name>.v<number>.avsc`.
+ */
 import { hash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import avro from 'avsc'
 import type { Event } from '../core/event.js'
 
@@ -15,6 +18,8 @@ export interface EventSchema {
   readonly type: avro.Type
   /** SHA-256 of the text in hexadecimal. */
   readonly fingerprint: string
+  /** The texts of the published versions, oldest first. */
+  readonly publishedVersions: readonly string[]
 }
 
 /** A subject of the registry, and our schema for it. */
@@ -23,20 +28,35 @@ export interface Subject {
   readonly schema: EventSchema
 }
 
-const FILES: Readonly<Record<EventKind, string>> = {
-  dlr: 'delivery-receipt.avsc',
-  mo: 'inbound-message.avsc',
-  'dead-letter': 'dead-letter.avsc',
+const FILE_NAMES: Readonly<Record<EventKind, string>> = {
+  dlr: 'delivery-receipt',
+  mo: 'inbound-message',
+  'dead-letter': 'dead-letter',
 }
 
-export const EVENT_KINDS = Object.keys(FILES) as EventKind[]
+export const EVENT_KINDS = Object.keys(FILE_NAMES) as EventKind[]
 
-/** The path is relative to this module, so that the file is found from any working directory. */
+/** The path is relative to this module, so that the files are found from any working directory. */
+const DIRECTORY = new URL('../../schemas/', import.meta.url)
+const HISTORY = new URL('history/', DIRECTORY)
+
 const loadSchema = (kind: EventKind): EventSchema => {
-  const file = new URL(`../../schemas/${FILES[kind]}`, import.meta.url)
-  const text = JSON.stringify(JSON.parse(readFileSync(file, 'utf8')))
+  const text = readSchema(new URL(`${FILE_NAMES[kind]}.avsc`, DIRECTORY))
   const type = parseSchema(text)
-  return { kind, name: type.name!, text, type, fingerprint: hash('sha256', text) }
+  return { kind, name: type.name!, text, type, fingerprint: hash('sha256', text), publishedVersions: readHistory(kind) }
+}
+
+const readSchema = (file: URL): string => JSON.stringify(JSON.parse(readFileSync(file, 'utf8')))
+
+const readHistory = (kind: EventKind): string[] => {
+  const pattern = new RegExp(`^${FILE_NAMES[kind]}\\.v(\\d+)\\.avsc$`)
+  return readdirSync(HISTORY)
+    .flatMap((file) => {
+      const [, version] = pattern.exec(file) ?? []
+      return version === undefined ? [] : [{ version: Number(version), file }]
+    })
+    .sort((one, other) => one.version - other.version)
+    .map(({ file }) => readSchema(new URL(file, HISTORY)))
 }
 
 /** Creates a record with one value for each kind of event. */

@@ -23,18 +23,19 @@ const parsed = (kind: keyof typeof schemas): Record => JSON.parse(schemas[kind].
 const formatType = (type: unknown): string => {
   if (Array.isArray(type)) return type.map(formatType).join('|')
   if (typeof type === 'string') return type
+  if (isRecord(type)) return `${type.name}{${type.fields.map(formatField).join(', ')}}`
   const { type: base, logicalType, values, symbols, default: fallback } = type as { [key: string]: string | undefined }
   if (logicalType) return logicalType
   if (base === 'map') return `map<${formatType(values)}>`
   if (base === 'enum') return `enum{${String(symbols)}} ${String(fallback)}`
   return String(base)
 }
-const listFields = (kind: keyof typeof schemas): string[] =>
-  parsed(kind).fields.map(
-    (field) =>
-      `${field.name}: ${formatType(field.type)}${field.default === undefined ? '' : ` = ${String(field.default)}`}`,
-  )
+const isRecord = (type: unknown): type is Record => (type as { type?: unknown }).type === 'record'
+const formatField = ({ name, type, default: fallback }: Field): string =>
+  `${name}: ${formatType(type)}${fallback === undefined ? '' : ` = ${String(fallback)}`}`
+const listFields = (kind: keyof typeof schemas): string[] => parsed(kind).fields.map(formatField)
 
+const PART = 'Part{reference: string, number: int, total: int}'
 const VIA = 'enum{PULL,CALLBACK,QUERY,OTHER} OTHER'
 
 // Consumers depend on these fields. A change here is a change for every consumer.
@@ -56,6 +57,11 @@ describe('The record schemas', () => {
       'receivedAt: timestamp-millis',
       `via: ${VIA}`,
       'raw: map<string>',
+      'clientReference: null|string = null',
+      'network: null|string = null',
+      'segments: null|int = null',
+      'price: null|Price{amount: string, currency: null|string = null} = null',
+      `part: null|${PART} = null`,
     ])
   })
 
@@ -74,6 +80,10 @@ describe('The record schemas', () => {
       'receivedAt: timestamp-millis',
       `via: ${VIA}`,
       'raw: map<string>',
+      `part: null|${PART} = null`,
+      'clientReference: null|string = null',
+      'network: null|string = null',
+      'optOut: null|enum{STOP,START,HELP,OTHER} OTHER = null',
     ])
   })
 

@@ -20,6 +20,11 @@ export const receipt = (overrides: Partial<DeliveryReceipt> = {}): DeliveryRecei
   errorCode: null,
   occurredAt: RECEIVED_AT - 1000,
   raw: { MsgId: 'ticket-1', Status: '3', StatusText: 'OK', DestinationAdress: '0033612345678' },
+  clientReference: null,
+  network: null,
+  segments: null,
+  price: null,
+  part: null,
   ...overrides,
 })
 
@@ -38,6 +43,10 @@ export const message = (overrides: Partial<InboundMessage> = {}): InboundMessage
   inReplyTo: null,
   occurredAt: null,
   raw: { 'data[id]': '681590', 'data[text]': 'STOP “now” 😀\nplease', 'data[sender]': '+491771783130' },
+  part: null,
+  clientReference: null,
+  network: null,
+  optOut: null,
   ...overrides,
 })
 

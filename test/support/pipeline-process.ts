@@ -37,15 +37,18 @@ const testProvider: Provider = {
 }
 
 export const itemOf = ({ kind, id, final = true }: ItemSpec, body: Uint8Array): Item => {
-  const common = { recipient: null, occurredAt: null, raw: {}, identity: id === null ? null : [id], body }
+  const nullFields = { recipient: null, occurredAt: null, clientReference: null, network: null, part: null }
+  const common = { ...nullFields, raw: {}, identity: id === null ? null : [id], body }
   switch (kind) {
     case 'dlr': {
       const status = final ? 'DELIVERED' : 'ENROUTE'
-      const absent = { sender: null, providerStatusText: null, errorCode: null }
+      const absent = { sender: null, providerStatusText: null, errorCode: null, segments: null, price: null }
       return { ...common, ...absent, kind, messageId: id ?? '', status, providerStatus: status }
     }
-    case 'mo':
-      return { ...common, kind, messageId: id, sender: '+33612345678', text: 'hello', keyword: null, inReplyTo: null }
+    case 'mo': {
+      const absent = { keyword: null, inReplyTo: null, optOut: null }
+      return { ...common, ...absent, kind, messageId: id, sender: '+33612345678', text: 'hello' }
+    }
     case 'dead-letter':
       return { kind, reason: 'test', detail: 'no item', body }
   }

@@ -138,6 +138,11 @@ const readReceipt = (row: Row, index: FieldsByName, status: Field, code: string)
     // The format and zone of DeliveryDateTime are not documented, so a time without a zone is not read.
     occurredAt: parseInstant(time),
     raw: toRaw(concatFields(row.fields, row.rawOnly)),
+    clientReference: null,
+    network: null,
+    segments: null,
+    price: null,
+    part: null,
     // Without a recipient the receipts of one request can't be told apart, because all of them have the same MsgId.
     identity: recipient === null ? null : [messageId, recipient, code, ...(time === undefined ? [] : [time])],
     body,
@@ -164,6 +169,10 @@ const readMessage = (row: Row, index: FieldsByName, settings: DecodeSettings): M
     inReplyTo: null,
     occurredAt: parseInstant(firstValue(index, TIME)),
     raw: toRaw(concatFields(row.fields, row.rawOnly)),
+    part: null,
+    clientReference: null,
+    network: null,
+    optOut: null,
     // Two handsets, or one handset twice, may send the same text.
     identity: null,
     body,

@@ -55,6 +55,10 @@ export const readMessage = (fields: MessageFields, body: Uint8Array): MessageIte
     inReplyTo: presentValue(fields.inReplyTo) ?? null,
     occurredAt: parseInstantIn(TIME_ZONE, presentValue(fields.time)),
     raw: toRaw(fields.all),
+    part: null,
+    clientReference: null,
+    network: null,
+    optOut: null,
     identity: id === undefined ? null : [id],
     body,
   }

@@ -71,6 +71,11 @@ export const readReceipt = (fields: ReceiptFields, body: Uint8Array): ReceiptIte
     errorCode: null,
     occurredAt: parseInstantIn(TIME_ZONE, presentValue(fields.time)),
     raw: toRaw(fields.all),
+    clientReference: null,
+    network: null,
+    segments: null,
+    price: null,
+    part: null,
     // Without the time, because callback, webhook and query give different times for the same receipt.
     identity: [messageId, canonical],
     body,
