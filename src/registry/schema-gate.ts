@@ -15,7 +15,7 @@ import { isSameSchema } from './compatibility.js'
 import type { RegistryClient } from './registry-client.js'
 import type { RememberedSchemaId, RememberedSchemaIds } from './remembered-schema-ids.js'
 import { type EventKind, EVENT_KINDS, type Subject } from './schemas.js'
-import { resolveWriterSchema, type WriterSchema } from './writer-schema.js'
+import { describeLosses, resolveWriterSchema, type WriterSchema } from './writer-schema.js'
 
 export interface SchemaGateDeps {
   readonly client: RegistryClient
@@ -80,6 +80,13 @@ export class SchemaGate {
     const current = {} as Record<EventKind, WriterSchema>
     for (const kind of EVENT_KINDS) {
       current[kind] = await resolveWriterSchema(client, subjects[kind], register)
+      const { id, losses } = current[kind]
+      if (losses) {
+        log.warn(
+          { subject: subjects[kind].name, id },
+          `the subject holds only an older schema: ${describeLosses(losses)}`,
+        )
+      }
     }
     this.#writerSchemas = current
     this.#state = 'confirmed'

@@ -12,6 +12,11 @@ export interface WriterSchema {
   readonly id: number
   /** JSON text of the schema with this id. */
   readonly schema: string
+  /**
+   * Present if the subject holds only a schema that an earlier version of ours can be written with: what the records do
+   * not carry until a newer one is registered.
+   */
+  readonly losses?: readonly string[]
 }
 
 /**
@@ -42,6 +47,7 @@ export async function inspectWriterSchema(
   register: boolean,
 ): Promise<string> {
   const found = await findWriterSchema(client, subject, register)
+  if (found?.losses) return `can be written with id ${found.id}, but ${describeLosses(found.losses)}`
   if (found) return `${found.schema === subject.schema.text ? 'registered' : 'can be written'} with id ${found.id}`
   await assertCompatible(client, subject)
   return 'compatible: run will register it'
@@ -107,17 +113,29 @@ async function findReasons(client: RegistryClient, { name, schema }: Subject, le
   return reasons
 }
 
-/** Finds the newest version of the subject that our events can be written with without losing data. */
+/** Says what the records of an older schema lack, and what to do about it. */
+export const describeLosses = (losses: readonly string[]): string =>
+  `${losses.join(', ')}; everything that was sent is still in the field raw. ` +
+  'Register the schema of this version, from the schemas folder, to have the new fields'
+
+/**
+ * Finds the newest version of the subject that our events can be written with without losing data. If there is none, it
+ * finds the newest one that lacks only fields which are newer than the first published version: after an upgrade,
+ * publishing goes on with the schema of before until the owner of the subject registers the new one.
+ */
 async function findWritableVersion(client: RegistryClient, { name, schema }: Subject): Promise<WriterSchema> {
   const versions = await client.listVersions(name)
   const reasons: string[] = []
+  let older: WriterSchema | undefined
   for (const version of versions.reverse()) {
     const found = await client.getVersion(name, version)
     if (!found) continue
-    const losses = lossesWith(found, schema)
+    const losses = lossesWith(found, schema.text)
     if (losses.length === 0) return { id: found.id, schema: found.schema }
     reasons.push(`version ${version}: ${losses.join(', ')}`)
+    if (isWritableWithoutNewFields(found, schema)) older ??= { id: found.id, schema: found.schema, losses }
   }
+  if (older) return older
   const reason = versions.length === 0 ? 'there is no such subject' : reasons.join('; ')
   throw new ConnectorError(
     'SCHEMA_REFUSED',
@@ -126,10 +144,32 @@ async function findWritableVersion(client: RegistryClient, { name, schema }: Sub
   )
 }
 
-const lossesWith = (version: SchemaVersion, schema: EventSchema): string[] => {
+/** Whether nothing would be lost except fields that are missing there and that some published version did not have. */
+const isWritableWithoutNewFields = (version: SchemaVersion, { text, publishedVersions }: EventSchema): boolean => {
+  try {
+    const theirs = fieldNamesOf(version.schema)
+    const ours = JSON.parse(text) as RecordSchema
+    const kept = { ...ours, fields: ours.fields.filter(({ name }) => theirs.has(name)) }
+    const hasAllPublishedFields = publishedVersions.some((published) =>
+      [...fieldNamesOf(published)].every((name) => theirs.has(name)),
+    )
+    return hasAllPublishedFields && lossesWith(version, JSON.stringify(kept)).length === 0
+  } catch {
+    return false
+  }
+}
+
+interface RecordSchema {
+  readonly fields: readonly { readonly name: string }[]
+}
+
+const fieldNamesOf = (text: string): ReadonlySet<string> =>
+  new Set((JSON.parse(text) as RecordSchema).fields.map(({ name }) => name))
+
+const lossesWith = (version: SchemaVersion, text: string): string[] => {
   if (version.schemaType && version.schemaType !== 'AVRO') return [`it is ${version.schemaType}`]
   try {
-    return findDataLosses(schema.text, version.schema)
+    return findDataLosses(text, version.schema)
   } catch {
     return ["its schema can't be read"]
   }

@@ -25,12 +25,20 @@ let registry: RegistryServer
 let directory: string
 let clock: ManualClock
 let clients: RegistryClient[]
+let warnings: string[]
+
+interface SchemaField {
+  readonly name: string
+  readonly type: unknown
+  readonly default?: unknown
+}
 
 beforeEach(async () => {
   registry = await RegistryServer.start()
   directory = mkdtempSync(join(tmpdir(), 'registry-'))
   clock = new ManualClock()
   clients = []
+  warnings = []
 })
 afterEach(async () => {
   for (const client of clients) await client.close()
@@ -43,7 +51,7 @@ const createGate = (more: Partial<RegistrySettings & { register: boolean }> = {}
   const { register = true, ...settings } = more
   const client = new RegistryClient({ url: registry.url, ...settings })
   clients.push(client)
-  const log = pino({ level: 'silent' })
+  const log = pino({ level: 'warn' }, { write: (line) => warnings.push((JSON.parse(line) as { msg: string }).msg) })
   return new SchemaGate({ client, register, subjects, rememberedIds: new RememberedSchemaIds(directory), clock, log })
 }
 const idsOf = ({ writerSchemas }: SchemaGate): number[] => EVENT_KINDS.map((kind) => writerSchemas[kind].id)
@@ -268,6 +276,41 @@ describe('SchemaGate with register: false', () => {
     expect(idsOf(gate)).toEqual(NAMES.map((name) => registry.subjects.get(name)![1]))
     expect(gate.writerSchemas.dlr.schema).toContain('newer')
     expect(registry.requests.some((each) => each.endsWith('/versions') && each.startsWith('POST'))).toBe(false)
+  })
+
+  it('goes on with the schema of an earlier release, and warns, until the new one is registered', async () => {
+    for (const { name, schema } of Object.values(subjects)) registry.addVersion(name, schema.publishedVersions[0]!)
+    const gate = createGate({ register: false })
+    await gate.ready()
+    expect(idsOf(gate)).toEqual(NAMES.map((name) => registry.subjects.get(name)![0]))
+    expect(gate.writerSchemas.dlr.losses?.join()).toMatch(/clientReference is missing.*network is missing/)
+    expect(gate.writerSchemas['dead-letter'].losses).toBeUndefined()
+    expect(warnings).toEqual([
+      expect.stringMatching(/older schema: clientReference is missing.*field raw\. Register/),
+      expect.stringMatching(/older schema: part is missing/),
+    ])
+    const client = new RegistryClient({ url: registry.url })
+    clients.push(client)
+    await expect(inspectWriterSchema(client, subjects.dlr, false)).resolves.toMatch(
+      /^can be written with id 1, but clientReference is missing/,
+    )
+    registry.addVersion(subjects.dlr.name, subjects.dlr.schema.text)
+    registry.addVersion(subjects.mo.name, subjects.mo.schema.text)
+    const next = createGate({ register: false })
+    await next.ready()
+    expect(EVENT_KINDS.map((kind) => next.writerSchemas[kind].losses)).toEqual([undefined, undefined, undefined])
+  })
+
+  it.each<[string, (fields: SchemaField[]) => SchemaField[]]>([
+    ['lacks a field of the first version', (fields) => fields.filter(({ name }) => name !== 'raw')],
+    [
+      'has a new field with another type',
+      (fields) => [...fields, { name: 'price', type: ['null', 'string'], default: null }],
+    ],
+  ])('rejects an older schema that %s', async (_what, change) => {
+    const first = JSON.parse(subjects.dlr.schema.publishedVersions[0]!) as { fields: SchemaField[] }
+    registry.addVersion(subjects.dlr.name, JSON.stringify({ ...first, fields: change(first.fields) }))
+    await expect(createGate({ register: false }).ready()).rejects.toMatchObject({ code: 'SCHEMA_REFUSED' })
   })
 
   it('rejects with the reason of each version if none can be used', async () => {
