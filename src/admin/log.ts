@@ -1,5 +1,5 @@
 /**
- * The log: JSON lines on standard output.
+ * The log: JSON lines.
  *
  * The configuration is logged only with its secrets redacted, and headers are never logged. As a second line of defence
  * the fields in `CREDENTIAL_FIELDS` are removed from every line. `detail` may quote a provider, so phone numbers in it are
@@ -15,8 +15,7 @@ export type LogOptions = Config['log'] & Pick<Config, 'instance'>
 
 const CREDENTIAL_FIELDS = [...SECRET_KEYS, 'secret', 'authorization', 'cookie', 'x-api-key', 'x-signature']
 
-/** @param destination replaces standard output */
-export const createLog = (options: LogOptions, destination?: DestinationStream): Logger => {
+export const createLog = (options: LogOptions, destination: DestinationStream): Logger => {
   const { sentence } = personalDataMask(options.personalData)
   return pino(
     {
@@ -34,7 +33,7 @@ export const createLog = (options: LogOptions, destination?: DestinationStream):
         censor: '(not shown)',
       },
     },
-    destination ?? pino.destination({ fd: 1, sync: true }),
+    destination,
   )
 }
 

@@ -90,7 +90,8 @@ export class Metrics {
     END_TO_END_BUCKETS_SECONDS,
   )
 
-  constructor(journal: Pick<Journal, 'stats'>, clock: Clock) {
+  /** @param droppedLogLines returns how many lines of the log were dropped since the start */
+  constructor(journal: Pick<Journal, 'stats'>, clock: Clock, droppedLogLines: () => number = () => 0) {
     const gauge = (name: string, help: string, read: () => number): Gauge => this.#gauge(name, help, [], read)
     gauge('journal_entries', 'Entries in the journal that are not yet released.', () => journal.stats().entries)
     gauge('journal_bytes', 'Bytes that the entries of the journal use.', () => journal.stats().bytes)
@@ -102,6 +103,15 @@ export class Metrics {
     gauge('journal_oldest_age_seconds', 'Age of the oldest entry in the journal; 0 while it is empty.', () => {
       const { oldestReceivedAt } = journal.stats()
       return oldestReceivedAt === null ? 0 : Math.max(0, (clock.now() - oldestReceivedAt) / 1_000)
+    })
+    const dropped: Counter = new Counter({
+      name: 'dlrmo_log_lines_dropped_total',
+      help: 'Lines of the log that were dropped because standard output did not take them in time.',
+      registers: [this.registry],
+      collect: () => {
+        dropped.reset()
+        dropped.inc(droppedLogLines())
+      },
     })
     collectDefaultMetrics({ register: this.registry })
   }

@@ -34,6 +34,8 @@ export interface AppOptions {
   readonly version: string
   /** True for `run --drain`: the journal is published, and nothing is received. */
   readonly drainOnly: boolean
+  /** Returns how many lines of the log were dropped because standard output did not take them. */
+  readonly droppedLogLines: () => number
 }
 
 /** Room that stays free on the disk even without pulls, because LMDB needs some pages in order to release others. */
@@ -73,7 +75,7 @@ export class App {
   private constructor(options: AppOptions, journal: LmdbJournal) {
     const { config, clock, log, version, drainOnly } = options
     const sources = drainOnly ? [] : [...config.sources.values()]
-    const metrics = new Metrics(journal, clock)
+    const metrics = new Metrics(journal, clock, options.droppedLogLines)
     for (const each of sources) metrics.createSeries(each)
     const status = new Status({
       instance: config.instance,

@@ -94,7 +94,7 @@ async function checkSchemas(config: Config): Promise<CheckResult[]> {
 }
 
 async function checkTopics(config: Config, topics: Readonly<Record<string, string>>): Promise<string> {
-  const log = createLog({ ...config.log, level: 'silent', instance: config.instance })
+  const log = createLog({ ...config.log, level: 'silent', instance: config.instance }, { write: () => undefined })
   try {
     const partitions = await fetchTopicPartitions(kafkaSettings(config), Object.values(topics), systemClock, log)
     return [...partitions].map(([topic, count]) => `${topic} (${count} partitions)`).join(', ')

@@ -1,5 +1,7 @@
 /** `run` receives and publishes until a signal. `run --drain` publishes what the journal holds, and ends. */
+import type { Logger } from 'pino'
 import { createLog } from '../admin/log.js'
+import { openLogOutput } from '../admin/log-output.js'
 import { App } from '../app/app.js'
 import { loadConfig } from '../config/load.js'
 import { parseDuration } from '../config/units.js'
@@ -26,12 +28,23 @@ export interface RunOptions {
 export async function run(options: RunOptions): Promise<number> {
   const timeoutMs = parseTimeout(options)
   const config = loadConfig(options.config, process.env)
-  const log = createLog({ ...config.log, instance: config.instance })
+  const output = openLogOutput(clock)
+  const log = createLog({ ...config.log, instance: config.instance }, output)
+  output.onResumed = (lines) =>
+    log.warn({ lines }, 'log lines are missing here, because standard output did not take them in time')
+  logProcessEvents(log)
   for (const warning of configurationWarnings(config)) log.warn(warning)
   log.debug({ configuration: redact(config) }, 'the configuration was loaded')
   // Signals are handled before anything is opened, so that an early one also leads to an orderly stop.
   const { stopSignal, forceSignal } = shutdownOnTermination(log)
-  const app = await App.start({ config, clock, log, version, drainOnly: options.drain })
+  const app = await App.start({
+    config,
+    clock,
+    log,
+    version,
+    drainOnly: options.drain,
+    droppedLogLines: () => output.droppedLines,
+  })
 
   try {
     const finished = options.drain ? untilDrained(app, timeoutMs, stopSignal) : untilAborted(stopSignal)
@@ -45,6 +58,20 @@ export async function run(options: RunOptions): Promise<number> {
     await app.stop(options.drain ? AbortSignal.abort() : forceSignal)
     log.info('the connector has stopped')
   }
+}
+
+/**
+ * Logs warnings of Node.js and errors that nothing has caught. By default Node.js writes them to standard error and waits
+ * for its reader, so that a pipe that nobody reads would stop the process.
+ */
+function logProcessEvents(log: Logger): void {
+  process.removeAllListeners('warning')
+  process.on('warning', (warning) => log.warn({ err: warning }, `Node.js warns: ${warning.message}`))
+  process.once('uncaughtException', (error) => {
+    log.fatal({ err: error }, `ending because of an unexpected error: ${messageOf(error)}`)
+    process.stderr.write(`dlr-mo-connector: unexpected error: ${error.stack ?? messageOf(error)}\n`)
+    process.exit(1)
+  })
 }
 
 /**

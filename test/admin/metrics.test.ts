@@ -58,6 +58,7 @@ describe('Metrics', () => {
       'dlrmo_sharing_assigned',
       'dlrmo_published_twice_total',
       'dlrmo_ids_forgotten_early',
+      'dlrmo_log_lines_dropped_total',
     ])
   })
 
