@@ -73,7 +73,7 @@ export class Status {
     this.#publishing = this.#changed(this.#publishing, state, reason)
   }
 
-  /** @param reason a sentence, for every state but `ok` */
+  /** @param reason a sentence; with `ok` what the operator should know nevertheless, null if there is nothing */
   setRegistry(state: ComponentState, reason: string | null = null): void {
     this.#registry = this.#changed(this.#registry, state, reason)
   }

@@ -128,6 +128,7 @@ export class App {
       observer: observePipeline(telemetry, {
         onRelease: () => this.#notifyIfEmpty(),
         isRegistryConfirmed: () => gate.isConfirmed,
+        schemaWarnings: () => gate.warnings,
         personalData: config.log.personalData,
       }),
     })

@@ -26,13 +26,15 @@ export interface PipelineTelemetryOptions {
   readonly onRelease: () => void
   /** Whether the registry has confirmed the schema ids in use. If not, they are remembered from an earlier run. */
   readonly isRegistryConfirmed: () => boolean
+  /** Sentences on what consumers can't read although the registry permits it. */
+  readonly schemaWarnings: () => readonly string[]
   /** `log.personalData` of the configuration. */
   readonly personalData: PersonalData
 }
 
 export function observePipeline(deps: TelemetryDeps, options: PipelineTelemetryOptions): PipelineObserver {
   const { metrics, log, clock } = deps
-  const report = reportPublishing(deps, options.isRegistryConfirmed)
+  const report = reportPublishing(deps, options)
   return {
     ...(log.isLevelEnabled('debug') && { decoded: logItems(log, personalDataMask(options.personalData)) }),
     released: (outcomes) => {
@@ -59,7 +61,10 @@ export function observePipeline(deps: TelemetryDeps, options: PipelineTelemetryO
  * Reports whether events are published. The log has one line when publishing starts, one for each kind of error during an
  * outage, however often publishing is retried, and one when publishing resumes.
  */
-function reportPublishing({ metrics, status, log, clock }: TelemetryDeps, isRegistryConfirmed: () => boolean) {
+function reportPublishing(
+  { metrics, status, log, clock }: TelemetryDeps,
+  { isRegistryConfirmed, schemaWarnings }: PipelineTelemetryOptions,
+) {
   /** The kinds of error that were logged during the present outage. */
   const loggedKinds = new Set<string>()
   let hasStarted = false
@@ -67,7 +72,7 @@ function reportPublishing({ metrics, status, log, clock }: TelemetryDeps, isRegi
   let waitingSince: number | undefined
 
   const registry = (): void => {
-    if (isRegistryConfirmed()) status.setRegistry('ok')
+    if (isRegistryConfirmed()) status.setRegistry('ok', schemaWarnings().join(' ') || null)
     else status.setRegistry('waiting', 'the registry is unavailable; the schema ids of an earlier run are used')
   }
   const healthy = (): void => {

@@ -27,8 +27,13 @@ interface CheckResult {
   readonly name: string
   readonly ok: boolean
   readonly detail: string
+  /** What may go wrong nevertheless, as sentences. It does not change the exit code. */
+  readonly warnings: readonly string[]
   readonly exitCode: number
 }
+
+/** What a test found: a detail in a few words, and warnings. */
+type Finding = string | { readonly result: string; readonly warnings: readonly string[] }
 
 /**
  * @returns 0; 2 if a schema is refused; 3 if a dependency can't be reached or refuses; 1 if the journal can't be used
@@ -50,11 +55,19 @@ export async function check({ config: file, json }: CheckOptions): Promise<numbe
 }
 
 /** @param test returns what was found, and throws if the check fails */
-async function runCheck(name: string, test: () => string | Promise<string>): Promise<CheckResult> {
+async function runCheck(name: string, test: () => Finding | Promise<Finding>): Promise<CheckResult> {
   try {
-    return { name, ok: true, detail: await test(), exitCode: 0 }
+    const finding = await test()
+    const { result, warnings } = typeof finding === 'string' ? { result: finding, warnings: [] } : finding
+    return { name, ok: true, detail: result, warnings, exitCode: 0 }
   } catch (error) {
-    return { name, ok: false, detail: messageOf(error), exitCode: error instanceof ConnectorError ? error.exitCode : 1 }
+    return {
+      name,
+      ok: false,
+      detail: messageOf(error),
+      warnings: [],
+      exitCode: error instanceof ConnectorError ? error.exitCode : 1,
+    }
   }
 }
 
@@ -110,6 +123,9 @@ const toJson = (results: readonly CheckResult[], config: Config): string =>
 const toTable = (results: readonly CheckResult[]): string => {
   const nameWidth = Math.max(...results.map(({ name }) => name.length))
   return results
-    .map(({ name, ok, detail }) => `${ok ? 'ok    ' : 'FAILED'}  ${name.padEnd(nameWidth)}  ${detail}\n`)
+    .flatMap(({ name, ok, detail, warnings }) => [
+      `${ok ? 'ok     ' : 'FAILED '}  ${name.padEnd(nameWidth)}  ${detail}\n`,
+      ...warnings.map((warning) => `warning  ${name.padEnd(nameWidth)}  ${warning}\n`),
+    ])
     .join('')
 }

@@ -26,9 +26,13 @@ const THEIRS = 'in the registered schema'
  * @throws Error if one of the two JSON texts is not an Avro schema
  */
 export function findDataLosses(ours: string, theirs: string): string[] {
+  return compareTypes(parseWithTimeUnits(ours), parseWithTimeUnits(theirs), '')
+}
+
+/** Parses the JSON text of a schema so that its units of time can be compared. @throws Error if it is not Avro */
+export function parseWithTimeUnits(text: string): avro.Type {
   const logicalTypes = Object.fromEntries(TIME_UNITS.map((name) => [name, TimeUnit]))
-  const parse = (text: string): avro.Type => avro.Type.forSchema(JSON.parse(text) as avro.Schema, { logicalTypes })
-  return compareTypes(parse(ours), parse(theirs), '')
+  return avro.Type.forSchema(JSON.parse(text) as avro.Schema, { logicalTypes })
 }
 
 function compareTypes(ours: avro.Type, theirs: avro.Type, path: string): string[] {

@@ -1,6 +1,16 @@
 /**
- * The REST client of the schema registry, in the dialect of Confluent's Schema Registry. Apicurio, Karapace and Redpanda
- * implement it too.
+ * The REST client of the schema registry, with the API of Confluent's Schema Registry. Apicurio, Karapace and Redpanda
+ * implement it too, each with differences:
+ *
+ * - Karapace and Redpanda have no endpoint that tests a schema against all versions of a subject, and neither had Confluent
+ *   before 7.0. Each version is tested by itself then.
+ * - A path without an endpoint is answered with 404 and `error_code` 404 (Confluent), without any `error_code` (Karapace,
+ *   Redpanda), or with 405 or 501. Only the codes from 40400 to 40499 say that a subject, version or schema is missing.
+ * - `/config/{subject}` answers 404 for a subject without a level of its own, where `defaultToGlobal` is not known, and
+ *   in Karapace for a subject that does not exist.
+ *
+ * A wrong `registry.url` is answered with 404 as well. So a 404 without one of these codes is taken for a missing endpoint
+ * only after the address has given an answer that a registry gives.
  *
  * `@kafkajs/confluent-schema-registry` is not used for this: its `register` sets a compatibility level of its own choice
  * for every new subject, and throws if a subject has a level that it does not know. This client never changes the
@@ -37,8 +47,19 @@ const MAX_ANSWER_BYTES = 16 * 1024 * 1024
 /** The wire format has four bytes for an id, and consumers read them as a signed number. */
 const MAX_SCHEMA_ID = 2 ** 31 - 1
 
+/** Codes of Confluent's API for "not found": the HTTP status 404 and two digits that say what is missing. */
+const NOT_FOUND_CODES = { first: 40400, last: 40499 }
+
 type Method = 'GET' | 'POST'
 type Answer = Readonly<Record<string, unknown>>
+/**
+ * - `not-found`: the registry says that it holds no such subject, version or schema.
+ * - `unsupported`: the registry has no such endpoint. Registries that give no error codes answer like this also for what
+ *   they do not hold.
+ */
+type Missing = 'not-found' | 'unsupported'
+
+const COMPATIBLE: CompatibilityResult = { isCompatible: true, messages: [] }
 
 export class RegistryClient {
   /** Address of the registry, without credentials and trailing slash. */
@@ -51,6 +72,8 @@ export class RegistryClient {
     connect: { timeout: REQUEST_TIMEOUT_MS },
     maxResponseSize: MAX_ANSWER_BYTES,
   })
+  /** Whether an answer has shown that the URL is the root of a registry. */
+  #isRegistryKnown = false
 
   constructor(settings: RegistrySettings) {
     const url = new URL(settings.url)
@@ -62,28 +85,40 @@ export class RegistryClient {
   /** Returns the id under which the subject holds exactly this schema; undefined if it does not. */
   async findId(subject: string, schema: string): Promise<number | undefined> {
     const answer = await this.#call('POST', `/subjects/${encodeURIComponent(subject)}`, { schema })
-    return answer && readSchemaId(answer, this.url)
+    return isMissing(answer) ? undefined : readSchemaId(answer, this.url)
   }
 
   /** Returns the level of the subject, else the global one; undefined if the registry names none. */
   async getCompatibilityLevel(subject: string): Promise<string | undefined> {
     const own = await this.#call('GET', `/config/${encodeURIComponent(subject)}?defaultToGlobal=true`)
-    // Registries that do not know `defaultToGlobal` answer 404 for a subject without a level of its own.
-    const answer = own ?? (await this.#call('GET', '/config'))
-    const level = answer?.['compatibilityLevel'] ?? answer?.['compatibility']
+    const answer = isMissing(own) ? await this.#call('GET', '/config') : own
+    if (isMissing(answer)) return undefined
+    const level = answer['compatibilityLevel'] ?? answer['compatibility']
     return typeof level === 'string' ? level.toUpperCase() : undefined
   }
 
-  /** Checks, by the subject's level, whether the schema may follow the latest version or all versions. */
-  async checkCompatibility(subject: string, schema: string, versions: 'latest' | 'all'): Promise<CompatibilityResult> {
-    const path = `/compatibility/subjects/${encodeURIComponent(subject)}/versions${versions === 'latest' ? '/latest' : ''}`
-    const answer = await this.#call('POST', `${path}?verbose=true`, { schema })
-    // A subject without versions accepts any schema.
-    if (!answer) return { isCompatible: true, messages: [] }
-    const { messages } = answer
+  /**
+   * Checks, by the subject's level, whether the schema may follow the latest version or all versions.
+   * @returns undefined if the registry has no endpoint that tells
+   */
+  async checkCompatibility(
+    subject: string,
+    schema: string,
+    versions: 'latest' | 'all',
+  ): Promise<CompatibilityResult | undefined> {
+    const path = `/compatibility/subjects/${encodeURIComponent(subject)}/versions`
+    const result = await this.#postCompatibility(versions === 'latest' ? `${path}/latest` : path, schema)
+    if (result !== 'unsupported') return result
+    const numbers = await this.listVersions(subject)
+    const results: CompatibilityResult[] = []
+    for (const number of versions === 'latest' ? numbers.slice(-1) : numbers) {
+      const ofVersion = await this.#postCompatibility(`${path}/${number}`, schema)
+      if (ofVersion === 'unsupported') return undefined
+      results.push({ ...ofVersion, messages: ofVersion.messages.map((message) => `version ${number}: ${message}`) })
+    }
     return {
-      isCompatible: answer['is_compatible'] === true,
-      messages: Array.isArray(messages) ? messages.map(String) : [],
+      isCompatible: results.every(({ isCompatible }) => isCompatible),
+      messages: results.flatMap(({ messages }) => messages),
     }
   }
 
@@ -91,14 +126,14 @@ export class RegistryClient {
   async register(subject: string, schema: string): Promise<number> {
     const path = `/subjects/${encodeURIComponent(subject)}/versions`
     const answer = await this.#call('POST', path, { schema })
-    if (!answer) throw notARegistryError(this.url, `POST ${path} is answered with 404`)
+    if (isMissing(answer)) throw notARegistryError(this.url, `POST ${path} is answered with 404, 405 or 501`)
     return readSchemaId(answer, this.url)
   }
 
   /** Returns the JSON text of the schema with this id; undefined if there is none. */
   async getSchema(id: number, timeoutMs = REQUEST_TIMEOUT_MS): Promise<string | undefined> {
     const answer = await this.#call('GET', `/schemas/ids/${id}`, undefined, timeoutMs)
-    return answer && readText(answer, 'schema', this.url)
+    return isMissing(answer) ? undefined : readText(answer, 'schema', this.url)
   }
 
   /** Returns the version numbers of a subject, oldest first; empty if there is no such subject. */
@@ -107,15 +142,15 @@ export class RegistryClient {
     return Array.isArray(answer) ? answer.map(Number).sort((a, b) => a - b) : []
   }
 
-  async getVersion(subject: string, version: number): Promise<SchemaVersion | undefined> {
+  async getVersion(subject: string, version: number | 'latest'): Promise<SchemaVersion | undefined> {
     const answer = await this.#call('GET', `/subjects/${encodeURIComponent(subject)}/versions/${version}`)
-    if (!answer) return undefined
-    const type = answer['schemaType']
+    if (isMissing(answer)) return undefined
+    const { schemaType, version: number = version } = answer
     return {
       id: readSchemaId(answer, this.url),
-      version,
+      version: Number(number),
       schema: readText(answer, 'schema', this.url),
-      ...(typeof type === 'string' && { schemaType: type }),
+      ...(typeof schemaType === 'string' && { schemaType }),
     }
   }
 
@@ -123,31 +158,65 @@ export class RegistryClient {
     await this.#agent.destroy()
   }
 
+  async #postCompatibility(path: string, schema: string): Promise<CompatibilityResult | 'unsupported'> {
+    const answer = await this.#call('POST', `${path}?verbose=true`, { schema })
+    if (answer === 'unsupported') return answer
+    // A subject without versions accepts any schema.
+    if (isMissing(answer)) return COMPATIBLE
+    const { messages } = answer
+    return {
+      isCompatible: answer['is_compatible'] === true,
+      messages: Array.isArray(messages) ? messages.map(String) : [],
+    }
+  }
+
   /**
-   * Returns the JSON of a 2xx answer; undefined for a 404 of the registry itself, which carries an error code.
+   * Returns the JSON of a 2xx answer, or why there is none.
    * @throws ConnectorError REGISTRY_UNREACHABLE, REGISTRY_REFUSED, SCHEMA_REFUSED
    */
-  async #call(
-    method: Method,
-    path: string,
-    body?: object,
-    timeoutMs = REQUEST_TIMEOUT_MS,
-  ): Promise<Answer | undefined> {
+  async #call(method: Method, path: string, body?: object, timeoutMs = REQUEST_TIMEOUT_MS): Promise<Answer | Missing> {
     const { status, text } = await this.#send(method, path, body, timeoutMs)
     const answer = parseJsonObject(text)
-    if (status >= 200 && status < 300 && answer) return answer
-    if (status === 404 && typeof answer?.['error_code'] === 'number') return undefined
+    const isSuccess = status >= 200 && status < 300
+    const isNotFound = status === 404 && isNotFoundCode(answer?.['error_code'])
+    if (isNotFound || (isSuccess && answer)) this.#isRegistryKnown = true
+    if (isSuccess && answer) return answer
+    if (isNotFound) return 'not-found'
     const reason = typeof answer?.['message'] === 'string' ? answer['message'] : undefined
     const found = `${method} ${this.url}${path} is answered with ${status}${reason ? `: ${reason}` : ''}`
-    if (status >= 200 && status < 300) throw notARegistryError(this.url, `${found}, and the body is no JSON`)
+    if (isSuccess) throw notARegistryError(this.url, `${found}, and the body is no JSON`)
+    if (isMissingEndpoint(status)) {
+      await this.#assertIsRegistry(found, timeoutMs)
+      return 'unsupported'
+    }
+    throw this.#toError(status, found)
+  }
+
+  /** @param found the request, the status and the reason that the registry gives */
+  #toError(status: number, found: string): ConnectorError {
     if (status >= 500 || status === 429 || status === 408) {
-      throw new ConnectorError('REGISTRY_UNREACHABLE', `${found}; the request is retried`)
+      return new ConnectorError('REGISTRY_UNREACHABLE', `${found}; the request is retried`)
     }
     if (status === 401 || status === 403) {
-      throw new ConnectorError('REGISTRY_REFUSED', `${found}; check registry.auth and the rights of this account`)
+      return new ConnectorError('REGISTRY_REFUSED', `${found}; check registry.auth and the rights of this account`)
     }
-    if (status === 409 || status === 422) throw new ConnectorError('SCHEMA_REFUSED', found)
-    throw notARegistryError(this.url, found)
+    if (status === 409 || status === 422) return new ConnectorError('SCHEMA_REFUSED', found)
+    return notARegistryError(this.url, found)
+  }
+
+  /**
+   * Tells a registry that lacks an endpoint from an address that is none: only a registry lists its subjects.
+   * @param found the answer that may mean either
+   * @throws ConnectorError REGISTRY_REFUSED if the address is none, or if the list is refused; REGISTRY_UNREACHABLE
+   */
+  async #assertIsRegistry(found: string, timeoutMs: number): Promise<void> {
+    if (this.#isRegistryKnown) return
+    const { status, text } = await this.#send('GET', '/subjects', undefined, timeoutMs)
+    const isSuccess = status >= 200 && status < 300
+    if (!isSuccess && !isMissingEndpoint(status))
+      throw this.#toError(status, `GET ${this.url}/subjects is answered with ${status}`)
+    if (!isSuccess || !Array.isArray(parseJsonObject(text))) throw notARegistryError(this.url, found)
+    this.#isRegistryKnown = true
   }
 
   async #send(
@@ -178,6 +247,13 @@ export class RegistryClient {
     }
   }
 }
+
+const isMissing = (answer: Answer | Missing): answer is Missing => typeof answer === 'string'
+
+const isMissingEndpoint = (status: number): boolean => status === 404 || status === 405 || status === 501
+
+const isNotFoundCode = (code: unknown): boolean =>
+  typeof code === 'number' && code >= NOT_FOUND_CODES.first && code <= NOT_FOUND_CODES.last
 
 const credentialsIn = ({ username, password }: URL): RegistrySettings['auth'] =>
   username === '' ? undefined : { username: decodeURIComponent(username), password: decodeURIComponent(password) }

@@ -15,7 +15,7 @@ import { isSameSchema } from './compatibility.js'
 import type { RegistryClient } from './registry-client.js'
 import type { RememberedSchemaId, RememberedSchemaIds } from './remembered-schema-ids.js'
 import { type EventKind, EVENT_KINDS, type Subject } from './schemas.js'
-import { describeLosses, resolveWriterSchema, type WriterSchema } from './writer-schema.js'
+import { resolveWriterSchema, type WriterSchema } from './writer-schema.js'
 
 export interface SchemaGateDeps {
   readonly client: RegistryClient
@@ -38,6 +38,7 @@ export class SchemaGate {
   readonly #deps: SchemaGateDeps
   #state: 'unknown' | 'remembered' | 'confirmed' = 'unknown'
   #writerSchemas: WriterSchemas | undefined
+  #warnings: readonly string[] = []
   #recheckAt = 0
   /** Once the registry has refused a schema, remembered ids are not used even if the registry becomes unreachable. */
   #isRefused = false
@@ -55,6 +56,11 @@ export class SchemaGate {
   /** Whether the registry has confirmed the ids in this run. */
   get isConfirmed(): boolean {
     return this.#state === 'confirmed'
+  }
+
+  /** Sentences on what consumers can't read although the registry permits it. They are complete once it has confirmed. */
+  get warnings(): readonly string[] {
+    return this.#warnings
   }
 
   /**
@@ -78,21 +84,19 @@ export class SchemaGate {
     const { client, subjects, register, log } = this.#deps
     const previous = this.#writerSchemas
     const current = {} as Record<EventKind, WriterSchema>
+    const allWarnings: string[] = []
     for (const kind of EVENT_KINDS) {
-      current[kind] = await resolveWriterSchema(client, subjects[kind], register)
-      const { id, losses } = current[kind]
-      if (losses) {
-        log.warn(
-          { subject: subjects[kind].name, id },
-          `the subject holds only an older schema: ${describeLosses(losses)}`,
-        )
-      }
+      const { warnings, ...writer } = await resolveWriterSchema(client, subjects[kind], register)
+      current[kind] = writer
+      allWarnings.push(...warnings)
     }
     this.#writerSchemas = current
+    this.#warnings = allWarnings
     this.#state = 'confirmed'
     await this.#rememberIds(current)
     const ids = this.#formatIds(current)
     log.info({ ids }, 'the schema registry has confirmed the schemas')
+    for (const warning of allWarnings) log.warn({}, warning)
     const isChanged = previous && EVENT_KINDS.some((kind) => previous[kind].id !== current[kind].id)
     if (isChanged) {
       // Records that are encoded already carry the old ids. This error makes the caller encode them again.

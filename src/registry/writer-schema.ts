@@ -2,8 +2,8 @@
  * Finds the schema, and its id, that records of one kind are written with: looks it up in a subject, registers it where
  * that is allowed, or refuses with a reason. The configuration of a subject is never changed.
  */
-import { ConnectorError, hasCode } from '../core/errors.js'
-import { findIncompatibilities, isSameSchema } from './compatibility.js'
+import { ConnectorError, hasCode, messageOf } from '../core/errors.js'
+import { findIncompatibilities, findUnreadable, isSameSchema } from './compatibility.js'
 import { findDataLosses } from './data-loss.js'
 import type { RegistryClient, SchemaVersion } from './registry-client.js'
 import type { EventSchema, Subject } from './schemas.js'
@@ -19,6 +19,14 @@ export interface WriterSchema {
   readonly losses?: readonly string[]
 }
 
+export interface ResolvedSchema extends WriterSchema {
+  /**
+   * Sentences on what is permitted and should be known nevertheless: fields that the records lack, and what consumers can't
+   * read because the latest version of the subject and the schema of the records do not fit each other.
+   */
+  readonly warnings: readonly string[]
+}
+
 /**
  * Finds or registers the writer schema.
  * @throws ConnectorError SCHEMA_REFUSED with subject, level, reason and what to do; REGISTRY_UNREACHABLE, REGISTRY_REFUSED
@@ -27,30 +35,48 @@ export async function resolveWriterSchema(
   client: RegistryClient,
   subject: Subject,
   register: boolean,
-): Promise<WriterSchema> {
+): Promise<ResolvedSchema> {
   const found = await findWriterSchema(client, subject, register)
-  if (found) return found
-  await assertCompatible(client, subject)
-  const schema = subject.schema.text
-  const id = await client.register(subject.name, schema)
-  return verifyId(client, subject, { id, schema })
+  const writer: PossibleWriter = found ?? { schema: subject.schema.text }
+  if (found) return { ...found, warnings: await findWarnings(client, subject, writer) }
+  const { level } = await assertCompatible(client, subject)
+  // After the registration the latest version is this one.
+  const warnings = await findWarnings(client, subject, writer)
+  const { schema } = writer
+  const id = await registerSchema(client, subject, level)
+  return { ...(await verifyId(client, subject, { id, schema })), warnings }
 }
 
 /**
  * Checks what `resolveWriterSchema` would do, without registering anything.
- * @returns the result in a few words
+ * @returns the result in a few words, and the warnings of `resolveWriterSchema`
  * @throws ConnectorError as `resolveWriterSchema`
  */
 export async function inspectWriterSchema(
   client: RegistryClient,
   subject: Subject,
   register: boolean,
-): Promise<string> {
+): Promise<{ readonly result: string; readonly warnings: readonly string[] }> {
   const found = await findWriterSchema(client, subject, register)
-  if (found?.losses) return `can be written with id ${found.id}, but ${describeLosses(found.losses)}`
-  if (found) return `${found.schema === subject.schema.text ? 'registered' : 'can be written'} with id ${found.id}`
-  await assertCompatible(client, subject)
-  return 'compatible: run will register it'
+  const writer: PossibleWriter = found ?? { schema: subject.schema.text }
+  const result = found
+    ? `${found.schema === subject.schema.text ? 'registered' : 'can be written'} with id ${found.id}`
+    : describeTest(await assertCompatible(client, subject))
+  return { result, warnings: await findWarnings(client, subject, writer) }
+}
+
+/** The outcome of the compatibility test, of a schema that was not refused. */
+interface CompatibilityTest {
+  /** Undefined if the registry names none. */
+  readonly level: string | undefined
+  /** False if the registry has no endpoint that tests: it decides when the schema is registered. */
+  readonly isTested: boolean
+}
+
+const describeTest = ({ level, isTested }: CompatibilityTest): string => {
+  if (level === 'NONE') return 'accepted without a test (level NONE): run will register it'
+  if (isTested) return 'compatible: run will register it'
+  return 'this registry has no endpoint that tests compatibility: run will register it, and the registry may refuse it then'
 }
 
 /** Returns undefined if the subject does not hold our schema and we may register it. */
@@ -63,6 +89,16 @@ async function findWriterSchema(
   const id = await client.findId(subject.name, schema)
   if (id !== undefined) return verifyId(client, subject, { id, schema })
   return register ? undefined : verifyId(client, subject, await findWritableVersion(client, subject))
+}
+
+/** Registers our schema. A registry that could not be asked before refuses an incompatible schema here. */
+async function registerSchema(client: RegistryClient, subject: Subject, level: string | undefined): Promise<number> {
+  try {
+    return await client.register(subject.name, subject.schema.text)
+  } catch (error) {
+    if (!hasCode(error, 'SCHEMA_REFUSED')) throw error
+    throw refusalError(subject, level, [messageOf(error)], error)
+  }
 }
 
 /**
@@ -84,21 +120,33 @@ async function verifyId(client: RegistryClient, { name }: Subject, writer: Write
   )
 }
 
-/** Runs before a schema is registered, since some registries accept any schema where no rule is enforced on write. */
-async function assertCompatible(client: RegistryClient, subject: Subject): Promise<void> {
+/**
+ * Runs before a schema is registered, since some registries accept any schema where no rule is enforced on write.
+ * @throws ConnectorError SCHEMA_REFUSED
+ */
+async function assertCompatible(client: RegistryClient, subject: Subject): Promise<CompatibilityTest> {
   const { name, schema } = subject
   const level = await client.getCompatibilityLevel(name)
-  if (level === 'NONE') return
+  if (level === 'NONE') return { level, isTested: false }
   const result = await client.checkCompatibility(name, schema.text, isTransitive(level) ? 'all' : 'latest')
-  if (result.isCompatible) return
+  if (result === undefined || result.isCompatible) return { level, isTested: result !== undefined }
   const reasons = result.messages.length > 0 ? result.messages : await findReasons(client, subject, level)
-  throw new ConnectorError(
+  throw refusalError(subject, level, reasons)
+}
+
+const refusalError = (
+  { name, schema }: Subject,
+  level: string | undefined,
+  reasons: readonly string[],
+  cause?: unknown,
+): ConnectorError =>
+  new ConnectorError(
     'SCHEMA_REFUSED',
-    `${schema.name} is not compatible with subject ${name} (level ${level ?? 'unknown'}): ` +
+    `${schema.name} can't be registered in subject ${name} (level ${level ?? 'unknown'}): ` +
       `${reasons.join('; ') || 'the registry gives no reason'}. ` +
       'Use another topic or another registry.subjectNaming, or change the subject in the registry; nothing is published until then',
+    { cause },
   )
-}
 
 const isTransitive = (level = ''): boolean => level.endsWith('_TRANSITIVE')
 
@@ -113,8 +161,59 @@ async function findReasons(client: RegistryClient, { name, schema }: Subject, le
   return reasons
 }
 
+/** A writer schema. The id is absent for one that is not registered yet. */
+type PossibleWriter = Partial<WriterSchema> & Pick<WriterSchema, 'schema'>
+
+async function findWarnings(client: RegistryClient, subject: Subject, writer: PossibleWriter): Promise<string[]> {
+  const { losses } = writer
+  const older = losses && `subject ${subject.name} holds only an older schema: ${describeLosses(losses)}`
+  return [...(older === undefined ? [] : [older]), ...(await findUnreadableByConsumers(client, subject, writer))]
+}
+
+/**
+ * Compares the schema that records are written with to the latest version of the subject, in both directions. No level but
+ * FULL makes a registry refuse both kinds of break, and with NONE it refuses none. A consumer meets them nevertheless: one
+ * that still reads with the latest version, and one that reads older records with the new schema.
+ */
+async function findUnreadableByConsumers(
+  client: RegistryClient,
+  { name }: Subject,
+  writer: PossibleWriter,
+): Promise<string[]> {
+  try {
+    const latest = await client.getVersion(name, 'latest')
+    if (latest === undefined || latest.id === writer.id) return []
+    const unreadable = {
+      byLatest: findUnreadable(latest.schema, writer.schema),
+      byOurs: findUnreadable(writer.schema, latest.schema),
+    }
+    if (unreadable.byLatest.length + unreadable.byOurs.length === 0) return []
+    const level = (await client.getCompatibilityLevel(name)) ?? 'unknown'
+    const where = `subject ${name} (compatibility level ${level})`
+    const version = `version ${latest.version}`
+    return [
+      ...describeBreak(
+        unreadable.byLatest,
+        `${where}: consumers that read with ${version}, the latest, can't read the records that the connector writes`,
+        'give those consumers the new schema first, or use another topic',
+      ),
+      ...describeBreak(
+        unreadable.byOurs,
+        `${where}: consumers that read with the connector's schema can't read records of ${version}, the latest`,
+        'let consumers read each record with the schema of its own id, or use another topic',
+      ),
+    ]
+  } catch {
+    // A warning is not worth more than publishing: an account may lack the right to read versions.
+    return []
+  }
+}
+
+const describeBreak = (reasons: readonly string[], problem: string, remedy: string): string[] =>
+  reasons.length === 0 ? [] : [`${problem}: ${reasons.join('; ')}. The registry permits this; ${remedy}`]
+
 /** Says what the records of an older schema lack, and what to do about it. */
-export const describeLosses = (losses: readonly string[]): string =>
+const describeLosses = (losses: readonly string[]): string =>
   `${losses.join(', ')}; everything that was sent is still in the field raw. ` +
   'Register the schema of this version, from the schemas folder, to have the new fields'
 

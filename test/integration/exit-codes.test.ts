@@ -139,6 +139,24 @@ describe('The command check', () => {
     expect(subjects.filter((subject) => subject.startsWith(trial.name))).toEqual([])
   })
 
+  it('ends with 0 and warns of a latest version that the registry lets ours follow, and that consumers can not use', async () => {
+    await begin()
+    const schema = { type: 'record', name: 'DeliveryReceipt', namespace: 'sms.events', fields: [] as object[] }
+    schema.fields.push({ name: 'eventId', type: 'long' })
+    const subject = `${stack.registryUrl}/subjects/${trial.topics.dlr}-value`
+    const headers = { 'content-type': 'application/json' }
+    const registration = { method: 'POST', headers, body: JSON.stringify({ schema: JSON.stringify(schema) }) }
+    expect((await fetch(`${subject}/versions`, registration)).status).toBe(200)
+    const { code, stdout } = await runInFolder('check')
+    expect(code).toBe(0)
+    const expected = "consumers that read with version 1, .*field eventId: string can't be read as long"
+    expect(stdout).toMatch(new RegExp(`^warning +schema ${trial.topics.dlr}-value .*${expected}`, 'm'))
+    const forMachines = JSON.parse((await runInFolder('check', '--json')).stdout) as {
+      checks: { warnings: string[] }[]
+    }
+    expect(forMachines.checks.flatMap(({ warnings }) => warnings).join()).toMatch(new RegExp(expected))
+  })
+
   it('ends with 3 and names the dependencies that can not be reached', async () => {
     const [broker, registry] = [await unusedAddress(), await unusedAddress()]
     await begin((configuration) => {

@@ -124,6 +124,21 @@ describe('SchemaGate with a real registry', () => {
     expect((await call('GET', `/subjects/${subject}/versions`)).body).toEqual([1])
     await call('PUT', `/config/${subject}`, { compatibility: 'NONE' })
     await gate.ready()
+    expect(gate.warnings).toEqual([
+      expect.stringMatching(
+        /level NONE\): consumers that read with the connector's schema .* version 1, .*field source /,
+      ),
+    ])
+  })
+
+  it('refuses with the version and the reason at a transitive level', async () => {
+    const { gate, subject } = setUp()
+    for (const schema of [EARLIER, schemas.dlr.text.replace('"doc":', '"note":')]) {
+      await call('POST', `/subjects/${subject}/versions`, { schema })
+    }
+    await call('PUT', `/config/${subject}`, { compatibility: 'FULL_TRANSITIVE' })
+    await expect(gate.ready()).rejects.toThrow(/\(level FULL_TRANSITIVE\): version 1: .*field source/)
+    expect((await call('GET', `/subjects/${subject}/versions`)).body).toEqual([1, 2])
   })
 
   it('refuses if it may not register and the subject holds no usable schema', async () => {

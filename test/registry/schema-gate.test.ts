@@ -46,12 +46,17 @@ afterEach(async () => {
   rmSync(directory, { recursive: true })
 })
 
+const createClient = (settings: Partial<RegistrySettings> = {}): RegistryClient => {
+  const client = new RegistryClient({ url: registry.url, ...settings })
+  clients.push(client)
+  return client
+}
+
 /** Creates a gate as a start of the program does. */
 const createGate = (more: Partial<RegistrySettings & { register: boolean }> = {}): SchemaGate => {
   const { register = true, ...settings } = more
-  const client = new RegistryClient({ url: registry.url, ...settings })
-  clients.push(client)
   const log = pino({ level: 'warn' }, { write: (line) => warnings.push((JSON.parse(line) as { msg: string }).msg) })
+  const client = createClient(settings)
   return new SchemaGate({ client, register, subjects, rememberedIds: new RememberedSchemaIds(directory), clock, log })
 }
 const idsOf = ({ writerSchemas }: SchemaGate): number[] => EVENT_KINDS.map((kind) => writerSchemas[kind].id)
@@ -78,6 +83,7 @@ describe('SchemaGate', () => {
       NAMES.flatMap((name, index) => [
         `POST /apis/ccompat/v7/subjects/${name}`,
         `GET /apis/ccompat/v7/schemas/ids/${index + 1}`,
+        `GET /apis/ccompat/v7/subjects/${name}/versions/latest`,
       ]),
     )
   })
@@ -110,9 +116,11 @@ describe('SchemaGate', () => {
   ])('makes inspectWriterSchema reject an id that stands for another schema (%s)', async (how, register) => {
     const { name, schema } = subjects.dlr
     const id = registry.addVersion(name, register ? schema.text : schema.text.replaceAll('timestamp-millis', 'no-unit'))
-    const client = new RegistryClient({ url: registry.url })
-    clients.push(client)
-    await expect(inspectWriterSchema(client, subjects.dlr, register)).resolves.toBe(`${how} with id ${id}`)
+    const client = createClient()
+    await expect(inspectWriterSchema(client, subjects.dlr, register)).resolves.toEqual({
+      result: `${how} with id ${id}`,
+      warnings: [],
+    })
     registry.overrideAnswer = (_method, path) =>
       path.includes('/schemas/ids/') ? { body: { schema: schemas.mo.text } } : undefined
     await expect(inspectWriterSchema(client, subjects.dlr, register)).rejects.toMatchObject({ code: 'SCHEMA_REFUSED' })
@@ -243,17 +251,97 @@ describe('SchemaGate', () => {
   })
 
   it('never puts credentials into a message, and accepts a trailing slash in the URL', async () => {
-    const client = new RegistryClient({ url: 'http://me:secret@127.0.0.1:1/apis/ccompat/v7/' })
-    clients.push(client)
+    const client = createClient({ url: 'http://me:secret@127.0.0.1:1/apis/ccompat/v7/' })
     expect(client.url).toBe('http://127.0.0.1:1/apis/ccompat/v7')
     await expect(client.findId('s', '{}')).rejects.not.toThrow('secret')
   })
 
   it('gives up a request that is not answered within the timeout', async () => {
-    const client = new RegistryClient({ url: registry.url })
-    clients.push(client)
+    const client = createClient()
     registry.overrideAnswer = () => 'silence'
     await expect(client.getSchema(1, 50)).rejects.toMatchObject({ code: 'REGISTRY_UNREACHABLE' })
+  })
+})
+
+describe('SchemaGate with a subject whose latest version does not fit', () => {
+  const level = 'NONE'
+  /** Another schema of the subject: one field has another type, and one more is required. */
+  const theirs = JSON.stringify({
+    type: 'record',
+    name: 'DeliveryReceipt',
+    namespace: 'sms.events',
+    fields: [
+      { name: 'eventId', type: 'long' },
+      { name: 'tenant', type: 'string' },
+    ],
+  })
+  const forConsumers =
+    /sms\.dlr-value \(compatibility level NONE\): consumers that read with version \d, the latest, can't read the records that the connector writes: field eventId: string can't be read as long \(TYPE_MISMATCH\); field tenant is missing .*READER_FIELD_MISSING_DEFAULT_VALUE/
+  const forOlderRecords =
+    /consumers that read with the connector's schema can't read records of version \d, the latest: field eventId: long can't be read as string \(TYPE_MISMATCH\); field source is missing/
+
+  const warningsOf = async (gate: SchemaGate): Promise<readonly string[]> => {
+    await gate.ready()
+    return gate.warnings
+  }
+
+  beforeEach(() => {
+    registry.level = level
+  })
+
+  it('warns what consumers can not read, in the log and in the result of the check', async () => {
+    registry.addVersion('sms.dlr-value', theirs)
+    const inspected = await inspectWriterSchema(createClient(), subjects.dlr, true)
+    expect(inspected.result).toBe('accepted without a test (level NONE): run will register it')
+    expect(inspected.warnings).toEqual([expect.stringMatching(forConsumers), expect.stringMatching(forOlderRecords)])
+    expect(await warningsOf(createGate())).toEqual(inspected.warnings)
+    expect(warnings).toEqual(inspected.warnings)
+    // From now on the latest version is the connector's own.
+    expect(await warningsOf(createGate())).toEqual([])
+  })
+
+  it('warns when somebody has registered another version after the connector', async () => {
+    await createGate().ready()
+    registry.addVersion('sms.dlr-value', theirs)
+    const found = await warningsOf(createGate())
+    expect(found).toEqual([expect.stringMatching(forConsumers), expect.stringMatching(forOlderRecords)])
+    expect((await inspectWriterSchema(createClient(), subjects.dlr, true)).warnings).toEqual(found)
+  })
+
+  it('warns of the latest version where an older one is written with (register: false)', async () => {
+    for (const { name, schema } of Object.values(subjects)) registry.addVersion(name, schema.text)
+    registry.addVersion('sms.dlr-value', theirs)
+    expect(await warningsOf(createGate({ register: false }))).toEqual([
+      expect.stringMatching(forConsumers),
+      expect.stringMatching(forOlderRecords),
+    ])
+  })
+
+  it('warns of the direction that the level leaves out', async () => {
+    registry.level = 'BACKWARD'
+    const schema = JSON.parse(schemas.dlr.text) as { fields: object[] }
+    // The connector's schema reads these records. Consumers with this schema do not read the connector's.
+    registry.addVersion(
+      'sms.dlr-value',
+      JSON.stringify({ ...schema, fields: [...schema.fields, { name: 'tenant', type: 'string' }] }),
+    )
+    expect(await warningsOf(createGate())).toEqual([
+      expect.stringMatching(/level BACKWARD\): consumers that read with version 1, .*field tenant is missing/),
+    ])
+  })
+
+  it('does not warn of a latest version that is compatible in both directions', async () => {
+    const schema = JSON.parse(schemas.dlr.text) as { fields: object[] }
+    const newer = { ...schema, fields: [...schema.fields, { name: 'tenant', type: 'string', default: '' }] }
+    registry.addVersion('sms.dlr-value', JSON.stringify(newer))
+    expect(await warningsOf(createGate())).toEqual([])
+  })
+
+  it('publishes without warnings if the latest version may not be read', async () => {
+    registry.addVersion('sms.dlr-value', theirs)
+    registry.overrideAnswer = (_method, path) =>
+      path.includes('/versions/latest') ? { status: 403, body: { error_code: 40301, message: 'denied' } } : undefined
+    expect(await warningsOf(createGate())).toEqual([])
   })
 })
 
@@ -289,11 +377,10 @@ describe('SchemaGate with register: false', () => {
       expect.stringMatching(/older schema: clientReference is missing.*field raw\. Register/),
       expect.stringMatching(/older schema: part is missing/),
     ])
-    const client = new RegistryClient({ url: registry.url })
-    clients.push(client)
-    await expect(inspectWriterSchema(client, subjects.dlr, false)).resolves.toMatch(
-      /^can be written with id 1, but clientReference is missing/,
-    )
+    await expect(inspectWriterSchema(createClient(), subjects.dlr, false)).resolves.toEqual({
+      result: 'can be written with id 1',
+      warnings: [expect.stringMatching(/older schema: clientReference is missing/)],
+    })
     registry.addVersion(subjects.dlr.name, subjects.dlr.schema.text)
     registry.addVersion(subjects.mo.name, subjects.mo.schema.text)
     const next = createGate({ register: false })

@@ -6,15 +6,10 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
+import { DIALECTS, type RegistryAnswer as Answer, type RegistryDialect } from './registry-dialects.js'
 
-interface Answer {
-  readonly status?: number
-  readonly body: unknown
-}
 /** Returns an answer to use instead of the usual one, `silence` for none at all, or undefined for the usual one. */
 export type AnswerOverride = (method: string, path: string) => Answer | 'silence' | undefined
-
-const NOT_FOUND: Answer = { status: 404, body: { error_code: 40401, message: 'not found' } }
 
 export class RegistryServer {
   readonly #server: Server
@@ -26,7 +21,11 @@ export class RegistryServer {
   /** The schema ids of each subject's versions, in order. */
   readonly subjects = new Map<string, number[]>()
   compatibility: { is_compatible: boolean; messages?: string[] } = { is_compatible: true }
+  /** The global level. No subject has one of its own. */
   level = 'BACKWARD'
+  dialect: RegistryDialect = DIALECTS.confluent
+  /** Versions that no schema may follow. They are refused with 409 on registering, too. */
+  readonly incompatibleVersions = new Set<number>()
   nextId = 1
   overrideAnswer: AnswerOverride = () => undefined
   #isDisconnected = false
@@ -94,26 +93,68 @@ export class RegistryServer {
   }
 
   #answer(method: string, path: string, body: { schema?: string }): Answer {
-    const [, resource, name = '', ...rest] = /^\/apis\/ccompat\/v7\/(\w+)(?:\/([^/?]+))?([^?]*)/.exec(path) ?? []
+    const { dialect } = this
+    const [, resource, name = '', tail = ''] = /^\/apis\/ccompat\/v7\/(\w+)(?:\/([^/?]+))?([^?]*)/.exec(path) ?? []
     const subject = decodeURIComponent(name)
-    const tail = rest.join('')
-    const { schema = '' } = body
-    if (resource === 'config') return { body: { compatibilityLevel: this.level } }
-    if (resource === 'compatibility') return { body: this.compatibility }
+    if (resource === 'config') return this.#levelOf(subject)
+    if (resource === 'compatibility') return this.#testCompatibility(tail)
     if (resource === 'schemas') {
       const text = this.schemas.get(Number(tail.slice(1)))
-      return text === undefined ? NOT_FOUND : { body: { schema: text } }
+      return text === undefined ? dialect.notFound('schema') : { body: { schema: text } }
     }
+    if (resource !== 'subjects') return dialect.noEndpoint
+    if (subject === '') return { body: [...this.subjects.keys()] }
+    return this.#answerForSubject(method, subject, tail, body.schema ?? '')
+  }
+
+  #answerForSubject(method: string, subject: string, tail: string, schema: string): Answer {
     const ids = this.subjects.get(subject)
-    if (method === 'POST' && tail === '/versions') return { body: { id: this.addVersion(subject, schema) } }
-    if (!ids) return NOT_FOUND
+    if (method === 'POST' && tail === '/versions') {
+      const isRefused = this.#versionsToTest(ids ?? []).some((version) => this.incompatibleVersions.has(version))
+      if (isRefused) return { status: 409, body: { error_code: 409, message: 'Incompatible schema' } }
+      return { body: { id: this.addVersion(subject, schema) } }
+    }
+    if (!ids) return this.dialect.notFound('subject')
     if (method === 'POST') {
       const id = ids.find((each) => this.schemas.get(each) === schema)
-      return id === undefined ? NOT_FOUND : { body: { subject, id, version: ids.indexOf(id) + 1, schema } }
+      if (id === undefined) return this.dialect.notFound('schema')
+      return { body: { subject, id, version: ids.indexOf(id) + 1, schema } }
     }
     if (tail === '/versions') return { body: ids.map((_, index) => index + 1) }
-    const id = ids[Number(tail.slice('/versions/'.length)) - 1]
-    return id === undefined ? NOT_FOUND : { body: { subject, id, schema: this.schemas.get(id) } }
+    const wanted = tail.slice('/versions/'.length)
+    const version = wanted === 'latest' ? ids.length : Number(wanted)
+    const id = ids[version - 1]
+    if (id === undefined) return this.dialect.notFound('version')
+    return { body: { subject, id, version, schema: this.schemas.get(id) } }
+  }
+
+  #levelOf(subject: string): Answer {
+    const { defaultsToGlobal, hasGlobalLevel, noEndpoint, notFound } = this.dialect
+    const isExisting = defaultsToGlobal === 'existing' && this.subjects.has(subject)
+    const isKnown = subject === '' ? hasGlobalLevel : defaultsToGlobal === 'every' || isExisting
+    if (isKnown) return { body: { compatibilityLevel: this.level } }
+    return subject === '' ? noEndpoint : notFound('subject')
+  }
+
+  /** @param path `/<subject>/versions`, perhaps with a version */
+  #testCompatibility(path: string): Answer {
+    const { dialect } = this
+    const [, subject = '', wanted] = /^\/([^/]+)\/versions(?:\/(\w+))?$/.exec(path) ?? []
+    if (wanted === undefined ? !dialect.testsAllVersions : !dialect.testsOneVersion) return dialect.noEndpoint
+    const ids = this.subjects.get(decodeURIComponent(subject))
+    if (!ids) return dialect.acceptsMissingSubject ? { body: this.compatibility } : dialect.notFound('subject')
+    const one = wanted === 'latest' ? ids.length : Number(wanted)
+    const isOne = wanted !== undefined && !(dialect.testsTransitively && this.level.endsWith('_TRANSITIVE'))
+    const versions = isOne ? [one] : ids.map((_, index) => index + 1)
+    const isIncompatible = versions.some((version) => this.incompatibleVersions.has(version))
+    return { body: isIncompatible ? { is_compatible: false, messages: ['TYPE_MISMATCH'] } : this.compatibility }
+  }
+
+  /** The versions that the level makes the registry test when a schema is registered. */
+  #versionsToTest(ids: readonly number[]): number[] {
+    const versions = ids.map((_, index) => index + 1)
+    if (this.level === 'NONE') return []
+    return this.level.endsWith('_TRANSITIVE') ? versions : versions.slice(-1)
   }
 }
 
