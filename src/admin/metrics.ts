@@ -47,6 +47,11 @@ export class Metrics {
     ['source'],
   )
   readonly pullLimit = this.#gauge('pull_limit', 'Page size of the next request to the queue.', ['source'])
+  readonly pullInFlightItems = this.#gauge(
+    'pull_in_flight_items',
+    'Items that the request under way to the queue asks for: what is lost if the process dies now. 0 while no request is under way.',
+    ['source'],
+  )
   readonly reconcileRequests = this.#counter(
     'reconcile_requests_total',
     'Queries for items that were missed, by outcome.',
@@ -120,6 +125,7 @@ export class Metrics {
   createSeries({ name: source, pull, callback, reconcile }: Omit<SourceInfo, 'provider'>): void {
     if (callback) for (const code of ['200', '401', '503']) this.callbacks.inc({ source, code }, 0)
     if (pull) {
+      this.pullInFlightItems.set({ source }, 0)
       for (const outcome of ['page', 'empty', 'account-error']) this.pullRequests.inc({ source, outcome }, 0)
     }
     if (reconcile) {

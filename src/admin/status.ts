@@ -133,7 +133,8 @@ export class Status {
     if (report === undefined) {
       // No poller of this process has reported yet. The name of the state is kept for readers of /status.json.
       const since = iso(this.#startedAt)
-      return { state: 'not-here' as const, since, limit: null, nextAt: null, lastError: null, lastPageAt: null }
+      const nothing = { limit: null, inFlightItems: 0, nextAt: null, lastError: null, lastPageAt: null }
+      return { state: 'not-here' as const, since, ...nothing }
     }
     const { since, nextAt, lastPageAt } = report
     return { ...report, since: iso(since), nextAt: iso(nextAt), lastPageAt: iso(lastPageAt) }

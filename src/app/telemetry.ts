@@ -133,7 +133,10 @@ export const observePulls = ({ metrics, status }: TelemetryDeps): PullObserver =
   requestEnded: (source, outcome) => metrics.pullRequests.inc({ source, outcome }),
   pageSizeChanged: (source, limit) => metrics.pullLimit.set({ source }, limit),
   custodyTaken: (seconds) => metrics.custody.observe(seconds),
-  stateChanged: (source, state) => status.pulls.set(source, state),
+  stateChanged: (source, state) => {
+    metrics.pullInFlightItems.set({ source }, state.inFlightItems)
+    status.pulls.set(source, state)
+  },
 })
 
 export const observeReconciling = ({ metrics, status }: TelemetryDeps): ReconcileObserver => ({

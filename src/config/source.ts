@@ -16,6 +16,9 @@ const limit = () =>
     max: pageSize(1000).describe(
       'Largest page size. An answer that is lost on the network loses up to this many items.',
     ),
+    itemsPerSecond: wholeNumber({ min: 1, max: 1_000_000, default: 1000 }).describe(
+      'Rate with which a page must keep up. While a queue is drained, the page size is about this rate multiplied by the round trip, and an answer that is lost costs that many items.',
+    ),
   }).check(
     rule({
       at: ['min'],
@@ -41,7 +44,7 @@ const pull = () =>
       .prefault('max')
       .describe('Name of the request parameter that carries the page size.'),
     limit: withDefaults(limit()).describe(
-      'Page size: the largest number of items that one request asks for. It starts with `start` and adapts between `min` and `max`.',
+      'Page size: the largest number of items that one request asks for. It starts with `start` and adapts between `min` and `max`: it is the smallest that keeps up with `itemsPerSecond`.',
     ),
     idleDelay: duration({ min: '1ms', default: '3m' }).describe(
       'Delay after an empty answer, and the longest delay after errors.',

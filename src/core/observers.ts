@@ -34,6 +34,8 @@ export interface PullState {
   readonly since: number
   /** The page size of the next request. */
   readonly limit: number
+  /** The items that the request under way asks for: what is lost if the process dies now. 0 while none is under way. */
+  readonly inFlightItems: number
   /** When the poller sends its next request; null while a request is under way or the time is not known. */
   readonly nextAt: number | null
   /** The error that the account has now, as a sentence; null while it works. */

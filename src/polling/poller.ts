@@ -73,6 +73,8 @@ export class Poller {
   /** When the poller entered its state. */
   #since = 0
   #lastPageAt: number | null = null
+  /** What the provider may have handed out and the journal does not have yet. */
+  #inFlightItems = 0
 
   constructor(options: PollerOptions, deps: PollerDeps) {
     this.#options = options
@@ -117,6 +119,7 @@ export class Poller {
     while (!this.#stopping.signal.aborted) {
       const result = await this.#pullWhenThereIsRoom()
       if (result === undefined) continue
+      this.#inFlightItems = 0
       observer.requestEnded(source, result.outcome)
       observer.pageSizeChanged(source, this.#pageSize.pageSize)
       if (result.waitMs > 0) await this.#pause(result.outcome === 'empty' ? 'idle' : 'backing-off', result.waitMs)
@@ -169,6 +172,7 @@ export class Poller {
     const startedAt = clock.monotonic()
     const request = provider.pull.request(options, this.#pageSize.pageSize)
     const url = new URL(request.url)
+    this.#inFlightItems = this.#pageSize.pageSize
     this.#report('asking')
     this.#connection ??= new Connection(url.origin, options)
     const answer = await this.#connection.send(request)
@@ -309,6 +313,7 @@ export class Poller {
       state,
       since: this.#since,
       limit: this.#pageSize.pageSize,
+      inFlightItems: this.#inFlightItems,
       nextAt,
       lastError: this.#outages.lastError,
       lastPageAt: this.#lastPageAt,

@@ -25,6 +25,7 @@ const PROMISED: Record<string, string[]> = {
   dlrmo_journal_bytes: [],
   dlrmo_journal_oldest_age_seconds: [],
   dlrmo_pull_limit: ['source'],
+  dlrmo_pull_in_flight_items: ['source'],
   dlrmo_custody_seconds: [],
   dlrmo_publish_seconds: [],
   dlrmo_end_to_end_seconds: [],
@@ -39,6 +40,7 @@ describe('Metrics', () => {
     metrics.deadLetters.inc({ source: 's', reason: 'not-a-page' })
     metrics.duplicatesSuppressed.inc({ source: 's' })
     metrics.pullLimit.set({ source: 's' }, 50)
+    metrics.pullInFlightItems.set({ source: 's' }, 50)
     const text = await metrics.registry.metrics()
     for (const [name, labels] of Object.entries(PROMISED)) {
       const sample = text.split('\n').find((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))

@@ -82,7 +82,7 @@ it('A source with pull has the documented defaults and is assignable to the type
       username: 'u',
       password: 'p',
       limitParameter: 'max',
-      limit: { min: 10, start: 50, max: 1000 },
+      limit: { min: 10, start: 50, max: 1000, itemsPerSecond: 1000 },
       idleDelay: 180_000,
       timeout: 30_000,
       maxAnswer: 64 * 1024 ** 2,

@@ -147,7 +147,7 @@ describe('The limit of a pull', () => {
   const limit = (keys: string): string =>
     withSource(`provider: mtarget, pull: {username: u, password: p, limit: {${keys}}}`)
 
-  it.each(['min: 1, start: 1, max: 1', 'min: 10, start: 50, max: 50', 'start: 1000'])(
+  it.each(['min: 1, start: 1, max: 1', 'min: 10, start: 50, max: 50', 'start: 1000', 'itemsPerSecond: 1'])(
     'with {%s} is accepted',
     (keys) => {
       expectValid(limit(keys))
@@ -160,6 +160,12 @@ describe('The limit of a pull', () => {
     ['min: 3, start: 2, max: 9', 'min: is greater than start'],
   ])('with {%s} is refused', (keys, problem) => {
     expect(problemOf(limit(keys))).toContain(`sources.one.pull.limit.${problem}; min <= start <= max is expected`)
+  })
+
+  it('with itemsPerSecond 0 is refused', () => {
+    expect(problemOf(limit('itemsPerSecond: 0'))).toContain(
+      'limit.itemsPerSecond: found "0"; a whole number from 1 to 1000000 is expected',
+    )
   })
 
   it('with a min that is no number is reported once', () => {

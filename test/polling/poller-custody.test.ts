@@ -3,11 +3,27 @@ import { gunzipSync } from 'node:zlib'
 import { ProviderData } from '../../dev/simulators/provider-data.js'
 import { call } from '../support/call.js'
 import { turnUntil } from '../support/event-loop.js'
-import { IDLE_DELAY_MS, PollerFixture } from '../support/poller.js'
+import { IDLE_DELAY_MS, mtargetWith, PollerFixture, type TestedPoller } from '../support/poller.js'
 
 const fixture = new PollerFixture()
 const data = new ProviderData(7)
 afterEach(() => fixture.stopAll())
+
+/** Creates a poller on whose clock each page takes `ms` from its request until it is durable. */
+const createPollerWithRoundTrip = (url: string, ms: number): TestedPoller => {
+  const { inspect } = mtargetWith().pull
+  const tested: TestedPoller = fixture.createPoller(
+    url,
+    {},
+    mtargetWith({
+      inspect: (received) => {
+        void tested.clock.advance(ms)
+        return inspect(received)
+      },
+    }),
+  )
+  return tested
+}
 
 const rowsOf = (body: string): unknown[] => (JSON.parse(body) as { results: unknown[] }).results
 
@@ -25,16 +41,49 @@ describe('Poller emptying a queue', () => {
     expect(observer.lastState?.nextAt).toBe(tested.clock.now() + IDLE_DELAY_MS)
   })
 
-  it('doubles the page size while pages are full and returns to limit.start for the next burst', async () => {
+  it('raises the page size to limit.itemsPerSecond × round trip and returns to limit.start for the next burst', async () => {
     const simulator = await fixture.startSimulator()
     simulator.enqueue(data.mtargetReceipts(4_000))
-    const tested = fixture.createPoller(simulator.url)
+    const tested = createPollerWithRoundTrip(simulator.url, 100)
     tested.poller.start()
     await tested.untilPaused()
-    expect(simulator.answers.map((answer) => answer.limit).slice(0, 7)).toEqual([50, 100, 200, 400, 800, 1000, 1000])
+    const limits = simulator.answers.map((answer) => answer.limit)
+    expect(limits.filter((limit, page) => limit !== limits[page - 1])).toEqual([50, 75, 113, 100])
     simulator.enqueue(data.mtargetReceipts(50))
     await tested.untilNextPause()
     expect(simulator.answers.at(-2)?.limit).toBe(50)
+  })
+
+  it('measures the round trip without the time during which the journal has no room', async () => {
+    const simulator = await fixture.startSimulator()
+    simulator.enqueue(data.mtargetReceipts(50 * 5 + 1))
+    const tested = createPollerWithRoundTrip(simulator.url, 40)
+    let requests = 0
+    tested.journal.hasRoomFor = () => {
+      requests++
+      return requests !== 3
+    }
+    tested.poller.start()
+    await tested.untilPaused()
+    expect(tested.observer.lastState?.state).toBe('journal-full')
+    await tested.clock.advance(1_000)
+    await tested.observer.until(() => tested.observer.outcomes.at(-1) === 'empty')
+    expect(simulator.answers.map((answer) => answer.limit)).toEqual([50, 50, 50, 50, 50, 40, 40])
+  })
+
+  it('reports the items that the request under way asks for until the answer is durable', async () => {
+    const simulator = await fixture.startSimulator()
+    simulator.enqueue(data.mtargetReceipts(5))
+    const tested = fixture.createPoller(simulator.url)
+    tested.poller.start()
+    await tested.untilJournalRefuses()
+    expect(tested.observer.lastState).toMatchObject({ state: 'journal-refuses', inFlightItems: 50 })
+    tested.journal.refuses = undefined
+    await tested.untilNextPause()
+    expect(tested.observer.states[0]).toMatchObject({ state: 'asking', inFlightItems: 50 })
+    expect(tested.observer.lastState).toMatchObject({ state: 'idle', inFlightItems: 0 })
+    await tested.poller.stop()
+    expect(tested.observer.lastState).toMatchObject({ state: 'stopped', inFlightItems: 0 })
   })
 
   it('stores the facts of request and answer with each page, without the credentials', async () => {

@@ -35,7 +35,7 @@ export class TestedPoller {
         username: 'demo',
         password: 'secret',
         limitParameter: 'max',
-        limit: { min: 10, start: 50, max: 1000 },
+        limit: { min: 10, start: 50, max: 1000, itemsPerSecond: 1000 },
         idleDelay: IDLE_DELAY_MS,
         timeout: 5_000,
         maxAnswer: 64 * 1024 * 1024,

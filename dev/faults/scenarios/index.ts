@@ -4,6 +4,7 @@ import { boot } from './boot.js'
 import { broker, brokerAndKills } from './broker.js'
 import { position, positionAtWorst, rights, topics } from './cluster-state.js'
 import { failingDisk, fullDisk, journalLimit, power } from './disk.js'
+import { drains } from './drain.js'
 import { instances } from './instances.js'
 import { clocks, journals, stopped } from './journals.js'
 import { diskSteps, kills, steps } from './kills.js'
@@ -40,4 +41,5 @@ export const SCENARIOS: readonly Scenario[] = [
   threeBrokers,
   steady,
   backlog,
+  ...drains,
 ]
