@@ -29,7 +29,6 @@ const BESIDE: readonly (readonly [from: string, to: string])[] = [
 /** Rooms without a folder in test/, and the tests that cover them. */
 const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   main: 'test/integration/exit-codes.test.ts runs the program',
-  app: 'test/integration starts and stops the whole program; a part alone is tested in its own room',
   'http-server': 'test/admin and test/callbacks open and close both servers that are built on it',
 }
 /** Folders of test/ that test no single room. */

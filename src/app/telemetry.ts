@@ -4,6 +4,7 @@ import type { Metrics } from '../admin/metrics.js'
 import type { Status } from '../admin/status.js'
 import type { Clock } from '../core/clock.js'
 import { ConnectorError, messageOf } from '../core/errors.js'
+import { OutageLog } from '../core/outage-log.js'
 import type {
   CallbackObserver,
   ItemOutcome,
@@ -57,32 +58,31 @@ export function observePipeline(deps: TelemetryDeps, options: PipelineTelemetryO
   }
 }
 
-/**
- * Reports whether events are published. The log has one line when publishing starts, one for each kind of error during an
- * outage, however often publishing is retried, and one when publishing resumes.
- */
+const STARTED = 'publishing has started'
+
+/** Reports whether events are published. */
 function reportPublishing(
   { metrics, status, log, clock }: TelemetryDeps,
   { isRegistryConfirmed, schemaWarnings }: PipelineTelemetryOptions,
 ) {
-  /** The kinds of error that were logged during the present outage. */
-  const loggedKinds = new Set<string>()
+  const outages = new OutageLog(
+    {
+      formatFailure: (reason) => `publishing waits and is retried until it succeeds, intake continues: ${reason}`,
+      recovery: 'publishing has resumed',
+    },
+    { log, clock },
+  )
   let hasStarted = false
-  /** Monotonic time of the first error of the present outage; undefined while events are published. */
-  let waitingSince: number | undefined
 
   const registry = (): void => {
     if (isRegistryConfirmed()) status.setRegistry('ok', schemaWarnings().join(' ') || null)
     else status.setRegistry('waiting', 'the registry is unavailable; the schema ids of an earlier run are used')
   }
   const healthy = (): void => {
-    if (!hasStarted) log.info('publishing has started')
-    else if (waitingSince !== undefined) {
-      log.info({ seconds: Math.round((clock.monotonic() - waitingSince) / 1000) }, 'publishing has resumed')
-    }
+    if (hasStarted) outages.recovered()
+    else if (outages.lastError === null) log.info(STARTED)
+    else outages.recovered(STARTED)
     hasStarted = true
-    waitingSince = undefined
-    loggedKinds.clear()
     metrics.publishing.set(1)
     status.setPublishing('ok')
     registry()
@@ -93,19 +93,18 @@ function reportPublishing(
     status.setPublishing('waiting', reason)
     if (error instanceof ConnectorError && error.dependency === 'registry') status.setRegistry('waiting', reason)
     else registry()
-    waitingSince ??= clock.monotonic()
     const code = error instanceof ConnectorError ? error.code : 'UNEXPECTED'
-    // An unreachable broker also leaves transactions in doubt, so both codes belong to the same outage.
-    const kind = code === 'PUBLISH_IN_DOUBT' ? 'KAFKA_UNREACHABLE' : code
-    if (loggedKinds.has(kind)) return
-    loggedKinds.add(kind)
-    log.warn(
-      { code, err: code === 'UNEXPECTED' ? error : undefined },
-      `publishing waits and is retried until it succeeds, intake continues: ${reason}`,
-    )
+    outages.failed(causeOf(code, reason), reason, { code, ...(code === 'UNEXPECTED' && { err: error }) })
   }
   return { registry, healthy, waiting }
 }
+
+/**
+ * The cause of an outage of publishing. While no broker answers, each attempt may meet another broker and another error of
+ * the network, and leaves transactions in doubt; that is one cause.
+ */
+const causeOf = (code: string, reason: string): string =>
+  code === 'PUBLISH_IN_DOUBT' || code === 'KAFKA_UNREACHABLE' ? 'no broker answers' : `${code} ${reason}`
 
 /** Logs one line for each decoded item. */
 const logItems =

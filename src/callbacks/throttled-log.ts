@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.js'
 import { messageOf } from '../core/errors.js'
 import type { Log } from '../core/log.js'
+import { OutageLog } from '../core/outage-log.js'
 import type { RejectionReason } from './authentication.js'
 
 /** The shortest time between two lines about the same reason at the same source. */
@@ -19,12 +20,20 @@ export class ThrottledLog {
   readonly #log: Log
   readonly #clock: Clock
   readonly #rejections = new Map<string, { readonly loggedAt: number; suppressed: number }>()
-  /** When the journal refused an entry for the last time; undefined once it accepts entries again. */
-  #refusedAt: number | undefined
+  readonly #refusals: OutageLog
 
   constructor(log: Log, clock: Clock) {
     this.#log = log
     this.#clock = clock
+    this.#refusals = new OutageLog(
+      {
+        level: 'error',
+        formatFailure: () => 'callbacks get 503 because the journal refuses entries',
+        recovery: 'callbacks get 200 again because the journal accepts entries',
+        recoversAfterMs: RECOVERED_AFTER_MS,
+      },
+      { log, clock },
+    )
   }
 
   /** Reports a callback that was answered 401. */
@@ -45,15 +54,13 @@ export class ThrottledLog {
 
   /** Reports an entry that the journal refused. */
   journalRefused(error: unknown): void {
-    const isFirst = this.#refusedAt === undefined
-    this.#refusedAt = this.#clock.monotonic()
-    if (isFirst) this.#log.error({ error: messageOf(error) }, 'callbacks get 503 because the journal refuses entries')
+    const message = messageOf(error)
+    // The message of a full journal contains the bytes that it holds, which differ each time.
+    this.#refusals.failed(message.replaceAll(/\d+/g, '#'), message, { error: message })
   }
 
   /** Reports an entry that the journal accepted. */
   journalAccepted(): void {
-    if (this.#refusedAt === undefined || this.#clock.monotonic() - this.#refusedAt < RECOVERED_AFTER_MS) return
-    this.#refusedAt = undefined
-    this.#log.info({}, 'callbacks get 200 again because the journal accepts entries')
+    this.#refusals.recovered()
   }
 }

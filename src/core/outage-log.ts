@@ -1,29 +1,55 @@
 import type { Clock } from './clock.js'
 import type { Log } from './log.js'
 
-/** Further causes within one outage are taken for variations of those that are logged. */
+export interface OutageLogDeps {
+  readonly log: Log
+  readonly clock: Clock
+}
+
+export interface OutageLogOptions {
+  /** Facts of every line, for example the source. */
+  readonly facts?: object
+  /** The level of the lines about the outage. The default is `warn`. */
+  readonly level?: 'warn' | 'error'
+  /** Returns what fails and what happens meanwhile, as a clause without a full stop. */
+  readonly formatFailure: (detail: string) => string
+  /** Says that the outage is over. */
+  readonly recovery: string
+  /**
+   * An outage that begins within this time after the last line is logged only if it lasts longer. For conditions that may
+   * come and go every second. The default is 0.
+   */
+  readonly quietMs?: number
+  /** An outage is over when nothing has failed for this time. The default is 0: any success ends it. */
+  readonly recoversAfterMs?: number
+}
+
+/** How often the log repeats that an outage lasts. */
+const REMINDER_INTERVAL_MS = 300_000
+/** The shortest time between two lines about the same cause, where causes alternate. */
+const CAUSE_INTERVAL_MS = 60_000
+/** Further causes between two reminders are taken for variations of those that are logged. */
 const MAX_LOGGED_CAUSES = 10
 
 /**
- * Logs an outage with two lines, one when it begins and one when it ends, however often the operation is tried in
- * between. Another cause within the same outage is logged once as well.
+ * Logs an outage, however often the operation is tried in between: when it begins, when its cause changes, every few
+ * minutes while it lasts, and when it ends.
  */
 export class OutageLog {
-  readonly #log: Log
-  readonly #clock: Clock
-  readonly #source: string
-  readonly #activity: string
-  readonly #loggedCauses = new Set<string>()
+  readonly #deps: OutageLogDeps
+  readonly #options: OutageLogOptions
+  /** When each cause was logged, since the last reminder. */
+  readonly #causes = new Map<string, number>()
+  #loggedCause: string | undefined
+  #loggedAt = -Infinity
   #failedSince = 0
+  #failedAt = 0
   #failures = 0
   #lastError: string | null = null
 
-  /** @param activity what fails and works again, as the subject of the log's sentences: `pulling` */
-  constructor(source: string, log: Log, clock: Clock, activity: string) {
-    this.#source = source
-    this.#activity = activity
-    this.#log = log
-    this.#clock = clock
+  constructor(options: OutageLogOptions, deps: OutageLogDeps) {
+    this.#options = options
+    this.#deps = deps
   }
 
   /** The error of the present outage, as a sentence; null while there is none. */
@@ -32,31 +58,72 @@ export class OutageLog {
   }
 
   /**
-   * Reports a failure: the first one begins an outage.
-   * @param facts are logged, and don't distinguish one cause from another
+   * Reports a failure: the first one begins an outage. While the outage lasts, it is to be reported again at least every
+   * few minutes, because reminders are logged then.
+   * @param cause distinguishes one cause from another, and is not logged
+   * @param detail the cause as a sentence
+   * @param facts are logged
    */
-  failed(outcome: string, detail: string, facts: object = {}): void {
+  failed(cause: string, detail: string, facts: object = {}): void {
+    const now = this.#deps.clock.monotonic()
     if (this.#lastError === null) {
-      this.#failedSince = this.#clock.monotonic()
+      this.#failedSince = now
       this.#failures = 0
     }
     this.#lastError = detail
+    this.#failedAt = now
     this.#failures++
-    const cause = `${outcome} ${detail}`
-    if (this.#loggedCauses.has(cause) || this.#loggedCauses.size >= MAX_LOGGED_CAUSES) return
-    this.#loggedCauses.add(cause)
-    this.#log.warn(
-      { source: this.#source, ...facts, outcome, detail },
-      `${this.#activity} fails and is retried with growing delays; this cause is logged once`,
-    )
+    if (!this.#shouldLog(cause, now)) return
+    const hasChanged = this.#loggedCause !== undefined && this.#loggedCause !== cause
+    this.#loggedCause = cause
+    this.#loggedAt = now
+    this.#causes.set(cause, now)
+    this.#logFailure(hasChanged, now - this.#failedSince, detail, facts)
   }
 
-  /** Reports a success, which ends the outage if there is one. */
-  recovered(): void {
-    if (this.#lastError === null) return
-    const seconds = Math.round((this.#clock.monotonic() - this.#failedSince) / 1_000)
-    this.#log.info({ source: this.#source, errors: this.#failures, seconds }, `${this.#activity} works again`)
+  /** Reports a success, which ends the outage if there is one. @param message replaces `recovery` */
+  recovered(message = this.#options.recovery): void {
+    const now = this.#deps.clock.monotonic()
+    if (this.#lastError === null || now - this.#failedAt < (this.#options.recoversAfterMs ?? 0)) return
+    const isLogged = this.#loggedCause !== undefined
     this.#lastError = null
-    this.#loggedCauses.clear()
+    this.#loggedCause = undefined
+    this.#causes.clear()
+    if (!isLogged) return
+    const seconds = Math.round((now - this.#failedSince) / 1_000)
+    this.#deps.log.info({ ...this.#options.facts, errors: this.#failures, seconds }, message)
   }
+
+  #shouldLog(cause: string, now: number): boolean {
+    const sinceLastLine = now - this.#loggedAt
+    if (this.#loggedCause === undefined) return sinceLastLine >= (this.#options.quietMs ?? 0)
+    if (sinceLastLine >= REMINDER_INTERVAL_MS) {
+      this.#causes.clear()
+      return true
+    }
+    if (cause === this.#loggedCause) return false
+    const causeLoggedAt = this.#causes.get(cause)
+    if (causeLoggedAt === undefined) return this.#causes.size < MAX_LOGGED_CAUSES
+    return now - causeLoggedAt >= CAUSE_INTERVAL_MS
+  }
+
+  #logFailure(hasChanged: boolean, ms: number, detail: string, facts: object): void {
+    const { level = 'warn', formatFailure, facts: outageFacts } = this.#options
+    const seconds = Math.round(ms / 1_000)
+    const progress = this.#failures === 1 ? {} : { errors: this.#failures, seconds }
+    const parts = [
+      formatFailure(detail),
+      ...(hasChanged ? ['the cause has changed'] : []),
+      ...(seconds === 0 ? [] : [`this has lasted for ${formatDuration(seconds)}`]),
+    ]
+    this.#deps.log[level]({ ...outageFacts, ...facts, ...progress }, parts.join('; '))
+  }
+}
+
+/** Formats a number of seconds for people: `45 s`, `5 min`, `3 h 20 min`. */
+function formatDuration(seconds: number): string {
+  if (seconds < 120) return `${seconds} s`
+  const minutes = Math.floor(seconds / 60)
+  if (minutes < 120) return `${minutes} min`
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }

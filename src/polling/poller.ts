@@ -40,8 +40,8 @@ export interface PollerDeps {
 
 /** How often the poller checks whether a full journal has room again. */
 const ROOM_CHECK_INTERVAL_MS = 1_000
-/** The shortest time between two log lines about a full journal. */
-const NO_ROOM_LOG_INTERVAL_MS = 60_000
+/** The shortest time between two log lines that begin to report a full journal. */
+const NO_ROOM_QUIET_MS = 60_000
 /** The delay before the second attempt after an error. */
 const FIRST_DELAY_MS = 1_000
 /** The delays between attempts to append a page that the journal refuses. */
@@ -64,11 +64,11 @@ export class Poller {
   readonly #pageSize: PageSizeController
   readonly #backoff: Backoff
   readonly #outages: OutageLog
+  readonly #noRoom: OutageLog
   readonly #stopping = new AbortController()
   readonly #forced = new AbortController()
   #connection: Connection | undefined
   #loop: Promise<void> = Promise.resolve()
-  #noRoomLoggedAt = -Infinity
   #state: PullState['state'] = 'stopped'
   /** When the poller entered its state. */
   #since = 0
@@ -85,7 +85,25 @@ export class Poller {
       longestMs: options.idleDelay,
       random: deps.random ?? Math.random,
     })
-    this.#outages = new OutageLog(options.source, deps.log, deps.clock, 'pulling')
+    const facts = { source: options.source }
+    this.#outages = new OutageLog(
+      {
+        facts,
+        formatFailure: () => 'pulling fails and is retried with growing delays',
+        recovery: 'pulling works again',
+      },
+      deps,
+    )
+    this.#noRoom = new OutageLog(
+      {
+        facts: { ...facts, maxAnswer: options.maxAnswer },
+        formatFailure: () => 'pulling waits because the journal has no room for an answer of maxAnswer bytes',
+        recovery: 'pulling continues because the journal has room again',
+        // If Kafka is slower than the queue, room comes and goes every second; the log would be full of it.
+        quietMs: NO_ROOM_QUIET_MS,
+      },
+      deps,
+    )
   }
 
   /** Begins to poll. Called once. */
@@ -146,24 +164,12 @@ export class Poller {
 
   /** A page that was handed out must find room, so no page is requested before the largest one fits. */
   async #waitForRoom(): Promise<void> {
-    const { journal, log, clock } = this.#deps
-    const { source, maxAnswer } = this.#options
-    let isLogged = false
-    while (!journal.hasRoomFor(maxAnswer)) {
+    while (!this.#deps.journal.hasRoomFor(this.#options.maxAnswer)) {
       if (this.#stopping.signal.aborted) return
-      // If Kafka is slower than the queue, room comes and goes every second; the log would be full of it.
-      const now = clock.monotonic()
-      if (!isLogged && now - this.#noRoomLoggedAt >= NO_ROOM_LOG_INTERVAL_MS) {
-        log.warn(
-          { source, maxAnswer },
-          'pulling waits because the journal has no room for an answer of maxAnswer bytes',
-        )
-        this.#noRoomLoggedAt = now
-        isLogged = true
-      }
+      this.#noRoom.failed('no-room', 'the journal has no room for an answer')
       await this.#pause('journal-full', ROOM_CHECK_INTERVAL_MS)
     }
-    if (isLogged) log.info({ source }, 'pulling continues because the journal has room again')
+    this.#noRoom.recovered()
   }
 
   async #pull(): Promise<PullResult> {
@@ -287,13 +293,17 @@ export class Poller {
     this.#pageSize.pageStored(rows, durationMs)
     this.#backoff.reset()
     if (accountError === undefined) this.#outages.recovered()
-    else this.#outages.failed('account-error', accountError)
+    else this.#reportFailure('account-error', accountError)
     return rows > 0 ? { outcome: 'page', waitMs: 0 } : { outcome: 'empty', waitMs: this.#options.idleDelay }
   }
 
   #fail(outcome: PullOutcome, detail: string, retryAfterMs = 0): PullResult {
-    if (!this.#stopping.signal.aborted) this.#outages.failed(outcome, detail)
+    if (!this.#stopping.signal.aborted) this.#reportFailure(outcome, detail)
     return { outcome, waitMs: this.#backoff.next(retryAfterMs) }
+  }
+
+  #reportFailure(outcome: PullOutcome, detail: string): void {
+    this.#outages.failed(`${outcome} ${detail}`, detail, { outcome, detail })
   }
 
   /** Waits. The connection is closed before, for the reason given in `http-client/connection.ts`. */

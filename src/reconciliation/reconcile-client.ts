@@ -11,6 +11,7 @@ import { orTimeout } from '../core/abort.js'
 import { ConnectorError, messageOf } from '../core/errors.js'
 import type { Log } from '../core/log.js'
 import type { ReconcileEndpoint, ReconcileObserver, ReconcileOutcome } from '../core/observers.js'
+import { OutageLog } from '../core/outage-log.js'
 import { Backoff } from '../core/retry.js'
 import { answerFacts, describeRedirect, parseRetryAfter } from '../http-client/answer.js'
 import { Connection, type ConnectionOptions, type OutgoingRequest } from '../http-client/connection.js'
@@ -72,6 +73,8 @@ export type QueryResult =
 const SKIPPED: QueryResult = { kind: 'skipped' }
 /** How often a full journal is checked for room. */
 const ROOM_CHECK_INTERVAL_MS = 1_000
+/** The shortest time between two log lines that begin to report a full journal. */
+const NO_ROOM_QUIET_MS = 60_000
 /** Waiting for the query gate is reported only after this time, because short waits are normal. */
 const REPORT_WAITING_AFTER_MS = 1_000
 /** A longer `Retry-After` is shortened to this. */
@@ -89,6 +92,7 @@ export class ReconcileClient {
   readonly #rateLimiter: RateLimiter
   readonly #backoffs: Readonly<Record<ReconcileEndpoint, Backoff>>
   readonly #answers: AnswerStore
+  readonly #noRoom: OutageLog
   #connection: Connection | undefined
 
   constructor(options: ReconcilerOptions, deps: ReconcileClientDeps) {
@@ -97,6 +101,15 @@ export class ReconcileClient {
     this.#deps = deps
     this.#rateLimiter = new RateLimiter(options.requestsPerSecond, deps.clock, deps.stopSignal)
     this.#answers = new AnswerStore(deps)
+    this.#noRoom = new OutageLog(
+      {
+        facts: { source: options.source },
+        formatFailure: () => 'reconciling waits because the journal has no room for an answer',
+        recovery: 'reconciling continues because the journal has room again',
+        quietMs: NO_ROOM_QUIET_MS,
+      },
+      deps,
+    )
     this.#backoffs = { status: this.createBackoff(), outbound: this.createBackoff(), inbound: this.createBackoff() }
   }
 
@@ -157,15 +170,15 @@ export class ReconcileClient {
 
   /** Answers that can be requested again must not take the room of callbacks and pages, which come only once. */
   async #waitForRoom(): Promise<void> {
-    const { journal, clock, log, reporter } = this.#deps
-    const { source } = this.#options
+    const { journal, clock, reporter, stopSignal } = this.#deps
     const hasRoom = (): boolean => journal.hasRoomFor(this.#connectionOptions.maxAnswer)
-    if (hasRoom()) return
-    log.warn({ source }, 'reconciling waits because the journal has no room for an answer')
+    if (hasRoom()) return this.#noRoom.recovered()
     reporter.update({ isJournalFull: true })
-    while (!this.#deps.stopSignal.aborted && !hasRoom())
-      await clock.sleep(ROOM_CHECK_INTERVAL_MS, this.#deps.stopSignal)
-    if (!this.#deps.stopSignal.aborted) log.info({ source }, 'reconciling continues because the journal has room again')
+    while (!stopSignal.aborted && !hasRoom()) {
+      this.#noRoom.failed('no-room', 'the journal has no room for an answer')
+      await clock.sleep(ROOM_CHECK_INTERVAL_MS, stopSignal)
+    }
+    if (!stopSignal.aborted) this.#noRoom.recovered()
     reporter.update({ isJournalFull: false })
   }
 

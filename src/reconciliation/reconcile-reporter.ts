@@ -40,7 +40,14 @@ export class ReconcileReporter {
   constructor(source: string, deps: ReconcileReporterDeps) {
     this.#source = source
     this.#deps = deps
-    this.#outageLog = new OutageLog(source, deps.log, deps.clock, 'reconciling')
+    this.#outageLog = new OutageLog(
+      {
+        facts: { source },
+        formatFailure: () => 'reconciling fails and is retried with growing delays',
+        recovery: 'reconciling works again',
+      },
+      deps,
+    )
     this.#since = deps.clock.now()
   }
 
@@ -53,7 +60,7 @@ export class ReconcileReporter {
 
   reportFailure(endpoint: ReconcileEndpoint, outcome: ReconcileOutcome, detail: string): void {
     this.#failing.add(endpoint)
-    this.#outageLog.failed(outcome, detail, { endpoint })
+    this.#outageLog.failed(`${outcome} ${detail}`, detail, { endpoint, outcome, detail })
     this.reportRequest(endpoint, outcome)
   }
 

@@ -11,6 +11,7 @@
 import type { Clock } from '../core/clock.js'
 import { ConnectorError, hasCode, messageOf } from '../core/errors.js'
 import type { Log } from '../core/log.js'
+import { OutageLog } from '../core/outage-log.js'
 import { isSameSchema } from './compatibility.js'
 import type { RegistryClient } from './registry-client.js'
 import type { RememberedSchemaId, RememberedSchemaIds } from './remembered-schema-ids.js'
@@ -36,6 +37,7 @@ const RECHECK_TIMEOUT_MS = 1_000
 
 export class SchemaGate {
   readonly #deps: SchemaGateDeps
+  readonly #outages: OutageLog
   #state: 'unknown' | 'remembered' | 'confirmed' = 'unknown'
   #writerSchemas: WriterSchemas | undefined
   #warnings: readonly string[] = []
@@ -45,6 +47,13 @@ export class SchemaGate {
 
   constructor(deps: SchemaGateDeps) {
     this.#deps = deps
+    this.#outages = new OutageLog(
+      {
+        formatFailure: () => 'the schema registry is unreachable: publishing with remembered schema ids',
+        recovery: 'the schema registry is reachable again',
+      },
+      deps,
+    )
   }
 
   /** The schemas to write with. Available once `ready` has resolved. */
@@ -93,6 +102,7 @@ export class SchemaGate {
     this.#writerSchemas = current
     this.#warnings = allWarnings
     this.#state = 'confirmed'
+    this.#outages.recovered()
     await this.#rememberIds(current)
     const ids = this.#formatIds(current)
     log.info({ ids }, 'the schema registry has confirmed the schemas')
@@ -126,9 +136,12 @@ export class SchemaGate {
 
   /** @returns whether an id is remembered for each kind of record */
   #useRememberedIds(error: unknown): boolean {
-    const { client, clock, log, rememberedIds, subjects } = this.#deps
+    const { client, clock, rememberedIds, subjects } = this.#deps
     this.#recheckAt = clock.monotonic() + RECHECK_INTERVAL_MS
-    if (this.#state === 'remembered') return true
+    if (this.#state === 'remembered') {
+      this.#reportUnreachable(error)
+      return true
+    }
     const remembered = {} as Record<EventKind, WriterSchema>
     for (const kind of EVENT_KINDS) {
       const found = rememberedIds.get(client.url, subjects[kind])
@@ -137,11 +150,13 @@ export class SchemaGate {
     }
     this.#writerSchemas = remembered
     this.#state = 'remembered'
-    log.warn(
-      { error: messageOf(error), ids: this.#formatIds(remembered) },
-      'the schema registry is unreachable: publishing with remembered schema ids',
-    )
+    this.#reportUnreachable(error)
     return true
+  }
+
+  #reportUnreachable(error: unknown): void {
+    const message = messageOf(error)
+    this.#outages.failed(message, message, { error: message, ids: this.#formatIds(this.writerSchemas) })
   }
 
   async #rememberIds(writerSchemas: WriterSchemas): Promise<void> {

@@ -2,8 +2,8 @@
  * This process as one of several replicas: which sources it polls and reconciles, what it knows of what the others publish, and what
  * it sends to them. This file connects the parts; each has its own file.
  */
-import type { Log } from '../core/log.js'
 import type { Membership, SharingObserver } from '../core/observers.js'
+import { OutageLog } from '../core/outage-log.js'
 import type { Entry, Journal } from '../journal/journal.js'
 import { formatKafkaError } from '../kafka/kafka-errors.js'
 import { PublishedSync } from './published-sync.js'
@@ -38,6 +38,7 @@ interface Switches {
 
 /** The age from which an entry may have been published by another replica, unless the session timeout is shorter. */
 const OLD_ENTRY_MS = 10_000
+const JOINED = 'this replica has joined the group, and polls and reconciles the sources that the group assigns to it'
 
 export class Replica implements WorkScheduler {
   readonly #options: ReplicaOptions
@@ -49,13 +50,15 @@ export class Replica implements WorkScheduler {
   readonly #publishedSync: PublishedSync
   readonly #switches = new Map<string, Switches>()
   #owned: ReadonlySet<string> = new Set()
-  #loggedMembership: Membership | null = null
+  readonly #outages: OutageLog
+  #hasLoggedJoining = false
   #readerCount = 0
 
   constructor(options: ReplicaOptions, deps: ReplicaDeps) {
     const { sources, reconciled, sessionTimeout } = options
     this.#options = options
     this.#deps = deps
+    this.#outages = new OutageLog({ formatFailure: (sentence) => sentence, recovery: JOINED }, deps)
     const openReader: OpenReader = (since, onBatch) => {
       // The group's name is new each time, because a group waits for a member that was killed.
       const group = `dlr-mo-connector.${options.instance}.reader-${process.pid}-${deps.clock.now()}-${this.#readerCount}`
@@ -155,8 +158,7 @@ export class Replica implements WorkScheduler {
     const gained = [...owned].filter((source) => !this.#owned.has(source))
     const lost = [...this.#owned].filter((source) => !owned.has(source))
     this.#owned = owned
-    if (membership !== this.#loggedMembership) logMembership(log, membership, reason)
-    this.#loggedMembership = membership
+    this.#logMembership(membership, reason)
     if (gained.length + lost.length > 0)
       log.info({ gained, lost, owned: owned.size }, 'the assigned sources have changed')
     for (const [source, { poll, reconcile }] of this.#switches) {
@@ -167,22 +169,23 @@ export class Replica implements WorkScheduler {
     }
     this.#follower.follow(membership === 'standalone' ? [] : reconciled.filter((source) => owned.has(source)))
   }
-}
 
-function logMembership(log: Log, membership: Membership, reason: string | null): void {
-  switch (membership) {
-    case 'assigned':
-      return log.info(
-        {},
-        'this replica has joined the group, and polls and reconciles the sources that the group assigns to it',
-      )
-    case 'disconnected':
-      return log.warn({}, `the group does not answer, and the last assignment is kept: ${reason}`)
-    case 'standalone':
-      return log.warn(
-        {},
-        `the group has not answered yet, so all sources are polled here and none is reconciled: ${reason}`,
-      )
-    case 'waiting':
+  #logMembership(membership: Membership, reason: string | null): void {
+    const cause = `${membership} ${reason}`
+    switch (membership) {
+      case 'assigned':
+        if (this.#outages.lastError !== null) this.#outages.recovered()
+        else if (!this.#hasLoggedJoining) this.#deps.log.info({}, JOINED)
+        this.#hasLoggedJoining = true
+        return
+      case 'disconnected':
+        return this.#outages.failed(cause, `the group does not answer, and the last assignment is kept: ${reason}`)
+      case 'standalone':
+        return this.#outages.failed(
+          cause,
+          `the group has not answered yet, so all sources are polled here and none is reconciled: ${reason}`,
+        )
+      case 'waiting':
+    }
   }
 }

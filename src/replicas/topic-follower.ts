@@ -10,6 +10,7 @@ import { orAborted, untilAborted } from '../core/abort.js'
 import type { Clock } from '../core/clock.js'
 import type { Log } from '../core/log.js'
 import type { FollowerObserver } from '../core/observers.js'
+import { OutageLog } from '../core/outage-log.js'
 import { Backoff } from '../core/retry.js'
 import type { Journal, PublishedEvent, WatchChange } from '../journal/journal.js'
 import { formatKafkaError } from '../kafka/kafka-errors.js'
@@ -40,6 +41,7 @@ export class TopicFollower {
   readonly #duplicates = new DuplicatePublicationDetector()
   readonly #stopping = new AbortController()
   readonly #backoff = new Backoff(RETRY_DELAYS)
+  readonly #outages: OutageLog
   #sources: ReadonlySet<string> = new Set()
   #reader: FollowedTopics | undefined
   /** Since when all sources have been followed without a break, in monotonic milliseconds. */
@@ -50,6 +52,14 @@ export class TopicFollower {
 
   constructor(deps: FollowerDeps) {
     this.#deps = deps
+    this.#outages = new OutageLog(
+      {
+        formatFailure: (reason) =>
+          `reconciliation waits, because what other replicas publish cannot be read: ${reason}`,
+        recovery: 'what other replicas publish can be read again',
+      },
+      deps,
+    )
   }
 
   start(): void {
@@ -89,7 +99,7 @@ export class TopicFollower {
   }
 
   async #run(): Promise<void> {
-    const { clock, log, observer } = this.#deps
+    const { clock, observer } = this.#deps
     while (!this.#stopping.signal.aborted) {
       this.#sourcesChanged = new AbortController()
       try {
@@ -104,9 +114,7 @@ export class TopicFollower {
         const reason = formatKafkaError(error)
         observer.followingChanged({ state: 'waiting', reason })
         this.#failures++
-        if (this.#failures === FAILURES_BEFORE_LOG) {
-          log.warn({}, `reconciliation waits, because what other replicas publish cannot be read: ${reason}`)
-        }
+        if (this.#failures >= FAILURES_BEFORE_LOG) this.#outages.failed(reason, reason)
         await clock.sleep(this.#backoff.next(), this.#stopping.signal)
       } finally {
         this.#unbrokenSince = undefined
@@ -129,6 +137,7 @@ export class TopicFollower {
       if ((await orAborted(reader.readToEnd(), sourcesChanged)) === 'aborted') return
       this.#unbrokenSince = clock.monotonic()
       this.#failures = 0
+      this.#outages.recovered()
       this.#backoff.reset()
       observer.followingChanged({ state: 'following', reason: null })
       log.info(

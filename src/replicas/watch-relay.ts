@@ -8,6 +8,7 @@ import type { ICustomPartitioner, KafkaMessage, Producer } from 'kafkajs'
 import type { Clock } from '../core/clock.js'
 import { parseJsonObject } from '../core/json.js'
 import type { Log } from '../core/log.js'
+import { OutageLog } from '../core/outage-log.js'
 import type { Journal, WatchedMessage } from '../journal/journal.js'
 import { formatKafkaError } from '../kafka/kafka-errors.js'
 import type { ConsumerClient } from './consumer-session.js'
@@ -45,10 +46,18 @@ export class WatchRelay {
   readonly #stopping = new AbortController()
   #woken = new AbortController()
   #running: Promise<void> = Promise.resolve()
-  #isFailing = false
+  readonly #outages: OutageLog
 
   constructor(deps: WatchRelayDeps) {
     this.#deps = deps
+    this.#outages = new OutageLog(
+      {
+        formatFailure: (reason) =>
+          `watch requests cannot be sent to the replica that reconciles their source, and are sent again later: ${reason}`,
+        recovery: 'watch requests reach the replica that reconciles their source again',
+      },
+      deps,
+    )
   }
 
   start(): void {
@@ -81,23 +90,17 @@ export class WatchRelay {
   }
 
   async #run(): Promise<void> {
-    const { clock, log } = this.#deps
+    const { clock } = this.#deps
     while (!this.#stopping.signal.aborted) {
       this.#woken = new AbortController()
       const wakeSignal = AbortSignal.any([this.#woken.signal, this.#stopping.signal])
       try {
         await this.#relayAll()
-        this.#isFailing = false
+        this.#outages.recovered()
         await clock.sleep(RELAY_INTERVAL_MS, wakeSignal)
       } catch (error) {
-        if (!this.#isFailing) {
-          log.warn(
-            {},
-            'watch requests cannot be sent to the replica that reconciles their source, and are sent again later: ' +
-              formatKafkaError(error),
-          )
-        }
-        this.#isFailing = true
+        const reason = formatKafkaError(error)
+        this.#outages.failed(reason, reason)
         await clock.sleep(RETRY_DELAY_MS, this.#stopping.signal)
       }
     }

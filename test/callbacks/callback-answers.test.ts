@@ -68,7 +68,7 @@ describe('CallbackServer answers', () => {
       expect(statusCode).toBe(503)
       expect(Number(headers['retry-after'])).toBeGreaterThan(0)
     }
-    // Near its limit a journal accepts small entries and refuses large ones. The log gets one line, not one for each.
+    // Near its limit a journal accepts small entries and refuses large ones. The log gets one line for each cause.
     for (const refusal of [undefined, 'JOURNAL_FULL', undefined] as const) {
       tested.journal.refuses = refusal
       await request(`${tested.origin}/callbacks/open?a=b`)
@@ -77,7 +77,7 @@ describe('CallbackServer answers', () => {
     await tested.clock.advance(5_000)
     expect((await request(`${tested.origin}/callbacks/open?a=b`)).statusCode).toBe(200)
     expect(tested.journal.entries).toHaveLength(3)
-    expect(tested.log.linesAt('error')).toHaveLength(1)
+    expect(tested.log.linesAt('error')).toHaveLength(2)
     expect(tested.log.linesAt('info').map((line) => line.message)).toEqual([
       'callbacks get 200 again because the journal accepts entries',
     ])

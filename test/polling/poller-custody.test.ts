@@ -270,6 +270,13 @@ describe('Poller with a journal that refuses entries', () => {
     expect(simulator.answers).toHaveLength(0)
     expect(tested.observer.lastState?.state).toBe('journal-full')
     expect(tested.log.linesAt('warn')).toHaveLength(1)
+    for (let second = 0; second < 900; second++) await tested.clock.advance(await tested.untilPaused())
+    expect(tested.log.linesAt('warn').map(({ message }) => message.replace(/^.*; /, ''))).toEqual([
+      'pulling waits because the journal has no room for an answer of maxAnswer bytes',
+      'this has lasted for 5 min',
+      'this has lasted for 10 min',
+      'this has lasted for 15 min',
+    ])
     tested.journal.hasRoom = true
     await tested.clock.advance(await tested.untilPaused())
     await tested.clock.untilSleeping((ms) => ms === IDLE_DELAY_MS)

@@ -77,14 +77,16 @@ describe('Reconciler with a rate-limited account', () => {
 })
 
 describe('Reconciler with a wrong API key', () => {
-  it('logs the error once, shows it in its state, retries with growing delay and recovers by itself', async () => {
+  it('logs the error and reminds of it, shows it in its state, retries with growing delay and recovers by itself', async () => {
     const simulator = await fixtures.simulator({ apiKey: 'another' })
     const tested = fixtures.reconciler(simulator.url)
     await tested.watch('771')
     tested.reconciler.start()
     await tested.advance(5 * HOUR)
-    expect(tested.log.linesAt('warn')).toHaveLength(1)
-    expect(tested.log.linesAt('warn')[0]?.facts).toMatchObject({ outcome: 'refused', source: 'seven-main' })
+    const [first, ...reminders] = tested.log.linesAt('warn')
+    expect(reminders.length).toBeGreaterThan(30)
+    for (const { message } of reminders) expect(message).toMatch(/growing delays; this has lasted for \d/)
+    expect(first?.facts).toMatchObject({ outcome: 'refused', source: 'seven-main' })
     expect(tested.observer.last).toMatchObject({
       state: 'failing',
       lastError: expect.stringContaining('900') as string,
@@ -98,7 +100,7 @@ describe('Reconciler with a wrong API key', () => {
     await tested.advance(20 * MINUTE)
     expect(tested.receipts).toEqual(['771 DELIVERED QUERY'])
     expect(tested.observer.last).toMatchObject({ state: 'ok', lastError: null })
-    expect(tested.log.linesAt('warn')).toHaveLength(1)
+    expect(tested.log.linesAt('warn')).toHaveLength(1 + reminders.length)
   })
 
   it('does not slow down the reconcilers of other accounts, and neither does a provider that hangs', async () => {
