@@ -24,7 +24,7 @@ const TASKS = {
     command: ['--max-old-space-size=8192', '--import', 'tsx', pathOf('dev', 'faults', 'main.ts')],
     needsBuild: true,
   },
-  bench: { command: ['--import', 'tsx', pathOf('bench', 'bench.ts')], needsBuild: true },
+  bench: { command: ['--import', 'tsx', pathOf('bench', 'main.ts')], needsBuild: true },
   exposure: { command: ['--import', 'tsx', pathOf('dev', 'exposure', 'main.ts')], needsBuild: false },
   stack: { command: ['--import', 'tsx', pathOf('dev', 'stack', 'main.ts')], needsBuild: false },
   simulate: { command: ['--import', 'tsx', pathOf('dev', 'simulators', 'main.ts')], needsBuild: false },

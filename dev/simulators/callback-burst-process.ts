@@ -36,6 +36,9 @@ const sendOnOneConnection = (): Promise<void> =>
   })
 
 const startedAt = performance.now()
+const cpuAtStart = process.cpuUsage()
 await Promise.all(Array.from({ length: connections }, sendOnOneConnection))
-const report: BurstReport = { seconds: (performance.now() - startedAt) / 1_000, times, refused }
+const seconds = (performance.now() - startedAt) / 1_000
+const { user, system } = process.cpuUsage(cpuAtStart)
+const report: BurstReport = { seconds, times, refused, cpuSeconds: (user + system) / 1e6 }
 process.send?.(report, () => process.exit(0))

@@ -20,6 +20,8 @@ export interface BurstReport {
   readonly times: readonly number[]
   /** The number of callbacks that were not answered with 200. */
   readonly refused: number
+  /** CPU time of the process that sent them, without its start. */
+  readonly cpuSeconds: number
 }
 
 /** The receipt with this number. */
