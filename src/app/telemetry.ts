@@ -54,6 +54,13 @@ export function observePipeline(deps: TelemetryDeps, options: PipelineTelemetryO
           'offsets.retention.minutes has passed. Publishing continues after the last released entry; events that were ' +
           'committed but not yet released are published again with the same event ids',
       ),
+    entryRepublished: ({ source, seq }) =>
+      log.warn(
+        { source, seq },
+        'Part of a large request or page was published before the connector stopped, and it does not decode to the same ' +
+          'events today, because the version or the configuration of its source has changed. It is published again from its ' +
+          'beginning, with the same event ids where an event is unchanged',
+      ),
     waiting: (error) => (error === null ? report.healthy() : report.waiting(error)),
   }
 }

@@ -130,6 +130,11 @@ export interface PipelineObserver {
    * @param released the last sequence number that was released
    */
   positionLost(released: number): void
+  /**
+   * Called when the broker holds a position inside an entry, and the entry does not decode to the items that were committed,
+   * for example because its source is configured in another way since. The entry is published again from its beginning.
+   */
+  entryRepublished(entry: { readonly source: string; readonly seq: number }): void
 }
 
 /** How one item of an entry ended. A page may hold 50,000 items, so this is kept small. */

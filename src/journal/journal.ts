@@ -140,9 +140,10 @@ export interface Journal {
    * Takes in the position that the broker holds for this journal, -1 if it holds none. This must happen in every run
    * before anything is released. Entries that were appended before any run had read the position, and that lie at or
    * below it, are renumbered above it.
+   * @param isInsideNext whether the broker also knows events of the entry behind the position; default: false
    * @returns the sequence number up to which entries are committed. They are decoded once more, for `release`.
    */
-  recover(position: number): Promise<number>
+  recover(position: number, isInsideNext?: boolean): Promise<number>
 
   /** Deletes every entry up to and including `upTo`, and stores the updates, in one transaction. */
   release(upTo: number, updates: IndexUpdates): Promise<void>

@@ -231,9 +231,10 @@ export class LmdbJournal implements Journal {
     })
   }
 
-  async recover(position: number): Promise<number> {
+  async recover(position: number, isInsideNext = false): Promise<number> {
     const unverifiedFrom = this.#env.meta.get('unverifiedFrom') as number | undefined
-    if (unverifiedFrom !== undefined) await this.#verifyNumbers(unverifiedFrom, position)
+    const highestKnown = isInsideNext ? position + 1 : position
+    if (unverifiedFrom !== undefined) await this.#verifyNumbers(unverifiedFrom, highestKnown)
     // Invariant 2: a number above the position was released after a commit that the broker has forgotten since.
     return Math.max(position, this.#releasedUpTo)
   }

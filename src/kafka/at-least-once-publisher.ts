@@ -13,6 +13,7 @@ import type { OutgoingRecord, Publisher } from './publisher.js'
 
 export class AtLeastOncePublisher implements Publisher {
   readonly keepsPosition = false
+  readonly positionMetadata = ''
   readonly #deps: ProducerSessionDeps
   readonly #compression: number
   #session: ProducerSession | undefined

@@ -33,6 +33,12 @@ const DEFAULT_TIMES = {
   disconnectIdleAfterMs: DISCONNECT_IDLE_AFTER_MS,
 }
 
+/** An offset as Kafka stores it, with its metadata. */
+interface StoredOffset {
+  readonly offset: string
+  readonly metadata: string
+}
+
 interface OpenProducer {
   readonly session: ProducerSession
   readonly groupId: string
@@ -49,6 +55,7 @@ export interface ExactlyOncePublisherOptions extends ProducerSessionDeps {
 
 export class ExactlyOncePublisher implements Publisher {
   readonly keepsPosition = true
+  positionMetadata = ''
   readonly #deps: Required<ExactlyOncePublisherOptions>
   readonly #compression: number
   readonly #fencing: Fencing
@@ -80,13 +87,13 @@ export class ExactlyOncePublisher implements Publisher {
     })
   }
 
-  async publish(records: readonly OutgoingRecord[], position: number): Promise<void> {
+  async publish(records: readonly OutgoingRecord[], position: number, metadata = ''): Promise<void> {
     return this.#exclusively(async () => {
       const producer = this.#producer
       if (!producer) throw new ConnectorError('PUBLISH_IN_DOUBT', 'there is no producer; call open first')
       this.#fencing.markTransactionStart()
       try {
-        await this.#runTransaction(producer, records, position)
+        await this.#runTransaction(producer, records, { offset: String(position + 1), metadata })
       } catch (error) {
         this.#destroyProducer()
         throw this.#toPublishError(error, producer.session)
@@ -106,16 +113,21 @@ export class ExactlyOncePublisher implements Publisher {
     await session.connect()
     // From here on no earlier producer of this instance can commit.
     producer.emptyTransaction = await this.#fencing.trackInitProducerId(() => session.producer.transaction())
-    const offset = await session.fetchStoredOffset(groupId, this.#deps.settings.topics.deadLetter)
+    const { offset, metadata } = await session.fetchStoredOffset(groupId, this.#deps.settings.topics.deadLetter)
+    this.positionMetadata = metadata
     session.disconnectAdmin()
     return offset < 0 ? -1 : offset - 1
   }
 
-  async #runTransaction(producer: OpenProducer, records: readonly OutgoingRecord[], position: number): Promise<void> {
+  async #runTransaction(
+    producer: OpenProducer,
+    records: readonly OutgoingRecord[],
+    offset: StoredOffset,
+  ): Promise<void> {
     const { session } = producer
     const transaction = producer.emptyTransaction ?? (await session.producer.transaction())
     producer.emptyTransaction = undefined
-    await this.#storePosition(producer, transaction, position)
+    await this.#storePosition(producer, transaction, offset)
     await session.send(transaction, records, this.#compression)
     // kafkajs sends EndTxn once. If that fails, the outcome is unknown, and no second commit is attempted.
     await session.runStep(transaction.commit(), 'a commit')
@@ -126,9 +138,9 @@ export class ExactlyOncePublisher implements Publisher {
    * and answers the first request with CONCURRENT_TRANSACTIONS then. kafkajs does not repeat this request, and nothing has been
    * written at that time, so repeating it here is safe. Every later request finds the transaction begun.
    */
-  #storePosition({ session, groupId }: OpenProducer, transaction: Transaction, position: number): Promise<void> {
+  #storePosition({ session, groupId }: OpenProducer, transaction: Transaction, offset: StoredOffset): Promise<void> {
     const { settings, clock } = this.#deps
-    const topics = [{ topic: settings.topics.deadLetter, partitions: [{ partition: 0, offset: String(position + 1) }] }]
+    const topics = [{ topic: settings.topics.deadLetter, partitions: [{ partition: 0, ...offset }] }]
     const giveUpAt = clock.monotonic() + session.maxSilenceMs
     return retry(
       () => session.runStep(transaction.sendOffsets({ consumerGroupId: groupId, topics }), 'storing the position'),

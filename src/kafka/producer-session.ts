@@ -140,17 +140,17 @@ export class ProducerSession {
   }
 
   /**
-   * Returns the offset that a group has stored for partition 0 of a topic; -1 if there is none. kafkajs finds the group's
+   * Returns the offset that a group has stored for partition 0 of a topic, -1 if there is none, and its metadata. kafkajs finds the group's
    * coordinator, but does not wait until the coordinator has moved or has loaded its partition, so the request is repeated.
    */
-  fetchStoredOffset(groupId: string, topic: string): Promise<number> {
+  fetchStoredOffset(groupId: string, topic: string): Promise<{ offset: number; metadata: string }> {
     const clock = this.#clock
     const giveUpAt = clock.monotonic() + this.maxSilenceMs
-    const fetchOffset = async (): Promise<number> => {
+    const fetchOffset = async (): Promise<{ offset: number; metadata: string }> => {
       const topics = await this.admin.fetchOffsets({ groupId, topics: [topic] })
       const partitions = topics.find((each) => each.topic === topic)?.partitions
       const stored = partitions?.find(({ partition }) => partition === 0)
-      return stored === undefined ? -1 : Number(stored.offset)
+      return { offset: Number(stored?.offset ?? -1), metadata: stored?.metadata ?? '' }
     }
     return retry(fetchOffset, {
       clock,

@@ -27,12 +27,16 @@ export interface Publisher {
    */
   open(journalId: string): Promise<number>
 
+  /** The metadata that was committed with the position that the last `open` returned; empty if there is none. */
+  readonly positionMetadata: string
+
   /**
    * Commits the records and the position, all or nothing. Resolves after the broker has acknowledged both.
    *
+   * @param metadata stored with the position, as the metadata of a Kafka offset: at most 4,096 characters; default: empty
    * @throws ConnectorError PUBLISH_IN_DOUBT: call `open` again; PRODUCER_REPLACED: another process took over, stop
    */
-  publish(records: readonly OutgoingRecord[], position: number): Promise<void>
+  publish(records: readonly OutgoingRecord[], position: number, metadata?: string): Promise<void>
 
   close(): Promise<void>
 }

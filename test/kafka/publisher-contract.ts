@@ -119,6 +119,20 @@ export function publisherContract(name: string, openHarness: () => Promise<Publi
       expect(await publisher.open(journal)).toBe(publisher.keepsPosition ? position : -1)
     })
 
+    it('returns the metadata of the last position, if it keeps positions', async () => {
+      await publisher.open(journal)
+      expect(publisher.positionMetadata).toBe('')
+      await publisher.publish([record(harness.topics.dlr, 'k', '1')], 4, 'items=17 “é”')
+      await publisher.publish([], 4, 'items=18 “é”')
+      await publisher.close()
+      publisher = harness.publisher()
+      expect(await publisher.open(journal)).toBe(publisher.keepsPosition ? 4 : -1)
+      expect(publisher.positionMetadata).toBe(publisher.keepsPosition ? 'items=18 “é”' : '')
+      await publisher.publish([], 5)
+      await publisher.open(journal)
+      expect(publisher.positionMetadata).toBe('')
+    })
+
     it('accepts position 0, and a position without records', async () => {
       await publisher.open(journal)
       await publisher.publish([], 0)

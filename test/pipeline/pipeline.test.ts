@@ -7,6 +7,7 @@ import { Pipeline } from '../../src/pipeline/pipeline.js'
 import { turnUntil, turnUntilIdle } from '../support/event-loop.js'
 import {
   deadLetter,
+  deadLetterOf,
   dlr,
   type Fault,
   type FaultPlan,
@@ -53,6 +54,18 @@ const gate = (): { opened: Promise<void>; open: () => void } => {
   })
   return { opened, open: () => open() }
 }
+
+/** The records of each transaction. */
+const commitsOf = ({ observer }: PipelineProcess): number[] =>
+  observer.reports.flatMap((report) => {
+    const [, count] = /^committed (\d+)$/.exec(report) ?? []
+    return count === undefined ? [] : [Number(count)]
+  })
+
+/** The bytes of a record, as the pipeline counts them. */
+const RECORD_BYTES = 302
+/** Limits that make nearly every entry too large for a batch. */
+const SMALL_LIMITS = { entries: 2, bodyBytes: 4 * MIB, items: 2, recordBytes: 2 * RECORD_BYTES }
 
 describe('Pipeline', () => {
   it('asks whether schemas are ready, opens a producer, recovers, prepares, asks again, publishes, and only then releases', async () => {
@@ -123,13 +136,79 @@ describe('Pipeline', () => {
     expect(environment.broker.ids).toHaveLength(6)
   })
 
-  it('publishes an entry with more items than a batch takes as a whole', async () => {
+  it('publishes an entry with more items than a batch takes in several transactions, and releases it after the last', async () => {
     await environment.append([mo('before')])
-    await environment.append(Array.from({ length: 20_000 }, (_, i) => dlr(`m${i}`)))
+    const large = await environment.append(Array.from({ length: 50_000 }, (_, i) => dlr(`m${i}`)))
     await environment.append([mo('after')])
-    await environment.drain()
-    expect(environment.broker.records).toHaveLength(20_002)
-    expect(new Set(environment.broker.ids).size).toBe(20_002)
+    const running = start()
+    await environment.until(() => running.count('journal.release') === 2)
+    expect(environment.journal.entries.map(({ seq }) => seq)).toContain(large)
+    await environment.drain(running)
+    expect(environment.broker.records).toHaveLength(50_002)
+    expect(new Set(environment.broker.ids).size).toBe(50_002)
+    expect(running.observer.outcomes).toHaveLength(50_002)
+    expect(Math.max(...commitsOf(running))).toBe(20_000)
+    expect(environment.broker.metadata.get(environment.journal.id)).toBe('')
+  })
+
+  it('goes on inside an entry without decoding or encoding its first items again', async () => {
+    await environment.append(Array.from({ length: 60_000 }, (_, i) => dlr(`m${i}`)))
+    const running = await environment.drain()
+    expect(commitsOf(running)).toEqual([20_000, 20_000, 20_000])
+    expect(running.encoder.encoded).toHaveLength(60_000)
+  })
+
+  it('commits the parts of a dead letter in order, in several transactions if one is too small for them', async () => {
+    await environment.append([mo(), deadLetterOf(7), mo()])
+    const limits = { ...SMALL_LIMITS, recordBytes: 3 * RECORD_BYTES }
+    const running = await environment.drain(new PipelineProcess(environment, { limits }))
+    expect(commitsOf(running)).toEqual([3, 3, 3])
+    const [letter] = environment.broker.ids.filter((id) => id.endsWith('/1')).map((id) => id.slice(0, -2))
+    expect(environment.broker.ids.slice(1, 8)).toEqual([
+      letter,
+      ...[1, 2, 3, 4, 5, 6].map((part) => `${letter}/${part}`),
+    ])
+    expect(running.observer.outcomes.map(({ kind }) => kind)).toEqual(['mo', 'dead-letter', 'mo'])
+  })
+
+  it('halves its batches while a transaction takes too long, as under a quota of the broker', async () => {
+    await environment.append(Array.from({ length: 70_000 }, (_, i) => dlr(`m${i}`)))
+    const slow = (): Promise<void> => environment.clock.advance(11_000)
+    const running = start((_call, _port, method) =>
+      method === 'publish' ? { when: 'before', what: slow() } : undefined,
+    )
+    await environment.drain(running)
+    expect(commitsOf(running).slice(0, 4)).toEqual([20_000, 20_000, 10_000, 5_000])
+    expect(environment.broker.records).toHaveLength(70_000)
+  })
+
+  it('publishes an entry again, and reports it, if it no longer decodes to the items that were committed', async () => {
+    await environment.append([dlr('a'), dlr('b'), dlr('c'), dlr('d')])
+    const faultPlan = faultAt('publisher.publish', 1, { when: 'after', what: 'crash' })
+    const crashed = new PipelineProcess(environment, { faultPlan, limits: SMALL_LIMITS })
+    await environment.until(() => crashed.hasCrashed)
+    expect(environment.broker.ids).toHaveLength(2)
+    const { id } = environment.journal
+    const metadata = environment.broker.metadata.get(id)!
+    expect(metadata).toMatch(/^dlr-mo-connector:1 items=2 parts=0\/0 digest=[0-9a-f]{32}$/)
+    environment.broker.metadata.set(id, metadata.replace(/digest=.{8}/, 'digest=00000000'))
+    const next = await environment.drain(new PipelineProcess(environment, { limits: SMALL_LIMITS }))
+    expect(next.observer.reports).toContain('an entry of plain is published again')
+    expect(environment.broker.ids).toHaveLength(6)
+    expect(new Set(environment.broker.ids).size).toBe(4)
+  })
+
+  it('makes progress inside an entry although transactions fail, if the broker keeps no position', async () => {
+    await environment.append(Array.from({ length: 40 }, (_, i) => dlr(`m${i}`)))
+    const limits = { ...SMALL_LIMITS, items: 4 }
+    let publishes = 0
+    const faultPlan: FaultPlan = (_call, _port, method) => {
+      if (method !== 'publish') return undefined
+      publishes++
+      return publishes % 2 === 0 ? { when: 'before', what: inDoubt } : undefined
+    }
+    await environment.drain(new PipelineProcess(environment, { faultPlan, keepsPosition: false, limits }))
+    expect(environment.broker.ids).toHaveLength(40)
   })
 
   it('commits a position for entries that give no record', async () => {
@@ -442,7 +521,7 @@ describe('Pipeline while Kafka or the registry is unreachable', () => {
     )
     await environment.drain(running)
     expect(running.observer.reports.filter((report) => report.startsWith('committed'))).toEqual(
-      ['1', '1', '1', '2', '4', '8', '7'].map((count) => `committed ${count}`),
+      ['1', '1', '1', '1', '1', '2', '4', '8', '5'].map((count) => `committed ${count}`),
     )
   })
 
@@ -520,40 +599,40 @@ const SCENARIO: readonly (readonly [readonly ItemSpec[], number])[] = [
   [[dlr('a'), dlr('b', false), mo('m')], 4 * MIB],
   [[mo(), mo(), dlr('b', true)], MIB],
   [[dlr('c'), mo('m')], 4 * MIB],
+  [[dlr('d'), deadLetterOf(5), dlr('d'), mo(), dlr('e', false)], 0],
 ]
 
-/** One record for each identity, and one for each item without an identity. */
-function expectedRecords(entries: readonly (readonly ItemSpec[])[]): number {
-  const identified = entries.flat().filter(({ id }) => id !== null)
-  return new Set(identified.map(({ kind, id }) => `${kind} ${id}`)).size + entries.flat().length - identified.length
-}
-
-/** The kinds of the items that must be published, in order of arrival. */
+/** The kinds of the records that must be published, in order of arrival: duplicates have none, dead letters may have several. */
 const expectedKinds = (entries: readonly (readonly ItemSpec[])[]): string[] => {
   const seen = new Set<string>()
-  return entries.flat().flatMap(({ kind, id }) => {
+  return entries.flat().flatMap(({ kind, id, parts = 1 }) => {
     const name = `${kind} ${id}`
     if (id !== null && seen.has(name)) return []
     seen.add(name)
-    return [kind]
+    return Array<string>(parts).fill(kind)
   })
 }
 
 const expectPublishedOnce = (entries: readonly (readonly ItemSpec[])[]): void => {
-  expect(environment.broker.records).toHaveLength(expectedRecords(entries))
   expect(new Set(environment.broker.ids).size).toBe(environment.broker.ids.length)
   expect(environment.broker.records.map(({ topic }) => topic)).toEqual(expectedKinds(entries))
   expect(environment.violations).toEqual([])
 }
 
-describe('Pipeline publishes each item once', () => {
+describe.each([
+  ['in batches of entries', undefined],
+  ['in batches that are smaller than an entry', SMALL_LIMITS],
+])('Pipeline publishes each item once %s', (_what, limits) => {
+  const start = (faultPlan?: FaultPlan): PipelineProcess =>
+    new PipelineProcess(environment, { limits, ...(faultPlan && { faultPlan }) })
+  const drain = (running = start()): Promise<PipelineProcess> => environment.drain(running)
   const beginScenario = async (): Promise<void> => {
     environment = new TestEnvironment()
     for (const [items, padding] of SCENARIO) await environment.append(items, padding)
   }
   const countCalls = async (): Promise<number> => {
     await beginScenario()
-    return (await environment.drain()).calls.length
+    return (await drain()).calls.length
   }
   const check = (): void => expectPublishedOnce(SCENARIO.map(([items]) => items))
 
@@ -566,7 +645,7 @@ describe('Pipeline publishes each item once', () => {
         await beginScenario()
         const crashing = start((call) => (call === last ? { when, what: 'crash' } : undefined))
         await environment.until(() => crashing.hasCrashed || environment.journal.entries.length === 0)
-        await environment.drain()
+        await drain()
         check()
       }
     },
@@ -576,7 +655,7 @@ describe('Pipeline publishes each item once', () => {
     const calls = await countCalls()
     for (let bad = 1; bad <= calls; bad++) {
       await beginScenario()
-      await environment.drain(start((call) => (call === bad ? { when, what: inDoubt } : undefined)))
+      await drain(start((call) => (call === bad ? { when, what: inDoubt } : undefined)))
       check()
     }
   })
@@ -592,7 +671,7 @@ describe('Pipeline publishes each item once', () => {
       await environment.until(() => running.hasEnded || environment.journal.entries.length === 0)
       running.stop.abort()
       await running.ended
-      await environment.drain()
+      await drain()
       check()
     }
   })
@@ -602,7 +681,7 @@ describe('Pipeline with random entries, failures and crashes', () => {
   const item: fc.Arbitrary<ItemSpec> = fc.oneof(
     fc.record({ kind: fc.constant('dlr' as const), id: fc.constantFrom('a', 'b', 'c', 'd'), final: fc.boolean() }),
     fc.record({ kind: fc.constant('mo' as const), id: fc.option(fc.constantFrom('m', 'n')) }),
-    fc.constant(deadLetter),
+    fc.integer({ min: 1, max: 5 }).map(deadLetterOf),
   )
   const entry = fc.record({
     items: fc.array(item, { maxLength: 6 }),
@@ -621,7 +700,8 @@ describe('Pipeline with random entries, failures and crashes', () => {
       fc.asyncProperty(
         fc.array(entry, { minLength: 1, maxLength: 12 }),
         fc.array(fc.array(fault, { maxLength: 5 }), { maxLength: 4 }),
-        async (entries, runs) => {
+        fc.constantFrom(undefined, SMALL_LIMITS, { ...SMALL_LIMITS, items: 1 }),
+        async (entries, runs, limits) => {
           environment = new TestEnvironment()
           const arrived: (readonly ItemSpec[])[] = []
           const upcoming = [...entries].sort((a, b) => a.arrivesAt - b.arrivesAt)
@@ -634,16 +714,17 @@ describe('Pipeline with random entries, failures and crashes', () => {
           }
           arrive(5)
           for (const faults of runs) {
-            const running = start((call) => {
+            const faultPlan: FaultPlan = (call) => {
               arrive(call)
               return faults.find((each) => each.call === call)
-            })
+            }
+            const running = new PipelineProcess(environment, { faultPlan, limits })
             await environment.until(() => running.hasCrashed || environment.journal.entries.length === 0)
             running.stop.abort()
             await environment.until(() => running.hasCrashed || running.hasEnded)
           }
           arrive(Infinity)
-          await environment.drain()
+          await environment.drain(new PipelineProcess(environment, { limits }))
           expectPublishedOnce(arrived)
         },
       ),

@@ -131,10 +131,11 @@ export class MemoryJournal implements Journal {
     return this.#releasedUpTo
   }
 
-  async recover(position: number): Promise<number> {
-    const mustRenumber = !this.#isVerified && this.entries.some(({ seq }) => seq <= position)
+  async recover(position: number, isInsideNext = false): Promise<number> {
+    const highestKnown = isInsideNext ? position + 1 : position
+    const mustRenumber = !this.#isVerified && this.entries.some(({ seq }) => seq <= highestKnown)
     this.#isVerified = true
-    this.#lastSeq = Math.max(this.#lastSeq, position)
+    this.#lastSeq = Math.max(this.#lastSeq, highestKnown)
     if (mustRenumber) {
       for (const entry of this.entries.splice(0)) {
         this.#lastSeq++

@@ -6,10 +6,12 @@ import type { OutgoingRecord, Publisher } from '../../src/kafka/publisher.js'
 export class MemoryBroker {
   readonly records: OutgoingRecord[] = []
   readonly positions = new Map<string, number>()
+  readonly metadata = new Map<string, string>()
 }
 
 export class MemoryPublisher implements Publisher {
   readonly keepsPosition = true
+  positionMetadata = ''
   readonly #broker: MemoryBroker
   #journalId: string | undefined
   /** Called before the commit. If it throws, `publish` rejects with that error and nothing is committed. */
@@ -23,16 +25,18 @@ export class MemoryPublisher implements Publisher {
 
   async open(journalId: string): Promise<number> {
     this.#journalId = journalId
+    this.positionMetadata = this.#broker.metadata.get(journalId) ?? ''
     return this.#broker.positions.get(journalId) ?? -1
   }
 
-  async publish(records: readonly OutgoingRecord[], position: number): Promise<void> {
+  async publish(records: readonly OutgoingRecord[], position: number, metadata = ''): Promise<void> {
     const journalId = this.#journalId
     if (journalId === undefined) throw new ConnectorError('PUBLISH_IN_DOUBT', 'there is no producer; call open first')
     try {
       await this.beforeCommit()
       this.#broker.records.push(...records)
       this.#broker.positions.set(journalId, position)
+      this.#broker.metadata.set(journalId, metadata)
       await this.afterCommit()
     } catch (error) {
       this.#journalId = undefined

@@ -9,6 +9,7 @@ import type { Received } from '../../src/core/received.js'
 import type { EncodedEvent, Encoder, Origin } from '../../src/encode/encoder.js'
 import type { Journal } from '../../src/journal/journal.js'
 import type { OutgoingRecord, Publisher } from '../../src/kafka/publisher.js'
+import type { BatchLimits } from '../../src/pipeline/batches.js'
 import { Pipeline, type PipelineDeps } from '../../src/pipeline/pipeline.js'
 import type { Item, Provider } from '../../src/providers/provider.js'
 import { ManualClock } from './manual-clock.js'
@@ -20,11 +21,14 @@ export interface ItemSpec {
   /** The identity of the item; null if it has none. */
   readonly id: string | null
   readonly final?: boolean
+  /** The number of records that a dead letter has; default: 1. */
+  readonly parts?: number
 }
 
 export const dlr = (id: string, final = true): ItemSpec => ({ kind: 'dlr', id, final })
 export const mo = (id: string | null = null): ItemSpec => ({ kind: 'mo', id })
 export const deadLetter: ItemSpec = { kind: 'dead-letter', id: null }
+export const deadLetterOf = (parts: number): ItemSpec => ({ ...deadLetter, parts })
 /** The id of a receipt that no record can hold. */
 export const UNENCODABLE = 'unencodable'
 
@@ -36,7 +40,7 @@ const testProvider: Provider = {
   },
 }
 
-export const itemOf = ({ kind, id, final = true }: ItemSpec, body: Uint8Array): Item => {
+export const itemOf = ({ kind, id, final = true, parts = 1 }: ItemSpec, body: Uint8Array): Item => {
   const nullFields = { recipient: null, occurredAt: null, clientReference: null, network: null, part: null }
   const common = { ...nullFields, raw: {}, identity: id === null ? null : [id], body }
   switch (kind) {
@@ -50,7 +54,7 @@ export const itemOf = ({ kind, id, final = true }: ItemSpec, body: Uint8Array): 
       return { ...common, ...absent, kind, messageId: id, sender: '+33612345678', text: 'hello' }
     }
     case 'dead-letter':
-      return { kind, reason: 'test', detail: 'no item', body }
+      return { kind, reason: 'test', detail: String(parts), body }
   }
 }
 
@@ -58,6 +62,7 @@ export const itemOf = ({ kind, id, final = true }: ItemSpec, body: Uint8Array): 
 class TestBroker {
   readonly records: OutgoingRecord[] = []
   readonly positions = new Map<string, number>()
+  readonly metadata = new Map<string, string>()
 
   get ids(): string[] {
     return this.records.map(({ headers }) => headers['ce_id']!)
@@ -66,6 +71,7 @@ class TestBroker {
 
 export class TestPublisher implements Publisher {
   readonly keepsPosition: boolean
+  positionMetadata = ''
   readonly broker: TestBroker
   readonly violations: string[]
   openCount = 0
@@ -83,16 +89,19 @@ export class TestPublisher implements Publisher {
     return this.#runAlone('open', async () => {
       this.openCount++
       this.#journalId = journalId
+      if (this.keepsPosition) this.positionMetadata = this.broker.metadata.get(journalId) ?? ''
       return this.keepsPosition ? (this.broker.positions.get(journalId) ?? -1) : -1
     })
   }
 
-  async publish(records: readonly OutgoingRecord[], position: number): Promise<void> {
+  async publish(records: readonly OutgoingRecord[], position: number, metadata = ''): Promise<void> {
     const journalId = this.#journalId
     if (journalId === undefined) this.violations.push('publish without a producer')
     return this.#runAlone('publish', async () => {
       this.broker.records.push(...records)
-      if (this.keepsPosition) this.broker.positions.set(journalId!, position)
+      if (!this.keepsPosition) return
+      this.broker.positions.set(journalId!, position)
+      this.broker.metadata.set(journalId!, metadata)
     })
   }
 
@@ -137,7 +146,11 @@ export class TestEncoder implements Encoder {
     this.encoded.push(event.eventId)
     const key = event.kind === 'dlr' ? event.messageId : event.kind === 'mo' ? event.sender : event.source
     const value = Buffer.from(String(origin.body.byteLength))
-    const records = [{ topic: event.kind, key, value, headers: { ce_id: event.eventId } }]
+    const parts = event.kind === 'dead-letter' && event.reason === 'test' ? Number(event.detail) : 1
+    const records = Array.from({ length: parts }, (_, part) => {
+      const id = part === 0 ? event.eventId : `${event.eventId}/${part}`
+      return { topic: event.kind, key, value, headers: { ce_id: id } }
+    })
     const isUnencodable = event.kind === 'dlr' && event.messageId === UNENCODABLE
     return { records, deadLetter: event.kind === 'dead-letter' ? event.reason : isUnencodable ? 'too-large' : null }
   }
@@ -160,6 +173,9 @@ export class TestObserver implements PipelineObserver {
   }
   positionLost(released: number): void {
     this.reports.push(`position lost, released up to ${released}`)
+  }
+  entryRepublished({ source }: { source: string }): void {
+    this.reports.push(`an entry of ${source} is published again`)
   }
 }
 
@@ -185,6 +201,7 @@ export interface PipelineProcessOptions {
   readonly faultPlan?: FaultPlan
   readonly keepsPosition?: boolean
   readonly syncPublished?: PipelineDeps['syncPublished']
+  readonly limits?: BatchLimits | undefined
 }
 
 /** One process: a pipeline that runs until it is stopped or crashes. */
@@ -203,7 +220,7 @@ export class PipelineProcess {
   #isEncoderBusy = false
 
   constructor(environment: TestEnvironment, options: PipelineProcessOptions = {}) {
-    const { faultPlan = () => undefined, keepsPosition = true, syncPublished } = options
+    const { faultPlan = () => undefined, keepsPosition = true, syncPublished, limits } = options
     this.#faultPlan = faultPlan
     this.publisher = new TestPublisher(environment.broker, environment.violations, keepsPosition)
     this.encoder = new TestEncoder(environment.violations)
@@ -219,6 +236,7 @@ export class PipelineProcess {
       clock: environment.clock,
       observer: this.observer,
       syncPublished,
+      ...(limits && { limits }),
     })
     this.ended = pipeline.run(this.stop.signal)
     const onEnd = (): void => {

@@ -142,6 +142,7 @@ export class TestedReconciler {
         committed: () => undefined,
         waiting: () => undefined,
         positionLost: () => undefined,
+        entryRepublished: () => undefined,
       },
     }).run(this.#stop.signal)
   }

@@ -1,0 +1,382 @@
+/**
+ * Prepares the batches that the pipeline publishes: reads entries, decodes and encodes their items, and closes a batch when
+ * it is full. A batch may begin and end inside an entry, so that no entry is too large for one transaction, for the memory
+ * or for the quota of a broker.
+ */
+import type { Clock } from '../core/clock.js'
+import type { Event } from '../core/event.js'
+import type { ItemOutcome, PipelineObserver } from '../core/observers.js'
+import type { EncodedEvent, Encoder } from '../encode/encoder.js'
+import type { Entry, EventOccurrence, FirstSeen, IndexUpdates, Journal, WatchChange } from '../journal/journal.js'
+import type { OutgoingRecord } from '../kafka/publisher.js'
+import { type DecodableSource, decode, type DecodedItem } from './decode.js'
+import { ItemDigest, type PlaceInEntry, type Position } from './place-in-entry.js'
+
+export interface PipelineSource extends DecodableSource {
+  /** Whether receipts of the source put messages on the watch list and take them off. */
+  readonly updatesWatchList: boolean
+}
+
+export interface BatchPreparerDeps {
+  readonly journal: Journal
+  readonly encoder: Encoder
+  readonly findSource: (name: string) => PipelineSource | undefined
+  readonly clock: Clock
+  readonly observer: PipelineObserver
+  /**
+   * Called before entries are decoded where replicas share the sources. Resolves when the journal knows what other replicas
+   * have published of these entries, or when the signal aborts.
+   */
+  readonly syncPublished?: ((entries: readonly Entry[], signal: AbortSignal) => Promise<void>) | undefined
+  /** Smaller in tests. */
+  readonly limits?: BatchLimits
+}
+
+/** The bounds of a batch, which ends with the first entry, item or record that reaches one of them. */
+export interface BatchLimits {
+  readonly entries: number
+  /** The sum of the bodies of the entries. */
+  readonly bodyBytes: number
+  readonly items: number
+  /** The sum of the records, approximately. */
+  readonly recordBytes: number
+}
+
+/** What one transaction publishes. */
+export interface Batch {
+  /** How far the journal is committed once this batch is. */
+  readonly position: Position
+  readonly records: readonly OutgoingRecord[]
+  readonly outcomes: readonly ItemOutcome[]
+  readonly updates: IndexUpdates
+  /** Milliseconds since the epoch. */
+  readonly preparedAt: number
+}
+
+export interface BatchOptions {
+  /** The part of the largest batch that this one takes. */
+  readonly share: number
+  /** The occurrences in the batch that is being committed. */
+  readonly earlier: readonly EventOccurrence[]
+  readonly signal: AbortSignal
+}
+
+/** The largest batch that one transaction takes. */
+const MAX_BATCH: BatchLimits = { entries: 5_000, bodyBytes: 4 * 1024 * 1024, items: 20_000, recordBytes: 8 * 1024 * 1024 }
+/** The bytes that key, headers and framing add to the value of a record, approximately. */
+const RECORD_OVERHEAD_BYTES = 300
+/** Items that are decoded and encoded before callbacks are served again. */
+const ITEMS_PER_TURN = 500
+
+const NO_RECORDS: EncodedEvent = { records: [], deadLetter: null }
+
+export class BatchPreparer {
+  readonly #deps: BatchPreparerDeps
+  /** The entry inside which the last batch ended. The next batch goes on there without decoding its first items again. */
+  #openEntry: OpenEntry | undefined
+
+  constructor(deps: BatchPreparerDeps) {
+    this.#deps = deps
+  }
+
+  /** Waits for entries behind a position and prepares a batch of them. @returns null if the signal aborts */
+  async prepareNext(after: Position, options: BatchOptions): Promise<Batch | null> {
+    const { journal } = this.#deps
+    while (!options.signal.aborted) {
+      const batch = await this.#prepare(after, null, options)
+      if (batch !== null) return batch
+      await journal.waitForEntry(after.upTo, options.signal)
+    }
+    return null
+  }
+
+  /**
+   * Prepares a batch of what lies between two positions and is committed already: its records are not published again, its
+   * outcomes and updates are needed. The events are encoded as well, because one that became a dead letter was not published
+   * under its identity.
+   * @returns null if nothing lies between the positions, or if the signal aborts
+   */
+  prepareCommitted(after: Position, end: Position, signal: AbortSignal): Promise<Batch | null> {
+    return this.#prepare(after, end, { share: 1, earlier: [], signal })
+  }
+
+  /** Returns the position, without its place if that says nothing about what the entry decodes to today. */
+  async verify(position: Position, signal: AbortSignal): Promise<Position> {
+    this.#openEntry = undefined
+    const { upTo, place } = position
+    const entry = place && this.#readEntry(upTo + 1)
+    if (!entry) return { upTo, place: null }
+    const open = this.#open(entry)
+    const isValid = await open.skipTo(place, signal)
+    if (isValid || signal.aborted) {
+      this.#openEntry = open
+      return position
+    }
+    this.#deps.observer.entryRepublished(entry)
+    return { upTo, place: null }
+  }
+
+  /** A batch that begins inside an entry holds nothing of the entries behind it. */
+  async #prepare(after: Position, end: Position | null, options: BatchOptions): Promise<Batch | null> {
+    const { signal } = options
+    let open = await this.#entryInside(after, signal)
+    const entries = open ? [open.entry] : this.#readEntries(after.upTo, end, options.share)
+    if (entries.length === 0) return null
+    await this.#deps.syncPublished?.(entries, signal)
+    const batch = new BatchBuilder(this.#deps, after, options)
+    for (const entry of entries) {
+      open ??= this.#open(entry)
+      const endPlace = end !== null && entry.seq > end.upTo ? end.place : null
+      await batch.addItems(open, endPlace?.items ?? Infinity)
+      if (signal.aborted) return null
+      if (endPlace && open.finishedItems === endPlace.items) open.markCommitted(endPlace)
+      if (open.hasNext()) {
+        this.#openEntry = open
+        return batch.build({ upTo: entry.seq - 1, place: open.place() })
+      }
+      batch.lastEntry = entry.seq
+      open = undefined
+      if (batch.isFull) break
+    }
+    return batch.build({ upTo: batch.lastEntry, place: null })
+  }
+
+  #readEntries(after: number, end: Position | null, share: number): Entry[] {
+    const { journal, limits = MAX_BATCH } = this.#deps
+    const bounds = { entries: Math.ceil(limits.entries * share), bytes: limits.bodyBytes * share }
+    const entries = journal.read(after, bounds)
+    if (end === null) return entries
+    const last = end.place ? end.upTo + 1 : end.upTo
+    return entries.filter(({ seq }) => seq <= last)
+  }
+
+  #readEntry(seq: number): Entry | null {
+    const [entry] = this.#deps.journal.read(seq - 1, { entries: 1, bytes: 0 })
+    return entry?.seq === seq ? entry : null
+  }
+
+  /** Returns the entry that a position lies in, decoded up to there; undefined if the position lies between two entries. */
+  async #entryInside({ upTo, place }: Position, signal: AbortSignal): Promise<OpenEntry | undefined> {
+    if (place === null) return undefined
+    const open = this.#openEntry
+    this.#openEntry = undefined
+    if (open?.entry.seq === upTo + 1 && open.isAt(place)) return open
+    const entry = this.#readEntry(upTo + 1)
+    if (entry === null) return undefined
+    const reopened = this.#open(entry)
+    await reopened.skipTo(place, signal)
+    return reopened
+  }
+
+  #open(entry: Entry): OpenEntry {
+    const { findSource, journal } = this.#deps
+    const source = findSource(entry.source)
+    return new OpenEntry(entry, source, decode(entry, source, journal.id))
+  }
+}
+
+/** An item, with its records. */
+interface EncodedItem {
+  readonly decoded: DecodedItem
+  readonly occurrence: EventOccurrence
+  readonly isDuplicate: boolean
+  readonly encoded: EncodedEvent
+  /** The number of records that are in a batch already. */
+  taken: number
+}
+
+/** An entry while its items are put into batches. */
+class OpenEntry {
+  readonly entry: Entry
+  readonly source: PipelineSource | undefined
+  /** The item whose records go into a batch next, once it is encoded. */
+  current: EncodedItem | undefined
+  readonly #items: Iterator<DecodedItem, void>
+  readonly #digest = new ItemDigest()
+  #peeked: IteratorResult<DecodedItem, void> | undefined
+  #finished = 0
+  /** The records of the next item that are committed, of as many as it had then. */
+  #committedParts = { parts: 0, partCount: 0 }
+
+  constructor(entry: Entry, source: PipelineSource | undefined, items: Iterator<DecodedItem, void>) {
+    this.entry = entry
+    this.source = source
+    this.#items = items
+  }
+
+  hasNext(): boolean {
+    return this.peek() !== undefined
+  }
+
+  /** Returns the first item that is not finished. */
+  peek(): DecodedItem | undefined {
+    this.#peeked ??= this.#items.next()
+    return this.#peeked.done ? undefined : this.#peeked.value
+  }
+
+  /** Makes the item that `peek` returns the current one. */
+  setCurrent(item: Omit<EncodedItem, 'taken'>): EncodedItem {
+    const { parts, partCount } = this.#committedParts
+    // An item that has another number of parts today is published from its first part.
+    const taken = item.encoded.records.length === partCount ? parts : 0
+    this.#committedParts = { parts: 0, partCount: 0 }
+    this.current = { ...item, taken }
+    return this.current
+  }
+
+  /** Goes on behind the item that `peek` returns. */
+  finishItem(): void {
+    const item = this.peek()
+    if (item) this.#digest.add(item.event.kind, item.event.eventId)
+    this.#finished++
+    this.#peeked = undefined
+    this.current = undefined
+  }
+
+  place(): PlaceInEntry {
+    const { parts, partCount } = this.#parts()
+    return { items: this.#finished, parts, partCount, digest: this.#digest.value() }
+  }
+
+  isAt({ items, parts }: PlaceInEntry): boolean {
+    return this.#finished === items && this.#parts().parts === parts
+  }
+
+  /** The number of items whose records are all in batches. */
+  get finishedItems(): number {
+    return this.#finished
+  }
+
+  /** Takes over how many records of the next item are committed. The items before it are finished. */
+  markCommitted({ parts, partCount }: PlaceInEntry): void {
+    this.#committedParts = { parts, partCount }
+  }
+
+  /**
+   * Skips the items before a place.
+   * @returns whether these are the items that are committed; false also if the signal aborts
+   */
+  async skipTo(place: PlaceInEntry, signal: AbortSignal): Promise<boolean> {
+    while (this.#finished < place.items && this.hasNext()) {
+      this.finishItem()
+      if (this.#finished % ITEMS_PER_TURN === 0) await new Promise(setImmediate)
+      if (signal.aborted) return false
+    }
+    this.markCommitted(place)
+    return this.#finished === place.items && this.#digest.value() === place.digest
+  }
+
+  #parts(): { readonly parts: number; readonly partCount: number } {
+    if (this.current === undefined) return this.#committedParts
+    const { taken, encoded } = this.current
+    return taken === 0 ? { parts: 0, partCount: 0 } : { parts: taken, partCount: encoded.records.length }
+  }
+}
+
+/** Collects what one transaction publishes. */
+class BatchBuilder {
+  /** The last entry that is completely in this batch or before it. */
+  lastEntry: number
+  readonly #deps: BatchPreparerDeps
+  readonly #options: BatchOptions
+  readonly #preparedAt: number
+  /** The occurrences in this batch and in the one that is being committed. */
+  readonly #inBatches: Map<string, FirstSeen>
+  readonly #records: OutgoingRecord[] = []
+  readonly #outcomes: ItemOutcome[] = []
+  readonly #occurrences: EventOccurrence[] = []
+  readonly #watchChanges: WatchChange[] = []
+  #items = 0
+  #recordBytes = 0
+
+  constructor(deps: BatchPreparerDeps, after: Position, options: BatchOptions) {
+    this.#deps = deps
+    this.#options = options
+    this.#preparedAt = deps.clock.now()
+    this.#inBatches = new Map(options.earlier.map((occurrence) => [occurrence.eventId, occurrence]))
+    this.lastEntry = after.upTo
+  }
+
+  get isFull(): boolean {
+    const { share } = this.#options
+    const { items, recordBytes } = this.#deps.limits ?? MAX_BATCH
+    return this.#items >= items * share || this.#recordBytes >= recordBytes * share
+  }
+
+  build(position: Position): Batch {
+    const updates = { occurrences: this.#occurrences, watchChanges: this.#watchChanges }
+    return { position, records: this.#records, outcomes: this.#outcomes, updates, preparedAt: this.#preparedAt }
+  }
+
+  /**
+   * Adds items until the entry is at its end, the batch is full, or the signal aborts.
+   * @param end the number of items of the entry before which the batch ends even if it is not full
+   */
+  async addItems(open: OpenEntry, end: number): Promise<void> {
+    while (!this.isFull && open.finishedItems < end && open.hasNext()) {
+      if (this.#items % ITEMS_PER_TURN === ITEMS_PER_TURN - 1) await new Promise(setImmediate)
+      if (this.#options.signal.aborted) return
+      const item = open.current ?? open.setCurrent(await this.#encode(open))
+      const { records } = item.encoded
+      while (item.taken < records.length && !this.isFull) {
+        const record = records[item.taken]!
+        this.#records.push(record)
+        this.#recordBytes += record.value.length + RECORD_OVERHEAD_BYTES
+        item.taken++
+      }
+      if (item.taken < records.length) return
+      this.#finish(item, open.source)
+      open.finishItem()
+    }
+  }
+
+  async #encode(open: OpenEntry): Promise<Omit<EncodedItem, 'taken'>> {
+    const { encoder, observer } = this.#deps
+    const { entry } = open
+    const decoded = open.peek()!
+    const { event, itemIndex, isIdentified, body } = decoded
+    const occurrence = { eventId: event.eventId, seq: entry.seq, itemIndex, receivedAt: entry.receivedAt }
+    const isDuplicate = isIdentified && this.#isKnown(occurrence)
+    observer.decoded?.(event, isDuplicate)
+    const encoded = isDuplicate ? NO_RECORDS : await encoder.encode(event, { body, facts: entry.facts })
+    return { decoded, occurrence, isDuplicate, encoded }
+  }
+
+  #finish({ decoded, occurrence, isDuplicate, encoded }: EncodedItem, source: PipelineSource | undefined): void {
+    const { event, isIdentified } = decoded
+    this.#items++
+    this.#outcomes.push(outcomeOf(event, isDuplicate, encoded.deadLetter))
+    // An event that no record can hold was not published under its identity. A later item with the same identity, for
+    // example a replay of this one, may be published.
+    if (encoded.deadLetter !== null && event.kind !== 'dead-letter') return
+    if (source?.updatesWatchList && event.kind === 'dlr' && (event.final || !isDuplicate)) {
+      this.#watchChanges.push(watchChangeOf(event))
+    }
+    if (isDuplicate || !isIdentified) return
+    this.#inBatches.set(event.eventId, occurrence)
+    this.#occurrences.push(occurrence)
+  }
+
+  /** Whether an item with the same identity came before this one, in the batches under way or in what is released. */
+  #isKnown(occurrence: EventOccurrence): boolean {
+    const { eventId } = occurrence
+    const firstSeen = this.#inBatches.get(eventId) ?? this.#deps.journal.findFirstSeen(eventId)
+    return firstSeen !== undefined && isEarlier(firstSeen, occurrence)
+  }
+}
+
+/** Only an earlier occurrence makes an item a duplicate, so the decision comes out the same when it is made again. */
+const isEarlier = (first: FirstSeen, { seq, itemIndex }: EventOccurrence): boolean =>
+  first.seq < seq || (first.seq === seq && first.itemIndex < itemIndex)
+
+const outcomeOf = (event: Event, isDuplicate: boolean, deadLetter: string | null): ItemOutcome => ({
+  source: event.source,
+  via: event.via,
+  kind: isDuplicate ? 'duplicate' : deadLetter === null ? event.kind : 'dead-letter',
+  reason: deadLetter,
+  receivedAt: event.receivedAt,
+})
+
+const watchChangeOf = ({ source, messageId, receivedAt, final }: Event & { kind: 'dlr' }): WatchChange => {
+  return { source, messageId, receivedAt, state: final ? 'closed' : 'open' }
+}

@@ -1,0 +1,63 @@
+/** Entries that hold far more items than one transaction takes. */
+import { gzipSync } from 'node:zlib'
+import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest'
+import { readCommitted } from '../../dev/kafka/committed-reader.js'
+import { startTrial, untilPublished, type Trial } from '../../dev/trial.js'
+import { until } from '../../dev/wait.js'
+import { call } from '../support/call.js'
+
+const stack = { brokers: inject('brokers'), registryUrl: inject('registryUrl') }
+const ROWS = 150_000
+
+let trial: Trial
+beforeEach(async () => {
+  trial = await startTrial(stack, ({ sources }) => {
+    sources['mtarget-push'] = { provider: 'mtarget', callback: { token: 'push-token' } }
+  })
+})
+afterEach(() => trial.stop())
+
+/** A push of many receipts that takes about 30 KB compressed. */
+const largePush = (): Buffer => {
+  const rows = Array.from({ length: ROWS }, () => '{"Status":3,"MsgId":"m1"}').join(',')
+  return gzipSync(`{"results":[${rows}]}`)
+}
+
+const push = async (): Promise<void> => {
+  const url = trial.callbackUrl.replace(/seven-main.*/, 'mtarget-push/push-token')
+  const headers = { 'content-type': 'application/json', 'content-encoding': 'gzip' }
+  expect(await call(url, { method: 'POST', headers, body: largePush() })).toMatchObject({ status: 200 })
+}
+
+const published = (): Promise<number> => trial.sum('dlrmo_events_published_total')
+
+describe('A small compressed callback with very many receipts', () => {
+  it('is published in several transactions, each receipt once, while callbacks of other sources are answered', async () => {
+    await trial.connector.start()
+    await push()
+    await until(async () => (await published()) >= 20_000)
+    const outcomes = await trial.seven.send([{ kind: 'dlr', data: { msg_id: '1', status: 'DELIVERED' } }])
+    expect(outcomes.map(({ status }) => status)).toEqual([200])
+    // The entry is still in the journal although the first of its receipts are published.
+    expect(await trial.metric('dlrmo_journal_entries')).toBe(2)
+    await untilPublished(trial)
+    const records = await readCommitted(stack.brokers, trial.topics.dlr)
+    expect(records).toHaveLength(ROWS + 1)
+    expect(new Set(records.map(({ headers }) => headers['ce_id'])).size).toBe(ROWS + 1)
+  })
+
+  it('is published once although the connector is killed several times in the middle of it', async () => {
+    await trial.connector.start()
+    await push()
+    for (let kills = 0; kills < 3; kills++) {
+      const before = await published()
+      await until(async () => (await published()) > before)
+      await trial.connector.kill()
+      await trial.connector.start()
+    }
+    await untilPublished(trial)
+    const records = await readCommitted(stack.brokers, trial.topics.dlr)
+    expect(new Set(records.map(({ headers }) => headers['ce_id'])).size).toBe(ROWS)
+    expect(records).toHaveLength(ROWS)
+  })
+})
