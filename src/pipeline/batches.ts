@@ -62,7 +62,12 @@ export interface BatchOptions {
 }
 
 /** The largest batch that one transaction takes. */
-const MAX_BATCH: BatchLimits = { entries: 5_000, bodyBytes: 4 * 1024 * 1024, items: 20_000, recordBytes: 8 * 1024 * 1024 }
+const MAX_BATCH: BatchLimits = {
+  entries: 5_000,
+  bodyBytes: 4 * 1024 * 1024,
+  items: 20_000,
+  recordBytes: 8 * 1024 * 1024,
+}
 /** The bytes that key, headers and framing add to the value of a record, approximately. */
 const RECORD_OVERHEAD_BYTES = 300
 /** Items that are decoded and encoded before callbacks are served again. */
