@@ -35,6 +35,12 @@ const BODIES = {
   'lines with one report each': fill('1 DELIVERED\n'),
   semicolons: fill(';'),
   zeros: fill('\0'),
+  'delimiters of a multipart form': fill('--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n'),
+  'almost-delimiters of a multipart form': `--${'-'.repeat(120)}\r\nContent-Disposition: form-data\r\n\r\n${fill('-')}`,
+  'a multipart form of empty parts': `${fill('--b\r\n')}\r\n--b--`,
+  'one long header in a multipart form': `--b\r\nContent-Disposition: form-data; ${fill('name="\\";')}\r\n\r\nx\r\n--b--`,
+  'headers without a blank line in a multipart form': `--b\r\nContent-Disposition: x\r\n${fill('a: b\r\n')}\r\n--b--`,
+  'folded headers in a multipart form': `--b\r\nContent-Disposition: x\r\n${fill('\r\n ')}\r\n--b--`,
   'a long number': `{"results":[{"MsgId":"1","Status":"5","OriginatedAddress":"+${fill('1')}","Content":"x"}]}`,
   'a long date': `{"results":[{"MsgId":"1","Status":"3","DeliveryDateTime":"${fill('2026-01-01 ')}"}]}`,
 }

@@ -8,7 +8,7 @@ import { inspect, isDeepStrictEqual } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { DELIVERY_STATUSES, type Via } from '../../src/core/event.js'
+import { DELIVERY_STATUSES, type Part, type Via } from '../../src/core/event.js'
 import type { DecodeSettings, Item, Provider } from '../../src/providers/provider.js'
 import type { RequestFacts } from '../../src/core/received.js'
 import type { Received } from '../../src/core/received.js'
@@ -174,6 +174,10 @@ const findBodyDefect = (body: Uint8Array, { facts, body: whole }: Received): str
 const isText = (value: unknown): boolean => typeof value === 'string'
 const isTextOrNull = (value: unknown): boolean => value === null || isText(value)
 
+const isCount = (value: number): boolean => Number.isInteger(value) && value >= 1 && value < 2 ** 31
+const isPart = ({ reference, number, total }: Part): boolean =>
+  isText(reference) && isCount(number) && isCount(total) && number <= total
+
 const findDefect = (item: Item): string | undefined => {
   if (item.kind === 'dead-letter') {
     if (!/^[a-z]+(-[a-z]+)*$/.test(item.reason)) return 'the reason is not a code in kebab case'
@@ -185,7 +189,11 @@ const findDefect = (item: Item): string | undefined => {
   if (![messageId, recipient, sender].every(isTextOrNull)) return 'a field is neither a string nor null'
   if (!Object.values(raw).every(isText)) return 'a value of raw is not a string'
   if (identity !== null && !identity.every(isText)) return 'a part of the identity is not a string'
+  if (![item.clientReference, item.network].every(isTextOrNull)) return 'an addition is neither a string nor null'
+  if (item.part !== null && !isPart(item.part)) return 'the part has no place in its text'
   if (item.kind === 'dlr') {
+    if (item.segments !== null && !isCount(item.segments)) return 'the number of segments is not a count'
+    if (item.price !== null && !/^-?\d+(\.\d+)?$/.test(item.price.amount)) return 'the price is not a decimal number'
     if (!messageId) return 'the receipt has no message id'
     if (!DELIVERY_STATUSES.includes(item.status)) return 'the status is not one of `DELIVERY_STATUSES`'
     return Object.values(raw).includes(item.providerStatus) ? undefined : 'raw does not have the status as sent'

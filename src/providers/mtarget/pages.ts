@@ -6,7 +6,8 @@ import { conflictDeadLetter, deadLetter, sharedFieldsDeadLetter } from '../wire/
 import { areTooLargeToShare, concatFields, mergeQuery, type Field } from '../wire/fields.js'
 import { jsonFields } from '../wire/json-fields.js'
 import { findRows, readRows, type FoundRows } from '../wire/json-rows.js'
-import { findAccountError, hasInterpretedField, INTERPRETED_FIELDS, readRow } from './rows.js'
+import { findAccountError, hasItemField, interpretedFields } from './row-kind.js'
+import { readRow } from './rows.js'
 
 export const findResultRows = (bytes: Uint8Array): FoundRows => findRows(bytes, 'results')
 
@@ -42,11 +43,12 @@ export function* readPushedRows(
     return
   }
   const envelope = readEnvelope(found, decoded)
+  const interpreted = interpretedFields(settings)
   yield* envelope.deadLetters
   yield* readRows(found, decoded, received.body, (rowFields, body) => {
-    const { fields, rawOnly, conflict } = mergeQuery(rowFields, query, INTERPRETED_FIELDS)
+    const { fields, rawOnly, conflict } = mergeQuery(rowFields, query, interpreted)
     if (conflict !== undefined) return [conflictDeadLetter(`${conflict} differs between query and body`, body)]
-    if (!hasInterpretedField(fields)) {
+    if (!hasItemField(fields)) {
       return [deadLetter('not-a-report', 'the row has no field of a receipt or message', body)]
     }
     return [readRow({ fields, rawOnly: concatFields(envelope.fields, rawOnly), body }, settings)]

@@ -12,7 +12,7 @@ import { decodeBody } from '../wire/body.js'
 import { deadLetter } from '../wire/dead-letter.js'
 import { readableRows } from '../wire/json-rows.js'
 import { findResultRows, readPulledRows } from './pages.js'
-import { findAccountError } from './rows.js'
+import { findAccountError } from './row-kind.js'
 
 export const decodePage = (received: Received, settings: DecodeSettings): Iterable<Item> => {
   const decoded = decodeBody(received)

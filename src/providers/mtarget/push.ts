@@ -1,6 +1,7 @@
 /**
- * Mtarget's push, which is its default mode. A form POST is second-hand (the public integration takussan). JSON and GET
- * are accepted as well, because no document rules them out. The fields are those of a row of the queue (`rows.ts`).
+ * Mtarget's push, which is its default mode. A form POST is second-hand (the public integrations takussan and courier),
+ * and so is a query (courier). JSON, GET and multipart forms are accepted as well, because no document rules them out. The
+ * fields are those of a row of the queue (`rows.ts`).
  */
 import type { Received } from '../../core/received.js'
 import type { DecodeSettings, Item } from '../provider.js'
@@ -10,8 +11,10 @@ import { conflictDeadLetter, deadLetter } from '../wire/dead-letter.js'
 import { mergeQuery } from '../wire/fields.js'
 import { formFields } from '../wire/form-fields.js'
 import { beginsLikeJson } from '../wire/json-rows.js'
+import { readMultipart } from '../wire/multipart.js'
 import { findResultRows, readPushedRows } from './pages.js'
-import { hasInterpretedField, INTERPRETED_FIELDS, readRow } from './rows.js'
+import { hasItemField, interpretedFields } from './row-kind.js'
+import { readRow } from './rows.js'
 
 export const decodePush = (received: Received, settings: DecodeSettings): Iterable<Item> => {
   const decoded = decodeBody(received)
@@ -21,11 +24,12 @@ export const decodePush = (received: Received, settings: DecodeSettings): Iterab
   if (beginsLikeJson(content)) {
     return readPushedRows(findResultRows(decoded.bytes), decoded, received, settings, query)
   }
-  const bodyFields = formFields(readLatin1(content), decoded.readText)
-  const { fields, rawOnly, conflict } = mergeQuery(bodyFields, query, INTERPRETED_FIELDS)
+  const bodyFields = readMultipart(received, decoded) ?? formFields(readLatin1(content), decoded.readText)
+  if ('kind' in bodyFields) return [bodyFields]
+  const { fields, rawOnly, conflict } = mergeQuery(bodyFields, query, interpretedFields(settings))
   const { body } = received
   if (conflict !== undefined) return [conflictDeadLetter(`${conflict} differs between query and body`, body)]
-  if (!hasInterpretedField(fields)) {
+  if (!hasItemField(fields)) {
     return [deadLetter('not-a-report', 'neither the query nor the body has a field of a receipt or message', body)]
   }
   return [readRow({ fields, rawOnly, body }, settings)]

@@ -4,93 +4,60 @@
  *
  * Where the names of the fields come from:
  * - Attested (https://developers.mtarget.fr/api-pulling): `Status`, and that 5 marks an inbound message; `msisdn`,
- *   `code`, `reason` and `ticket` in the row of an account error.
+ *   `smscount`, `code`, `reason` and `ticket` in the row of an account error.
  * - Second-hand, in the public integrations wp-sms and takussan: `MsgId`, `StatusText` and `DestinationAdress`, whose
  *   misspelling is Mtarget's. In wp-sms only: `OriginatedAddress`, `Reason`, `RSN`. In takussan only:
- *   `DeliveryDateTime`, and `ticket`, `msisdn` and `reason` as other names in receipts.
- * - Not attested: `DestinationAddress`, in case Mtarget corrects the spelling; `code` in receipts; the name of the text
- *   of an inbound message, which is therefore configurable (`textFields`).
+ *   `DeliveryDateTime`, and `ticket`, `msisdn` and `reason` as other names in receipts. In the gateway courier only:
+ *   `Msisdn`, `Content`, `Keyword` (`Default`, `Stop`) and `msglong.…` of inbound messages; `smscount` in Mtarget's answer
+ *   to a request that sends a message. In another integration only: `remoteid`, the sender's own id, in receipts.
+ * - Not attested: `DestinationAddress` in receipts, in case Mtarget corrects the spelling; `code` and `smscount` in
+ *   receipts; `remoteid` in inbound messages; the name of the text in the rows of the queue. The names of the text are
+ *   therefore configurable (`textFields`).
  */
+import type { OptOut, Part } from '../../core/event.js'
 import type { DeadLetterItem, DecodeSettings, Item, MessageItem, ReceiptItem } from '../provider.js'
 import { deadLetter, repeatedFieldDeadLetter, tooManyFieldsDeadLetter } from '../wire/dead-letter.js'
 import {
   concatFields,
+  exactValue,
   findConflict,
-  findField,
   indexByName,
   MAX_FIELDS_PER_ITEM,
   presentValue,
   toRaw,
+  unambiguousValue,
   type Field,
   type FieldsByName,
 } from '../wire/fields.js'
+import { parseCount } from '../wire/numbers.js'
 import { normalizePhoneNumber } from '../wire/phone-numbers.js'
 import { parseInstant } from '../wire/times.js'
-import { deliveryStatus, INBOUND_MESSAGE_STATUS } from './statuses.js'
+import {
+  classifyRow,
+  describeMissingText,
+  ERROR_CODE,
+  HANDSET,
+  INTERPRETED_FIELDS,
+  isText,
+  KEYWORD,
+  MESSAGE_ID,
+  PART_NUMBER,
+  PART_REFERENCE,
+  PART_TOTAL,
+  readValue,
+  RECIPIENT,
+  SENDER,
+  STATUS_TEXT,
+  TIME,
+} from './row-kind.js'
+import { deliveryStatus } from './statuses.js'
 
-// Of each of these lists, the first field that is present counts.
-/** The id that Mtarget returned when the message was sent. All recipients of one request have the same id. */
-const MESSAGE_ID = ['MsgId', 'ticket'] as const
-const RECIPIENT = ['DestinationAdress', 'DestinationAddress', 'msisdn'] as const
 /** Without `msisdn`, which could also be the handset of an inbound message. */
-const INBOUND_RECIPIENT = ['DestinationAdress', 'DestinationAddress'] as const
-const SENDER = ['OriginatedAddress'] as const
-const STATUS_TEXT = ['StatusText', 'Reason', 'reason'] as const
-const ERROR_CODE = ['RSN', 'code'] as const
-const TIME = ['DeliveryDateTime'] as const
-
-/** The fields that decide what an item means. All others only go into `raw`. */
-export const INTERPRETED_FIELDS: ReadonlySet<string> = new Set([
-  ...['Status', ...MESSAGE_ID, ...RECIPIENT, ...SENDER],
-  ...[...STATUS_TEXT, ...ERROR_CODE, ...TIME],
-])
-
-/** The fields that an item has and an account error has not. */
-const ITEM_FIELDS: ReadonlySet<string> = new Set([...MESSAGE_ID, ...RECIPIENT, ...SENDER])
-
-/** Whether there is any field of an item. If not, the fields are something else, not an item that lacks something. */
-export const hasInterpretedField = (fields: readonly Field[]): boolean =>
-  fields.some(({ name }) => INTERPRETED_FIELDS.has(name))
-
-/** Mtarget sends the text `null` for an absent value (attested: the error sample of its page about pulling). */
-const readValue = (field: Field | undefined): string | undefined => {
-  const text = presentValue(field)
-  return text === 'null' ? undefined : text
-}
-
-const firstValue = (fields: FieldsByName, names: readonly string[]): string | undefined => {
-  for (const name of names) {
-    const value = readValue(fields.get(name))
-    if (value !== undefined) return value
-  }
-  return undefined
-}
-
-/** Reads `3`, `"3"`, `" 3"` and `3.0` as the same code. */
-const readStatusCode = (field: Field | undefined): string | undefined => {
-  const value = readValue(field)
-  return value !== undefined && field?.type === 'number' ? String(Number(value)) : value
-}
-
-/** Whether this is `Status` or, for a nested value, a part of it. */
-const isStatusField = ({ name }: Field): boolean => name === 'Status' || name.startsWith('Status[')
-
-/**
- * A row without `Status` and with another `code` than "0" is an error of the account. The number of the code has no
- * meaning here, because -12 is "invalid credential" on Mtarget's page and "invalid parameter" in wp-sms.
- *
- * @returns the reason that the row gives; undefined if it is not an account error
- */
-export const findAccountError = (fields: readonly Field[]): string | undefined => {
-  const valueOf = (name: string): string | undefined => readValue(findField(fields, name))
-  if (valueOf('Status') !== undefined) return undefined
-  // An item with an unreadable `Status` must become a dead letter, because a row that is an account error is dropped.
-  const hasItemField = fields.some((field) => ITEM_FIELDS.has(field.name) && readValue(field) !== undefined)
-  if (fields.some(isStatusField) && hasItemField) return undefined
-  const code = valueOf('code')
-  if (code === undefined || code === '0') return undefined
-  return `${valueOf('reason') ?? valueOf('Reason') ?? 'no reason given'} (code ${code})`
-}
+const INBOUND_RECIPIENT = ['DestinationAdress'] as const
+const INBOUND_SENDER = [HANDSET, ...SENDER] as const
+/** The sender's own id of the message. */
+const CLIENT_REFERENCE = ['remoteid'] as const
+const SEGMENTS = ['smscount'] as const
 
 export interface Row {
   readonly fields: readonly Field[]
@@ -100,7 +67,7 @@ export interface Row {
   readonly body: Uint8Array
 }
 
-export const readRow = (row: Row, settings: DecodeSettings): Item => {
+export const readRow = (row: Row, { textFields }: DecodeSettings): Item => {
   const { fields, rawOnly, body } = row
   if (fields.length + rawOnly.length > MAX_FIELDS_PER_ITEM) {
     return tooManyFieldsDeadLetter(fields.length + rawOnly.length, body)
@@ -109,12 +76,15 @@ export const readRow = (row: Row, settings: DecodeSettings): Item => {
   const hasRepeatedName = index.size < fields.length
   const conflict = hasRepeatedName ? findConflict(fields, INTERPRETED_FIELDS) : undefined
   if (conflict !== undefined) return repeatedFieldDeadLetter(conflict, body)
-  const status = index.get('Status')
-  const code = readStatusCode(status)
-  if (status === undefined || code === undefined) {
-    return deadLetter('missing-status', 'the item has no Status, which tells receipts from inbound messages', body)
+  const classified = classifyRow(fields, index, textFields)
+  switch (classified.kind) {
+    case 'receipt':
+      return readReceipt(row, index, classified.status, classified.code)
+    case 'message':
+      return readMessage(row, index, textFields)
+    case 'unknown':
+      return deadLetter(classified.reason, classified.detail, body)
   }
-  return code === INBOUND_MESSAGE_STATUS ? readMessage(row, index, settings) : readReceipt(row, index, status, code)
 }
 
 const readReceipt = (row: Row, index: FieldsByName, status: Field, code: string): ReceiptItem | DeadLetterItem => {
@@ -124,39 +94,47 @@ const readReceipt = (row: Row, index: FieldsByName, status: Field, code: string)
     const detail = `the receipt (Status ${code}) has no MsgId, so it is not known which message it is about`
     return deadLetter('missing-id', detail, body)
   }
-  const recipient = readPhoneNumber(index, RECIPIENT)
-  const time = firstValue(index, TIME)
   return {
     kind: 'dlr',
     messageId,
-    recipient,
+    recipient: readPhoneNumber(index, RECIPIENT),
     sender: readPhoneNumber(index, SENDER),
     status: deliveryStatus(code),
     providerStatus: status.value,
     providerStatusText: firstValue(index, STATUS_TEXT) ?? null,
     errorCode: firstValue(index, ERROR_CODE) ?? null,
     // The format and zone of DeliveryDateTime are not documented, so a time without a zone is not read.
-    occurredAt: parseInstant(time),
+    occurredAt: parseInstant(firstValue(index, TIME)),
     raw: toRaw(concatFields(row.fields, row.rawOnly)),
-    clientReference: null,
+    clientReference: readAddition(row, index, CLIENT_REFERENCE) ?? null,
     network: null,
-    segments: null,
+    segments: parseCount(readAddition(row, index, SEGMENTS)),
     price: null,
     part: null,
-    // Without a recipient the receipts of one request can't be told apart, because all of them have the same MsgId.
-    identity: recipient === null ? null : [messageId, recipient, code, ...(time === undefined ? [] : [time])],
+    identity: identityOf(index, code),
     body,
   }
 }
 
-const readMessage = (row: Row, index: FieldsByName, settings: DecodeSettings): MessageItem | DeadLetterItem => {
+/** Without a recipient the receipts of one request can't be told apart, because all of them have the same MsgId. */
+const identityOf = (index: FieldsByName, code: string): string[] | null => {
+  const messageId = exactValue(firstField(index, MESSAGE_ID))
+  const recipient = exactValue(firstField(index, RECIPIENT))
+  const time = exactValue(firstField(index, TIME))
+  if (messageId === undefined || recipient === undefined) return null
+  const status = index.get('Status')?.exact ?? code
+  return [messageId, normalizePhoneNumber(recipient), status, ...(time === undefined ? [] : [time])]
+}
+
+const readMessage = (row: Row, index: FieldsByName, textFields: readonly string[]): MessageItem | DeadLetterItem => {
   const { body } = row
-  const sender = readPhoneNumber(index, SENDER)
+  const sender = readPhoneNumber(index, INBOUND_SENDER)
   if (sender === null) {
-    return deadLetter('missing-sender', 'the inbound message (Status 5) has no OriginatedAddress', body)
+    return deadLetter('missing-sender', `the inbound message (Status 5) has no ${INBOUND_SENDER.join(' or ')}`, body)
   }
-  const text = readText(row, index, settings.textFields)
+  const text = readText(row, index, textFields)
   if (typeof text !== 'string') return text
+  const keyword = readAddition(row, index, [KEYWORD])
   return {
     kind: 'mo',
     // It is not documented whether MsgId is the id of this message or of the message that it answers. It is the id that
@@ -165,18 +143,48 @@ const readMessage = (row: Row, index: FieldsByName, settings: DecodeSettings): M
     sender,
     recipient: readPhoneNumber(index, INBOUND_RECIPIENT),
     text,
-    keyword: null,
+    keyword: keyword ?? null,
     inReplyTo: null,
     occurredAt: parseInstant(firstValue(index, TIME)),
     raw: toRaw(concatFields(row.fields, row.rawOnly)),
-    part: null,
-    clientReference: null,
+    part: readPart(row, index),
+    clientReference: readAddition(row, index, CLIENT_REFERENCE) ?? null,
     network: null,
-    optOut: null,
+    optOut: optOutOf(keyword),
     // Two handsets, or one handset twice, may send the same text.
     identity: null,
     body,
   }
+}
+
+/** `Stop` is the only keyword of an opt-out that is attested. `Default` says that no keyword was found. */
+const optOutOf = (keyword: string | undefined): OptOut | null => (keyword?.toLowerCase() === 'stop' ? 'STOP' : null)
+
+/** @returns null for a whole text, and for numbers that can't be those of a part, which are only in `raw` */
+const readPart = (row: Row, index: FieldsByName): Part | null => {
+  const reference = readAddition(row, index, PART_REFERENCE)
+  const number = parseCount(readAddition(row, index, PART_NUMBER))
+  const total = parseCount(readAddition(row, index, PART_TOTAL))
+  if (reference === undefined || number === null || total === null || number > total) return null
+  return { reference, number, total }
+}
+
+const firstField = (index: FieldsByName, names: readonly string[]): Field | undefined => {
+  for (const name of names) {
+    const field = index.get(name)
+    if (readValue(field) !== undefined) return field
+  }
+  return undefined
+}
+
+const firstValue = (index: FieldsByName, names: readonly string[]): string | undefined =>
+  presentValue(firstField(index, names))
+
+/** The value of a field that adds to an item. A name with several values has none. */
+const readAddition = (row: Row, index: FieldsByName, names: readonly string[]): string | undefined => {
+  const name = firstField(index, names)?.name
+  if (name === undefined) return undefined
+  return unambiguousValue(concatFields(row.fields, row.rawOnly).filter((field) => field.name === name))
 }
 
 const readPhoneNumber = (index: FieldsByName, names: readonly string[]): string | null => {
@@ -192,12 +200,10 @@ const readText = ({ fields, body }: Row, index: FieldsByName, names: readonly st
   let hasNullText = false
   for (const name of names) {
     const field = index.get(name)
-    if (field === undefined || field.type === 'null' || field.type === 'empty') continue
+    if (!isText(field)) continue
     if (findConflict(fields, new Set([name])) !== undefined) return repeatedFieldDeadLetter(name, body)
     if (field.value !== 'null') return field.value
     hasNullText = true
   }
-  if (hasNullText) return 'null'
-  const detail = `the inbound message has none of the fields ${names.join(', ')}; name its text field in textFields`
-  return deadLetter('missing-text', detail, body)
+  return hasNullText ? 'null' : deadLetter('missing-text', describeMissingText(names), body)
 }

@@ -14,7 +14,7 @@ import { findConflict, findField, presentValue, type Field } from '../wire/field
 import { formFields } from '../wire/form-fields.js'
 import { beginsLikeJson, findRows, readRows } from '../wire/json-rows.js'
 import { readMessage } from './messages.js'
-import { readReceipt } from './receipts.js'
+import { readAdditions, readReceipt } from './receipts.js'
 import { canonicalStatus, isKnownStatus } from './statuses.js'
 
 /** `outbound` and `inbound` are the two lists of the message log. */
@@ -112,6 +112,7 @@ const ROW_READERS: Record<Endpoint, (fields: readonly Field[], body: Uint8Array)
       to: findField(fields, 'to'),
       from: findField(fields, 'from'),
       time: findField(fields, 'dlr_timestamp'),
+      additions: readAdditions((name) => fields.filter((field) => field.name === name)),
       all: fields,
     }
     return repeatedField(fields, body) ?? readReceipt(receipt, body)

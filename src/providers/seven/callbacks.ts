@@ -1,5 +1,5 @@
 /**
- * Reads seven's callbacks: a GET, a form or JSON, with one report or many.
+ * Reads seven's callbacks: a GET, a form (also a multipart form) or JSON, with one report or many.
  *
  * Attested: the webhook with `webhook_event`, `webhook_timestamp` and `data`, and the events `dlr` and `sms_mo`
  * (docs.seven.io webhooks); `msg_id` and `status` in the query of the legacy status URL (the page on delivery reports).
@@ -17,6 +17,7 @@ import { areTooLargeToShare, findConflict, findField, mergeQuery, presentValue, 
 import { formFields } from '../wire/form-fields.js'
 import { beginsLikeJson, findRows, readRows } from '../wire/json-rows.js'
 import { OPEN_OBJECT } from '../wire/json-tokenizer.js'
+import { readMultipart } from '../wire/multipart.js'
 import { INTERPRETED_FIELDS, splitName } from './field-groups.js'
 import { readMessages } from './messages.js'
 import { readReceipts } from './receipts.js'
@@ -33,6 +34,8 @@ export const decodeCallback = (received: Received, settings: DecodeSettings): It
   if ('kind' in decoded) return [decoded]
   const content = trimWhiteSpace(decoded.bytes)
   if (beginsLikeJson(content)) return readJson(decoded, received, query, readItems)
+  const parts = readMultipart(received, decoded)
+  if (parts !== undefined) return 'kind' in parts ? [parts] : readItems(parts, received.body)
   const lines = findLines(content)
   if (!isListOfReports(content, lines, decoded.readText)) {
     return readItems(formFields(readLatin1(content), decoded.readText), received.body)

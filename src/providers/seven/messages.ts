@@ -2,17 +2,21 @@
  * Reads seven's inbound messages: from a webhook, or from a row of the message log.
  *
  * Attested (docs.seven.io webhooks): `id`, `sender`, `system`, `text` and `time` of the event `sms_mo`. The fields of
- * the message log are attested by docs.seven.io logbook; `answers.ts` maps them.
+ * the message log are attested by docs.seven.io logbook; `answers.ts` maps them. Not attested: `foreign_id`, which is the
+ * sender's own reference wherever seven sends it.
  */
 import type { DeadLetterItem, Item, MessageItem } from '../provider.js'
 import { conflictDeadLetter, deadLetter, sharedFieldsDeadLetter, tooManyFieldsDeadLetter } from '../wire/dead-letter.js'
 import {
   areTooLargeToShare,
+  exactValue,
   findField,
   firstPresent,
+  isSameValue,
   MAX_FIELDS_PER_ITEM,
   presentValue,
   toRaw,
+  unambiguousValue,
   type Field,
 } from '../wire/fields.js'
 import { normalizePhoneNumber } from '../wire/phone-numbers.js'
@@ -28,6 +32,7 @@ export interface MessageFields {
   readonly text: Field | undefined
   readonly time: Field | undefined
   readonly inReplyTo: Field | undefined
+  readonly clientReference?: string | undefined
   /** Every field that was sent with the message. */
   readonly all: readonly Field[]
 }
@@ -56,10 +61,10 @@ export const readMessage = (fields: MessageFields, body: Uint8Array): MessageIte
     occurredAt: parseInstantIn(TIME_ZONE, presentValue(fields.time)),
     raw: toRaw(fields.all),
     part: null,
-    clientReference: null,
+    clientReference: fields.clientReference ?? null,
     network: null,
     optOut: null,
-    identity: id === undefined ? null : [id],
+    identity: id === undefined ? null : [exactValue(fields.id) ?? id],
     body,
   }
 }
@@ -82,7 +87,7 @@ export const readMessages = (fields: readonly Field[], rawOnly: readonly Field[]
   if (areTooLargeToShare([...shared, ...rawOnly], groups.length)) return [sharedFieldsDeadLetter(groups.length, body)]
   return groups.map(({ fieldsByLeaf }) => {
     for (const [leaf, list] of fieldsByLeaf) {
-      if (INTERPRETED_LEAVES.has(leaf) && list.some(({ value }) => value !== list[0]?.value)) {
+      if (INTERPRETED_LEAVES.has(leaf) && !list.every((each) => isSameValue(each, list[0] as Field))) {
         return conflictDeadLetter(`${leaf} was sent with several values`, body)
       }
     }
@@ -94,6 +99,7 @@ export const readMessages = (fields: readonly Field[], rawOnly: readonly Field[]
       text: field('text'),
       time: firstPresent(field('time'), field('webhook_timestamp'), findField(shared, 'webhook_timestamp')),
       inReplyTo: field('reply_to_message_id'),
+      clientReference: unambiguousValue(fieldsByLeaf.get('foreign_id') ?? []),
       all: [...[...fieldsByLeaf.values()].flat(), ...shared, ...rawOnly],
     }
     return readMessage(message, body)

@@ -3,21 +3,27 @@
  * report.
  *
  * Where the fields come from: `msg_id`, `status`, `timestamp` and `webhook_timestamp` are attested (docs.seven.io
- * webhooks, and the page on delivery reports for the legacy status URL). The form of cumulated reports is not
- * published.
+ * webhooks, and the page on delivery reports for the legacy status URL); `price`, `mccmnc` and `foreign_id` are attested
+ * in the message log (docs.seven.io logbook). Seen in seven's own plugin: `foreign_id` in a webhook (seven-io/playSMS). Not
+ * attested: `price` and `mccmnc` in a webhook; a currency, or the number of SMS, anywhere. The form of cumulated reports is
+ * not published.
  */
+import type { Price } from '../../core/event.js'
 import type { DeadLetterItem, Item, ReceiptItem } from '../provider.js'
 import { deadLetter, sharedFieldsDeadLetter, tooManyFieldsDeadLetter } from '../wire/dead-letter.js'
 import {
   areTooLargeToShare,
   concatFields,
+  exactValue,
   findField,
   firstPresent,
   MAX_FIELDS_PER_ITEM,
   presentValue,
   toRaw,
+  unambiguousValue,
   type Field,
 } from '../wire/fields.js'
+import { parseNetwork, parsePrice } from '../wire/numbers.js'
 import { normalizePhoneNumber } from '../wire/phone-numbers.js'
 import { parseInstantIn } from '../wire/times.js'
 import { groupFields, type FieldGroup, type FieldsByLeaf } from './field-groups.js'
@@ -28,6 +34,25 @@ import { canonicalStatus, deliveryStatus } from './statuses.js'
  * 08:08:00.000000" beside "2021-08-24T08:08:00+02:00".
  */
 export const TIME_ZONE = 'Europe/Berlin'
+
+/** What a receipt may have beside the state of the message. */
+export interface ReceiptAdditions {
+  readonly clientReference: string | null
+  readonly network: string | null
+  readonly price: Price | null
+}
+
+const ADDITION_LEAVES = ['foreign_id', 'mccmnc', 'price'] as const
+
+/** @param fieldsNamed returns the fields of that name, or of that leaf */
+export const readAdditions = (
+  fieldsNamed: (name: (typeof ADDITION_LEAVES)[number]) => readonly Field[],
+): ReceiptAdditions => ({
+  clientReference: unambiguousValue(fieldsNamed('foreign_id')) ?? null,
+  network: parseNetwork(unambiguousValue(fieldsNamed('mccmnc'))),
+  // seven names no currency.
+  price: parsePrice(unambiguousValue(fieldsNamed('price')), null),
+})
 
 /** The fields of one receipt. Each way of delivery has its own names for them. */
 export interface ReceiptFields {
@@ -40,6 +65,7 @@ export interface ReceiptFields {
   readonly time?: Field | undefined
   readonly to?: Field | undefined
   readonly from?: Field | undefined
+  readonly additions?: ReceiptAdditions
   /** Every field that was sent with the receipt. */
   readonly all: readonly Field[]
 }
@@ -71,13 +97,13 @@ export const readReceipt = (fields: ReceiptFields, body: Uint8Array): ReceiptIte
     errorCode: null,
     occurredAt: parseInstantIn(TIME_ZONE, presentValue(fields.time)),
     raw: toRaw(fields.all),
-    clientReference: null,
-    network: null,
+    clientReference: fields.additions?.clientReference ?? null,
+    network: fields.additions?.network ?? null,
     segments: null,
-    price: null,
+    price: fields.additions?.price ?? null,
     part: null,
     // Without the time, because callback, webhook and query give different times for the same receipt.
-    identity: [messageId, canonical],
+    identity: [exactValue(fields.id) ?? messageId, canonicalStatus(exactValue(fields.status) ?? status)],
     body,
   }
 }
@@ -106,7 +132,8 @@ export const readReceipts = (fields: readonly Field[], rawOnly: readonly Field[]
   if (isSingleReceipt(fields)) {
     const all = concatFields(fields, rawOnly)
     const time = firstPresent(findField(fields, 'timestamp'), findField(fields, 'webhook_timestamp'))
-    const receipt = { id: findField(fields, 'msg_id'), status: findField(fields, 'status'), time, all }
+    const additions = readAdditions((name) => all.filter((field) => field.name === name))
+    const receipt = { id: findField(fields, 'msg_id'), status: findField(fields, 'status'), time, additions, all }
     return [readUnambiguousReceipt(receipt, body)]
   }
   const grouped = groupFields(
@@ -150,6 +177,9 @@ const isSingleReceipt = (fields: readonly Field[]): boolean => {
 
 const countLeaf = ({ fieldsByLeaf }: FieldGroup, leaf: string): number => fieldsByLeaf.get(leaf)?.length ?? 0
 
+/** What was sent once with several receipts is not the time, the reference or the price of each of them. */
+const OWN_LEAVES: ReadonlySet<string> = new Set(['timestamp', ...ADDITION_LEAVES])
+
 /**
  * Divides a group that has several ids into one report for each id.
  *
@@ -167,8 +197,7 @@ const pairFields = (group: FieldGroup): FieldsByLeaf[] | undefined => {
     const report = new Map<string, readonly Field[]>()
     for (const [leaf, fields] of fieldsByLeaf) {
       if (fields.length === count) report.set(leaf, [fields[i] as Field])
-      // A time that was sent once is not the time of each receipt.
-      else report.set(leaf === 'timestamp' ? 'timestamp of all' : leaf, fields)
+      else report.set(OWN_LEAVES.has(leaf) ? `${leaf} of all` : leaf, fields)
     }
     return report
   })
@@ -183,7 +212,8 @@ const readReport = (report: FieldsByLeaf, shared: readonly Field[], body: Uint8A
   const field = (leaf: string): Field | undefined => report.get(leaf)?.[0]
   const time = firstPresent(field('timestamp'), field('webhook_timestamp'), findField(shared, 'webhook_timestamp'))
   const all = [...[...report.values()].flat(), ...shared]
-  return readUnambiguousReceipt({ id: field('msg_id'), status: field('status'), time, all }, body)
+  const additions = readAdditions((leaf) => report.get(leaf) ?? [])
+  return readUnambiguousReceipt({ id: field('msg_id'), status: field('status'), time, additions, all }, body)
 }
 
 /**

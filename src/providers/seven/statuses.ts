@@ -1,6 +1,10 @@
 import type { DeliveryStatus } from '../../core/event.js'
 
-/** seven's nine statuses. Attested: its page on delivery reports, its OpenAPI file, its JavaScript client. */
+/**
+ * seven's nine statuses. Attested: its page on delivery reports, its OpenAPI file, its JavaScript client. `READ` is the
+ * status of an RCS message (docs.seven.io webhooks), which the message log lists as well; SMPP has no such state, and a
+ * message that was read has been delivered.
+ */
 const STATUSES: ReadonlyMap<string, DeliveryStatus> = new Map([
   ['ACCEPTED', 'ACCEPTED'],
   ['BUFFERED', 'ENROUTE'],
@@ -8,6 +12,7 @@ const STATUSES: ReadonlyMap<string, DeliveryStatus> = new Map([
   ['EXPIRED', 'EXPIRED'],
   ['FAILED', 'UNDELIVERABLE'],
   ['NOTDELIVERED', 'UNDELIVERABLE'],
+  ['READ', 'DELIVERED'],
   ['REJECTED', 'REJECTED'],
   ['TRANSMITTED', 'ENROUTE'],
   ['UNKNOWN', 'UNKNOWN'],

@@ -30,6 +30,14 @@ export const readUtf8: ReadText = (bytes) => (isUtf8(bytes) ? toBuffer(bytes).to
 const SINGLE_BYTE_CHARSET = /^(windows-\d+|iso-8859-\d+|koi8-[ru]|ibm866|macintosh|x-mac-cyrillic)$/
 
 /**
+ * Reads a character set of one byte a character. `TextDecoder` returns U+FFFD for every byte that has no character, and two
+ * ids that differ in such a byte would become the same id. They become U+F780 to U+F7FF instead, as in the encoding
+ * x-user-defined of the WHATWG.
+ */
+const decodeSingleBytes = (decoder: TextDecoder, bytes: Uint8Array): string =>
+  decoder.decode(bytes).replaceAll('\ufffd', (_, at: number) => String.fromCharCode(0xf700 + (bytes[at] ?? 0)))
+
+/**
  * @param contentType the value of the header; without a character set, or with an unknown one, the text is read as
  * UTF-8
  * @returns undefined for a character set in which a byte below 0x80 may be part of another character: such text can't
@@ -48,7 +56,7 @@ export const textReader = (contentType: string | undefined): ReadText | undefine
   }
   if (encoding === 'utf-8') return readUtf8
   if (encoding === 'windows-1252') return readWindows1252
-  return SINGLE_BYTE_CHARSET.test(encoding) ? (bytes) => decoder.decode(bytes) : undefined
+  return SINGLE_BYTE_CHARSET.test(encoding) ? (bytes) => decodeSingleBytes(decoder, bytes) : undefined
 }
 
 /** @returns the bytes behind a byte order mark of UTF-8; undefined if there is none */

@@ -12,6 +12,12 @@ export interface Field {
   readonly value: string
   /** The JSON type; `string` for fields of a form or query, `empty` for `{}` and `[]`. */
   readonly type: 'string' | 'number' | 'boolean' | 'null' | 'empty'
+  /**
+   * The content of a JSON string in which an escape stands for half of a surrogate pair; absent for any other value. No
+   * record can hold such a string, so `value` has U+FFFD in its place. Only comparisons use the exact value, because two
+   * values may differ in nothing else.
+   */
+  readonly exact?: string
 }
 
 /** More fields than any real item has. The limit bounds the cost of one item. */
@@ -57,6 +63,25 @@ export const presentValue = (field: Field | undefined): string | undefined => {
   return value === '' ? undefined : value
 }
 
+/** @returns the present value for comparisons, in which different values as sent are different */
+export const exactValue = (field: Field | undefined): string | undefined =>
+  field?.exact === undefined ? presentValue(field) : field.exact.trim()
+
+export const isSameValue = (one: Field, other: Field): boolean => one.value === other.value && one.exact === other.exact
+
+/**
+ * The value of fields that only add to an item, such as a reference. The text `null` stands for an absent value. Fields with
+ * several values have none, because which of them counts can't be known (invariant 6).
+ *
+ * @param fields all fields of one meaning
+ */
+export const unambiguousValue = (fields: readonly Field[]): string | undefined => {
+  const [first, ...others] = fields
+  if (first === undefined || !others.every((field) => isSameValue(first, field))) return undefined
+  const value = presentValue(first)
+  return value === 'null' ? undefined : value
+}
+
 /** The first of these fields that has a present value. */
 export const firstPresent = (...candidates: readonly (Field | undefined)[]): Field | undefined =>
   candidates.find((field) => presentValue(field) !== undefined)
@@ -72,7 +97,7 @@ export const findConflict = (fields: readonly Field[], names: ReadonlySet<string
     seen ??= new Map()
     const first = seen.get(field.name)
     if (first === undefined) seen.set(field.name, field)
-    else if (first.value !== field.value || (first.type === 'null') !== (field.type === 'null')) return field.name
+    else if (!isSameValue(first, field) || (first.type === 'null') !== (field.type === 'null')) return field.name
   }
   return undefined
 }
@@ -96,7 +121,10 @@ export const mergeQuery = (
   if (queryFields.length === 0) return { fields: bodyFields, rawOnly: [], conflict: undefined }
   if (bodyFields.length === 0) return { fields: queryFields, rawOnly: [], conflict: undefined }
   const names = new Set(bodyFields.map(({ name }) => name))
-  const differs = ({ name, value }: Field): boolean => findField(bodyFields, name)?.value !== value
+  const differs = (field: Field): boolean => {
+    const inBody = findField(bodyFields, field.name)
+    return inBody === undefined || !isSameValue(inBody, field)
+  }
   const rawOnly = queryFields.filter(({ name }) => names.has(name))
   return {
     fields: [...bodyFields, ...queryFields.filter(({ name }) => !names.has(name))],

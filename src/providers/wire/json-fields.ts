@@ -59,7 +59,7 @@ class FieldReader {
       if (next === 'end') return
       if (next === 'missing-comma') return this.#fail('a comma or the end of the object was expected')
       if (json.peek() !== QUOTE) return this.#fail('a quoted name was expected')
-      const key = this.#readString()
+      const key = this.#readString().toWellFormed()
       if (this.#problem) return
       if (!json.skip(COLON)) return this.#fail('a colon was expected')
       this.#readValue(depth === 0 ? key : `${prefix}[${key}]`, depth)
@@ -82,7 +82,7 @@ class FieldReader {
   #readValue(name: string, depth: number): void {
     switch (this.#json.peek()) {
       case QUOTE:
-        return this.#addField(name, this.#readString(), 'string')
+        return this.#readStringField(name)
       case OPEN_OBJECT:
         return this.#readNested(name, depth, CLOSE_OBJECT)
       case OPEN_ARRAY:
@@ -96,7 +96,7 @@ class FieldReader {
     const json = this.#json
     const start = json.at
     json.at++
-    if (json.skip(closing)) return this.#addField(name, json.text.slice(start, json.at), 'empty')
+    if (json.skip(closing)) return this.#addField({ name, value: json.text.slice(start, json.at), type: 'empty' })
     if (depth >= MAX_DEPTH) return this.#fail(`the value is nested more than ${MAX_DEPTH} levels deep`, 'too-complex')
     json.at = start
     if (closing === CLOSE_OBJECT) this.#readObject(name, depth + 1)
@@ -108,9 +108,17 @@ class FieldReader {
     WORD_OR_NUMBER.lastIndex = json.at
     const match = WORD_OR_NUMBER.exec(json.text)
     if (match === null) return this.#fail('a value was expected')
-    const [text] = match
-    json.at += text.length
-    this.#addField(name, text, text === 'null' ? 'null' : text === 'true' || text === 'false' ? 'boolean' : 'number')
+    const [value] = match
+    json.at += value.length
+    const type = value === 'null' ? 'null' : value === 'true' || value === 'false' ? 'boolean' : 'number'
+    this.#addField({ name, value, type })
+  }
+
+  #readStringField(name: string): void {
+    const exact = this.#readString()
+    // An escape can stand for half of a surrogate pair, which neither UTF-8 nor an Avro string can hold.
+    const value = exact.toWellFormed()
+    this.#addField(value === exact ? { name, value, type: 'string' } : { name, value, type: 'string', exact })
   }
 
   #readString(): string {
@@ -125,8 +133,7 @@ class FieldReader {
     if (!content.includes('\\')) return content
     const quoted = json.text.slice(start, json.at).replace(CONTROL_CHARACTERS, escapeControlCharacter)
     try {
-      // An escape can stand for half of a surrogate pair, which neither UTF-8 nor an Avro string can hold.
-      return (JSON.parse(quoted) as string).toWellFormed()
+      return JSON.parse(quoted) as string
     } catch {
       json.at = start + 1
       this.#fail('a string holds an escape that JSON does not know')
@@ -134,13 +141,13 @@ class FieldReader {
     }
   }
 
-  #addField(name: string, value: string, type: Field['type']): void {
+  #addField(field: Field): void {
     if (this.#problem) return
-    this.#nameCharacters += name.length
+    this.#nameCharacters += field.name.length
     if (this.#fields.length >= MAX_FIELDS || this.#nameCharacters > MAX_NAME_CHARACTERS) {
       return this.#fail('there are more fields or longer names than any item has', 'too-complex')
     }
-    this.#fields.push({ name, value, type })
+    this.#fields.push(field)
   }
 
   /** Keeps the first problem only. */
