@@ -12,7 +12,7 @@ const ROUND_TRIPS_MS = [5, 50, 500]
 const MIN_QUEUED_ROWS = 5_000
 const FILL_INTERVAL_MS = 20
 /** The page size has settled when so many requests in a row asked for about the same number of rows. */
-const SETTLED_REQUESTS = 12
+const SETTLED_REQUESTS = 20
 const MAX_SETTLED_RATIO = 1.3
 /** A kill strikes at a random instant within so many round trips after the page size has settled. */
 const ROUND_TRIPS_UNTIL_KILL = 4
