@@ -1,0 +1,113 @@
+import fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { createCommandLine } from '../../src/commands/command-line.js'
+
+const OPTIONS = [
+  '--help',
+  '-h',
+  '--json',
+  '--version',
+  '-V',
+  '--drain',
+  '--config',
+  '-c',
+  '--config=a.yaml',
+  '--',
+  '--timeout',
+]
+const KNOWN = ['run', 'check']
+/** Commands that were announced or may be guessed, and words that are none. */
+const word = fc.oneof(
+  fc.constantFrom(
+    'dead-letters',
+    'schemas',
+    'journal',
+    'tail',
+    'providers',
+    'nonsense',
+    'Run',
+    'runs',
+    'constructor',
+    '-',
+    'RUN',
+  ),
+  fc.string({ minLength: 1 }).filter((text) => !text.startsWith('-') && text !== 'help' && !KNOWN.includes(text)),
+)
+const option = fc.constantFrom(...OPTIONS)
+
+let printed: { stdout: string; stderr: string }
+beforeEach(() => {
+  printed = { stdout: '', stderr: '' }
+  for (const stream of ['stdout', 'stderr'] as const) {
+    vi.spyOn(process[stream], 'write').mockImplementation((text) => {
+      printed[stream] += String(text)
+      return true
+    })
+  }
+})
+afterEach(() => {
+  vi.restoreAllMocks()
+})
+
+async function execute(args: readonly string[]): Promise<{ code: number; called: string[] }> {
+  const called: string[] = []
+  const record = (name: string) => () => {
+    called.push(name)
+    return Promise.resolve(0)
+  }
+  const code = await createCommandLine({ run: record('run'), check: record('check') }).execute(args)
+  return { code, called }
+}
+
+describe('The command line', () => {
+  it('ends with 2 for an unknown command, whatever options stand before and behind it', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(option, { maxLength: 3 }),
+        word,
+        fc.array(fc.oneof(option, word, fc.constantFrom(...KNOWN, 'help')), { maxLength: 4 }),
+        async (before, unknown, behind) => {
+          printed = { stdout: '', stderr: '' }
+          expect(await execute([...before, unknown, ...behind])).toEqual({ code: 2, called: [] })
+          expect(printed.stdout).toBe('')
+          expect(printed.stderr).toContain(`unknown command '${unknown}'`)
+        },
+      ),
+      { numRuns: 500 },
+    )
+  })
+
+  it('ends with 2 for help on an unknown command', async () => {
+    await fc.assert(
+      fc.asyncProperty(word, fc.array(option, { maxLength: 3 }), async (unknown, options) => {
+        expect(await execute(['help', unknown, ...options])).toEqual({ code: 2, called: [] })
+        expect(await execute([...options, 'help', unknown])).toEqual({ code: 2, called: [] })
+      }),
+    )
+  })
+
+  it.each([
+    ['dead-letters', '--help'],
+    ['schemas', '--help'],
+    ['--json', 'nonsense'],
+    ['--help', 'nonsense'],
+    ['--', 'nonsense'],
+  ])('ends with 2 for the arguments %s %s', async (...args) => {
+    expect(await execute(args)).toEqual({ code: 2, called: [] })
+  })
+
+  it.each([[['run']], [['check', '--json']], [['run', '--config', 'nonsense']], [['run', '-c', 'schemas', '--drain']]])(
+    'runs the command of the arguments %j',
+    async (args) => {
+      expect(await execute(args)).toEqual({ code: 0, called: [args[0]] })
+    },
+  )
+
+  it.each([[['--help']], [['-h']], [['--version']], [['help']], [['help', 'run']], [['check', '--help']]])(
+    'prints help or version and ends with 0 for the arguments %j',
+    async (args) => {
+      expect(await execute(args)).toEqual({ code: 0, called: [] })
+      expect(printed.stdout).not.toBe('')
+    },
+  )
+})
