@@ -117,6 +117,7 @@ describe('A configuration file', () => {
     await mkdir(cwd)
     const child = killAfterTest(await startCommand(['run'], { cwd, env: { CONNECTOR_CONFIG: '../connector.yaml' } }))
     await until(() => isReady())
+    await until(async () => (await trial.status()).registry.state === 'ok')
     child.signal('SIGTERM')
     expect(await child.exited).toBe(0)
     expect(await readFile(join(cwd, 'journal', 'schema-ids.json'), 'utf8')).toMatch(trial.topics.dlr)
