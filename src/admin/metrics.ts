@@ -150,12 +150,21 @@ export class Metrics {
       help,
       labelNames,
       registers: [this.registry],
-      ...(read && { collect: () => gauge.set(read()) }),
+      ...(read && { collect: () => gauge.set(valueOrNaN(read)) }),
     })
     return gauge
   }
 
   #histogram(name: string, help: string, buckets: number[]): Histogram {
     return new Histogram({ name: `dlrmo_${name}`, help, buckets, registers: [this.registry] })
+  }
+}
+
+/** Prometheus stores NaN for a value that can't be read. An error would take the whole scrape with it. */
+const valueOrNaN = (read: () => number): number => {
+  try {
+    return read()
+  } catch {
+    return NaN
   }
 }

@@ -45,7 +45,7 @@ ${card('Custody of callbacks', status.ready ? 'taken' : 'refused', status.ready 
 ${componentCard('Publishing', status.publishing)}
 ${componentCard('Schema registry', status.registry)}
 ${sharingCard(status)}
-${card('Journal', `${status.journal.entries} waiting`, status.journal.refusal === null ? '' : 'bad', formatJournal(status.journal))}
+${card('Journal', `${status.journal.entries ?? 'unknown'} waiting`, status.journal.refusal === null ? '' : 'bad', status.journal.refusal ?? formatJournal(status.journal))}
 </dl>
 <table>
 <thead><tr><th>Source</th><th>Provider</th><th>Callbacks</th><th>Pulling</th><th>Page size</th><th>Next request</th><th>Last page</th><th>Reconciling</th><th>Last error</th></tr></thead>
@@ -73,7 +73,7 @@ const card = (title: string, value: string, cssClass: string, detail: string | n
   `<div><dt>${title}</dt><dd><b class="${cssClass}">${escape(value)}</b></dd><dd>${escape(detail ?? '')}</dd></div>`
 
 const formatJournal = ({ bytes, maxBytes, oldestAgeSeconds }: StatusSnapshot['journal']): string =>
-  `${formatSize(bytes)} of ${formatSize(maxBytes)}, oldest ${formatDuration(Math.round(oldestAgeSeconds))}`
+  `${formatSize(bytes ?? 0)} of ${formatSize(maxBytes)}, oldest ${formatDuration(Math.round(oldestAgeSeconds))}`
 
 const sourceRow = ({ source, provider, callback, pull, reconciling }: SourceSnapshot, now: string): string => {
   const cells = [

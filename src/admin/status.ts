@@ -5,6 +5,7 @@
  * are away, intake continues until the journal is full.
  */
 import type { Clock } from '../core/clock.js'
+import { messageOf } from '../core/errors.js'
 import type { FollowingReport, MembershipReport, PullState, ReconcileState } from '../core/observers.js'
 import type { Journal } from '../journal/journal.js'
 
@@ -82,13 +83,13 @@ export class Status {
   unreadyReason(): string | null {
     if (this.phase === 'starting') return 'starting: the callbacks server does not listen yet'
     if (this.phase === 'stopping') return 'stopping: send callbacks to another instance'
-    return this.#deps.journal.refusalReason()
+    return this.#journalRefusal()
   }
 
   /** Times are in ISO 8601. */
   snapshot() {
     const { instance, version, journal, journalMaxBytes, clock, sources, group } = this.#deps
-    const { entries, bytes, oldestReceivedAt } = journal.stats()
+    const { entries, bytes, oldestReceivedAt } = this.#journalStats()
     const reason = this.unreadyReason()
     return {
       instance,
@@ -100,13 +101,14 @@ export class Status {
       reason,
       publishing: { ...this.#publishing, since: iso(this.#publishing.since) },
       registry: { ...this.#registry, since: iso(this.#registry.since) },
+      /** The numbers are null while the journal can't be read. */
       journal: {
         id: journal.id,
         entries,
         bytes,
         maxBytes: journalMaxBytes,
         oldestAgeSeconds: oldestReceivedAt === null ? 0 : Math.max(0, (clock.now() - oldestReceivedAt) / 1_000),
-        refusal: journal.refusalReason(),
+        refusal: this.#journalRefusal(),
       },
       /** null where this process works alone. */
       sharing:
@@ -125,6 +127,23 @@ export class Status {
         /** null for a source without `reconcile`, and for one that another replica reconciles. */
         reconciling: this.#reconcilingOf(name),
       })),
+    }
+  }
+
+  /** The journal's reason, or that it can't be read: the status is wanted most when something is broken. */
+  #journalRefusal(): string | null {
+    try {
+      return this.#deps.journal.refusalReason()
+    } catch (error) {
+      return `the journal can't be read: ${messageOf(error)}; check its disk, then restart`
+    }
+  }
+
+  #journalStats(): Record<'entries' | 'bytes' | 'oldestReceivedAt', number | null> {
+    try {
+      return this.#deps.journal.stats()
+    } catch {
+      return { entries: null, bytes: null, oldestReceivedAt: null }
     }
   }
 

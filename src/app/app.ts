@@ -16,6 +16,7 @@ import { CallbackServer } from '../callbacks/callback-server.js'
 import type { Config } from '../config/types.js'
 import { orAborted, orTimeout } from '../core/abort.js'
 import type { Clock } from '../core/clock.js'
+import { ConnectorError, messageOf } from '../core/errors.js'
 import { LmdbJournal } from '../journal/lmdb-journal.js'
 import { Pipeline, type PipelineDeps } from '../pipeline/pipeline.js'
 import { providers } from '../providers/index.js'
@@ -98,6 +99,8 @@ export class App {
     this.#scheduler = replica ?? standaloneScheduler(sharingObserver)
     const addToWatchList: WatchHandler = async (source, messageIds) => {
       if (config.sources.get(source)?.reconcile === undefined) return 'unknown-source'
+      const problem = journal.dataFileProblem
+      if (problem !== null) throw new ConnectorError('JOURNAL_WRITE_FAILED', problem)
       await journal.watchList.add(source, messageIds, clock.now())
       replica?.relayWatched()
       return 'accepted'
@@ -141,12 +144,15 @@ export class App {
 
   /** Resolves when the journal is empty, or when the signal aborts. */
   async untilEmpty(signal: AbortSignal): Promise<void> {
-    if (this.#journal.stats().entries === 0) return
+    if (this.#countEntries() === 0) return
     const emptied = new Promise<void>((resolve) => this.#onEmpty.add(resolve))
     await orAborted(emptied, signal)
   }
 
-  /** @param forceSignal ends every wait that only serves to publish more; what is in the journal is safe without it */
+  /**
+   * @param forceSignal ends every wait that only serves to publish more; what is in the journal is safe without it
+   * @throws ConnectorError JOURNAL_UNUSABLE after everything has ended, if entries are lost because the data file was removed
+   */
   async stop(forceSignal: AbortSignal): Promise<void> {
     const { config, clock, log } = this.#options
     this.#status.phase = 'stopping'
@@ -157,10 +163,38 @@ export class App {
     await workStopped
     await this.#finishPublishing(forceSignal)
     await this.#replica?.close()
-    const { entries } = this.#journal.stats()
-    if (entries > 0) log.info({ entries }, 'entries stay in the journal for the next start')
+    const lossError = this.#reportEntriesLeft()
     await this.#admin.close()
-    await this.#journal.close()
+    try {
+      await this.#journal.close()
+    } catch (error) {
+      log.error({}, `the journal could not be closed in order, which the next start repairs: ${messageOf(error)}`)
+    }
+    if (lossError) throw lossError
+  }
+
+  /** @returns the error that ends the process, if the entries are lost with it */
+  #reportEntriesLeft(): ConnectorError | undefined {
+    const { log } = this.#options
+    const entries = this.#countEntries()
+    if (entries === undefined || entries === 0) return undefined
+    const problem = this.#journal.dataFileProblem
+    if (problem === null) {
+      log.info({ entries }, 'entries stay in the journal for the next start')
+      return undefined
+    }
+    const lost = `${entries} entries of the journal were not published and are lost, unless its files were only moved`
+    return new ConnectorError('JOURNAL_UNUSABLE', `${lost}: ${problem}`)
+  }
+
+  /** @returns undefined if the journal can't be read */
+  #countEntries(): number | undefined {
+    try {
+      return this.#journal.stats().entries
+    } catch (error) {
+      this.#options.log.error({}, `the journal can't be read: ${messageOf(error)}`)
+      return undefined
+    }
   }
 
   async #start(): Promise<void> {
@@ -188,7 +222,7 @@ export class App {
   }
 
   #notifyIfEmpty(): void {
-    if (this.#onEmpty.size === 0 || this.#journal.stats().entries > 0) return
+    if (this.#onEmpty.size === 0 || this.#countEntries() !== 0) return
     for (const onEmpty of this.#onEmpty) onEmpty()
     this.#onEmpty.clear()
   }

@@ -146,6 +146,11 @@ const closeServer = (server: Server): Promise<void> => new Promise((resolve) => 
 /** Replaces the socket by an empty file, which keeps the number and, unlike a socket, can be copied by any tool. */
 async function release(server: Server, directory: string, ownName: string, name: string): Promise<void> {
   await closeServer(server)
-  writeFileSync(join(directory, ownName), '')
-  renameSync(join(directory, ownName), join(directory, name))
+  try {
+    writeFileSync(join(directory, ownName), '')
+    renameSync(join(directory, ownName), join(directory, name))
+  } catch {
+    // The directory was removed, or its disk refuses writes. Nobody listens on the socket, so the directory is free without
+    // the file.
+  }
 }

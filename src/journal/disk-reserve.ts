@@ -6,7 +6,7 @@
  * refused, because their senders still have them, while pages under way and releases use the room that was freed.
  */
 import { closeSync, fstatSync, openSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 
 const MAX_SHARE_OF_DISK = 1 / 8
 const ZEROS = Buffer.alloc(1024 * 1024)
@@ -61,8 +61,17 @@ export class DiskReserve {
   }
 }
 
-/** Bytes of the disk that holds `directory`: its size, and what an unprivileged process can still write. */
+/**
+ * Bytes of the disk that holds `directory`: its size, and what an unprivileged process can still write. If the directory was
+ * removed, its parent tells: entries are still released from the data file that is open.
+ */
 export function diskSpace(directory: string): { readonly total: number; readonly free: number } {
-  const { blocks, bavail, bsize } = statfsSync(directory)
-  return { total: blocks * bsize, free: bavail * bsize }
+  try {
+    const { blocks, bavail, bsize } = statfsSync(directory)
+    return { total: blocks * bsize, free: bavail * bsize }
+  } catch (error) {
+    const parent = dirname(directory)
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || parent === directory) throw error
+    return diskSpace(parent)
+  }
 }

@@ -25,10 +25,15 @@ export type Environment = ReturnType<typeof openEnvironment>
  */
 const START_ONLY_COMPLETE_BATCHES = { batchStartThreshold: Number.MAX_SAFE_INTEGER }
 
+const environmentOf = (directory: string): string => join(directory, 'lmdb')
+
+/** The path of the data file of the journal in `directory`. */
+export const dataFileOf = (directory: string): string => join(environmentOf(directory), 'data.mdb')
+
 /** @throws Error if the data file exists and is not an LMDB file */
 export function openEnvironment(directory: string) {
-  const path = join(directory, 'lmdb')
-  checkDataFile(join(path, 'data.mdb'))
+  const path = environmentOf(directory)
+  checkDataFile(dataFileOf(directory))
   const root = open({
     path,
     maxDbs: 8,

@@ -16,6 +16,9 @@
  * - `reserve.bin`: room for answers that were already requested (disk-reserve.ts).
  * - `lock.<n>`: the socket that keeps other processes out (directory-lock.ts).
  *
+ * Files that are removed while the process runs: data-file-check.ts finds out about the data file. The others are made again
+ * when they are needed.
+ *
  * What earlier builds wrote stays readable: no stored key or field is ever renamed.
  *
  * # Write
@@ -50,8 +53,17 @@ import { asBinary } from 'lmdb'
 import type { Clock } from '../core/clock.js'
 import { ConnectorError, messageOf } from '../core/errors.js'
 import { Capacity, type CapacityOptions } from './capacity.js'
+import { DataFileCheck } from './data-file-check.js'
 import { type DirectoryLock, lockDirectory } from './directory-lock.js'
-import { entryCount, type Environment, type MetaKey, openEnvironment, unusedBytes, usedBytes } from './environment.js'
+import {
+  dataFileOf,
+  entryCount,
+  type Environment,
+  type MetaKey,
+  openEnvironment,
+  unusedBytes,
+  usedBytes,
+} from './environment.js'
 import { EventIdIndex, type EventIdIndexOptions, WRITE_BYTES_PER_ID } from './event-id-index.js'
 import type {
   Entry,
@@ -90,6 +102,7 @@ export class LmdbJournal implements Journal {
   readonly #eventIds: EventIdIndex
   readonly #capacity: Capacity
   readonly #writer: Writer
+  readonly #dataFile: DataFileCheck
   /** One for each pending `waitForEntry`: settles it if it can be settled. */
   readonly #settleWaiters = new Set<() => void>()
   /** Sequence numbers of the appends that lmdb-js has not confirmed, and whether `read` has returned their entries. */
@@ -129,6 +142,7 @@ export class LmdbJournal implements Journal {
     this.#eventIds = new EventIdIndex(env, duplicates, onWarning)
     this.#capacity = new Capacity(options, { entries: () => usedBytes(env.entries), unused: () => unusedBytes(env) })
     this.#writer = new Writer(env.root, this.#capacity, onWarning)
+    this.#dataFile = new DataFileCheck(dataFileOf(options.directory), { clock, onWarning })
     this.watchList = new LmdbWatchList(env, this.#writer)
 
     const { meta, entries } = env
@@ -153,8 +167,20 @@ export class LmdbJournal implements Journal {
     return this.#releasedUpTo
   }
 
+  /**
+   * A sentence on why what is written would not survive this process, although LMDB writes it: the data file was removed or
+   * replaced. Null while it is in its place.
+   */
+  get dataFileProblem(): string | null {
+    return this.#dataFile.problem
+  }
+
   async append(entry: NewEntry, nonce?: Nonce): Promise<number> {
     const { root, entries } = this.#env
+    // Invariant 1: an fsync of a removed file makes nothing durable. A page of a destructive queue is the only copy there is,
+    // so it is written nevertheless, and published from the open file. No further page is requested (`hasRoomFor`).
+    const problem = entry.via === 'PULL' ? null : this.#dataFile.problem
+    if (problem !== null) throw new ConnectorError('JOURNAL_WRITE_FAILED', problem)
     // If the pending write of the same nonce fails, the nonce is still unused. A refusal now would lose both entries.
     while (nonce !== undefined && this.#nonces.pendingWrite(nonce)) await this.#nonces.pendingWrite(nonce)
     const claim = nonce && this.#nonces.claim(nonce)
@@ -191,11 +217,12 @@ export class LmdbJournal implements Journal {
   }
 
   refusalReason(): string | null {
-    return this.#writer.fatalError?.message ?? this.#capacity.refusalReason()
+    return this.#writer.fatalError?.message ?? this.#dataFile.problem ?? this.#capacity.refusalReason()
   }
 
   hasRoomFor(bytes: number): boolean {
-    return !this.#writer.fatalError && this.#capacity.hasRoomFor(bytes)
+    if (this.#writer.fatalError || this.#dataFile.problem !== null) return false
+    return this.#capacity.hasRoomFor(bytes)
   }
 
   reserveRoom(bytes: number): () => void {

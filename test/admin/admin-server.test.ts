@@ -289,3 +289,35 @@ describe('The admin server', () => {
     await expect(start(undefined, port)).rejects.toThrow(`admin.port: can't listen on 127.0.0.1:${port}`)
   })
 })
+
+describe('The admin server while the journal can not be read', () => {
+  it('answers every page with what it knows, and says what is wrong, each time', async () => {
+    await start()
+    status.phase = 'running'
+    const fail = (): never => {
+      throw new Error('MDB_CORRUPTED: page <1> is damaged')
+    }
+    Object.assign(journal, { stats: fail, refusalReason: fail })
+    const reason = "the journal can't be read: MDB_CORRUPTED: page <1> is damaged; check its disk, then restart"
+    for (let attempt = 0; attempt < 3; attempt++) {
+      await clock.advance(3_000)
+      expect(await get('/readyz')).toMatchObject({ code: 503, text: `${reason}\n` })
+      expect((await get('/livez')).code).toBe(200)
+      const { code, text } = await get('/status.json')
+      expect(code).toBe(200)
+      expect(JSON.parse(text)).toMatchObject({
+        ready: false,
+        reason,
+        journal: { id: 'memory', entries: null, bytes: null, refusal: reason },
+      })
+      const page = await get('/')
+      expect(page.code).toBe(200)
+      expect(page.text).toContain('unknown waiting')
+      expect(page.text).toContain('MDB_CORRUPTED: page &#60;1&#62; is damaged')
+      const metrics = await get('/metrics')
+      expect(metrics.code).toBe(200)
+      expect(metrics.text).toContain('dlrmo_journal_entries Nan')
+      expect(metrics.text).toContain('dlrmo_publishing ')
+    }
+  })
+})
