@@ -2,8 +2,7 @@
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { MAIN, type Program } from '../../dev/connector/program.js'
-import type { Stack } from '../../dev/stack/index.js'
-import { startTrial, type Trial, type TrialConfiguration } from '../../dev/trial.js'
+import { startTrial, type Trial, type TrialConfiguration, type TrialStack } from '../../dev/trial.js'
 import { until } from '../../dev/wait.js'
 import { BenchChild } from '../child.js'
 import type { QueueReply, QueueRequest, QueueSettings } from '../queue-process.js'
@@ -22,7 +21,7 @@ export const withNodeOptions = (options: readonly string[]): Program => ({
 
 /** Starts a trial, and resolves when it publishes, so that start-up is no part of a measurement. */
 export async function startConnector(
-  stack: Stack,
+  stack: TrialStack,
   configure: (configuration: TrialConfiguration) => void,
   nodeOptions: readonly string[] = [],
 ): Promise<Trial> {
@@ -42,7 +41,7 @@ export interface CallbackConnector extends CallbackContender {
 }
 
 export async function startCallbackConnector(
-  stack: Stack,
+  stack: TrialStack,
   nodeOptions: readonly string[] = [],
 ): Promise<CallbackConnector> {
   const trial = await startConnector(
@@ -66,6 +65,8 @@ export async function startCallbackConnector(
 
 export interface PullConnector extends PullContender {
   readonly trial: Trial
+  /** Puts rows into the queue. Resolves when all of them are in custody. */
+  handOut(rows: number): Promise<QueueReply>
 }
 
 export interface PullConnectorOptions {
@@ -79,7 +80,7 @@ export interface PullConnectorOptions {
 const QUEUE: QueueSettings = { distinctRows: 20_000 }
 
 export async function startPullConnector(
-  stack: Stack,
+  stack: TrialStack,
   name: string,
   { limit, nodeOptions = [], queue = QUEUE, configure }: PullConnectorOptions = {},
 ): Promise<PullConnector> {
@@ -99,6 +100,7 @@ export async function startPullConnector(
     name,
     trial,
     pid: trial.connector.pid!,
+    handOut: (rows) => child.request({ rows }),
     async pull(rows) {
       const reply = await child.request({ rows })
       // The next page is asked for as soon as the one before is on disk, so the last ones are still to be published.
