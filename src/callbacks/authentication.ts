@@ -1,4 +1,4 @@
-import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { randomBytes, timingSafeEqual } from 'node:crypto'
 import type { CallbackConfig } from '../config/types.js'
 import { AddressRanges } from './addresses.js'
 import { SignatureVerifier, type SignatureRejection, type SignatureResult, type SignedRequest } from './signature.js'
@@ -20,8 +20,8 @@ export interface Caller {
  * unknown source look the same, and the answer takes the same time.
  */
 export class Guards {
-  readonly #tokenDigest: Buffer
-  readonly #basicDigest: Buffer | undefined
+  readonly #token: Secret
+  readonly #basic: Secret | undefined
   readonly #addresses: AddressRanges | undefined
   readonly #signature: SignatureVerifier | undefined
 
@@ -31,8 +31,8 @@ export class Guards {
    */
   constructor(source: string, callback: CallbackConfig) {
     const { token, basic, allowFrom } = callback
-    this.#tokenDigest = digestOf(token ?? '')
-    this.#basicDigest = basic && digestOf(`${basic.username}:${basic.password}`)
+    this.#token = new Secret(token ?? '')
+    this.#basic = basic && new Secret(`${basic.username}:${basic.password}`)
     this.#addresses = allowFrom && new AddressRanges(allowFrom)
     this.#signature = callback.signingKey === undefined ? undefined : new SignatureVerifier(source, callback)
   }
@@ -40,9 +40,9 @@ export class Guards {
   /** Checks every guard except the signature, which covers the body. Returns null if all of them hold. */
   rejectionReason(caller: Caller): RejectionReason | null {
     // Every guard is evaluated even if one before it failed, so that the time taken does not depend on the result.
-    const hasToken = hasDigest(caller.token, this.#tokenDigest)
+    const hasToken = this.#token.equals(caller.token)
     const credentials = credentialsOf(caller.authorization)
-    const hasCredentials = this.#basicDigest === undefined || hasDigest(credentials, this.#basicDigest)
+    const hasCredentials = this.#basic === undefined || this.#basic.equals(credentials)
     const hasAddress = this.#addresses === undefined || this.#addresses.has(caller.address)
     if (!hasAddress) return 'address'
     if (!hasToken) return 'token'
@@ -59,10 +59,30 @@ export class Guards {
 export const unknownSourceGuards = (): Guards =>
   new Guards('', { token: randomBytes(32).toString('hex'), open: false, signatureMaxAge: 0 })
 
-const digestOf = (secret: string): Buffer => hash('sha256', secret, 'buffer')
+/** The bytes that a comparison covers at least. Nearly every secret is shorter, so the time tells nothing of its length. */
+const COMPARED_BYTES = 512
 
-/** Compares digests, so that neither the content nor the length of the secret can be measured by time. */
-const hasDigest = (value: string, digest: Buffer): boolean => timingSafeEqual(digestOf(value), digest)
+/** A secret that values are compared with, in a time that depends on neither its content nor its length. */
+class Secret {
+  readonly #bytes: Buffer
+  readonly #length: number
+  readonly #compared: Buffer
+
+  constructor(secret: string) {
+    this.#length = Buffer.byteLength(secret)
+    this.#bytes = Buffer.alloc(Math.max(COMPARED_BYTES, this.#length))
+    this.#bytes.write(secret)
+    this.#compared = Buffer.alloc(this.#bytes.length)
+  }
+
+  equals(value: string): boolean {
+    this.#compared.fill(0)
+    this.#compared.write(value)
+    const hasSameBytes = timingSafeEqual(this.#compared, this.#bytes)
+    // Without the length, a secret and the same secret followed by zero bytes would be equal.
+    return Buffer.byteLength(value) === this.#length && hasSameBytes
+  }
+}
 
 /** Returns `user-id:password` of a Basic Authorization header (RFC 7617), or an empty string, which matches no secret. */
 const credentialsOf = (authorization: string | undefined): string => {

@@ -27,6 +27,13 @@ const TRANSACTION_OVERHEAD_BYTES = 512 * 1024
  * are wanted, enough of them are adjacent.
  */
 const SCATTERED_PAGES_FACTOR = 4
+/**
+ * Free space of at least so many bytes, measured within the last so many milliseconds, is enough for entries up to the third
+ * figure. In that time a disk would have to be filled at more than 5 GB a second.
+ */
+const AMPLE_SPACE_BYTES = 512 * 1024 * 1024
+const FREE_SPACE_VALID_MS = 100
+const MAX_UNMEASURED_BYTES = 2 * 1024 * 1024
 /** Each attempt to allocate the reserve again may write all of it, so attempts are this far apart. */
 const RESTORE_INTERVAL_MS = 2_000
 /** The part of the journal's limit that the reserve may take. */
@@ -65,6 +72,7 @@ export class Capacity {
   #reservedBytes = 0
   #isReserveFreed = false
   #lastRestoreAt = -Infinity
+  #freeSpace = { bytes: 0, measuredAt: -Infinity }
 
   constructor(options: CapacityOptions, dataFile: DataFileUsage) {
     this.#options = options
@@ -171,10 +179,27 @@ export class Capacity {
   fitsOnDisk(bytes: number): boolean {
     const added = bytes + this.#pendingBytes
     const needed = added + TRANSACTION_OVERHEAD_BYTES
-    if (diskSpace(this.#options.directory).free >= needed) return true
+    if (this.#hasAmpleSpace(needed)) return true
+    if (this.#measureFreeSpace() >= needed) return true
     // The pending appends may hold a large entry.
     const factor = added > MAX_SHARED_PAGE_BYTES ? SCATTERED_PAGES_FACTOR : 1
     return this.#dataFile.unused() >= factor * needed
+  }
+
+  /**
+   * Whether the free space that was measured a moment ago is so ample that it need not be measured again. It is never ample
+   * for a large entry.
+   */
+  #hasAmpleSpace(needed: number): boolean {
+    if (this.#pendingBytes > MAX_UNMEASURED_BYTES || needed > MAX_UNMEASURED_BYTES) return false
+    const age = this.#options.clock.monotonic() - this.#freeSpace.measuredAt
+    return age < FREE_SPACE_VALID_MS && this.#freeSpace.bytes >= AMPLE_SPACE_BYTES
+  }
+
+  #measureFreeSpace(): number {
+    const { clock, directory } = this.#options
+    this.#freeSpace = { bytes: diskSpace(directory).free, measuredAt: clock.monotonic() }
+    return this.#freeSpace.bytes
   }
 
   /**

@@ -49,6 +49,8 @@ export interface Batch {
   readonly records: readonly OutgoingRecord[]
   readonly outcomes: readonly ItemOutcome[]
   readonly updates: IndexUpdates
+  /** Whether its transaction takes so long that the next batch should be prepared meanwhile. */
+  readonly isLarge: boolean
   /** Milliseconds since the epoch. */
   readonly preparedAt: number
 }
@@ -68,6 +70,8 @@ const MAX_BATCH: BatchLimits = {
   items: 20_000,
   recordBytes: 8 * 1024 * 1024,
 }
+/** A batch that reaches one of these takes longer in its transaction than most others. */
+const LARGE_BATCH = { items: 500, bodyBytes: 1024 * 1024 }
 /** The bytes that key, headers and framing add to the value of a record, approximately. */
 const RECORD_OVERHEAD_BYTES = 300
 /** Items that are decoded and encoded before callbacks are served again. */
@@ -139,7 +143,7 @@ export class BatchPreparer {
         this.#openEntry = open
         return batch.build({ upTo: entry.seq - 1, place: open.place() })
       }
-      batch.lastEntry = entry.seq
+      batch.finishEntry(entry)
       open = undefined
       if (batch.isFull) break
     }
@@ -293,6 +297,7 @@ class BatchBuilder {
   readonly #watchChanges: WatchChange[] = []
   #items = 0
   #recordBytes = 0
+  #bodyBytes = 0
 
   constructor(deps: BatchPreparerDeps, after: Position, options: BatchOptions) {
     this.#deps = deps
@@ -308,9 +313,23 @@ class BatchBuilder {
     return this.#items >= items * share || this.#recordBytes >= recordBytes * share
   }
 
+  finishEntry({ seq, body }: Entry): void {
+    this.lastEntry = seq
+    this.#bodyBytes += body.byteLength
+  }
+
   build(position: Position): Batch {
     const updates = { occurrences: this.#occurrences, watchChanges: this.#watchChanges }
-    return { position, records: this.#records, outcomes: this.#outcomes, updates, preparedAt: this.#preparedAt }
+    const isLarge =
+      position.place !== null || this.#items >= LARGE_BATCH.items || this.#bodyBytes >= LARGE_BATCH.bodyBytes
+    return {
+      position,
+      records: this.#records,
+      outcomes: this.#outcomes,
+      updates,
+      isLarge,
+      preparedAt: this.#preparedAt,
+    }
   }
 
   /**

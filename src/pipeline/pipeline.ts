@@ -1,8 +1,8 @@
 /**
  * The flow on one screen: journal -> decode -> encode -> publish and commit -> release.
  *
- * The pipeline knows ports only. While one batch is in a transaction, the next one is prepared; everything else happens one
- * step after the other. Any failure while publishing leaves the outcome in doubt. The pipeline then discards what it has
+ * The pipeline knows ports only. While a large batch is in a transaction, the next one is prepared; everything else happens
+ * one step after the other. Any failure while publishing leaves the outcome in doubt. The pipeline then discards what it has
  * prepared and starts again from the position that the broker holds.
  */
 import { hasCode } from '../core/errors.js'
@@ -91,7 +91,8 @@ export class Pipeline {
         position = batch.position
         // Invariant 7: one producer operation at a time. What runs beside it uses no producer.
         const committed = this.#publish(batch)
-        next = this.#prepare(position, batch, stop)
+        // What arrives during a small transaction goes into the next one together.
+        next = (batch.isLarge ? Promise.resolve() : committed).then(() => this.#prepare(batch.position, batch, stop))
         // An error of the preparation is thrown when it is awaited. If the flow ends before, nobody awaits it.
         next.catch(() => undefined)
         await committed

@@ -78,8 +78,8 @@ describe('Pipeline', () => {
       'encoder.encode',
       'encoder.ready',
       'publisher.publish',
-      'journal.waitForEntry',
       'journal.release',
+      'journal.waitForEntry',
     ])
     expect(running.observer.reports).toEqual(['committed 1', 'healthy', 'released'])
     expect(running.publisher.closeCount).toBe(1)
@@ -211,6 +211,20 @@ describe('Pipeline', () => {
     expect(environment.broker.ids).toHaveLength(40)
   })
 
+  it('puts everything that arrives during a small transaction into the next one', async () => {
+    await environment.append([mo('first')])
+    const { opened, open } = gate()
+    const running = start(faultAt('publisher.publish', 1, { when: 'before', what: opened }))
+    await environment.until(() => running.calls.includes('publisher.publish'))
+    for (let i = 0; i < 5; i++) {
+      await environment.append([mo(String(i))])
+      await turnUntilIdle()
+    }
+    open()
+    await environment.drain(running)
+    expect(commitsOf(running)).toEqual([1, 5])
+  })
+
   it('commits a position for entries that give no record', async () => {
     await environment.append([])
     await environment.append([])
@@ -320,6 +334,7 @@ describe('Pipeline after a failure to publish', () => {
   })
 
   it('waits for the end of an encoding before it starts again, because the encoder has one caller', async () => {
+    environment = new TestEnvironment()
     for (let i = 0; i < 3; i++) await environment.append([mo(String(i))], 4 * MIB)
     const { opened, open } = gate()
     let encoded = 0
@@ -329,7 +344,7 @@ describe('Pipeline after a failure to publish', () => {
       }
       if (method !== 'encode') return undefined
       encoded++
-      return encoded === 6 ? { when: 'before', what: opened } : undefined
+      return encoded === 2 ? { when: 'before', what: opened } : undefined
     })
     await environment.until(() => running.calls.includes('publisher.publish'))
     for (let turn = 0; turn < 50; turn++) {
@@ -339,7 +354,7 @@ describe('Pipeline after a failure to publish', () => {
     expect(running.publisher.openCount).toBe(1)
     open()
     await environment.drain(running)
-    expect(environment.broker.ids).toHaveLength(8)
+    expect(environment.broker.ids).toHaveLength(3)
   })
 
   it('stops preparing a batch that it will discard', async () => {
@@ -521,7 +536,7 @@ describe('Pipeline while Kafka or the registry is unreachable', () => {
     )
     await environment.drain(running)
     expect(running.observer.reports.filter((report) => report.startsWith('committed'))).toEqual(
-      ['1', '1', '1', '1', '1', '2', '4', '8', '5'].map((count) => `committed ${count}`),
+      ['1', '1', '1', '1', '2', '4', '4', '8', '2'].map((count) => `committed ${count}`),
     )
   })
 
