@@ -71,24 +71,29 @@ export const sevenMessageRecord = ({ id, sender, system, text, time }: SevenInbo
 
 /** The record of a receipt or a message of Mtarget. */
 export const mtargetRecord = (row: MtargetRow): ExpectedRecord => {
-  const sender = internationalNumber(row['OriginatedAddress']!)
-  const recipient = internationalNumber(row['DestinationAdress']!)
-  const common = {
-    source: MTARGET_SOURCE,
-    provider: 'mtarget',
-    messageId: row['MsgId'],
-    sender,
-    recipient,
-    via: 'PULL',
-    raw: row,
+  const common = { source: MTARGET_SOURCE, provider: 'mtarget', messageId: row['MsgId'], via: 'PULL', raw: row }
+  const recipient = row['DestinationAdress'] === undefined ? null : internationalNumber(row['DestinationAdress'])
+  const sender = internationalNumber((row['Msisdn'] ?? row['OriginatedAddress'])!)
+  if (isMtargetMessage(row)) {
+    const keyword = row['Keyword'] ?? null
+    const message = { keyword, optOut: keyword === 'Stop' ? 'STOP' : null, part: partOf(row) }
+    return { key: sender, value: { ...common, sender, recipient, text: row['Content'], ...message } }
   }
-  if (isMtargetMessage(row)) return { key: sender, value: { ...common, text: row['Content'] } }
   const status = MTARGET_STATUSES[row['Status']!]!
   const final = FINAL_STATUSES.includes(status)
-  return { key: row['MsgId']!, value: { ...common, status, final, providerStatus: row['Status'] } }
+  return { key: row['MsgId']!, value: { ...common, sender, recipient, status, final, providerStatus: row['Status'] } }
 }
 
-export const isMtargetMessage = (row: MtargetRow): boolean => row['Status'] === '5'
+const partOf = (row: MtargetRow): unknown =>
+  row['msglong.id'] === undefined
+    ? null
+    : {
+        reference: row['msglong.id'],
+        number: Number(row['msglong.msgref']),
+        total: Number(row['msglong.msgcount']),
+      }
+
+export const isMtargetMessage = (row: MtargetRow): boolean => row['Status'] === '5' || row['Status'] === undefined
 
 const CLOUDEVENT_TYPES: Readonly<Record<TopicKind, string>> = {
   dlr: 'sms.delivery-receipt.v1',

@@ -88,7 +88,7 @@ export class LoadGenerator {
     while (!this.#stopped.signal.aborted) {
       await this.#pauseFor(BATCH_INTERVAL_MS)
       if (this.#isPaused || this.#mtarget.queued > MAX_QUEUED_ROWS) continue
-      const rows = data.mtargetMix(this.#options.rowsPerBatch)
+      const rows = data.mtargetTraffic(this.#options.rowsPerBatch)
       if (random.chance(0.1)) rows.splice(random.integer(0, rows.length), 0, badRow(this.#nextMark()))
       this.#mtarget.enqueue(rows)
     }

@@ -8,7 +8,8 @@ npm run simulate -- seven   [--port N] [--api-key demo-key] [--callback URL --ev
 
 --every MS --rows N  adds N new items to the queue, or sends N callbacks, every MS milliseconds
 Both accept POST /_control with JSON, for example
-  mtarget: {"receipts": 1000, "messages": 100}   {"fault": {"status": 503}, "times": 3}   {"fault": {"latencyMs": 2000}}
+  mtarget: {"receipts": 1000, "messages": 100}   {"messagesWithoutStatus": 100, "longMessages": 10}
+           {"fault": {"status": 503}, "times": 3}   {"fault": {"latencyMs": 2000}}
   seven:   {"callbacks": {"url": "http://127.0.0.1:8080/callbacks/seven-main/TOKEN", "receipts": 100, "messages": 10}}
            {"statuses": {"77123": "DELIVERED"}}   {"refuse": {"times": 2, "retryAfter": 1}}
 and answer GET /_control with the counts so far.`

@@ -52,6 +52,9 @@ interface ControlRequest {
   /** How many generated receipts and messages are added to the queue. */
   receipts?: number
   messages?: number
+  /** How many generated messages without `Status`, and long texts in parts, are added as well. */
+  messagesWithoutStatus?: number
+  longMessages?: number
   /** Rows that are added to the queue as they are. */
   rows?: MtargetRow[]
   serviceId?: string
@@ -250,15 +253,17 @@ export class MtargetSimulator {
     })
   }
 
-  #applyControl({ receipts, messages, rows, serviceId, fault, times, clearFaults, seed }: ControlRequest): void {
-    this.#generator ??= new ProviderData(seed)
-    if (clearFaults === true) this.clearFaults()
-    if (fault !== undefined) this.fault(fault, times)
+  #applyControl(control: ControlRequest): void {
+    this.#generator ??= new ProviderData(control.seed)
+    if (control.clearFaults === true) this.clearFaults()
+    if (control.fault !== undefined) this.fault(control.fault, control.times)
     const generated = [
-      ...this.#generator.mtargetReceipts(receipts ?? 0),
-      ...this.#generator.mtargetMessages(messages ?? 0),
+      ...this.#generator.mtargetReceipts(control.receipts ?? 0),
+      ...this.#generator.mtargetMessages(control.messages ?? 0),
+      ...this.#generator.mtargetMessagesWithoutStatus(control.messagesWithoutStatus ?? 0),
+      ...this.#generator.mtargetParts(control.longMessages ?? 0),
     ]
-    this.enqueue([...generated, ...(rows ?? [])], serviceId)
+    this.enqueue([...generated, ...(control.rows ?? [])], control.serviceId)
   }
 }
 

@@ -87,6 +87,43 @@ export class ProviderData {
     }))
   }
 
+  /** Messages without `Status`, as a gateway that carries Mtarget's traffic receives them. */
+  mtargetMessagesWithoutStatus(count: number): MtargetRow[] {
+    return Array.from({ length: count }, () => this.#messageWithoutStatus(this.#handset(), randomText(this.#random)))
+  }
+
+  /** The parts of `count` long texts, of which each has two to four parts. The parts of all texts are in random order. */
+  mtargetParts(count: number): MtargetRow[] {
+    const parts: MtargetRow[] = []
+    for (let index = 0; index < count; index += 1) {
+      const handset = this.#handset()
+      const reference = this.#ticket()
+      const total = this.#random.integer(2, 4)
+      for (let number = 1; number <= total; number += 1) {
+        const place = this.#random.integer(0, parts.length)
+        parts.splice(place, 0, {
+          ...this.#messageWithoutStatus(handset, randomText(this.#random)),
+          'msglong.id': reference,
+          'msglong.msgcount': String(total),
+          'msglong.msgref': String(number),
+        })
+      }
+    }
+    return parts
+  }
+
+  /** Everything that a queue of Mtarget may hold, in random order; a fifth are messages without `Status`, and parts. */
+  mtargetTraffic(count: number): MtargetRow[] {
+    const others = Math.floor(count / 5)
+    const rows = this.mtargetMix(count - others)
+    const pool = [...this.mtargetMessagesWithoutStatus(others), ...this.mtargetParts(others)]
+    while (rows.length < count) {
+      const [row = {}] = pool.splice(this.#random.integer(0, pool.length - 1), 1)
+      rows.splice(this.#random.integer(0, rows.length), 0, row)
+    }
+    return rows
+  }
+
   /** Receipts and messages in one queue; every `every`-th row is a message. */
   mtargetMix(count: number, every = 5, textField = 'Content'): MtargetRow[] {
     return Array.from({ length: count }, (_, index) => {
@@ -112,6 +149,11 @@ export class ProviderData {
       time: String(1_780_000_000 + this.#count),
       message_type: 'SMS',
     }))
+  }
+
+  #messageWithoutStatus(handset: string, text: string): MtargetRow {
+    const isStop = text === 'STOP'
+    return { Msisdn: handset, Content: text, Keyword: isStop ? 'Stop' : 'Default', MsgId: this.#ticket() }
   }
 
   #ticket(): string {

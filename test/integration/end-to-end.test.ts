@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest'
 import { ProviderData } from '../../dev/simulators/provider-data.js'
+import { LongMessageJoiner, type InboundMessage } from '../../examples/long-messages/long-message-joiner.js'
 import { expectEachItemOnce } from '../support/trial-assertions.js'
 import { startTrial, untilPublished, type Trial } from '../../dev/trial.js'
 
@@ -68,5 +69,33 @@ describe('Rows of Mtarget and callbacks of seven', () => {
     expect(seen.filter(({ topic }) => topic === trial.topics.mo)).toHaveLength(3)
     expect(await trial.metric('dlrmo_duplicates_suppressed_total{source="seven-main"}')).toBe(3)
     expectEachItemOnce(trial, seen)
+  })
+})
+
+describe('The parts of long texts', () => {
+  it('are published as they come, and the example of the documentation joins them', async () => {
+    const parts = data.mtargetParts(100)
+    const rows = [...data.mtargetMessagesWithoutStatus(100), ...parts]
+    trial.mtarget.enqueue(rows)
+    await trial.connector.start()
+    await untilPublished(trial)
+
+    const seen = await trial.readAll()
+    expect(seen.map(({ topic }) => topic)).toEqual(rows.map(() => trial.topics.mo))
+    expectEachItemOnce(trial, seen)
+
+    const joiner = new LongMessageJoiner<InboundMessage>(60_000)
+    const joined = seen.flatMap(({ value }) => joiner.add(value as unknown as InboundMessage, 0))
+    expect(joiner.waiting()).toEqual([])
+    const references = [...new Set(parts.map((row) => row['msglong.id']))]
+    const texts = references.map((reference) =>
+      parts
+        .filter((row) => row['msglong.id'] === reference)
+        .sort((one, other) => Number(one['msglong.msgref']) - Number(other['msglong.msgref']))
+        .map((row) => row['Content'])
+        .join(''),
+    )
+    const joinedTexts = joined.filter(({ messages }) => messages[0]!.part !== null).map(({ text }) => text)
+    expect(joinedTexts.sort()).toEqual(texts.sort())
   })
 })

@@ -159,3 +159,19 @@ it('The Mtarget simulator is controlled over HTTP by POST /_control', async () =
   expect(JSON.parse((await get(control)).text)).toMatchObject({ queued: 0, handedOut: 10, requests: 2 })
   expect((await post(control, 'not JSON')).status).toBe(400)
 })
+
+it('The Mtarget simulator generates messages without Status, and long texts in parts', async () => {
+  const control = new URL('/_control', mtarget.url).href
+  await post(control, JSON.stringify({ messagesWithoutStatus: 3, longMessages: 2 }))
+  const queued = rowsOf((await fetchPage()).text) as Record<string, string>[]
+  expect(queued.every((row) => row['Status'] === undefined && row['Msisdn'] !== undefined)).toBe(true)
+  const parts = queued.filter((row) => row['msglong.id'] !== undefined)
+  expect(queued.length - parts.length).toBe(3)
+  const references = new Set(parts.map((row) => row['msglong.id']))
+  expect(references.size).toBe(2)
+  for (const reference of references) {
+    const text = parts.filter((row) => row['msglong.id'] === reference)
+    const numbers = text.map((row) => Number(row['msglong.msgref'])).sort()
+    expect(numbers).toEqual(Array.from({ length: Number(text[0]!['msglong.msgcount']) }, (_, index) => index + 1))
+  }
+})

@@ -5,8 +5,9 @@ import { longText } from '../../../dev/simulators/texts.js'
 
 describe('ProviderData', () => {
   it('generates the same data from the same seed, and other data from another seed', () => {
-    expect(new ProviderData(1).mtargetMix(50)).toEqual(new ProviderData(1).mtargetMix(50))
-    expect(new ProviderData(1).mtargetMix(50)).not.toEqual(new ProviderData(2).mtargetMix(50))
+    expect(new ProviderData(1).mtargetTraffic(50)).toEqual(new ProviderData(1).mtargetTraffic(50))
+    expect(new ProviderData(1).mtargetTraffic(50)).not.toEqual(new ProviderData(2).mtargetTraffic(50))
+    expect(new ProviderData(1).mtargetTraffic(50)).toHaveLength(50)
   })
 
   it('generates no receipt twice', () => {
