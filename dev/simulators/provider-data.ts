@@ -8,6 +8,8 @@ export type MtargetRow = Record<string, string>
 export interface SevenReceipt {
   msg_id: string
   status: SevenStatus
+  /** The sender's own reference, if it gave one. */
+  foreign_id?: string
 }
 
 /** The field `data` of seven's webhook for `sms_mo`. */
