@@ -72,8 +72,8 @@ const sharingCard = ({ sharing, sources }: StatusSnapshot): string => {
 const card = (title: string, value: string, cssClass: string, detail: string | null): string =>
   `<div><dt>${title}</dt><dd><b class="${cssClass}">${escape(value)}</b></dd><dd>${escape(detail ?? '')}</dd></div>`
 
-const formatJournal = ({ bytes, maxBytes, oldestAgeSeconds }: StatusSnapshot['journal']): string =>
-  `${formatSize(bytes ?? 0)} of ${formatSize(maxBytes)}, oldest ${formatDuration(Math.round(oldestAgeSeconds))}`
+const formatJournal = ({ bytes, maxBytes, oldestAgeSeconds, warning }: StatusSnapshot['journal']): string =>
+  `${formatSize(bytes ?? 0)} of ${formatSize(maxBytes)}, oldest ${formatDuration(Math.round(oldestAgeSeconds))}${warning === null ? '' : `. ${warning}`}`
 
 const sourceRow = ({ source, provider, callback, pull, reconciling }: SourceSnapshot, now: string): string => {
   const cells = [

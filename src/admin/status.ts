@@ -52,6 +52,8 @@ export class Status {
   /** The sources that this replica pulls and reconciles. */
   readonly owned = new Set<string>()
   membership: MembershipReport
+  /** A sentence on what the operator should know of the journal although it works; null if there is nothing. */
+  journalWarning: string | null = null
   following: FollowingReport = { state: 'idle', reason: null }
 
   readonly #deps: StatusDeps
@@ -109,6 +111,7 @@ export class Status {
         maxBytes: journalMaxBytes,
         oldestAgeSeconds: oldestReceivedAt === null ? 0 : Math.max(0, (clock.now() - oldestReceivedAt) / 1_000),
         refusal: this.#journalRefusal(),
+        warning: this.journalWarning,
       },
       /** null where this process works alone. */
       sharing:

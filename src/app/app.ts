@@ -23,6 +23,7 @@ import { providers } from '../providers/index.js'
 import type { Provider } from '../providers/provider.js'
 import type { Replica } from '../replicas/replica.js'
 import { type SourceWork, standaloneScheduler, type WorkScheduler } from '../replicas/work-scheduler.js'
+import { findReplacedJournal } from './journal-identity.js'
 import { buildEncoder, buildPublisher } from './publishing.js'
 import { buildReplica } from './replicas.js'
 import { pollerFor, reconcilerFor } from './source-work.js'
@@ -202,12 +203,25 @@ export class App {
     this.#publishing = this.#pipeline.run(this.#stopPublishing.signal)
     // A rejection reaches whoever awaits `publishing`; without this line it would end the process before that.
     this.#publishing.catch(() => undefined)
+    void this.#warnOfReplacedJournal()
     const callbacks = await this.#callbacks?.listen()
     if (!this.#options.drainOnly) {
       this.#scheduler.start(this.#works)
       this.#status.phase = 'running'
     }
     this.#logStart(admin, callbacks)
+  }
+
+  async #warnOfReplacedJournal(): Promise<void> {
+    const { config, clock, log } = this.#options
+    const warning = await findReplacedJournal(
+      config,
+      { journal: this.#journal, clock, log },
+      this.#stopPublishing.signal,
+    )
+    if (warning === null) return
+    log.warn({ journal: this.#journal.id }, warning)
+    this.#status.journalWarning = warning
   }
 
   /** Publishes until the journal is empty, `shutdownGrace` has passed, or the force signal aborts. */

@@ -103,6 +103,7 @@ export class LmdbJournal implements Journal {
   readonly #capacity: Capacity
   readonly #writer: Writer
   readonly #dataFile: DataFileCheck
+  readonly #onWarning: LmdbJournalOptions['onWarning']
   /** One for each pending `waitForEntry`: settles it if it can be settled. */
   readonly #settleWaiters = new Set<() => void>()
   /** Sequence numbers of the appends that lmdb-js has not confirmed, and whether `read` has returned their entries. */
@@ -138,6 +139,7 @@ export class LmdbJournal implements Journal {
     this.#env = env
     this.#lock = lock
     this.#clock = clock
+    this.#onWarning = onWarning
     this.#nonces = new NonceStore(env, clock)
     this.#eventIds = new EventIdIndex(env, duplicates, onWarning)
     this.#capacity = new Capacity(options, { entries: () => usedBytes(env.entries), unused: () => unusedBytes(env) })
@@ -261,7 +263,10 @@ export class LmdbJournal implements Journal {
   async recover(position: number, isInsideNext = false): Promise<number> {
     const unverifiedFrom = this.#env.meta.get('unverifiedFrom') as number | undefined
     const highestKnown = isInsideNext ? position + 1 : position
-    if (unverifiedFrom !== undefined) await this.#verifyNumbers(unverifiedFrom, highestKnown)
+    if (unverifiedFrom !== undefined) {
+      this.#warnIfOlderThan(highestKnown, unverifiedFrom)
+      await this.#verifyNumbers(unverifiedFrom, highestKnown)
+    }
     // Invariant 2: a number above the position was released after a commit that the broker has forgotten since.
     return Math.max(position, this.#releasedUpTo)
   }
@@ -351,6 +356,20 @@ export class LmdbJournal implements Journal {
       this.#capacity.freeReserve()
       write()
     }
+  }
+
+  /** Entries from `unverifiedFrom` on are not published yet, so a position above all others is of entries that were here once. */
+  #warnIfOlderThan(position: number, unverifiedFrom: number): void {
+    const [lastVerified = -1] = this.#env.entries.getKeys({ reverse: true, start: unverifiedFrom - 1, limit: 1 })
+    const lastSeq = Math.max(this.#releasedUpTo, lastVerified)
+    if (position <= lastSeq) return
+    this.#onWarning?.(
+      `Kafka holds position ${position} of journal ${this.id}, and the journal in ${this.#capacity.directory} ends at ` +
+        `${lastSeq}: it is an older copy of itself, for example restored from a backup. What it had received since the copy ` +
+        'and had not published is lost, unless the newer files still exist. What was published since the copy is not published ' +
+        'again from here, but its event ids are not known here: an item that is received again may be published again with ' +
+        'the same eventId',
+    )
   }
 
   /** Settles the numbers that were given out before the position was read; see Recovery above. */

@@ -207,3 +207,68 @@ describe('An old copy of a journal that is restored while the clock is set back'
     expect(x).toBeGreaterThan(position)
   })
 })
+
+describe('A journal that is an older copy of itself', () => {
+  let warnings: string[]
+  beforeEach(() => {
+    warnings = []
+  })
+  const open = (path: string): Promise<LmdbJournal> =>
+    journals.open(path, { onWarning: (message) => warnings.push(message) })
+  const isOlderCopy = (last: number, position: number): unknown =>
+    expect.stringMatching(
+      new RegExp(`holds position ${position} of journal [0-9a-f]{18}, .* ends at ${last}: .*older copy`),
+    )
+
+  it('warns once, with the position and its own last number', async () => {
+    const journal = await open(directory)
+    await journal.recover(-1)
+    const [, last] = await append(journal, 'a', 'b')
+    const copy = copyAfterCrash(directory)
+    const [position] = await append(journal, 'c')
+    await journals.close(journal)
+    const restored = await open(copy)
+    await append(restored, 'd')
+    await restored.recover(position!)
+    await restored.recover(position!)
+    expect(warnings).toEqual([isOlderCopy(last!, position!)])
+    expect(namesOf(restored, position)).toEqual(['d'])
+  })
+
+  it('warns also if it holds nothing, and if the position lies inside an entry', async () => {
+    const journal = await open(directory)
+    await journal.recover(-1)
+    const [last] = await append(journal, 'a')
+    await journal.release(last!, NO_UPDATES)
+    const copies = [copyAfterCrash(directory), copyAfterCrash(directory)]
+    const [position] = await append(journal, 'b')
+    await journals.close(journal)
+    await (await open(copies[0]!)).recover(position!)
+    await (await open(copies[1]!)).recover(position! - 1, true)
+    expect(warnings).toEqual([isOlderCopy(last!, position!), isOlderCopy(last!, position!)])
+  })
+
+  it.each<[string, (journal: LmdbJournal, seqs: readonly number[]) => Promise<unknown>]>([
+    ['a position before its entries', (journal) => journal.recover(0)],
+    ['no position', (journal) => journal.recover(-1)],
+    ['the position of an entry that was not released', (journal, seqs) => journal.recover(seqs.at(-1)!)],
+    ['a position inside its last entry', (journal, seqs) => journal.recover(seqs.at(-1)! - 1, true)],
+    [
+      'the position of the last entry that was released',
+      async (journal, seqs) => {
+        await journal.release(seqs.at(-1)!, NO_UPDATES)
+        await journals.close(journal)
+        await (await open(directory)).recover(seqs.at(-1)!)
+      },
+    ],
+  ])('does not warn of %s', async (_what, recover) => {
+    let journal = await open(directory)
+    await journal.recover(-1)
+    const seqs = await append(journal, 'a', 'b')
+    await journals.close(journal)
+    journal = await open(directory)
+    await append(journal, 'not yet published')
+    await recover(journal, seqs)
+    expect(warnings).toEqual([])
+  })
+})
