@@ -34,8 +34,16 @@ const MAX_QUEUED_ROWS = 500
 /** How many of the last events a caller remembers, to repeat one of them. */
 const REMEMBERED_EVENTS = 50
 
-const RECEIPT_SHAPES: readonly SevenShape[] = ['status-url', 'status-url', 'json', 'form-nested', 'form-flat', 'get']
-const MESSAGE_SHAPES: readonly SevenShape[] = ['json', 'form-nested', 'form-flat', 'get']
+const RECEIPT_SHAPES: readonly SevenShape[] = [
+  'status-url',
+  'status-url',
+  'json',
+  'form-nested',
+  'form-flat',
+  'multipart',
+  'get',
+]
+const MESSAGE_SHAPES: readonly SevenShape[] = ['json', 'form-nested', 'form-flat', 'multipart', 'get']
 
 export class LoadGenerator {
   readonly #mtarget: MtargetSimulator

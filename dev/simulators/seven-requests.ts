@@ -1,8 +1,11 @@
 import { createHash, createHmac } from 'node:crypto'
 import type { SevenInbound, SevenReceipt } from './provider-data.js'
 
-/** The forms of seven's callbacks: the older status URL, and the forms of the webhook that seven's own plugins handle. */
-export type SevenShape = 'status-url' | 'json' | 'form-nested' | 'form-flat' | 'get'
+/**
+ * The forms of seven's callbacks: the older status URL, the forms of the webhook that seven's own plugins handle, and the
+ * multipart form that PHP's curl makes of an array.
+ */
+export type SevenShape = 'status-url' | 'json' | 'form-nested' | 'form-flat' | 'multipart' | 'get'
 
 export type SevenEvent = { kind: 'dlr'; data: SevenReceipt } | { kind: 'sms_mo'; data: SevenInbound }
 
@@ -40,6 +43,8 @@ export function callbackRequest(
       return formRequest(callbackUrl, [kind, sentAt, ...nested])
     case 'form-flat':
       return formRequest(callbackUrl, [kind, ...fields])
+    case 'multipart':
+      return multipartRequest(callbackUrl, [kind, sentAt, ...nested])
     case 'json': {
       const data = event.kind === 'dlr' ? { ...event.data, timestamp: `${timestamp}.000000` } : event.data
       const value = { webhook_event: event.kind, webhook_timestamp: timestamp, data }
@@ -85,5 +90,19 @@ function formRequest(callbackUrl: string, pairs: [string, string][]): CallbackRe
     url: new URL(callbackUrl),
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
     body: Buffer.from(new URLSearchParams(pairs).toString()),
+  }
+}
+
+const BOUNDARY = '------------------------d74496d66958873e'
+
+function multipartRequest(callbackUrl: string, pairs: [string, string][]): CallbackRequest {
+  const parts = pairs.map(
+    ([key, value]) => `--${BOUNDARY}\r\nContent-Disposition: form-data; name="${key}"\r\n\r\n${value}\r\n`,
+  )
+  return {
+    method: 'POST',
+    url: new URL(callbackUrl),
+    headers: { 'content-type': `multipart/form-data; boundary=${BOUNDARY}` },
+    body: Buffer.from(`${parts.join('')}--${BOUNDARY}--\r\n`),
   }
 }

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest'
 import { ProviderData } from '../../dev/simulators/provider-data.js'
+import { messageEvent, receiptEvent } from '../../dev/simulators/seven-requests.js'
 import { LongMessageJoiner, type InboundMessage } from '../../examples/long-messages/long-message-joiner.js'
 import { expectEachItemOnce } from '../support/trial-assertions.js'
 import { startTrial, untilPublished, type Trial } from '../../dev/trial.js'
@@ -39,6 +40,16 @@ describe('Rows of Mtarget and callbacks of seven', () => {
       receipts.map((receipt) => JSON.stringify(receipt)).sort(),
     )
     expect(new Set(seen.map(({ value }) => value['eventId'])).size).toBe(3000)
+  })
+
+  it('are published if they are multipart forms', async () => {
+    await trial.connector.start()
+    const events = [...data.sevenReceipts(50).map(receiptEvent), ...data.sevenInbound(50).map(messageEvent)]
+    await trial.seven.send(events, 'multipart')
+    await untilPublished(trial)
+    const seen = await trial.readAll()
+    expect(seen).toHaveLength(100)
+    expectEachItemOnce(trial, seen)
   })
 
   it('are published in the order of arrival per message id', async () => {

@@ -1,6 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
-import { findConflict, firstPresent, presentValue, toRaw, type Field } from '../../../src/providers/wire/fields.js'
+import {
+  exactValue,
+  findConflict,
+  firstPresent,
+  presentValue,
+  toRaw,
+  unambiguousValue,
+  type Field,
+} from '../../../src/providers/wire/fields.js'
 
 vi.setConfig({ testTimeout: 60_000 })
 
@@ -66,5 +74,32 @@ describe('findConflict', () => {
     expect(findConflict(list('a=1', 'a=1', 'b=1', 'b=2'), names)).toBeUndefined()
     expect(findConflict(list('a=1', 'a=2'), names)).toBe('a')
     expect(findConflict([text('a', 'null'), { name: 'a', value: 'null', type: 'null' }], names)).toBe('a')
+  })
+})
+
+describe('exactValue', () => {
+  it('returns the value as sent, also where the value of the record differs', () => {
+    expect(exactValue({ name: 'a', value: '\ufffd', type: 'string', exact: ' \ud83d ' })).toBe('\ud83d')
+    expect(exactValue(text('a', ' x '))).toBe('x')
+    expect(exactValue(text('a', ' '))).toBeUndefined()
+    expect(exactValue(undefined)).toBeUndefined()
+  })
+})
+
+describe('unambiguousValue', () => {
+  it('returns the value if it was sent once, or several times', () => {
+    expect(unambiguousValue(list('a=1'))).toBe('1')
+    expect(unambiguousValue(list('a=1', 'a=1'))).toBe('1')
+  })
+
+  it('returns undefined for several values, for none, and for an absent one', () => {
+    expect(unambiguousValue(list('a=1', 'a=2'))).toBeUndefined()
+    expect(unambiguousValue(list('a=1', 'a='))).toBeUndefined()
+    expect(unambiguousValue([])).toBeUndefined()
+    expect(unambiguousValue(list('a='))).toBeUndefined()
+    expect(unambiguousValue(list('a=null'))).toBeUndefined()
+    const halves = ['\ud83d', '\ud83e'].map((exact): Field => ({ name: 'a', value: '\ufffd', type: 'string', exact }))
+    expect(unambiguousValue(halves)).toBeUndefined()
+    expect(findConflict(halves, new Set(['a']))).toBe('a')
   })
 })

@@ -17,6 +17,14 @@ describe('jsonFields', () => {
     ])
   })
 
+  it('keeps the exact value beside one in which half of a surrogate pair is replaced', () => {
+    expect(jsonFields('{"a":"\\ud83d","b":"\\ud83d\\ude00","c":"\ufffd"}')).toEqual([
+      { name: 'a', value: '\ufffd', type: 'string', exact: '\ud83d' },
+      { name: 'b', value: '😀', type: 'string' },
+      { name: 'c', value: '\ufffd', type: 'string' },
+    ])
+  })
+
   it.each([
     ['{}', []],
     [' { "a" : "b" } ', [['a', 'b', 'string']]],
