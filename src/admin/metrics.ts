@@ -29,6 +29,11 @@ export class Metrics {
     'source',
     'outcome',
   ])
+  readonly pullAnswersLost = this.#counter(
+    'pull_answers_lost_total',
+    'Answers of queues that did not arrive, or not as a whole, although the request was sent. Each may have held a page.',
+    ['source', 'reason'],
+  )
   readonly itemsReceived = this.#counter('items_received_total', 'Receipts and messages that were received.', [
     'source',
     'via',
@@ -127,6 +132,7 @@ export class Metrics {
     if (pull) {
       this.pullInFlightItems.set({ source }, 0)
       for (const outcome of ['page', 'empty', 'account-error']) this.pullRequests.inc({ source, outcome }, 0)
+      for (const reason of ['timeout', 'network-error', 'cut']) this.pullAnswersLost.inc({ source, reason }, 0)
     }
     if (reconcile) {
       for (const endpoint of ['status', 'outbound', 'inbound']) {

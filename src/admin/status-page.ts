@@ -48,7 +48,7 @@ ${sharingCard(status)}
 ${card('Journal', `${status.journal.entries ?? 'unknown'} waiting`, status.journal.refusal === null ? '' : 'bad', status.journal.refusal ?? formatJournal(status.journal))}
 </dl>
 <table>
-<thead><tr><th>Source</th><th>Provider</th><th>Callbacks</th><th>Pulling</th><th>Page size</th><th>Next request</th><th>Last page</th><th>Reconciling</th><th>Last error</th></tr></thead>
+<thead><tr><th>Source</th><th>Provider</th><th>Callbacks</th><th>Pulling</th><th>Page size</th><th>Next request</th><th>Last page</th><th>Lost answers</th><th>Reconciling</th><th>Last error</th></tr></thead>
 <tbody>
 ${status.sources.map((source) => sourceRow(source, status.time)).join('\n')}
 </tbody>
@@ -75,7 +75,10 @@ const card = (title: string, value: string, cssClass: string, detail: string | n
 const formatJournal = ({ bytes, maxBytes, oldestAgeSeconds, warning }: StatusSnapshot['journal']): string =>
   `${formatSize(bytes ?? 0)} of ${formatSize(maxBytes)}, oldest ${formatDuration(Math.round(oldestAgeSeconds))}${warning === null ? '' : `. ${warning}`}`
 
-const sourceRow = ({ source, provider, callback, pull, reconciling }: SourceSnapshot, now: string): string => {
+const sourceRow = (
+  { source, provider, callback, pull, lostAnswers, reconciling }: SourceSnapshot,
+  now: string,
+): string => {
   const cells = [
     escape(source),
     escape(provider),
@@ -84,12 +87,20 @@ const sourceRow = ({ source, provider, callback, pull, reconciling }: SourceSnap
     pull?.limit == null ? '–' : String(pull.limit),
     pull?.nextAt == null ? '–' : `in ${formatDuration(secondsBetween(now, pull.nextAt))}`,
     pull?.lastPageAt == null ? '–' : `${formatDuration(secondsBetween(pull.lastPageAt, now))} ago`,
+    formatLostAnswers(lostAnswers, now),
     reconciling === null
       ? '–'
       : `<span class="${activityClass(reconciling)}">${escape(reconciling.state)}</span>, ${reconciling.watched} watched`,
     escape([pull?.lastError, reconciling?.lastError].filter((error) => error != null).join('; ')),
   ]
   return `<tr>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`
+}
+
+const formatLostAnswers = (lost: SourceSnapshot['lostAnswers'], now: string): string => {
+  if (lost === null) return '–'
+  if (lost.lastAt === null) return '0'
+  const last = `the last one ${formatDuration(secondsBetween(lost.lastAt, now))} ago, ${lost.lastReason}: ${lost.lastDetail}`
+  return `<span class="bad">${lost.count}</span>, ${escape(last)}`
 }
 
 const activityClass = ({ state, lastError }: { readonly state: string; readonly lastError: string | null }): string => {

@@ -6,7 +6,13 @@
  */
 import type { Clock } from '../core/clock.js'
 import { messageOf } from '../core/errors.js'
-import type { FollowingReport, MembershipReport, PullState, ReconcileState } from '../core/observers.js'
+import type {
+  FollowingReport,
+  LostAnswerReason,
+  MembershipReport,
+  PullState,
+  ReconcileState,
+} from '../core/observers.js'
 import type { Journal } from '../journal/journal.js'
 
 /** Publishing, or the registry. `waiting`: a dependency is unavailable or refuses; the reason says which and why. */
@@ -38,6 +44,15 @@ export interface StatusDeps {
   readonly clock: Clock
 }
 
+/** An answer of a queue that did not arrive, or not as a whole. */
+export interface LostAnswer {
+  /** Milliseconds since the epoch. */
+  readonly at: number
+  readonly reason: LostAnswerReason
+  /** What was met, as a clause. */
+  readonly detail: string
+}
+
 /** What `/status.json` answers. */
 export type StatusSnapshot = ReturnType<Status['snapshot']>
 export type SourceSnapshot = StatusSnapshot['sources'][number]
@@ -57,6 +72,8 @@ export class Status {
   following: FollowingReport = { state: 'idle', reason: null }
 
   readonly #deps: StatusDeps
+  /** By source. A success, and a change of the replica that pulls, leave it as it is: what is lost stays lost. */
+  readonly #lostAnswers = new Map<string, { readonly count: number; readonly last: LostAnswer }>()
   readonly #startedAt: number
   readonly #startedMonotonic: number
   #publishing: Component
@@ -79,6 +96,10 @@ export class Status {
   /** @param reason a sentence; with `ok` what the operator should know nevertheless, null if there is nothing */
   setRegistry(state: ComponentState, reason: string | null = null): void {
     this.#registry = this.#changed(this.#registry, state, reason)
+  }
+
+  recordLostAnswer(source: string, last: LostAnswer): void {
+    this.#lostAnswers.set(source, { count: (this.#lostAnswers.get(source)?.count ?? 0) + 1, last })
   }
 
   /** Why callbacks can't be taken into custody now; null while they can. */
@@ -127,6 +148,8 @@ export class Status {
         reconcile: reconcile !== undefined,
         /** null for a source without `pull`. */
         pull: pull === undefined ? null : this.#pullOf(name),
+        /** Since the start of this process; null for a source without `pull`. */
+        lostAnswers: pull === undefined ? null : this.#lostAnswersOf(name),
         /** null for a source without `reconcile`, and for one that another replica reconciles. */
         reconciling: this.#reconcilingOf(name),
       })),
@@ -160,6 +183,13 @@ export class Status {
     }
     const { since, nextAt, lastPageAt } = report
     return { ...report, since: iso(since), nextAt: iso(nextAt), lastPageAt: iso(lastPageAt) }
+  }
+
+  #lostAnswersOf(source: string) {
+    const lost = this.#lostAnswers.get(source)
+    if (lost === undefined) return { count: 0, lastAt: null, lastReason: null, lastDetail: null }
+    const { at, reason, detail } = lost.last
+    return { count: lost.count, lastAt: iso(at), lastReason: reason, lastDetail: detail }
   }
 
   #reconcilingOf(source: string) {

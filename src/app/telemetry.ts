@@ -135,10 +135,15 @@ function countItem(metrics: Metrics, { source, via, kind, reason, receivedAt }: 
   else metrics.eventsPublished.inc({ source, kind })
 }
 
-export const observePulls = ({ metrics, status }: TelemetryDeps): PullObserver => ({
+export const observePulls = ({ metrics, status, log, clock }: TelemetryDeps): PullObserver => ({
   requestEnded: (source, outcome) => metrics.pullRequests.inc({ source, outcome }),
   pageSizeChanged: (source, limit) => metrics.pullLimit.set({ source }, limit),
   custodyTaken: (seconds) => metrics.custody.observe(seconds),
+  answerLost: (source, reason, detail) => {
+    metrics.pullAnswersLost.inc({ source, reason })
+    status.recordLostAnswer(source, { at: clock.now(), reason, detail })
+    log.warn({ source, reason, detail }, 'an answer of the queue, or a part of it, is lost; it may have held a page')
+  },
   stateChanged: (source, state) => {
     metrics.pullInFlightItems.set({ source }, state.inFlightItems)
     status.pulls.set(source, state)

@@ -13,9 +13,9 @@ export type PullOutcome =
   | 'page'
   /** A complete page without rows: the queue is empty. */
   | 'empty'
-  /** The connection died in the middle of the answer, or the answer exceeded `maxAnswer`. What arrived is kept. */
+  /** The answer ended too early, took longer than `timeout` to go on, or exceeded `maxAnswer`. What arrived is kept. */
   | 'cut'
-  /** An answer with a 2xx status that is not a page. It is kept and becomes a dead letter. */
+  /** An answer that is not a page, and that has a 2xx status or is malformed. It is kept and becomes a dead letter. */
   | 'not-a-page'
   /** The provider refuses the account, or answers with another status than 2xx and no page. */
   | 'account-error'
@@ -25,6 +25,13 @@ export type PullOutcome =
   | 'network-error'
   /** The connector itself failed before or after the request. The log has the error. */
   | 'internal-error'
+
+/**
+ * Why an answer of a queue, or a part of it, is lost although the request was sent: the label `reason` of
+ * `dlrmo_pull_answers_lost_total`. `timeout` and `network-error`: not a single byte arrived. `cut`: a part of it arrived
+ * and is kept. `journal-refuses`: the journal did not accept the answer before a forced shutdown.
+ */
+export type LostAnswerReason = 'timeout' | 'network-error' | 'cut' | 'journal-refuses'
 
 /** What a poller does at the moment, for the status page. */
 export interface PullState {
@@ -50,6 +57,11 @@ export interface PullObserver {
   pageSizeChanged(source: string, limit: number): void
   /** @param seconds from the last byte of an answer to its fsync in the journal */
   custodyTaken(seconds: number): void
+  /**
+   * Called for each answer that is lost, or of which a part is. The provider may have handed out a page with it.
+   * @param detail what was met, as a clause
+   */
+  answerLost(source: string, reason: LostAnswerReason, detail: string): void
   stateChanged(source: string, state: PullState): void
 }
 

@@ -20,6 +20,11 @@ export interface RequestFacts {
   readonly status?: string
   /** `false` if the connection died, or a limit was reached, before the whole body had arrived; else absent. */
   readonly complete?: 'false'
+  /**
+   * What is wrong with the framing of an answer, as a clause; absent for an answer whose body is certain. If it is present,
+   * the journal holds the whole answer as it arrived, with its status line and header fields, in place of the body.
+   */
+  readonly 'framing-error'?: string
 }
 
 /** One callback, or one answer to a pull or query, as it came off the wire: the unit of custody. */

@@ -1,22 +1,20 @@
 /** Turns an answer of a provider into what the journal and the log need. Polling and reconciliation share it. */
 import type { RequestFacts } from '../core/received.js'
 import type { HttpAnswer } from './connection.js'
+import { responseFacts } from './malformed-answer.js'
 
 /**
  * Returns the facts that the journal keeps of a request and its answer.
  * @param secrets values that must not enter the journal, even if the configured address holds them
  */
 export const answerFacts = (answer: HttpAnswer, method: string, url: URL, secrets: readonly string[]): RequestFacts => {
-  const type = answer.headers['content-type']
-  const encoding = answer.headers['content-encoding']
   return {
     method,
     path: url.pathname,
     query: withoutSecrets(url.search.slice(1), secrets),
-    ...(type === undefined ? {} : { 'content-type': type }),
-    ...(encoding === undefined ? {} : { 'content-encoding': encoding }),
-    status: String(answer.status),
+    ...responseFacts(answer.status, answer.headers),
     ...(answer.truncatedBy === null ? {} : { complete: 'false' }),
+    ...(answer.malformed === null ? {} : { 'framing-error': answer.malformed.error }),
   }
 }
 
@@ -40,7 +38,7 @@ const withoutSecrets = (query: string, secrets: readonly string[]): string => {
  * @param key the configuration key, within the source, that holds the address
  */
 export const describeRedirect = (answer: HttpAnswer, requested: URL, key: string): string => {
-  if (answer.status < 300 || answer.status > 399) return ''
+  if (answer.status === null || answer.status < 300 || answer.status > 399) return ''
   const location = answer.headers['location']
   const isReadable = location !== undefined && URL.canParse(location, requested.href)
   const target = isReadable ? new URL(location, requested) : undefined

@@ -4,11 +4,16 @@
  *
  * For that reason a request is sent exactly once (there is no retry, no redirect and no pipelining), and a connection is
  * closed before each pause: a socket that was idle may be dead without the connector knowing it, and an answer that is
- * sent into it is lost. Everything that arrives is kept, even if the rest of the answer never does: the chunks are
- * collected as undici reports them, not through a stream, which would drop its buffer when the socket dies. Bodies are
- * not decompressed.
+ * sent into it is lost. Every byte that arrives is kept, even if the rest of the answer never comes and however the answer
+ * is framed: custody begins at the socket, and `ResponseReader` refuses nothing. Bodies are not decompressed.
  */
-import { Client, type Dispatcher } from 'undici'
+import { validateHeaderName, validateHeaderValue } from 'node:http'
+import { connect as connectTcp, isIP, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { MAX_TIMER_MS } from '../core/clock.js'
+import { messageOf } from '../core/errors.js'
+import { isEmptyLine, joinBytes, ResponseReader } from './response-reader.js'
 
 /** A request to a provider. The body is small and built for each request. */
 export interface OutgoingRequest {
@@ -27,15 +32,25 @@ export interface ConnectionOptions {
 
 export interface HttpAnswer {
   readonly kind: 'answer'
-  readonly status: number
+  /** null if the answer has no status line that can be read. */
+  readonly status: number | null
   /** Names are in lower case. The values of a repeated header are joined by `, `. */
   readonly headers: Readonly<Record<string, string>>
   readonly body: Uint8Array
-  /** What cut the body short, for example a reset of the connection; null if the body is complete. */
+  /** What cut the answer short, for example a reset of the connection; null if it is complete. */
   readonly truncatedBy: string | null
+  /** Set if the framing does not say what the body is. The other properties are then the most probable reading. */
+  readonly malformed: MalformedAnswer | null
 }
 
-/** The result of a request that failed before the first byte of a body arrived. */
+export interface MalformedAnswer {
+  /** What is wrong with the framing, as a clause. */
+  readonly error: string
+  /** All bytes of the answer as they arrived, with status line and header fields. */
+  readonly bytes: Uint8Array
+}
+
+/** The result of a request to which not a single byte was answered. */
 export interface NoHttpAnswer {
   readonly kind: 'none'
   readonly reason: 'timeout' | 'network-error'
@@ -46,118 +61,263 @@ export interface NoHttpAnswer {
 
 /** How long a socket may be idle between two requests of one drain before it is no longer used. */
 const KEEP_ALIVE_MS = 1_000
+/** How long the connection waits for further bytes of an answer that is whole, but whose end is not clear. */
+const SURPLUS_WAIT_MS = 1_000
+const NO_BODY_ERROR = 'the answer ended before its body began'
 
 export class Connection {
-  readonly #client: Client
-  readonly #maxAnswer: number
+  readonly #address: URL
+  readonly #options: ConnectionOptions
+  #socket: Socket | undefined
+  /** Whether the other side accepts another request on the socket. */
+  #isSocketReusable = false
   #exchange: Exchange | undefined
+  /** Bytes that arrived after the last answer had ended. */
+  #lateBytes: Uint8Array[] = []
+  #idleTimer: NodeJS.Timeout | undefined
+  /** Lets the next TLS connection resume the session of the last one. */
+  #tlsSession: Buffer | undefined
 
-  /** @param origin scheme, host and port */
-  constructor(origin: string, options: ConnectionOptions) {
-    this.#maxAnswer = options.maxAnswer
-    this.#client = new Client(origin, {
-      pipelining: 1,
-      headersTimeout: options.timeout,
-      bodyTimeout: options.timeout,
-      connectTimeout: options.timeout,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      keepAliveMaxTimeout: KEEP_ALIVE_MS,
-    })
+  /** @param url any address at the host and port to connect to */
+  constructor(url: string, options: ConnectionOptions) {
+    this.#address = new URL(url)
+    this.#options = options
   }
 
   /** Sends a request and resolves with what came of it. Never rejects. The caller sends one request at a time. */
-  send(request: OutgoingRequest): Promise<HttpAnswer | NoHttpAnswer> {
-    const { pathname, search } = new URL(request.url)
-    return new Promise((resolve) => {
-      const exchange = new Exchange(this.#maxAnswer, (result) => {
-        this.#exchange = undefined
-        resolve(result)
-      })
-      this.#exchange = exchange
-      this.#client.dispatch(
-        {
-          method: request.method,
-          path: pathname + search,
-          headers: request.headers,
-          body: request.body ?? null,
-          idempotent: false,
-        },
-        exchange,
-      )
-    })
+  async send(request: OutgoingRequest): Promise<HttpAnswer | NoHttpAnswer> {
+    let bytes: Uint8Array
+    try {
+      bytes = formatRequest(request)
+    } catch (error) {
+      return { kind: 'none', reason: 'network-error', detail: messageOf(error), wasSent: false }
+    }
+    clearTimeout(this.#idleTimer)
+    if (!this.#isSocketReusable) this.#closeSocket()
+    const exchange = new Exchange(this.#options.maxAnswer)
+    this.#exchange = exchange
+    if (this.#socket === undefined) this.#socket = this.#connect(exchange, bytes)
+    else exchange.write(this.#socket, bytes)
+    exchange.waitForByte(this.#options.timeout)
+    return this.#finish(exchange)
+  }
+
+  /**
+   * Resolves with the bytes that arrived after the end of the last answer, read as an answer of their own; null if there are
+   * none. A Content-Length that is too small causes them, and they may hold a part of a page. The caller calls this before
+   * each request and before it closes the connection.
+   */
+  async takeLateAnswer(): Promise<HttpAnswer | null> {
+    // Bytes that have reached this machine are read in the next turn of the event loop.
+    if (this.#socket !== undefined) await nextTurn()
+    const pieces = this.#lateBytes
+    this.#lateBytes = []
+    // Empty lines between responses have no meaning.
+    if (pieces.every(isEmptyLine)) return null
+    const exchange = new Exchange(this.#options.maxAnswer, 'bytes arrived after the end of an answer')
+    this.#exchange = exchange
+    exchange.waitForByte(SURPLUS_WAIT_MS)
+    for (const piece of pieces) exchange.receive(piece)
+    if (this.#socket === undefined) exchange.end(null)
+    const answer = await this.#finish(exchange)
+    return answer.kind === 'answer' ? answer : null
   }
 
   /** Cancels a request that has not been written to the socket yet, and lets any other one finish. */
-  async cancelUnsent(): Promise<void> {
-    if (this.#exchange?.wasSent === false) await this.close()
+  cancelUnsent(): void {
+    if (this.#exchange?.wasSent === false) this.close()
   }
 
-  /** Closes the socket. A request under way ends with what has arrived of its answer. */
-  async close(): Promise<void> {
-    await this.#client.destroy()
+  /** Closes the socket. A request under way ends with what has arrived of its answer. The next request opens another socket. */
+  close(): void {
+    this.#exchange?.end('the connector has closed the connection')
+    this.#closeSocket()
+  }
+
+  async #finish(exchange: Exchange): Promise<HttpAnswer | NoHttpAnswer> {
+    const { isWhole, isReusable } = await exchange.ended
+    this.#exchange = undefined
+    this.#isSocketReusable = isReusable
+    // The socket of a whole answer stays open for bytes that are late, even if no request can follow on it.
+    if (isWhole) this.#idleTimer = setTimeout(() => this.#closeSocket(), KEEP_ALIVE_MS)
+    else this.#closeSocket()
+    return exchange.result()
+  }
+
+  #closeSocket(): void {
+    clearTimeout(this.#idleTimer)
+    this.#socket?.destroy()
+    this.#socket = undefined
+  }
+
+  #connect(exchange: Exchange, request: Uint8Array): Socket {
+    const { protocol, hostname, port } = this.#address
+    const isTls = protocol === 'https:'
+    // A URL has IPv6 addresses in brackets.
+    const host = hostname.replace(/^\[(.*)\]$/, '$1')
+    const target = { host, port: Number(port) || (isTls ? 443 : 80), noDelay: true }
+    const socket = isTls
+      ? connectTls({
+          ...target,
+          ALPNProtocols: ['http/1.1'],
+          ...(isIP(host) === 0 && { servername: host }),
+          ...(this.#tlsSession !== undefined && { session: this.#tlsSession }),
+        })
+      : connectTcp(target)
+    const isCurrent = (): boolean => this.#socket === socket
+    const end = (cause: string | null): void => {
+      if (!isCurrent()) return
+      this.#exchange?.end(cause)
+      this.#closeSocket()
+    }
+    socket.on('session', (session: Buffer) => {
+      this.#tlsSession = session
+    })
+    socket.on(isTls ? 'secureConnect' : 'connect', () => {
+      if (isCurrent()) exchange.write(socket, request)
+    })
+    socket.on('data', (bytes: Buffer) => {
+      if (isCurrent()) this.#receive(bytes)
+    })
+    socket.on('end', () => end(null))
+    socket.on('close', () => end(null))
+    socket.on('error', (error: Error) => end(formatNetworkError(error)))
+    return socket
+  }
+
+  #receive(bytes: Uint8Array): void {
+    if (this.#exchange !== undefined) return this.#exchange.receive(bytes)
+    this.#lateBytes.push(bytes)
+    this.#isSocketReusable = false
+    const lateBytes = this.#lateBytes.reduce((sum, { byteLength }) => sum + byteLength, 0)
+    if (lateBytes > this.#options.maxAnswer) this.#closeSocket()
   }
 }
 
-/** Collects the answer to one request. undici calls the `on…` methods. */
-class Exchange implements Dispatcher.DispatchHandler {
+interface ExchangeEnd {
+  /** Whether the answer has arrived up to the end that its framing gives. */
+  readonly isWhole: boolean
+  readonly isReusable: boolean
+}
+
+/** One request, and the bytes that arrive in answer to it. */
+class Exchange {
   wasSent = false
+  /** Resolves when the answer is whole, or no more of it is to be expected. */
+  readonly ended: Promise<ExchangeEnd>
+  readonly #reader: ResponseReader
   readonly #maxAnswer: number
-  readonly #onEnd: (result: HttpAnswer | NoHttpAnswer) => void
-  readonly #chunks: Buffer[] = []
-  #bytes = 0
-  #status = 0
-  #headers: Record<string, string> = {}
+  /** An error in the framing that does not depend on the bytes. */
+  readonly #framingError: string | null
+  readonly #received: Uint8Array[] = []
+  #resolve: (end: ExchangeEnd) => void = () => undefined
+  #hasEnded = false
+  /** What ended the exchange before the answer was whole; null if the other side closed the connection in good order. */
+  #cause: string | null = null
+  #isTimeout = false
+  #timer: NodeJS.Timeout | undefined
+  #waitMs = Infinity
 
-  constructor(maxAnswer: number, onEnd: (result: HttpAnswer | NoHttpAnswer) => void) {
+  constructor(maxAnswer: number, framingError: string | null = null) {
     this.#maxAnswer = maxAnswer
-    this.#onEnd = onEnd
+    this.#framingError = framingError
+    this.#reader = new ResponseReader(maxAnswer)
+    this.ended = new Promise((resolve) => {
+      this.#resolve = resolve
+    })
   }
 
-  onRequestStart(): void {
+  write(socket: Socket, request: Uint8Array): void {
     this.wasSent = true
+    this.#timer?.refresh()
+    socket.write(request)
   }
 
-  onResponseStart(
-    _controller: Dispatcher.DispatchController,
-    status: number,
-    headers: Record<string, string | string[] | undefined>,
-  ): void {
-    if (status < 200) return
-    this.#status = status
-    for (const [name, value] of Object.entries(headers)) {
-      if (value !== undefined) this.#headers[name.toLowerCase()] = Array.isArray(value) ? value.join(', ') : value
+  receive(bytes: Uint8Array): void {
+    if (this.#hasEnded) return
+    this.#received.push(bytes)
+    this.#reader.push(bytes)
+    if (this.#reader.isTooLong) {
+      this.end(`longer than ${this.#maxAnswer} bytes`)
+    } else if (this.#reader.isComplete && this.#framingError === null) {
+      this.#settle(true)
+    } else if (this.#reader.hasWholeResponse && this.#waitMs > SURPLUS_WAIT_MS) {
+      this.waitForByte(SURPLUS_WAIT_MS)
+    } else {
+      this.#timer?.refresh()
     }
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    const room = this.#maxAnswer - this.#bytes
-    const kept = chunk.length > room ? chunk.subarray(0, room) : chunk
-    this.#chunks.push(kept)
-    this.#bytes += kept.length
-    if (kept.length < chunk.length) controller.abort(new Error(`longer than ${this.#maxAnswer} bytes`))
+  /** Ends the exchange if no byte arrives within `ms`. */
+  waitForByte(ms: number): void {
+    clearTimeout(this.#timer)
+    this.#waitMs = ms
+    this.#timer = setTimeout(
+      () => {
+        this.#isTimeout = true
+        this.end(`no byte arrived for ${ms} ms`)
+      },
+      Math.min(ms, MAX_TIMER_MS),
+    )
   }
 
-  onResponseEnd(): void {
-    this.#onEnd(this.#answer(null))
+  /** @param cause what ended the exchange; null if the other side closed the connection in good order */
+  end(cause: string | null): void {
+    if (this.#hasEnded) return
+    this.#cause = cause
+    this.#settle(false)
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    const detail = formatNetworkError(error)
-    if (this.#bytes > 0) {
-      this.#onEnd(this.#answer(detail))
-      return
+  /** Returns what came of the request, once the exchange has ended. */
+  result(): HttpAnswer | NoHttpAnswer {
+    const cause = this.#cause ?? 'the other side has closed the connection'
+    if (this.#received.length === 0) {
+      return {
+        kind: 'none',
+        reason: this.#isTimeout ? 'timeout' : 'network-error',
+        detail: cause,
+        wasSent: this.wasSent,
+      }
     }
-    // UND_ERR_CONNECT_TIMEOUT, UND_ERR_HEADERS_TIMEOUT, UND_ERR_BODY_TIMEOUT, and Node's own codes of the same form.
-    const reason = codeOf(error).includes('TIMEOUT') ? 'timeout' : 'network-error'
-    this.#onEnd({ kind: 'none', reason, detail, wasSent: this.wasSent })
+    this.#reader.end(this.#cause === null)
+    const { responses, isTooLong } = this.#reader
+    const [response] = responses
+    const body = joinBytes(response?.body ?? [])
+    const isCut = isTooLong || response === undefined || responses.some(({ isComplete }) => !isComplete)
+    const noBodyError = isCut && body.byteLength === 0 ? NO_BODY_ERROR : null
+    const error = this.#framingError ?? this.#reader.framingError ?? noBodyError
+    return {
+      kind: 'answer',
+      status: response?.status ?? null,
+      headers: response?.headers ?? {},
+      body,
+      truncatedBy: isCut ? cause : null,
+      malformed: error === null ? null : { error, bytes: joinBytes(this.#received) },
+    }
   }
 
-  #answer(truncatedBy: string | null): HttpAnswer {
-    const [first] = this.#chunks
-    const isOneChunk = this.#chunks.length === 1 && first !== undefined
-    const body = isOneChunk ? first : Buffer.concat(this.#chunks, this.#bytes)
-    return { kind: 'answer', status: this.#status, headers: this.#headers, body, truncatedBy }
+  #settle(isWhole: boolean): void {
+    this.#hasEnded = true
+    clearTimeout(this.#timer)
+    const { responses, framingError } = this.#reader
+    const isPersistent = responses.every((response) => response.isPersistent)
+    this.#resolve({ isWhole, isReusable: isWhole && isPersistent && framingError === null })
   }
+}
+
+/** @throws Error if a header name or value is invalid */
+const formatRequest = ({ method, url, headers, body }: OutgoingRequest): Uint8Array => {
+  const { host, pathname, search } = new URL(url)
+  const content = Buffer.from(body ?? '')
+  const lengthField = method === 'POST' ? { 'content-length': String(content.byteLength) } : {}
+  const fields = Object.entries({ host, connection: 'keep-alive', ...headers, ...lengthField })
+  for (const [name, value] of fields) {
+    validateHeaderName(name)
+    validateHeaderValue(name, value)
+  }
+  const lines = fields.map(([name, value]) => `${name}: ${value}\r\n`)
+  const head = `${method} ${pathname}${search} HTTP/1.1\r\n${lines.join('')}\r\n`
+  return Buffer.concat([Buffer.from(head, 'latin1'), content])
 }
 
 const codeOf = (error: Error): string => ('code' in error && typeof error.code === 'string' ? error.code : '')

@@ -6,6 +6,7 @@
 import { hash } from 'node:crypto'
 import { messageOf } from '../core/errors.js'
 import { type Event, hashToEventId, isFinal } from '../core/event.js'
+import { readMalformedAnswer } from '../http-client/malformed-answer.js'
 import type { Entry } from '../journal/journal.js'
 import type { DeadLetterItem, DecodeSettings, Identity, Item, Provider } from '../providers/provider.js'
 
@@ -60,7 +61,7 @@ function* itemsOf(entry: Entry, source: DecodableSource | undefined): Generator<
   }
   let unreadable = 0
   try {
-    for (const item of source.provider.decode(entry, source.settings)) {
+    for (const item of decodeAnswer(entry, source)) {
       if (item.kind === 'dead-letter') unreadable++
       if (item.kind !== 'dead-letter' || unreadable < MAX_DEAD_LETTERS_PER_ENTRY) yield item
     }
@@ -75,6 +76,30 @@ function* itemsOf(entry: Entry, source: DecodableSource | undefined): Generator<
     const failure = `the decoder of provider ${entry.provider} failed: ${messageOf(error)}`
     yield deadLetter('decoder-failed', `${failure}; report it with this body, and replay this when it is fixed`, entry)
   }
+}
+
+/**
+ * Decodes the body of an entry, or each response in an answer whose framing is damaged. What is in no response, and a body
+ * that nothing can be read from, becomes a dead letter with all bytes that the reading left.
+ */
+function* decodeAnswer(entry: Entry, { provider, settings }: DecodableSource): Iterable<Item> {
+  const framingError = entry.facts['framing-error']
+  if (framingError === undefined) {
+    yield* provider.decode(entry, settings)
+    return
+  }
+  const { responses, unread } = readMalformedAnswer(entry)
+  let hasWholeAnswer = false
+  for (const { received, bytes } of responses) {
+    for (const item of provider.decode(received, settings)) {
+      const isWholeBody = item.kind === 'dead-letter' && item.body.byteLength === received.body.byteLength
+      yield isWholeBody ? { ...item, body: bytes } : item
+      hasWholeAnswer ||= isWholeBody && bytes === entry.body
+    }
+  }
+  if (unread.byteLength === 0 || hasWholeAnswer) return
+  const detail = `${framingError}; these ${unread.byteLength} of ${entry.body.byteLength} bytes belong to no body`
+  yield { kind: 'dead-letter', reason: 'unreadable-answer', detail, body: unread }
 }
 
 const deadLetter = (reason: string, detail: string, { body }: Entry): DeadLetterItem => ({

@@ -5,19 +5,21 @@
  *
  * A queue forgets what it hands out: once a request is on the wire, its answer exists nowhere else. Three rules follow.
  * The journal must have room for the largest answer before a page is requested. Whatever arrives is handed to the journal
- * as it came, complete or not, before it is decoded. The next request waits until that is durable (invariant 1).
+ * as it came, complete or not and however it is framed, before it is decoded. The next request waits until that is durable
+ * (invariant 1). An answer that does not arrive is lost, which is counted and stays visible.
  */
 import type { PullConfig } from '../config/types.js'
 import type { Clock } from '../core/clock.js'
 import { messageOf } from '../core/errors.js'
 import { orTimeout } from '../core/abort.js'
 import type { Log } from '../core/log.js'
-import type { PullObserver, PullOutcome, PullState } from '../core/observers.js'
+import type { LostAnswerReason, PullObserver, PullOutcome, PullState } from '../core/observers.js'
 import { OutageLog } from '../core/outage-log.js'
 import type { Received } from '../core/received.js'
 import { Backoff, retry } from '../core/retry.js'
 import { answerFacts, describeRedirect, parseRetryAfter } from '../http-client/answer.js'
-import { Connection, type HttpAnswer } from '../http-client/connection.js'
+import { Connection, type HttpAnswer, type OutgoingRequest } from '../http-client/connection.js'
+import { readMalformedAnswer } from '../http-client/malformed-answer.js'
 import type { Journal, NewEntry } from '../journal/journal.js'
 import type { Provider, PullProtocol, PullInspection } from '../providers/provider.js'
 import { PageSizeController } from './page-size-controller.js'
@@ -68,6 +70,8 @@ export class Poller {
   readonly #stopping = new AbortController()
   readonly #forced = new AbortController()
   #connection: Connection | undefined
+  /** The last request that was sent. */
+  #request: OutgoingRequest | undefined
   #loop: Promise<void> = Promise.resolve()
   #state: PullState['state'] = 'stopped'
   /** When the poller entered its state. */
@@ -120,13 +124,13 @@ export class Poller {
     this.#stopping.abort()
     const force = (): void => {
       this.#forced.abort()
-      void this.#connection?.close()
+      this.#connection?.close()
     }
     if (forceSignal?.aborted) force()
     forceSignal?.addEventListener('abort', force)
     const loopOrTimeout = orTimeout(this.#loop, this.#options.timeout, this.#deps.clock)
-    await this.#connection?.cancelUnsent()
-    if ((await loopOrTimeout) === 'timeout') await this.#connection?.close()
+    this.#connection?.cancelUnsent()
+    if ((await loopOrTimeout) === 'timeout') this.#connection?.close()
     await this.#loop
     forceSignal?.removeEventListener('abort', force)
   }
@@ -172,37 +176,46 @@ export class Poller {
     this.#noRoom.recovered()
   }
 
-  async #pull(): Promise<PullResult> {
+  /** Resolves with undefined if the poller was stopped before it sent the request. */
+  async #pull(): Promise<PullResult | undefined> {
     const { provider, clock } = this.#deps
     const options = this.#options
+    await this.#storeLateAnswer()
+    if (this.#stopping.signal.aborted) return undefined
     const startedAt = clock.monotonic()
     const request = provider.pull.request(options, this.#pageSize.pageSize)
-    const url = new URL(request.url)
     this.#inFlightItems = this.#pageSize.pageSize
     this.#report('asking')
-    this.#connection ??= new Connection(url.origin, options)
+    this.#request = request
+    this.#connection ??= new Connection(request.url, options)
     const answer = await this.#connection.send(request)
     if (answer.kind === 'none') {
       if (answer.wasSent) this.#pageSize.pageFailed()
       else this.#pageSize.requestFailed()
+      if (answer.wasSent) this.#reportLoss(answer.reason, answer.detail)
       return this.#fail(answer.reason, answer.detail)
     }
-    const entry: NewEntry = {
-      source: options.source,
+    const inspection = await this.#store(answer, this.#entryOf(answer, request))
+    return this.#conclude(answer, inspection, clock.monotonic() - startedAt, new URL(request.url))
+  }
+
+  #entryOf(answer: HttpAnswer, { method, url }: OutgoingRequest): NewEntry {
+    const { provider, clock } = this.#deps
+    const { source, username, password } = this.#options
+    return {
+      source,
       provider: provider.name,
       via: 'PULL',
       receivedAt: clock.now(),
-      facts: answerFacts(answer, request.method, url, [options.password, options.username]),
-      body: answer.body,
+      facts: answerFacts(answer, method, new URL(url), [password, username]),
+      body: answer.malformed?.bytes ?? answer.body,
     }
-    const inspection = await this.#store(answer, entry)
-    return this.#conclude(answer, inspection, clock.monotonic() - startedAt, url)
   }
 
   /** Stores what must be kept of an answer, and resolves with what the answer is once it is durable. */
   async #store(answer: HttpAnswer, entry: NewEntry): Promise<PullInspection> {
     if (isEmptyPage(answer)) return { kind: 'page', rows: 0 }
-    if (answer.status >= 200 && answer.status <= 299) {
+    if (!isRefusal(answer)) {
       // The write is under way while the answer is inspected.
       const durable = this.#appendAndMeasure(entry)
       const inspection = this.#inspect(entry)
@@ -212,6 +225,16 @@ export class Poller {
     const inspection = this.#inspect(entry)
     if (inspection.kind === 'page') await this.#appendAndMeasure(entry) // Invariant 1, as above.
     return inspection
+  }
+
+  /** Stores what has arrived since the end of the last answer; it may be a part of a page. */
+  async #storeLateAnswer(): Promise<void> {
+    const answer = await this.#connection?.takeLateAnswer()
+    if (!answer || this.#request === undefined) return
+    const entry = this.#entryOf(answer, this.#request)
+    const facts = { source: entry.source, bytes: entry.body.byteLength }
+    this.#deps.log.warn(facts, 'bytes arrived after the end of an answer, and are kept: check its Content-Length')
+    await this.#appendAndMeasure(entry) // Invariant 1: they belong to a page that the provider has forgotten.
   }
 
   async #appendAndMeasure(entry: NewEntry): Promise<void> {
@@ -254,6 +277,7 @@ export class Poller {
       } catch (error) {
         const details = { ...facts, attempts: refusals + 1, error: messageOf(error) }
         log.error(details, 'page LOST: the journal refused it until the shutdown')
+        this.#reportLoss('journal-refuses', messageOf(error))
         return false
       }
     }
@@ -264,10 +288,30 @@ export class Poller {
   }
 
   #inspect(received: Received): PullInspection {
+    const framingError = received.facts['framing-error']
     try {
-      return this.#deps.provider.pull.inspect(received)
+      return framingError === undefined
+        ? this.#deps.provider.pull.inspect(received)
+        : this.#inspectMalformed(received, framingError)
     } catch (error) {
       return { kind: 'not-a-page', detail: `the provider's reader failed: ${messageOf(error)}` }
+    }
+  }
+
+  /** The decoder will read each response in the answer, so together they are one page. */
+  #inspectMalformed(received: Received, framingError: string): PullInspection {
+    const { responses } = readMalformedAnswer(received)
+    const inspections = responses.map((response) => this.#deps.provider.pull.inspect(response.received))
+    const pages = inspections.filter((inspection) => inspection.kind === 'page')
+    const accountError = pages.find((page) => page.accountError !== undefined)?.accountError
+    if (pages.length > 0) {
+      const rows = pages.reduce((sum, page) => sum + page.rows, 0)
+      return { kind: 'page', rows, ...(accountError !== undefined && { accountError }) }
+    }
+    const details = inspections.map((inspection) => ('detail' in inspection ? inspection.detail : ''))
+    return {
+      kind: 'not-a-page',
+      detail: ['the answer is kept, but it is malformed', framingError, ...details].join('; '),
     }
   }
 
@@ -278,6 +322,7 @@ export class Poller {
     if (rows > 0) this.#lastPageAt = this.#deps.clock.now()
     if (answer.truncatedBy !== null) {
       this.#pageSize.pageFailed()
+      this.#reportLoss('cut', answer.truncatedBy)
       const detail = `the answer was cut after ${answer.body.byteLength} bytes: ${answer.truncatedBy}`
       return this.#fail('cut', detail, retryAfterMs)
     }
@@ -286,15 +331,21 @@ export class Poller {
       return this.#fail(inspection.kind, inspection.detail + describeRedirect(answer, url, 'pull.url'), retryAfterMs)
     }
     const { accountError } = inspection
-    if (rows === 0 && (accountError !== undefined || answer.status > 299)) {
+    if (rows === 0 && (accountError !== undefined || isErrorStatus(answer.status))) {
       this.#pageSize.requestFailed()
       return this.#fail('account-error', accountError ?? `HTTP ${answer.status} with an empty page`, retryAfterMs)
     }
-    this.#pageSize.pageStored(rows, durationMs)
+    // A malformed answer ends only after a wait for more of its bytes, so its duration says nothing about the round trip.
+    if (answer.malformed === null) this.#pageSize.pageStored(rows, durationMs)
     this.#backoff.reset()
     if (accountError === undefined) this.#outages.recovered()
     else this.#reportFailure('account-error', accountError)
     return rows > 0 ? { outcome: 'page', waitMs: 0 } : { outcome: 'empty', waitMs: this.#options.idleDelay }
+  }
+
+  /** Reports an answer of which nothing, or not everything, has come into custody. */
+  #reportLoss(reason: LostAnswerReason, detail: string): void {
+    this.#deps.observer.answerLost(this.#options.source, reason, detail)
   }
 
   #fail(outcome: PullOutcome, detail: string, retryAfterMs = 0): PullResult {
@@ -331,17 +382,23 @@ export class Poller {
   }
 
   async #closeConnection(): Promise<void> {
-    const connection = this.#connection
-    this.#connection = undefined
-    await connection?.close()
+    await this.#storeLateAnswer()
+    this.#connection?.close()
   }
 }
 
 /** Whether an answer is `{"results":[]}` without a content coding. It is the one answer that needs no custody. */
-const isEmptyPage = ({ truncatedBy, headers, body }: HttpAnswer): boolean =>
+const isEmptyPage = ({ truncatedBy, malformed, headers, body }: HttpAnswer): boolean =>
   truncatedBy === null &&
+  malformed === null &&
   headers['content-encoding'] === undefined &&
   body.byteLength < MAX_EMPTY_PAGE_BYTES &&
   Buffer.from(body.buffer, body.byteOffset, body.byteLength)
     .toString('latin1')
     .replaceAll(/[ \t\r\n]/g, '') === '{"results":[]}'
+
+const isErrorStatus = (status: number | null): boolean => status !== null && (status < 200 || status > 299)
+
+/** Whether an answer says clearly that no page was handed out, unless its body is a page all the same. */
+const isRefusal = ({ status, truncatedBy, malformed }: HttpAnswer): boolean =>
+  isErrorStatus(status) && truncatedBy === null && malformed === null

@@ -164,7 +164,7 @@ export class ReconcileClient {
 
   /** Closes the socket, which ends a request under way at once. */
   async close(): Promise<void> {
-    await this.#connection?.close()
+    this.#connection?.close()
     await this.waitForDeferredAnswers()
   }
 
@@ -197,7 +197,7 @@ export class ReconcileClient {
     const { provider, clock, reporter } = this.#deps
     const { source, apiKey } = this.#options
     const url = new URL(request.url)
-    this.#connection ??= new Connection(url.origin, this.#connectionOptions)
+    this.#connection ??= new Connection(request.url, this.#connectionOptions)
     const answer = await this.#connection.send(request)
     if (this.#deps.stopSignal.aborted) return SKIPPED
     if (answer.kind === 'none') return this.recordFailure(endpoint, answer.reason, answer.detail)

@@ -142,6 +142,7 @@ describe('/status.json of the admin server', () => {
           lastError: 'invalid credential',
           lastPageAt: null,
         },
+        lostAnswers: { count: 0, lastAt: null, lastReason: null, lastDetail: null },
         reconciling: null,
       },
       {
@@ -151,6 +152,7 @@ describe('/status.json of the admin server', () => {
         callback: true,
         reconcile: true,
         pull: null,
+        lostAnswers: null,
         reconciling: {
           state: 'failing',
           since: new Date(since).toISOString(),
@@ -161,6 +163,34 @@ describe('/status.json of the admin server', () => {
         },
       },
     ])
+  })
+
+  it('shows lost answers as long as the process lives, whatever succeeds after them', async () => {
+    await start()
+    status.recordLostAnswer('mtarget-fr', {
+      at: clock.now(),
+      reason: 'timeout',
+      detail: 'no byte arrived for 30000 ms',
+    })
+    await clock.advance(60_000)
+    status.recordLostAnswer('mtarget-fr', { at: clock.now(), reason: 'cut', detail: 'read <ECONNRESET>' })
+    const lastAt = new Date(clock.now()).toISOString()
+    await clock.advance(60_000)
+    const since = clock.now()
+    status.pulls.set('mtarget-fr', {
+      state: 'idle',
+      since,
+      limit: 50,
+      nextAt: null,
+      lastError: null,
+      lastPageAt: since,
+    })
+    const shown = JSON.parse((await get('/status.json')).text) as StatusSnapshot
+    const lostAnswers = { count: 2, lastAt, lastReason: 'cut', lastDetail: 'read <ECONNRESET>' }
+    expect(shown.sources[0]).toMatchObject({ pull: { lastError: null }, lostAnswers })
+    expect((await get('/')).text).toContain('the last one 1 min ago, cut: read &#60;ECONNRESET&#62;')
+    status.pulls.delete('mtarget-fr')
+    expect((JSON.parse((await get('/status.json')).text) as StatusSnapshot).sources[0]).toMatchObject({ lostAnswers })
   })
 
   it('shows the state not-here for a source whose poller has not reported', async () => {

@@ -17,6 +17,7 @@ beforeEach(() => {
 const PROMISED: Record<string, string[]> = {
   dlrmo_callbacks_total: ['source', 'code'],
   dlrmo_pull_requests_total: ['source', 'outcome'],
+  dlrmo_pull_answers_lost_total: ['source', 'reason'],
   dlrmo_items_received_total: ['source', 'via'],
   dlrmo_events_published_total: ['source', 'kind'],
   dlrmo_dead_letters_total: ['source', 'reason'],
@@ -35,6 +36,7 @@ describe('Metrics', () => {
   it('have the documented names and labels', async () => {
     metrics.callbacks.inc({ source: 's', code: '200' })
     metrics.pullRequests.inc({ source: 's', outcome: 'page' })
+    metrics.pullAnswersLost.inc({ source: 's', reason: 'timeout' })
     metrics.itemsReceived.inc({ source: 's', via: 'PULL' })
     metrics.eventsPublished.inc({ source: 's', kind: 'dlr' })
     metrics.deadLetters.inc({ source: 's', reason: 'not-a-page' })
@@ -87,6 +89,7 @@ describe('Metrics', () => {
     const text = await metrics.registry.metrics()
     expect(text).toContain('dlrmo_callbacks_total{source="s",code="503"} 0')
     expect(text).toContain('dlrmo_pull_requests_total{source="s",outcome="account-error"} 0')
+    expect(text).toContain('dlrmo_pull_answers_lost_total{source="s",reason="timeout"} 0')
     expect(text).toContain('dlrmo_events_published_total{source="s",kind="mo"} 0')
   })
 

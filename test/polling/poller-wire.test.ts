@@ -36,14 +36,15 @@ const startServer = async (answer: (socket: Socket, request: number) => void) =>
   return { url, port, counts: () => ({ requests, connections }), untilRequested: () => turnUntil(() => requests > 0) }
 }
 
-/** Resolves when undici has received a part of an answer's body. Called before the poller starts. */
-const untilBodyArrives = (): Promise<void> =>
+/** Resolves when the first bytes of an answer have been received. Called before the poller starts. */
+const untilBytesArrive = (): Promise<void> =>
   new Promise((resolve) => {
-    const onChunk = (): void => {
-      unsubscribe('undici:request:bodyChunkReceived', onChunk)
-      resolve()
+    const onSocket = (message: unknown): void => {
+      unsubscribe('net.client.socket', onSocket)
+      const { socket } = message as { socket: Socket }
+      socket.once('data', () => resolve())
     }
-    subscribe('undici:request:bodyChunkReceived', onChunk)
+    subscribe('net.client.socket', onSocket)
   })
 
 const httpAnswer = (status: string, body: string, headers = ''): string =>
@@ -57,8 +58,7 @@ describe('Poller sending a request', () => {
     for (const die of [
       (socket: Socket) => socket.destroy(),
       (socket: Socket) => socket.resetAndDestroy(),
-      (socket: Socket) => void socket.end('HTTP/1.1 200 OK\r\ncontent-le'),
-      (socket: Socket) => void socket.end('HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n'),
+      (socket: Socket) => void socket.end(),
     ]) {
       const { url, counts } = await startServer(die)
       const tested = fixture.createPoller(url)
@@ -67,6 +67,18 @@ describe('Poller sending a request', () => {
       expect(counts()).toEqual({ requests: 1, connections: 1 })
       expect(tested.observer.outcomes).toEqual(['network-error'])
       expect(tested.journal.attempts).toBe(0)
+    }
+  })
+
+  it('sends it once, even if the connection dies within the header section or behind it, and keeps what arrived', async () => {
+    for (const part of ['HTTP/1.1 200 OK\r\ncontent-le', 'HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n']) {
+      const { url, counts } = await startServer((socket) => socket.end(part))
+      const tested = fixture.createPoller(url)
+      tested.poller.start()
+      expect(await tested.untilPaused()).toBeLessThanOrEqual(1_000)
+      expect(counts()).toEqual({ requests: 1, connections: 1 })
+      expect(tested.observer.outcomes).toEqual(['cut'])
+      expect(tested.bodies).toEqual([part])
     }
   })
 
@@ -137,14 +149,14 @@ describe('Poller sending a request', () => {
     expect(tested.journal.entries[0]?.facts.complete).toBe('false')
   })
 
-  it('stores what arrived before bytes that are not HTTP', async () => {
+  it('stores all bytes of an answer in which bytes that are not HTTP follow', async () => {
     const { url } = await startServer((socket) => {
-      socket.write('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{"res\r\nnonsense\r\n')
+      socket.end('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{"res\r\nnonsense\r\n')
     })
     const tested = fixture.createPoller(url)
     tested.poller.start()
     await tested.untilPaused()
-    expect(tested.bodies).toEqual(['{"res'])
+    expect(tested.bodies).toEqual(['HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{"res\r\nnonsense\r\n'])
   })
 })
 
@@ -172,7 +184,7 @@ describe('Poller.stop', () => {
   })
 
   it('waits at most `timeout` and stores what has arrived by then', async () => {
-    const arrived = untilBodyArrives()
+    const arrived = untilBytesArrive()
     const { url } = await startServer((socket) => {
       socket.write('HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{"results":[')
     })
@@ -186,7 +198,7 @@ describe('Poller.stop', () => {
   })
 
   it('stores what has arrived at once when the shutdown is forced', async () => {
-    const arrived = untilBodyArrives()
+    const arrived = untilBytesArrive()
     const { url } = await startServer((socket) => {
       socket.write('HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{"results":[')
     })

@@ -1,6 +1,12 @@
 /** Loggers and observers that record their calls, for tests to inspect. */
 import type { Log } from '../../src/core/log.js'
-import type { CallbackObserver, PullObserver, PullOutcome, PullState } from '../../src/core/observers.js'
+import type {
+  CallbackObserver,
+  LostAnswerReason,
+  PullObserver,
+  PullOutcome,
+  PullState,
+} from '../../src/core/observers.js'
 
 export interface LogLine {
   readonly level: 'debug' | 'info' | 'warn' | 'error'
@@ -43,6 +49,7 @@ export class RecordingPullObserver implements PullObserver {
   readonly outcomes: PullOutcome[] = []
   readonly pageSizes: number[] = []
   readonly states: PullState[] = []
+  readonly losses: LostAnswerReason[] = []
   readonly #watchers = new Set<() => void>()
 
   requestEnded(_source: string, outcome: PullOutcome): void {
@@ -53,6 +60,9 @@ export class RecordingPullObserver implements PullObserver {
     this.pageSizes.push(pageSize)
   }
   custodyTaken(): void {}
+  answerLost(_source: string, reason: LostAnswerReason): void {
+    this.losses.push(reason)
+  }
   stateChanged(_source: string, state: PullState): void {
     this.states.push(state)
     for (const watcher of this.#watchers) watcher()

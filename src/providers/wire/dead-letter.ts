@@ -23,6 +23,7 @@ export const DEAD_LETTER_REASONS = {
   'trailing-bytes': 'more bytes follow the end of the document',
   undecodable: 'the content coding or the character set can not be decoded',
   'unequal-counts': 'repeated parameters can not be paired, because some occur more often than others',
+  'unreadable-answer': 'the framing of an answer is damaged, and these bytes of it belong to no body',
   'unsupported-event': 'the event type is neither a receipt nor an inbound message',
 } as const
 
