@@ -181,6 +181,7 @@ describe('/status.json of the admin server', () => {
       state: 'idle',
       since,
       limit: 50,
+      inFlightItems: 0,
       nextAt: null,
       lastError: null,
       lastPageAt: since,
