@@ -156,9 +156,9 @@ export class Capacity {
     // exceed it; otherwise nothing could ever be requested.
     const neededWithinLimit = Math.min(bytes, maxBytes / 2)
     const neededOnDisk = (factor: number): number =>
-      Math.min(factor * (bytes + LMDB_OVERHEAD_BYTES), total / 4) + this.#reservedBytes
+      Math.min(factor * (bytes + LMDB_OVERHEAD_BYTES), total / 4) + factor * this.#reservedBytes
     if (this.bytes + neededWithinLimit > maxBytes) return false
-    // As in `fitsOnDisk`, which decides when the answer has arrived.
+    // As in `fitsOnDisk`, which decides when the answers have arrived. They may all be pending at the same time.
     return free >= neededOnDisk(1) || this.#dataFile.unused() >= neededOnDisk(SCATTERED_PAGES_FACTOR)
   }
 
