@@ -1,8 +1,9 @@
 /**
- * `check` tests whether `run` would work, and changes nothing: it creates no topic, registers no schema, and begins no
- * transaction, which would fence a running connector of the same instance.
+ * `check` tests whether `run` would work, and changes nothing: it creates no topic, registers no schema, takes no item from a
+ * queue, and begins no transaction, which would fence a running connector of the same instance.
  */
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { dirname, resolve } from 'node:path'
 import { createLog } from '../admin/log.js'
 import { kafkaSettings, subjectsOf } from '../app/publishing.js'
@@ -11,11 +12,16 @@ import type { Config } from '../config/types.js'
 import { configurationWarnings } from '../config/warnings.js'
 import { systemClock } from '../core/clock.js'
 import { ConnectorError, messageOf } from '../core/errors.js'
+import { listen } from '../http-server/listen.js'
+import { findHolder } from '../journal/directory-lock.js'
+import { findMissingRights, type RequiredRights } from '../kafka/rights.js'
 import { MissingTopicsError, fetchTopicPartitions } from '../kafka/topics.js'
 import { redact } from '../masking/secrets.js'
 import { RegistryClient } from '../registry/registry-client.js'
 import { EVENT_KINDS } from '../registry/schemas.js'
 import { inspectWriterSchema } from '../registry/writer-schema.js'
+import { checkQueue, checkReconciling } from './check-providers.js'
+import { printOutput } from './output.js'
 
 export interface CheckOptions {
   readonly config: string
@@ -35,27 +41,44 @@ interface CheckResult {
 /** What a test found: a detail in a few words, and warnings. */
 type Finding = string | { readonly result: string; readonly warnings: readonly string[] }
 
+const UNEXPECTED_EXIT_CODE = 1
+/** A provider is a dependency like the broker and the registry. */
+const DEPENDENCY_EXIT_CODE = 3
+const JOURNAL_HELD_EXIT_CODE = 4
+
 /**
- * @returns 0; 2 if a schema is refused; 3 if a dependency can't be reached or refuses; 1 if the journal can't be used
+ * @returns 0; 2 if a schema is refused or a port can't be opened; 3 if a dependency can't be reached or refuses; 1 if the journal
+ *   can't be used; 4 if nothing is wrong but that another process holds the journal
  * @throws ConnectorError CONFIG_INVALID
  */
 export async function check({ config: file, json }: CheckOptions): Promise<number> {
   const config = loadConfig(file, process.env)
-  const { sharing } = config
+  const journal = await runCheck('journal', () => checkJournalDirectory(config.journal.directory))
+  const kafka = await runCheck('kafka', () => checkTopics(config, config.kafka.topics))
   const results = [
     await runCheck('configuration', () => describeConfiguration(file, config)),
-    await runCheck('journal', () => checkJournalDirectory(config.journal.directory)),
+    journal,
+    ...(await checkPorts(config, journal)),
     ...(await checkSchemas(config)),
-    await runCheck('kafka', () => checkTopics(config, config.kafka.topics)),
-    // Whether the group can be joined is not tested, because joining would move sources to this process.
-    ...(sharing ? [await runCheck('sharing', () => checkTopics(config, { sharing: sharing.topic }))] : []),
+    kafka,
+    ...(kafka.ok ? await checkSharingAndRights(config) : []),
+    ...(await checkProviders(config)),
   ]
-  process.stdout.write(json ? toJson(results, config) : toTable(results))
-  return results.find(({ ok }) => !ok)?.exitCode ?? 0
+  await printOutput(json ? toJson(results, config) : toTable(results))
+  const failures = results.filter(({ ok }) => !ok).map(({ exitCode }) => exitCode)
+  // Beside a running connector the journal is always held. Everything else that is wrong matters more.
+  return failures.find((code) => code !== JOURNAL_HELD_EXIT_CODE) ?? failures[0] ?? 0
 }
 
-/** @param test returns what was found, and throws if the check fails */
-async function runCheck(name: string, test: () => Finding | Promise<Finding>): Promise<CheckResult> {
+/**
+ * @param test returns what was found, and throws if the check fails
+ * @param exitCode of a failure that is no ConnectorError
+ */
+async function runCheck(
+  name: string,
+  test: () => Finding | Promise<Finding>,
+  exitCode = UNEXPECTED_EXIT_CODE,
+): Promise<CheckResult> {
   try {
     const finding = await test()
     const { result, warnings } = typeof finding === 'string' ? { result: finding, warnings: [] } : finding
@@ -66,7 +89,7 @@ async function runCheck(name: string, test: () => Finding | Promise<Finding>): P
       ok: false,
       detail: messageOf(error),
       warnings: [],
-      exitCode: error instanceof ConnectorError ? error.exitCode : 1,
+      exitCode: error instanceof ConnectorError ? error.exitCode : exitCode,
     }
   }
 }
@@ -75,7 +98,7 @@ const describeConfiguration = (file: string, config: Config): string =>
   [`${file}: ${config.sources.size} source(s)`, ...configurationWarnings(config)].join('; ')
 
 /** `run` creates a directory that does not exist, so then its nearest existing parent must be writable. */
-function checkJournalDirectory(directory: string): string {
+async function checkJournalDirectory(directory: string): Promise<string> {
   const path = resolve(directory)
   let existing = path
   while (!existsSync(existing)) {
@@ -83,14 +106,54 @@ function checkJournalDirectory(directory: string): string {
   }
   try {
     if (!statSync(existing).isDirectory()) throw new Error('it is not a directory')
-    accessSync(existing, constants.W_OK)
+    accessSync(existing, constants.W_OK | constants.X_OK)
   } catch (error) {
     throw new ConnectorError(
       'JOURNAL_UNUSABLE',
       `${existing} can't be written to: ${messageOf(error)}; see journal.directory`,
     )
   }
-  return `${path} ${existing === path ? 'can be written to' : 'can be created'}`
+  if (existing !== path) return `${path} can be created`
+  const holder = await findHolder(path)
+  if (holder === undefined) return `${path} can be written to`
+  throw new ConnectorError(
+    'JOURNAL_HELD',
+    `${path} is held by ${holder}; a second connector would not start with this journal. If that process is the connector ` +
+      'with this configuration, nothing is wrong',
+  )
+}
+
+/** Opens each port for a moment. While another process holds the journal, the ports are probably its own. */
+async function checkPorts(config: Config, journal: CheckResult): Promise<CheckResult[]> {
+  const hasCallbacks = [...config.sources.values()].some(({ callback }) => callback)
+  const results: CheckResult[] = []
+  for (const section of hasCallbacks ? (['callbacks', 'admin'] as const) : (['admin'] as const)) {
+    const { host, port } = config[section]
+    const result = await runCheck(`${section} port`, async () => {
+      const server = createServer()
+      await listen(server, host, port, section)
+      await new Promise((resolve) => server.close(resolve))
+      return `${host}:${port} can be opened`
+    })
+    const isProbablyOurs = !result.ok && journal.exitCode === JOURNAL_HELD_EXIT_CODE
+    results.push(
+      isProbablyOurs ? { ...result, ok: true, exitCode: 0, warnings: [result.detail], detail: 'not tested' } : result,
+    )
+  }
+  return results
+}
+
+async function checkProviders(config: Config): Promise<CheckResult[]> {
+  const checks = [...config.sources.values()].flatMap((source) => {
+    const { name, pull, reconcile } = source
+    return [
+      ...(pull ? [runCheck(`pull ${name}`, () => checkQueue(source, pull), DEPENDENCY_EXIT_CODE)] : []),
+      ...(reconcile
+        ? [runCheck(`reconcile ${name}`, () => checkReconciling(source, reconcile), DEPENDENCY_EXIT_CODE)]
+        : []),
+    ]
+  })
+  return Promise.all(checks)
 }
 
 async function checkSchemas(config: Config): Promise<CheckResult[]> {
@@ -106,10 +169,63 @@ async function checkSchemas(config: Config): Promise<CheckResult[]> {
   }
 }
 
+/** Whether the group can be joined is not tested, because joining would move sources to this process. */
+async function checkSharingAndRights(config: Config): Promise<CheckResult[]> {
+  const { sharing } = config
+  return [
+    ...(sharing ? [await runCheck('sharing', () => checkTopics(config, { sharing: sharing.topic }))] : []),
+    await runCheck('rights', () => checkRights(config)),
+  ]
+}
+
+/** @throws ConnectorError KAFKA_REFUSED, with each right that is missing */
+async function checkRights(config: Config): Promise<Finding> {
+  const { missing, unknown } = await findMissingRights(
+    kafkaSettings(config),
+    requiredRights(config),
+    systemClock,
+    silentLog(config),
+  )
+  if (missing.length === 0) {
+    return {
+      result: 'this user has every right that was asked for',
+      warnings: unknown.map((each) => `not tested: ${each}`),
+    }
+  }
+  throw new ConnectorError('KAFKA_REFUSED', `this user lacks ${missing.join(', ')}; grant it on the cluster`)
+}
+
+function requiredRights({ instance, kafka, sharing, sources }: Config): RequiredRights {
+  const { dlr, mo, deadLetter } = kafka.topics
+  const prefix = `dlr-mo-connector.${instance}`
+  const isExactlyOnce = kafka.delivery === 'exactly-once'
+  // A replica that reconciles reads what the others have published.
+  const isReader = sharing !== undefined && [...sources.values()].some(({ reconcile }) => reconcile)
+  const read = isReader ? (['Read'] as const) : []
+  return {
+    topics: new Map([
+      [dlr, ['Write', ...read]],
+      [mo, ['Write', ...read]],
+      // The position is an offset of this topic, and Kafka demands Read to store one.
+      [deadLetter, isExactlyOnce || isReader ? ['Write', 'Read'] : ['Write']],
+      ...(sharing ? [[sharing.topic, ['Read', 'Write']] as const] : []),
+    ]),
+    ...(isExactlyOnce && { transactionalId: prefix }),
+    groups: [
+      // The groups of positions and readers have further parts behind this prefix.
+      ...(isExactlyOnce || isReader ? [`${prefix}.check`] : []),
+      ...(sharing ? [sharing.group] : []),
+    ],
+  }
+}
+
+const silentLog = (config: Config) =>
+  createLog({ ...config.log, level: 'silent', instance: config.instance }, { write: () => undefined })
+
 async function checkTopics(config: Config, topics: Readonly<Record<string, string>>): Promise<string> {
-  const log = createLog({ ...config.log, level: 'silent', instance: config.instance }, { write: () => undefined })
   try {
-    const partitions = await fetchTopicPartitions(kafkaSettings(config), Object.values(topics), systemClock, log)
+    const names = Object.values(topics)
+    const partitions = await fetchTopicPartitions(kafkaSettings(config), names, systemClock, silentLog(config))
     return [...partitions].map(([topic, count]) => `${topic} (${count} partitions)`).join(', ')
   } catch (error) {
     if (!(error instanceof MissingTopicsError) || !config.kafka.createTopics) throw error

@@ -27,7 +27,7 @@ const EXIT_CODES = `
 Exit codes:
   0  The command is done, or SIGTERM or SIGINT stopped it. Everything in the journal is safe.
   1  An unexpected failure occurred.
-  2  The arguments or the configuration are wrong. With check: a schema is refused.
+  2  The arguments or the configuration are wrong, or a port is in use. With check: a schema is refused.
   3  A dependency can't be reached or refuses the connector (check, run --drain).
   4  Another process holds the journal, or publishes under the same instance.`
 

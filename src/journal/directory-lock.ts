@@ -18,6 +18,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { closeSync, linkSync, openSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Server } from 'node:net'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { ConnectorError } from '../core/errors.js'
 
@@ -40,11 +41,18 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
   }
 }
 
+/** Returns which process holds the directory, for a message; undefined if none does. It changes nothing. */
+export async function findHolder(directory: string): Promise<string | undefined> {
+  const last = highestNumber(directory)
+  return last === 0 ? undefined : holderOf(directory, lockName(last))
+}
+
 /** @returns the number that this process holds now */
 async function acquireNumber(directory: string, ownName: string): Promise<number> {
   for (;;) {
     const last = highestNumber(directory)
-    if (last > 0 && (await isListening(directory, lockName(last)))) throw heldError(directory)
+    const holder = last === 0 ? undefined : await holderOf(directory, lockName(last))
+    if (holder !== undefined) throw heldError(directory, holder)
     const next = last + 1
     // If another process has linked this number first, the loop checks whether that process is alive.
     if (!tryLink(directory, ownName, lockName(next))) continue
@@ -61,6 +69,10 @@ function removeLeftovers(directory: string, number: number): void {
     if (isTemporary || isOlder) removeFile(directory, name)
   }
 }
+
+const ANOTHER_PROCESS = 'another process'
+/** How long the holder has for saying which process it is. */
+const HOLDER_TIMEOUT_MS = 500
 
 const lockName = (number: number): string => `lock.${number}`
 
@@ -89,10 +101,10 @@ function tryLink(directory: string, from: string, to: string): boolean {
   }
 }
 
-const heldError = (directory: string): ConnectorError =>
+const heldError = (directory: string, holder = ANOTHER_PROCESS): ConnectorError =>
   new ConnectorError(
     'JOURNAL_HELD',
-    `the journal in ${directory} is held by another process; stop that one, or give this one a journal.directory of its own`,
+    `the journal in ${directory} is held by ${holder}; stop that one, or give this one a journal.directory of its own`,
   )
 
 const lockError = (directory: string, error: Error): ConnectorError =>
@@ -115,7 +127,10 @@ async function withSocketPath<T>(directory: string, name: string, use: (path: st
 
 const listen = (directory: string, name: string): Promise<Server> =>
   withSocketPath(directory, name, async (path) => {
-    const server = createServer((socket) => socket.destroy())
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined)
+      socket.end(`${ANOTHER_PROCESS} (process id ${process.pid} on host ${hostname()})`)
+    })
     try {
       server.listen(path)
       await once(server, 'listening')
@@ -127,17 +142,22 @@ const listen = (directory: string, name: string): Promise<Server> =>
     return server.unref()
   })
 
-/** Returns false only if it is certain that no process listens. A process that can't be connected to may be alive. */
-const isListening = (directory: string, name: string): Promise<boolean> =>
+/**
+ * Returns which process listens, as it says itself. Returns undefined only if it is certain that none does: a process that
+ * can't be connected to, or is stopped and says nothing, may be alive.
+ */
+const holderOf = (directory: string, name: string): Promise<string | undefined> =>
   withSocketPath(directory, name, async (path) => {
     const socket = connect(path)
     try {
       await once(socket, 'connect')
-      socket.destroy()
-      return true
+      const [answer] = (await once(socket, 'data', { signal: AbortSignal.timeout(HOLDER_TIMEOUT_MS) })) as [Buffer]
+      return answer.toString()
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
-      return code !== 'ECONNREFUSED' && code !== 'ENOENT'
+      return code === 'ECONNREFUSED' || code === 'ENOENT' ? undefined : ANOTHER_PROCESS
+    } finally {
+      socket.destroy()
     }
   })
 

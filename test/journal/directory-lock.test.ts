@@ -1,6 +1,7 @@
 /** One process at a time holds a journal, and the kernel releases it when that process ends. */
 import { chmodSync, linkSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { lockDirectory } from '../../src/journal/directory-lock.js'
@@ -35,7 +36,8 @@ describe('A journal that a process holds', () => {
     const other = new ChildProcess('journal-process.ts')
     expect(await other.send('open', directory)).toBe('JOURNAL_HELD')
     await expect(journals.open(directory)).rejects.toThrow(
-      `the journal in ${directory} is held by another process; stop that one, or give this one a journal.directory`,
+      `the journal in ${directory} is held by another process (process id ${process.pid} on host ${hostname()}); ` +
+        'stop that one, or give this one a journal.directory',
     )
     await journals.close(journal)
     expect(await other.send('open', directory)).toBe('opened')
