@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { createLog } from '../../src/admin/log.js'
 import { Metrics } from '../../src/admin/metrics.js'
 import { Status } from '../../src/admin/status.js'
-import { observePipeline } from '../../src/app/telemetry.js'
+import { observePipeline, observePulls } from '../../src/app/telemetry.js'
 import { ConnectorError } from '../../src/core/errors.js'
 import { ManualClock } from '../support/manual-clock.js'
 import { MemoryJournal } from '../support/memory-journal.js'
@@ -13,19 +13,22 @@ function create() {
   const clock = new ManualClock()
   const journal = new MemoryJournal(clock)
   const lines: string[] = []
-  const observer = observePipeline(
-    {
-      metrics: new Metrics(journal, clock),
-      status: new Status({ instance: 'i', version: '0', sources: [], journal, journalMaxBytes: 1, clock }),
-      log: createLog(
-        { level: 'info', instance: 'i', personalData: 'masked' },
-        { write: (line: string) => void lines.push((JSON.parse(line) as { msg: string }).msg) },
-      ),
-      clock,
-    },
-    { onRelease: () => undefined, isRegistryConfirmed: () => true, schemaWarnings: () => [], personalData: 'masked' },
-  )
-  return { clock, lines, observer }
+  const deps = {
+    metrics: new Metrics(journal, clock),
+    status: new Status({ instance: 'i', version: '0', sources: [], journal, journalMaxBytes: 1, clock }),
+    log: createLog(
+      { level: 'info', instance: 'i', personalData: 'masked' },
+      { write: (line: string) => void lines.push((JSON.parse(line) as { msg: string }).msg) },
+    ),
+    clock,
+  }
+  const observer = observePipeline(deps, {
+    onRelease: () => undefined,
+    isRegistryConfirmed: () => true,
+    schemaWarnings: () => [],
+    personalData: 'masked',
+  })
+  return { clock, lines, observer, pullObserver: observePulls(deps), metrics: deps.metrics }
 }
 
 const unreachable = (broker: number): ConnectorError =>
@@ -65,5 +68,20 @@ describe('The log of an outage of publishing', () => {
       `${WAITS}no right to write to topic b; the cause has changed; this has lasted for 2 min`,
       'publishing has started',
     ])
+  })
+})
+
+describe('dlrmo_pull_in_flight_items', () => {
+  it('has the items that the request under way asks for, and 0 when the poller waits', async () => {
+    const { metrics, pullObserver } = create()
+    const value = async (): Promise<string | undefined> =>
+      /^dlrmo_pull_in_flight_items\{source="a"\} (\d+)$/m.exec(await metrics.registry.metrics())?.[1]
+    const idle = { since: 0, limit: 50, nextAt: null, lastError: null, lastPageAt: null }
+    metrics.createSeries({ name: 'a', pull: {} })
+    expect(await value()).toBe('0')
+    pullObserver.stateChanged('a', { ...idle, state: 'asking', inFlightItems: 50 })
+    expect(await value()).toBe('50')
+    pullObserver.stateChanged('a', { ...idle, state: 'idle', inFlightItems: 0 })
+    expect(await value()).toBe('0')
   })
 })
