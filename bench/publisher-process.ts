@@ -3,8 +3,18 @@ import { serveParent, settingsFromParent } from './child.js'
 import { RECORDS_PER_TRANSACTION } from './contenders/contender.js'
 import { encodeRecords, publisherOf, publishingConfig, type PublishingPlan } from './encoded-records.js'
 
-const config = await publishingConfig(settingsFromParent<PublishingPlan>())
-const records = await encodeRecords(config, RECORDS_PER_TRANSACTION)
+export interface PublishPlan extends PublishingPlan {
+  readonly recordsPerTransaction?: number
+  /** The length of every value; absent for the values of real records. */
+  readonly valueBytes?: number
+}
+
+const plan = settingsFromParent<PublishPlan>()
+const { recordsPerTransaction = RECORDS_PER_TRANSACTION, valueBytes } = plan
+const config = await publishingConfig(plan)
+const encoded = await encodeRecords(config, recordsPerTransaction)
+const records =
+  valueBytes === undefined ? encoded : encoded.map((record) => ({ ...record, value: Buffer.alloc(valueBytes, 1) }))
 const publisher = publisherOf(config)
 await publisher.open('bench')
 let position = 0

@@ -26,6 +26,7 @@ const TASKS = {
   },
   bench: { command: ['--import', 'tsx', pathOf('bench', 'main.ts')], needsBuild: true },
   'bench:smoke': { command: ['--import', 'tsx', pathOf('bench', 'smoke.ts')], needsBuild: true },
+  'bench:growth': { command: ['--import', 'tsx', pathOf('bench', 'growth', 'main.ts')], needsBuild: true },
   exposure: { command: ['--import', 'tsx', pathOf('dev', 'exposure', 'main.ts')], needsBuild: false },
   stack: { command: ['--import', 'tsx', pathOf('dev', 'stack', 'main.ts')], needsBuild: false },
   simulate: { command: ['--import', 'tsx', pathOf('dev', 'simulators', 'main.ts')], needsBuild: false },
