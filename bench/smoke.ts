@@ -7,13 +7,14 @@ import { findExceeded, WORK_LIMITS, type WorkName } from './work-limits.js'
 
 const stack = await startStack({ progress: progressOn() })
 try {
-  const counts = await countWork(stack)
+  const { counts, requestsOfPage } = await countWork(stack)
   const exceeded = findExceeded(counts)
   for (const [name, { limit, reason }] of Object.entries(WORK_LIMITS)) {
     const isExceeded = exceeded.includes(name as WorkName)
     const count = formatNumber(counts[name as WorkName])
     console.log(`${isExceeded ? 'FAILED' : 'ok    '} ${name}: ${count}, at most ${formatNumber(limit)}. ${reason}`)
   }
+  console.log(`The requests of a page: ${requestsOfPage.join(', ')}`)
   if (exceeded.length > 0) process.exitCode = 1
 } finally {
   await stack.stop()

@@ -10,7 +10,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { open } from 'lmdb'
 import { RegistryProxy } from '../dev/faults/registry-proxy.js'
-import { KafkaProxy } from '../dev/fault-injection/kafka-proxy.js'
+import { API, KafkaProxy } from '../dev/fault-injection/kafka-proxy.js'
 import type { TrialStack } from '../dev/trial.js'
 import { until } from '../dev/wait.js'
 import { workDirectory } from '../dev/work-directory.js'
@@ -33,7 +33,13 @@ const MEASURED_CALLBACKS = 12
 const PAGES_PER_DRAIN = 5
 const MEASURED_DRAINS = 3
 
-export async function countWork(stack: TrialStack): Promise<WorkCount> {
+export interface CountedWork {
+  readonly counts: WorkCount
+  /** The requests of the transaction of a page, in order, by their names. */
+  readonly requestsOfPage: readonly string[]
+}
+
+export async function countWork(stack: TrialStack): Promise<CountedWork> {
   const broker = await KafkaProxy.startInFrontOf(stack.brokers[0]!)
   const registry = await RegistryProxy.startInFrontOf(stack.registryUrl)
   const folder = await workDirectory('trial')
@@ -60,6 +66,9 @@ export async function countWork(stack: TrialStack): Promise<WorkCount> {
   }
 }
 
+const nameOfRequest = (apiKey: number): string =>
+  Object.entries(API).find(([, key]) => key === apiKey)?.[0] ?? `API key ${apiKey}`
+
 class WorkCounter {
   readonly #connector: PullConnector
   readonly #registry: RegistryProxy
@@ -67,14 +76,15 @@ class WorkCounter {
   readonly #journal: ReturnType<typeof open>
   readonly #entries: ReturnType<ReturnType<typeof open>['openDB']>
   readonly #allocationsFile: string
-  #brokerRequests = 0
+  /** API keys. */
+  readonly #brokerRequests: number[] = []
   #nextReceipt = 0
 
   constructor(connector: PullConnector, broker: KafkaProxy, registry: RegistryProxy, allocationsFile: string) {
     this.#connector = connector
     this.#registry = registry
-    broker.setRule(() => {
-      this.#brokerRequests++
+    broker.setRule((apiKey) => {
+      this.#brokerRequests.push(apiKey)
       return 'pass'
     })
     this.#journal = open({ path: join(connector.trial.folder, 'journal', 'lmdb'), readOnly: true, maxDbs: 8 })
@@ -82,37 +92,39 @@ class WorkCounter {
     this.#allocationsFile = allocationsFile
   }
 
-  async count(): Promise<WorkCount> {
+  async count(): Promise<CountedWork> {
     const registryRequestsAtStart = this.#registry.requestsIn('pass')
     for (let page = 0; page < WARM_UP_PAGES; page++) await this.#pullPages(1)
     const page = await this.#countEach(MEASURED_PAGES, () => this.#pullPages(1))
     const callback = await this.#countEach(MEASURED_CALLBACKS, () => this.#sendCallback())
     const allocatedKilobytes = await this.#measureAllocations()
     await this.#journal.close()
-    return {
-      brokerRequestsPerPage: page.requests,
+    const counts = {
+      brokerRequestsPerPage: page.requests.length,
       journalCommitsPerPage: page.commits,
-      brokerRequestsPerCallback: callback.requests,
+      brokerRequestsPerCallback: callback.requests.length,
       journalCommitsPerCallback: callback.commits,
       registryRequestsAtStart,
       registryRequestsWhilePublishing: this.#registry.requestsIn('pass') - registryRequestsAtStart,
       heapKilobytesPer1000Items: allocatedKilobytes,
     }
+    return { counts, requestsOfPage: page.requests.map(nameOfRequest) }
   }
 
   /**
    * The fewest requests of a transaction, because how often the broker has to be asked again while it completes the transaction
    * before depends on its speed; and the mean number of commits.
    */
-  async #countEach(times: number, work: () => Promise<void>): Promise<{ requests: number; commits: number }> {
-    const requests: number[] = []
+  async #countEach(times: number, work: () => Promise<void>): Promise<{ requests: number[]; commits: number }> {
+    const requests: number[][] = []
     const commitsBefore = this.#lastCommit()
     for (let time = 0; time < times; time++) {
-      const before = this.#brokerRequests
+      this.#brokerRequests.length = 0
       await work()
-      requests.push(this.#brokerRequests - before)
+      requests.push([...this.#brokerRequests])
     }
-    return { requests: Math.min(...requests), commits: (this.#lastCommit() - commitsBefore) / times }
+    const [fewest = []] = requests.toSorted((one, other) => one.length - other.length)
+    return { requests: fewest, commits: (this.#lastCommit() - commitsBefore) / times }
   }
 
   async #pullPages(pages: number): Promise<void> {
