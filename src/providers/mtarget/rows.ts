@@ -19,7 +19,6 @@ import type { DeadLetterItem, DecodeSettings, Item, MessageItem, ReceiptItem } f
 import { deadLetter, repeatedFieldDeadLetter, tooManyFieldsDeadLetter } from '../wire/dead-letter.js'
 import {
   concatFields,
-  exactValue,
   findConflict,
   indexByName,
   MAX_FIELDS_PER_ITEM,
@@ -89,46 +88,52 @@ export const readRow = (row: Row, { textFields }: DecodeSettings): Item => {
 
 const readReceipt = (row: Row, index: FieldsByName, status: Field, code: string): ReceiptItem | DeadLetterItem => {
   const { body } = row
-  const messageId = firstValue(index, MESSAGE_ID)
+  const id = firstField(index, MESSAGE_ID)
+  const messageId = presentValue(id)
   if (messageId === undefined) {
     const detail = `the receipt (Status ${code}) has no MsgId, so it is not known which message it is about`
     return deadLetter('missing-id', detail, body)
   }
+  const to = firstField(index, RECIPIENT)
+  const recipient = phoneNumberOf(to)
+  const time = firstField(index, TIME)
   return {
     kind: 'dlr',
     messageId,
-    recipient: readPhoneNumber(index, RECIPIENT),
-    sender: readPhoneNumber(index, SENDER),
+    recipient,
+    sender: phoneNumberOf(firstField(index, SENDER)),
     status: deliveryStatus(code),
     providerStatus: status.value,
     providerStatusText: firstValue(index, STATUS_TEXT) ?? null,
     errorCode: firstValue(index, ERROR_CODE) ?? null,
     // The format and zone of DeliveryDateTime are not documented, so a time without a zone is not read.
-    occurredAt: parseInstant(firstValue(index, TIME)),
+    occurredAt: parseInstant(presentValue(time)),
     raw: toRaw(concatFields(row.fields, row.rawOnly)),
     clientReference: readAddition(row, index, CLIENT_REFERENCE) ?? null,
     network: null,
     segments: parseCount(readAddition(row, index, SEGMENTS)),
     price: null,
     part: null,
-    identity: identityOf(index, code),
+    // Without a recipient the receipts of one request can't be told apart, because all of them have the same MsgId.
+    identity:
+      recipient === null
+        ? null
+        : [
+            exactOr(messageId, id),
+            exactOr(recipient, to),
+            exactOr(code, status),
+            ...(time === undefined ? [] : [exactOr(time.value.trim(), time)]),
+          ],
     body,
   }
 }
 
-/** Without a recipient the receipts of one request can't be told apart, because all of them have the same MsgId. */
-const identityOf = (index: FieldsByName, code: string): string[] | null => {
-  const messageId = exactValue(firstField(index, MESSAGE_ID))
-  const recipient = exactValue(firstField(index, RECIPIENT))
-  const time = exactValue(firstField(index, TIME))
-  if (messageId === undefined || recipient === undefined) return null
-  const status = index.get('Status')?.exact ?? code
-  return [messageId, normalizePhoneNumber(recipient), status, ...(time === undefined ? [] : [time])]
-}
+/** The value that was read from a field or, if a record can't hold what was sent, the exact one. */
+const exactOr = (value: string, field: Field | undefined): string => field?.exact?.trim() ?? value
 
 const readMessage = (row: Row, index: FieldsByName, textFields: readonly string[]): MessageItem | DeadLetterItem => {
   const { body } = row
-  const sender = readPhoneNumber(index, INBOUND_SENDER)
+  const sender = phoneNumberOf(firstField(index, INBOUND_SENDER))
   if (sender === null) {
     return deadLetter('missing-sender', `the inbound message (Status 5) has no ${INBOUND_SENDER.join(' or ')}`, body)
   }
@@ -141,7 +146,7 @@ const readMessage = (row: Row, index: FieldsByName, textFields: readonly string[
     // Mtarget gives the item, and `inReplyTo` stays empty (invariant 6).
     messageId: firstValue(index, MESSAGE_ID) ?? null,
     sender,
-    recipient: readPhoneNumber(index, INBOUND_RECIPIENT),
+    recipient: phoneNumberOf(firstField(index, INBOUND_RECIPIENT)),
     text,
     keyword: keyword ?? null,
     inReplyTo: null,
@@ -187,8 +192,8 @@ const readAddition = (row: Row, index: FieldsByName, names: readonly string[]): 
   return unambiguousValue(concatFields(row.fields, row.rawOnly).filter((field) => field.name === name))
 }
 
-const readPhoneNumber = (index: FieldsByName, names: readonly string[]): string | null => {
-  const sent = firstValue(index, names)
+const phoneNumberOf = (field: Field | undefined): string | null => {
+  const sent = presentValue(field)
   return sent === undefined ? null : normalizePhoneNumber(sent)
 }
 
