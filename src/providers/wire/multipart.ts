@@ -1,9 +1,7 @@
 /**
  * Reads the fields of a form body of the type `multipart/form-data` (RFC 7578, with the syntax of RFC 2046, section 5.1).
  *
- * This is not a library, because decoding is synchronous and loses no bytes. `busboy` and `@fastify/busboy` are streams,
- * which report errors, and in part fields, later. The parser of `undici` is internal, reads UTF-8 only and refuses short
- * boundaries. `@remix-run/multipart-parser` is synchronous, and merges a part that has no headers with the next one.
+ * docs/adr/0010 says why this is no library.
  *
  * Parts become fields in the order sent, whatever their type: a file is a field as well. Line ends may be LF alone. What is
  * in no named part (a part without a name, bytes before the first or behind the last part) becomes a field whose name is

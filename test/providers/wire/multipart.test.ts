@@ -185,18 +185,23 @@ describe('readMultipart', () => {
       'name=',
       'Content-Type: text/plain\r\n',
     )
+    // Some versions of Node refuse shorter boundaries.
+    const boundary = 'b0undary'.repeat(4)
+    const contentType = `multipart/form-data; boundary=${boundary}`
     const changes = fc.array(fc.tuple(fc.nat(), piece), { maxLength: 3 })
     let compared = 0
     await fc.assert(
       fc.asyncProperty(fields, changes, async (list, inserted) => {
-        let body = write(list.map(([name, value]) => [name.replaceAll(/["\\%]/g, '/'), value] as const))
+        let body = write(
+          list.map(([name, value]) => [name.replaceAll(/["\\%]/g, '/'), value] as const),
+          { boundary },
+        )
         for (const [at, each] of inserted) body = body.slice(0, at % body.length) + each + body.slice(at % body.length)
-        const boundary = 'multipart/form-data; boundary=b0undary'
-        const form = await new Response(body, { headers: { 'content-type': boundary } })
+        const form = await new Response(body, { headers: { 'content-type': contentType } })
           .formData()
           .catch(() => undefined)
         if (form === undefined || [...form.values()].some((value) => typeof value !== 'string')) return
-        const mine = read(body, boundary)
+        const mine = read(body, contentType)
         // A dead letter is right wherever the platform ignores bytes.
         if (typeof mine === 'string') return
         compared++
