@@ -101,18 +101,24 @@ class ResolutionCheck {
     if (pending.has(writer)) return []
     this.#pending.set(reader, pending.add(writer))
     const reasons = [...compareNames(reader, writer, path)]
+    const missing: string[] = []
     for (const field of reader.fields) {
       const fieldPath = path === '' ? field.name : `${path}.${field.name}`
       const written = writer.fields.find(({ name }) => name === field.name || field.aliases.includes(name))
       if (written) reasons.push(...this.compare(field.type, written.type, fieldPath))
-      else if (field.defaultValue() === undefined) {
-        const problem = 'is missing in the records and has no default'
-        reasons.push(`field ${fieldPath} ${problem} (READER_FIELD_MISSING_DEFAULT_VALUE)`)
-      }
+      else if (field.defaultValue() === undefined) missing.push(fieldPath)
     }
+    if (missing.length > 0) reasons.push(describeMissing(missing))
     pending.delete(writer)
     return reasons
   }
+}
+
+const describeMissing = (fields: readonly string[]): string => {
+  const rule = '(READER_FIELD_MISSING_DEFAULT_VALUE)'
+  const [first] = fields
+  if (fields.length === 1) return `field ${first} is missing in the records and has no default ${rule}`
+  return `fields ${fields.join(', ')} are missing in the records and have no default ${rule}`
 }
 
 function compareEnums(reader: avro.types.EnumType, writer: avro.types.EnumType, path: string): string[] {

@@ -126,7 +126,7 @@ describe('SchemaGate with a real registry', () => {
     await gate.ready()
     expect(gate.warnings).toEqual([
       expect.stringMatching(
-        /level NONE\): consumers that read with the connector's schema .* version 1, .*field source /,
+        /level NONE\): consumers that read with the connector's schema .* version 1, .*fields source,/,
       ),
     ])
   })
@@ -137,7 +137,7 @@ describe('SchemaGate with a real registry', () => {
       await call('POST', `/subjects/${subject}/versions`, { schema })
     }
     await call('PUT', `/config/${subject}`, { compatibility: 'FULL_TRANSITIVE' })
-    await expect(gate.ready()).rejects.toThrow(/\(level FULL_TRANSITIVE\): version 1: .*field source/)
+    await expect(gate.ready()).rejects.toThrow(/\(level FULL_TRANSITIVE\): version 1: .*fields source,/)
     expect((await call('GET', `/subjects/${subject}/versions`)).body).toEqual([1, 2])
   })
 

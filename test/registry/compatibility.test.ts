@@ -75,6 +75,12 @@ describe('findUnreadable', () => {
       'field x is missing in the records and has no default (READER_FIELD_MISSING_DEFAULT_VALUE)',
     ],
     [
+      'several missing fields',
+      JSON.stringify({ ...nested({ name: 'x', type: 'int' }, { name: 'y', type: 'int' }), name: 'a.R' }),
+      recordOf('string').replace('"x"', '"z"'),
+      'fields x, y are missing in the records and have no default (READER_FIELD_MISSING_DEFAULT_VALUE)',
+    ],
+    [
       'null that may be written',
       recordOf('string'),
       recordOf(['null', 'string']),

@@ -278,7 +278,7 @@ describe('SchemaGate with a subject whose latest version does not fit', () => {
   const forConsumers =
     /sms\.dlr-value \(compatibility level NONE\): consumers that read with version \d, the latest, can't read the records that the connector writes: field eventId: string can't be read as long \(TYPE_MISMATCH\); field tenant is missing .*READER_FIELD_MISSING_DEFAULT_VALUE/
   const forOlderRecords =
-    /consumers that read with the connector's schema can't read records of version \d, the latest: field eventId: long can't be read as string \(TYPE_MISMATCH\); field source is missing/
+    /consumers that read with the connector's schema can't read records of version \d, the latest: field eventId: long can't be read as string \(TYPE_MISMATCH\); fields source, provider, .* are missing/
 
   const warningsOf = async (gate: SchemaGate): Promise<readonly string[]> => {
     await gate.ready()
