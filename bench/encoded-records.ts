@@ -59,7 +59,7 @@ export async function encodeRecords(config: Config, count: number): Promise<Outg
   const settings = { textFields: ['Content'], ignoreEvents: [] }
   const records: OutgoingRecord[] = []
   for (const { event, body: bytes } of decode({ seq: 1, ...received }, { provider, settings }, 'bench')) {
-    records.push(...(await encoder.encode(event, { body: bytes, facts })).records)
+    records.push(...encoder.encode(event, { body: bytes, facts }).records)
   }
   return records
 }

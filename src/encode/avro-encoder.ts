@@ -1,11 +1,11 @@
 /** Encodes events as Avro records in Confluent's wire format. */
-import { SchemaRegistry, SchemaType } from '@kafkajs/confluent-schema-registry'
+import type avro from 'avsc'
 import { messageOf } from '../core/errors.js'
 import type { DeadLetter, DeliveryReceipt, Event, InboundMessage } from '../core/event.js'
 import type { OutgoingRecord } from '../kafka/publisher.js'
 import type { SchemaGate, WriterSchemas } from '../registry/schema-gate.js'
-import { type EventKind, parseSchema } from '../registry/schemas.js'
-import { cloudEventsHeaders } from './cloudevents-headers.js'
+import { type EventKind, forEachKind, parseSchema } from '../registry/schemas.js'
+import { CloudEventsHeaders } from './cloudevents-headers.js'
 import { deadLetterInsteadOf, MAX_PART_BYTES, partId, splitIntoParts, withShortenedTexts } from './dead-letters.js'
 import type { EncodedEvent, Encoder, Origin } from './encoder.js'
 
@@ -24,12 +24,25 @@ const MIN_PART_BYTES = 1024
 const PART_OVERHEAD_BYTES = 32
 const NO_BYTES = Buffer.alloc(0)
 
+/** The magic byte of Confluent's wire format, and the schema id behind it. */
+const MAGIC_BYTE = 0
+const WIRE_HEADER_BYTES = 5
+/** Values are written one after the other into a buffer of this size, and a new one is begun when it is full. */
+const SLAB_BYTES = 256 * 1024
+
+interface Writer {
+  readonly id: number
+  readonly type: avro.Type
+}
+
 export class AvroEncoder implements Encoder {
   readonly #options: AvroEncoderOptions
-  /** Used for the wire format only. Its cache holds every id that is written, so it never connects to the host. */
-  readonly #codec = new SchemaRegistry({ host: 'http://unused.invalid' })
-  /** The schemas as of the last `ready`. Only their types are certain to be in the cache of the codec. */
-  #cachedSchemas: WriterSchemas | undefined
+  readonly #headers = new CloudEventsHeaders()
+  /** The schemas as of the last `ready`, and their parsed types. */
+  #schemas: WriterSchemas | undefined
+  #writers: Readonly<Record<EventKind, Writer>> | undefined
+  #slab = Buffer.allocUnsafe(SLAB_BYTES)
+  #slabEnd = 0
 
   constructor(options: AvroEncoderOptions) {
     this.#options = options
@@ -38,20 +51,21 @@ export class AvroEncoder implements Encoder {
   async ready(): Promise<void> {
     const { gate } = this.#options
     await gate.ready()
-    if (this.#cachedSchemas === gate.writerSchemas) return
-    for (const { id, schema } of Object.values(gate.writerSchemas)) {
-      // The cache accepts a parsed type, so the schema is parsed once and by the same rules as everywhere else.
-      this.#codec.cache.setSchema(id, SchemaType.AVRO, parseSchema(schema))
-    }
-    this.#cachedSchemas = gate.writerSchemas
+    const { writerSchemas } = gate
+    if (this.#schemas === writerSchemas) return
+    this.#writers = forEachKind((kind) => {
+      const { id, schema } = writerSchemas[kind]
+      return { id, type: parseSchema(schema) }
+    })
+    this.#schemas = writerSchemas
   }
 
-  async encode(event: Event, origin: Origin): Promise<EncodedEvent> {
+  encode(event: Event, origin: Origin): EncodedEvent {
     if (event.kind === 'dead-letter') return this.#encodeDeadLetter(event)
     const { maxRecordBytes, recordBytes } = this.#options
     let record: OutgoingRecord
     try {
-      record = await this.#encodeRecord(event, keyOf(event), event.eventId)
+      record = this.#encodeRecord(event, keyOf(event), event.eventId)
     } catch (error) {
       // One event that its schema can't hold must not block all others. Its bytes are kept in the dead letter.
       const detail = `the event does not fit its schema: ${messageOf(error)}`
@@ -66,29 +80,47 @@ export class AvroEncoder implements Encoder {
   }
 
   /** Invariant 3: a dead letter of any size is published, in as many parts as it needs. */
-  async #encodeDeadLetter(letter: DeadLetter): Promise<EncodedEvent> {
+  #encodeDeadLetter(letter: DeadLetter): EncodedEvent {
     let fitting = letter
-    let partBytes = await this.#maxPartBytes(letter)
+    let partBytes = this.#maxPartBytes(letter)
     if (partBytes < MIN_PART_BYTES) {
       fitting = withShortenedTexts(letter)
-      partBytes = Math.max(1, await this.#maxPartBytes(fitting))
+      partBytes = Math.max(1, this.#maxPartBytes(fitting))
     }
     const parts = splitIntoParts(fitting, Math.min(MAX_PART_BYTES, partBytes))
-    const records = await Promise.all(parts.map((part) => this.#encodeRecord(part, part.source, partId(part))))
+    const records = parts.map((part) => this.#encodeRecord(part, part.source, partId(part)))
     return { records, deadLetter: letter.reason }
   }
 
   /** Returns the bytes of body that fit into one record beside everything else in it. */
-  async #maxPartBytes(letter: DeadLetter): Promise<number> {
+  #maxPartBytes(letter: DeadLetter): number {
     const [empty] = splitIntoParts({ ...letter, body: NO_BYTES }, 1)
-    const record = await this.#encodeRecord(empty!, letter.source, letter.eventId)
+    const record = this.#encodeRecord(empty!, letter.source, letter.eventId)
     return this.#options.maxRecordBytes - this.#options.recordBytes(record) - PART_OVERHEAD_BYTES
   }
 
-  async #encodeRecord(event: Event, key: string, id: string): Promise<OutgoingRecord> {
-    if (!this.#cachedSchemas) throw new Error('encode was called before ready() resolved')
-    const value = await this.#codec.encode(this.#cachedSchemas[event.kind].id, event)
-    return { topic: this.#options.topics[event.kind], key, value, headers: cloudEventsHeaders(event, id) }
+  #encodeRecord(event: Event, key: string, id: string): OutgoingRecord {
+    if (!this.#writers) throw new Error('encode was called before ready() resolved')
+    const value = this.#encodeValue(event, this.#writers[event.kind])
+    return { topic: this.#options.topics[event.kind], key, value, headers: this.#headers.of(event, id) }
+  }
+
+  /** @returns a part of a buffer that it shares with other values */
+  #encodeValue(event: Event, { id, type }: Writer): Buffer {
+    const start = this.#slabEnd
+    const valueStart = start + WIRE_HEADER_BYTES
+    const end = valueStart > this.#slab.length ? -SLAB_BYTES : type.encode(event, this.#slab, valueStart)
+    if (end < 0) {
+      // A negative position is the number of bytes that were missing.
+      const needed = this.#slab.length - start - end
+      this.#slab = Buffer.allocUnsafe(Math.max(SLAB_BYTES, needed))
+      this.#slabEnd = 0
+      return this.#encodeValue(event, { id, type })
+    }
+    this.#slab.writeUInt8(MAGIC_BYTE, start)
+    this.#slab.writeUInt32BE(id, start + 1)
+    this.#slabEnd = end
+    return this.#slab.subarray(start, end)
   }
 }
 

@@ -9,17 +9,29 @@ export const CLOUDEVENTS_TYPES: Readonly<Record<EventKind, string>> = {
   'dead-letter': 'sms.dead-letter.v1',
 }
 
-/** @param id the event id, followed by the part number for the later parts of a dead letter */
-export const cloudEventsHeaders = (event: Envelope & { kind: EventKind }, id: string): Record<string, string> => ({
-  ce_specversion: '1.0',
-  ce_id: id,
-  ce_source: `/${event.provider}/${event.source}`,
-  ce_type: CLOUDEVENTS_TYPES[event.kind],
-  ce_time: new Date(event.receivedAt).toISOString(),
-  'content-type': 'application/avro',
-})
+/** Writes the headers of records. The events of one page share all but their ids, so what was formatted last is kept. */
+export class CloudEventsHeaders {
+  #receivedAt = Number.NaN
+  #time = ''
 
-/** What `cloudEventsHeaders` has written. The source and the time are undefined and NaN where a header is not of that form. */
+  /** @param id the event id, followed by the part number for the later parts of a dead letter */
+  of(event: Envelope & { kind: EventKind }, id: string): Record<string, string> {
+    if (event.receivedAt !== this.#receivedAt) {
+      this.#receivedAt = event.receivedAt
+      this.#time = new Date(event.receivedAt).toISOString()
+    }
+    return {
+      ce_specversion: '1.0',
+      ce_id: id,
+      ce_source: `/${event.provider}/${event.source}`,
+      ce_type: CLOUDEVENTS_TYPES[event.kind],
+      ce_time: this.#time,
+      'content-type': 'application/avro',
+    }
+  }
+}
+
+/** What `CloudEventsHeaders` has written. The source and the time are undefined and NaN where a header is not of that form. */
 export interface CloudEventsAttributes {
   readonly id: string
   /** The key under `sources`. */

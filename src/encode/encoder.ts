@@ -7,7 +7,10 @@ import type { Event } from '../core/event.js'
 import type { Received } from '../core/received.js'
 import type { OutgoingRecord } from '../kafka/publisher.js'
 
-/** The bytes of the row or report that an event was decoded from, and the facts of its request. They go into the dead letter that replaces an event that no record can hold. */
+/**
+ * The bytes of the row or report that an event was decoded from, and the facts of its request. They go into the dead letter
+ * that replaces an event that no record can hold.
+ */
 export type Origin = Pick<Received, 'body' | 'facts'>
 
 export interface EncodedEvent {
@@ -29,8 +32,8 @@ export interface Encoder {
 
   /**
    * Encodes one event. An event that is too large for the broker, or that its schema can't hold, becomes a dead letter
-   * with reason `too-large` or `not-encodable`, made of its `origin`. It never rejects because of the event. May be
+   * with reason `too-large` or `not-encodable`, made of its `origin`. It never throws because of the event. May be
    * called once `ready` has resolved.
    */
-  encode(event: Event, origin: Origin): Promise<EncodedEvent>
+  encode(event: Event, origin: Origin): EncodedEvent
 }

@@ -340,7 +340,7 @@ class BatchBuilder {
     while (!this.isFull && open.finishedItems < end && open.hasNext()) {
       if (this.#items % ITEMS_PER_TURN === ITEMS_PER_TURN - 1) await new Promise(setImmediate)
       if (this.#options.signal.aborted) return
-      const item = open.current ?? open.setCurrent(await this.#encode(open))
+      const item = open.current ?? open.setCurrent(this.#encode(open))
       const { records } = item.encoded
       while (item.taken < records.length && !this.isFull) {
         const record = records[item.taken]!
@@ -354,7 +354,7 @@ class BatchBuilder {
     }
   }
 
-  async #encode(open: OpenEntry): Promise<Omit<EncodedItem, 'taken'>> {
+  #encode(open: OpenEntry): Omit<EncodedItem, 'taken'> {
     const { encoder, observer } = this.#deps
     const { entry } = open
     const decoded = open.peek()!
@@ -362,7 +362,7 @@ class BatchBuilder {
     const occurrence = { eventId: event.eventId, seq: entry.seq, itemIndex, receivedAt: entry.receivedAt }
     const isDuplicate = isIdentified && this.#isKnown(occurrence)
     observer.decoded?.(event, isDuplicate)
-    const encoded = isDuplicate ? NO_RECORDS : await encoder.encode(event, { body, facts: entry.facts })
+    const encoded = isDuplicate ? NO_RECORDS : encoder.encode(event, { body, facts: entry.facts })
     return { decoded, occurrence, isDuplicate, encoded }
   }
 

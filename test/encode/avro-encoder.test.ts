@@ -13,8 +13,7 @@ const origin: Origin = {
   facts: { method: 'POST', path: '/notification', query: 'a=b', 'content-type': 'application/json', status: '200' },
 }
 
-const encodeWith = async (encoder: AvroEncoder, event: Event, from: Origin) =>
-  (await encoder.encode(event, from)).records
+const encodeWith = (encoder: AvroEncoder, event: Event, from: Origin) => encoder.encode(event, from).records
 
 /** The fields of an event's record. It has no `kind`, because each kind has its own schema. */
 const fieldsOf = (event: Event): object => Object.fromEntries(Object.entries(event).filter(([name]) => name !== 'kind'))
@@ -22,7 +21,7 @@ const fieldsOf = (event: Event): object => Object.fromEntries(Object.entries(eve
 describe('AvroEncoder', () => {
   it('encodes a delivery receipt with all its fields, with the message id as key', async () => {
     const event = receipt()
-    const [record, ...more] = await encodeWith(await createEncoder(), event, origin)
+    const [record, ...more] = encodeWith(await createEncoder(), event, origin)
     expect(more).toEqual([])
     expect(record).toMatchObject({ topic: TOPICS.dlr, key: event.messageId })
     expect(decodeRecord(record!)).toEqual({ id: IDS.dlr, fields: fieldsOf(event) })
@@ -30,14 +29,14 @@ describe('AvroEncoder', () => {
 
   it('encodes an inbound message with all its fields, with the sender as key', async () => {
     const event = message({ text: `${'ä'.repeat(1499)}😀` })
-    const [record] = await encodeWith(await createEncoder(), event, origin)
+    const [record] = encodeWith(await createEncoder(), event, origin)
     expect(record).toMatchObject({ topic: TOPICS.mo, key: event.sender })
     expect(decodeRecord(record!)).toEqual({ id: IDS.mo, fields: fieldsOf(event) })
   })
 
   it('encodes a dead letter with all its fields, with the source as key', async () => {
     const event = deadLetter()
-    const [record] = await encodeWith(await createEncoder(), event, origin)
+    const [record] = encodeWith(await createEncoder(), event, origin)
     expect(record).toMatchObject({ topic: TOPICS['dead-letter'], key: event.source })
     expect(decodeRecord(record!)).toEqual({ id: IDS['dead-letter'], fields: { ...fieldsOf(event), part: 0, parts: 1 } })
   })
@@ -45,7 +44,7 @@ describe('AvroEncoder', () => {
   it('adds CloudEvents headers to each kind of record', async () => {
     const encoder = await createEncoder()
     const headersOf = async (event: Parameters<typeof encoder.encode>[0]) =>
-      (await encodeWith(encoder, event, origin))[0]!.headers
+      encodeWith(encoder, event, origin)[0]!.headers
     expect(await headersOf(receipt())).toEqual({
       ce_specversion: '1.0',
       ce_id: '0123456789abcdef0123456789abcdef',
@@ -61,9 +60,23 @@ describe('AvroEncoder', () => {
     expect(await headersOf(deadLetter())).toMatchObject({ ce_type: 'sms.dead-letter.v1', ce_id: 'journal-1-0' })
   })
 
+  it('leaves the values of earlier records as they were, whatever the sizes of later ones', async () => {
+    const encoder = await createEncoder()
+    const textLength = fc.oneof(fc.nat(2_000), fc.integer({ min: 100_000, max: 300_000 }))
+    fc.assert(
+      fc.property(fc.array(textLength, { minLength: 1, maxLength: 12 }), (lengths) => {
+        const texts = lengths.map((length, index) => String.fromCharCode(97 + index).repeat(length))
+        const records = texts.flatMap((text) => encodeWith(encoder, message({ text }), origin))
+        expect(records.map((record) => decodeRecord(record).fields['text'] === texts.shift())).toEqual(
+          lengths.map(() => true),
+        )
+      }),
+    )
+  })
+
   it('encodes a raw field with the name __proto__', async () => {
     const raw = JSON.parse('{"__proto__":"sent by somebody"}') as Record<string, string>
-    const [record] = await encodeWith(await createEncoder(), message({ raw }), origin)
+    const [record] = encodeWith(await createEncoder(), message({ raw }), origin)
     // avsc can't decode this key. A map of one entry is its count, key, value and an end mark, and four null fields follow.
     const last = Buffer.concat([
       Buffer.from([2, 18]),
@@ -86,7 +99,7 @@ describe('AvroEncoder', () => {
           { maxKeys: 5 },
         ),
         async (text, raw) => {
-          const [record] = await encodeWith(encoder, message({ text, raw }), origin)
+          const [record] = encodeWith(encoder, message({ text, raw }), origin)
           expect(decodeRecord(record!).fields).toMatchObject({ text })
           expect(Object.entries(decodeRecord(record!).fields['raw'] as object).sort()).toEqual(
             Object.entries(raw).sort(),
@@ -98,7 +111,7 @@ describe('AvroEncoder', () => {
   })
 
   it('encodes a dead letter with the original bytes if the schema can not hold the event', async () => {
-    const [record] = await encodeWith(await createEncoder(), receipt({ status: 'ODD' as 'UNKNOWN' }), origin)
+    const [record] = encodeWith(await createEncoder(), receipt({ status: 'ODD' as 'UNKNOWN' }), origin)
     expect(record).toMatchObject({ topic: TOPICS['dead-letter'] })
     expect(decodeRecord(record!).fields).toMatchObject({
       reason: 'not-encodable',
@@ -111,7 +124,7 @@ describe('AvroEncoder', () => {
 describe('AvroEncoder with an event that is too large for the broker', () => {
   it('encodes a dead letter with the original bytes and the facts of the request', async () => {
     const event = message({ text: 'x'.repeat(MAX_BATCH) })
-    const records = await encodeWith(await createEncoder(), event, origin)
+    const records = encodeWith(await createEncoder(), event, origin)
     expect(records).toHaveLength(1)
     expect(records[0]).toMatchObject({ topic: TOPICS['dead-letter'], key: event.source })
     const { fields } = decodeRecord(records[0]!)
@@ -127,18 +140,18 @@ describe('AvroEncoder with an event that is too large for the broker', () => {
 
   it('encodes the event itself up to the exact limit', async () => {
     const encoder = await createEncoder()
-    const overhead = maxEncodedBytes((await encodeWith(encoder, message({ text: '', raw: {} }), origin))[0]!)
+    const overhead = maxEncodedBytes(encodeWith(encoder, message({ text: '', raw: {} }), origin)[0]!)
     const largest = maxRecordBytes(MAX_BATCH) - overhead - 2 // the length prefix of the text takes three bytes then, not one
-    expect((await encodeWith(encoder, message({ text: 'x'.repeat(largest), raw: {} }), origin))[0]).toMatchObject({
+    expect(encodeWith(encoder, message({ text: 'x'.repeat(largest), raw: {} }), origin)[0]).toMatchObject({
       topic: TOPICS.mo,
     })
-    expect((await encodeWith(encoder, message({ text: 'x'.repeat(largest + 1), raw: {} }), origin))[0]).toMatchObject({
+    expect(encodeWith(encoder, message({ text: 'x'.repeat(largest + 1), raw: {} }), origin)[0]).toMatchObject({
       topic: TOPICS['dead-letter'],
     })
   })
 
   it('encodes a dead letter if the key alone is too large', async () => {
-    const records = await encodeWith(await createEncoder(), receipt({ messageId: 'x'.repeat(MAX_BATCH) }), origin)
+    const records = encodeWith(await createEncoder(), receipt({ messageId: 'x'.repeat(MAX_BATCH) }), origin)
     expect(records[0]).toMatchObject({ topic: TOPICS['dead-letter'], key: 'mtarget-fr' })
   })
 })
@@ -149,7 +162,7 @@ const joined = (records: readonly OutgoingRecord[]): Buffer =>
 describe('AvroEncoder with a long dead letter', () => {
   it('splits it into numbered parts of 512 KiB with the same key and event id', async () => {
     const body = Buffer.alloc(1_300_000, 'abc')
-    const records = await encodeWith(await createEncoder(), deadLetter({ body }), origin)
+    const records = encodeWith(await createEncoder(), deadLetter({ body }), origin)
     expect(records.map((each) => decodeRecord(each).fields)).toMatchObject([
       { eventId: 'journal-1-0', part: 0, parts: 3 },
       { eventId: 'journal-1-0', part: 1, parts: 3 },
@@ -163,9 +176,9 @@ describe('AvroEncoder with a long dead letter', () => {
 
   it('encodes one part for a body of exactly 512 KiB, and for an empty body', async () => {
     const encoder = await createEncoder()
-    expect(await encodeWith(encoder, deadLetter({ body: Buffer.alloc(512 * 1024) }), origin)).toHaveLength(1)
-    expect(await encodeWith(encoder, deadLetter({ body: Buffer.alloc(512 * 1024 + 1) }), origin)).toHaveLength(2)
-    expect(await encodeWith(encoder, deadLetter({ body: new Uint8Array() }), origin)).toHaveLength(1)
+    expect(encodeWith(encoder, deadLetter({ body: Buffer.alloc(512 * 1024) }), origin)).toHaveLength(1)
+    expect(encodeWith(encoder, deadLetter({ body: Buffer.alloc(512 * 1024 + 1) }), origin)).toHaveLength(2)
+    expect(encodeWith(encoder, deadLetter({ body: new Uint8Array() }), origin)).toHaveLength(1)
   })
 
   it('splits it so that every part fits into a batch of any configured size, whatever the request facts', async () => {
@@ -178,7 +191,7 @@ describe('AvroEncoder with a long dead letter', () => {
         async (size, maxBatch, query) => {
           const encoder = await createEncoder(maxBatch)
           const body = Buffer.alloc(size, 'abcdefg')
-          const records = await encodeWith(encoder, deadLetter({ body, request: { method: 'GET', query } }), origin)
+          const records = encodeWith(encoder, deadLetter({ body, request: { method: 'GET', query } }), origin)
           for (const record of records) expect(maxEncodedBytes(record)).toBeLessThanOrEqual(maxRecordBytes(maxBatch))
           expect(joined(records).equals(body)).toBe(true)
         },
@@ -189,11 +202,7 @@ describe('AvroEncoder with a long dead letter', () => {
 
   it('shortens request facts that would fill the record, and marks them as shortened', async () => {
     const encoder = await createEncoder(16 * 1024)
-    const [record] = await encodeWith(
-      encoder,
-      deadLetter({ request: { method: 'GET', query: 'q'.repeat(60_000) } }),
-      origin,
-    )
+    const [record] = encodeWith(encoder, deadLetter({ request: { method: 'GET', query: 'q'.repeat(60_000) } }), origin)
     const { request } = decodeRecord(record!).fields as { request: Record<string, string> }
     expect(request).toMatchObject({ method: 'GET', query: `${'q'.repeat(1024)}… (cut, 60000 characters)` })
   })

@@ -93,11 +93,9 @@ describe('Pipeline', () => {
       await turnUntil(() => running.encoder.encoded.length >= encoded)
       await environment.clock.advance(11_000)
     }
-    const slow: FaultPlan = (_call, port, method) => {
+    const slow: FaultPlan = (_call, _port, method) => {
       if (method === 'publish' && synced.length === 1) return { when: 'before', what: takeLong(2) }
-      return port === 'encoder' && method === 'encode' && synced.length === 3
-        ? { when: 'after', what: takeLong(3) }
-        : undefined
+      return undefined
     }
     const running: PipelineProcess = new PipelineProcess(environment, {
       faultPlan: slow,
@@ -333,18 +331,17 @@ describe('Pipeline after a failure to publish', () => {
     expect(running.encoder.encoded).toHaveLength(10)
   })
 
-  it('waits for the end of an encoding before it starts again, because the encoder has one caller', async () => {
+  it('waits for the end of a preparation before it starts again, because the encoder has one caller', async () => {
     environment = new TestEnvironment()
     for (let i = 0; i < 3; i++) await environment.append([mo(String(i))], 4 * MIB)
     const { opened, open } = gate()
-    let encoded = 0
-    const running = start((_call, _port, method) => {
-      if (method === 'publish' && running.count('publisher.publish') === 1) {
-        return { when: 'before', what: inDoubt }
-      }
-      if (method !== 'encode') return undefined
-      encoded++
-      return encoded === 2 ? { when: 'before', what: opened } : undefined
+    let prepared = 0
+    const running = new PipelineProcess(environment, {
+      faultPlan: faultAt('publisher.publish', 1, { when: 'before', what: inDoubt }),
+      syncPublished: async () => {
+        prepared++
+        if (prepared === 2) await opened
+      },
     })
     await environment.until(() => running.calls.includes('publisher.publish'))
     for (let turn = 0; turn < 50; turn++) {

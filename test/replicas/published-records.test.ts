@@ -2,7 +2,7 @@
 import type { KafkaMessage } from 'kafkajs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { cloudEventsHeaders } from '../../src/encode/cloudevents-headers.js'
+import { CloudEventsHeaders } from '../../src/encode/cloudevents-headers.js'
 import { decodePublishedRecord, DuplicatePublicationDetector } from '../../src/replicas/published-records.js'
 import { decodeWatchRequestRecord, encodeWatchRequestRecord } from '../../src/replicas/watch-relay.js'
 import { message, receipt } from '../support/events.js'
@@ -19,23 +19,23 @@ const record = (key: string, headers: Record<string, string>): KafkaMessage => (
 describe('decodePublishedRecord', () => {
   it('returns source, event id and time of arrival, and the message id of a receipt', () => {
     const dlr = receipt({ source: 'seven-main', provider: 'seven' })
-    expect(decodePublishedRecord(record('77', cloudEventsHeaders(dlr, dlr.eventId)))).toEqual({
+    expect(decodePublishedRecord(record('77', new CloudEventsHeaders().of(dlr, dlr.eventId)))).toEqual({
       source: 'seven-main',
       eventId: dlr.eventId,
       receivedAt: dlr.receivedAt,
       messageId: '77',
     })
     const mo = message()
-    expect(decodePublishedRecord(record('+49', cloudEventsHeaders(mo, mo.eventId)))?.messageId).toBeNull()
+    expect(decodePublishedRecord(record('+49', new CloudEventsHeaders().of(mo, mo.eventId)))?.messageId).toBeNull()
   })
 
   it('returns undefined for a record without an identity, and for a record of another producer', () => {
     const dlr = receipt()
-    expect(decodePublishedRecord(record('77', cloudEventsHeaders(dlr, 'journal-17-0')))).toBeUndefined()
-    expect(decodePublishedRecord(record('77', cloudEventsHeaders(dlr, `${dlr.eventId}/1`)))).toBeUndefined()
+    expect(decodePublishedRecord(record('77', new CloudEventsHeaders().of(dlr, 'journal-17-0')))).toBeUndefined()
+    expect(decodePublishedRecord(record('77', new CloudEventsHeaders().of(dlr, `${dlr.eventId}/1`)))).toBeUndefined()
     expect(decodePublishedRecord(record('77', {}))).toBeUndefined()
     expect(
-      decodePublishedRecord(record('77', { ...cloudEventsHeaders(dlr, dlr.eventId), ce_time: 'noon' })),
+      decodePublishedRecord(record('77', { ...new CloudEventsHeaders().of(dlr, dlr.eventId), ce_time: 'noon' })),
     ).toBeUndefined()
   })
 })

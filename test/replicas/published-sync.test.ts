@@ -1,6 +1,6 @@
 import type { Batch } from 'kafkajs'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { cloudEventsHeaders } from '../../src/encode/cloudevents-headers.js'
+import { CloudEventsHeaders } from '../../src/encode/cloudevents-headers.js'
 import { PublishedSync } from '../../src/replicas/published-sync.js'
 import { receipt } from '../support/events.js'
 import { RecordingLog } from '../support/recording-observers.js'
@@ -32,7 +32,7 @@ beforeEach(() => {
     openReader: async (since, onBatch) => {
       if (refuses) throw refuses
       opened.push(since)
-      const headers = cloudEventsHeaders(receipt({ eventId, source: 'seven-main' }), eventId)
+      const headers = new CloudEventsHeaders().of(receipt({ eventId, source: 'seven-main' }), eventId)
       const message = { key: Buffer.from('m'), value: Buffer.alloc(0), headers, offset: '0' }
       await onBatch({ topic: 'dlr', partition: 0, messages: [message] } as unknown as Batch)
       return {

@@ -1,7 +1,7 @@
 /** The topic follower with topics that a test fills. */
 import type { Batch, KafkaMessage } from 'kafkajs'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { cloudEventsHeaders } from '../../src/encode/cloudevents-headers.js'
+import { CloudEventsHeaders } from '../../src/encode/cloudevents-headers.js'
 import { TopicFollower } from '../../src/replicas/topic-follower.js'
 import { RecordingLog } from '../support/recording-observers.js'
 import { turnUntil, turnUntilIdle } from '../support/event-loop.js'
@@ -63,7 +63,7 @@ const untilState = (state: string): Promise<void> => turnUntil(() => states.at(-
 const record = (eventId: string, messageId: string, value: string, offset = 0, source = SOURCE): KafkaMessage => ({
   key: Buffer.from(messageId),
   value: Buffer.from(value),
-  headers: cloudEventsHeaders(receipt({ eventId, source, receivedAt: clock.now() }), eventId),
+  headers: new CloudEventsHeaders().of(receipt({ eventId, source, receivedAt: clock.now() }), eventId),
   timestamp: String(clock.now()),
   attributes: 0,
   offset: String(offset),

@@ -130,7 +130,6 @@ export class TestEncoder implements Encoder {
   readonly violations: string[]
   /** The ids of the events that were encoded, in order. */
   readonly encoded: string[] = []
-  #isBusy = false
 
   constructor(violations: string[]) {
     this.violations = violations
@@ -138,11 +137,7 @@ export class TestEncoder implements Encoder {
 
   async ready(): Promise<void> {}
 
-  async encode(event: Event, origin: Origin): Promise<EncodedEvent> {
-    if (this.#isBusy) this.violations.push('encode during another encode')
-    this.#isBusy = true
-    await Promise.resolve()
-    this.#isBusy = false
+  encode(event: Event, origin: Origin): EncodedEvent {
     this.encoded.push(event.eventId)
     const key = event.kind === 'dlr' ? event.messageId : event.kind === 'mo' ? event.sender : event.source
     const value = Buffer.from(String(origin.body.byteLength))
@@ -192,7 +187,7 @@ export interface Fault {
 export type FaultPlan = (call: number, port: Port, method: string) => Fault | undefined
 
 const ASYNC_METHODS: Readonly<Record<Port, readonly string[]>> = {
-  encoder: ['ready', 'encode'],
+  encoder: ['ready'],
   publisher: ['open', 'publish'],
   journal: ['recover', 'release', 'waitForEntry'],
 }
@@ -256,6 +251,7 @@ export class PipelineProcess {
         const value = Reflect.get(object, name, object) as unknown
         if (typeof value !== 'function') return value
         const call = (value as (...args: unknown[]) => unknown).bind(object)
+        if (name === 'encode') return (...args: unknown[]) => this.#callSync(port, 'encode', () => call(...args))
         if (!ASYNC_METHODS[port].includes(String(name))) return call
         return (...args: unknown[]) => this.#call(port, String(name), () => call(...args) as Promise<unknown>)
       },
@@ -274,6 +270,20 @@ export class PipelineProcess {
     } finally {
       this.#isEncoderBusy = false
     }
+  }
+
+  /** Like `#call`, for a method that returns its result. A crash ends it with an error, because it can't wait for ever. */
+  #callSync(port: Port, method: string, call: () => unknown): unknown {
+    if (this.hasCrashed) throw new Error('the process has crashed')
+    this.calls.push(`${port}.${method}`)
+    const fault = this.#faultPlan(this.calls.length, port, method)
+    const result = fault?.when === 'before' ? undefined : call()
+    if (fault?.what === 'crash') {
+      this.hasCrashed = true
+      throw new Error('the process has crashed')
+    }
+    if (fault?.what instanceof Error) throw fault.what
+    return fault?.when === 'before' ? call() : result
   }
 
   async #callWithFault(port: Port, call: () => Promise<unknown>, fault: Fault | undefined): Promise<unknown> {

@@ -73,7 +73,7 @@ const jsonEncoder: Encoder = {
   encode: (event) => {
     const value = Buffer.from(JSON.stringify(event))
     const records = [{ topic: event.kind, key: event.source, value, headers: {} }]
-    return Promise.resolve({ records, deadLetter: event.kind === 'dead-letter' ? event.reason : null })
+    return { records, deadLetter: event.kind === 'dead-letter' ? event.reason : null }
   },
 }
 
