@@ -9,7 +9,10 @@ export interface Clock {
   now(): number
   /** Returns milliseconds since an arbitrary moment. The value never decreases. */
   monotonic(): number
-  /** Resolves after `ms` milliseconds, or as soon as the signal aborts. Never rejects. */
+  /**
+   * Resolves after `ms` milliseconds, or as soon as the signal aborts. Never rejects. A negative time is 0, and a time above
+   * `MAX_TIMER_MS` is `MAX_TIMER_MS`.
+   */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
 }
 
@@ -24,7 +27,8 @@ export const systemClock: Clock = {
         signal?.removeEventListener('abort', wake)
         resolve()
       }
-      const timer = setTimeout(wake, ms)
+      // Node.js runs a timer at once if its delay is too long, and warns of a negative one.
+      const timer = setTimeout(wake, Math.min(Math.max(0, ms), MAX_TIMER_MS))
       signal?.addEventListener('abort', wake)
     }),
 }

@@ -5,6 +5,7 @@ import type { Logger } from 'pino'
 import type { Clock } from '../core/clock.js'
 import { kafkajsLogLevel, kafkajsLogCreator } from './kafkajs-workarounds/kafkajs-log.js'
 import { OwnedSockets } from './kafkajs-workarounds/owned-sockets.js'
+import { repairRequestQueues } from './kafkajs-workarounds/request-queue-timer.js'
 import { createTokenProvider } from './oauth-token.js'
 import type { KafkaSettings } from './settings.js'
 
@@ -33,6 +34,7 @@ export function createKafkaClient(
   clock: Clock,
   log: Logger,
 ): KafkaClient {
+  repairRequestQueues()
   const sockets = new OwnedSockets(clock)
   const kafka = new Kafka({
     clientId: `dlr-mo-connector.${settings.instance}`,

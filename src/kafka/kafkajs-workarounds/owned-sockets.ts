@@ -2,9 +2,8 @@
  * Opens the sockets of one kafkajs client, so that they can be closed at any time.
  *
  * Defect: kafkajs 2.2.4 cannot be stopped at once. `disconnect()` waits for responses that may never come, a connection that the
- * other side closes while it is being established never settles, and an operation under way may connect again. kafkajs also runs
- * a timer every millisecond for each connection that has ever been used. Effect: a producer that was given up could still send,
- * and idle connections cost CPU time. Remedy: only an error of its socket makes kafkajs reject the pending calls of a connection
+ * other side closes while it is being established never settles, and an operation under way may connect again. Effect: a producer
+ * that was given up could still send. Remedy: only an error of its socket makes kafkajs reject the pending calls of a connection
  * and clear its timers, so the sockets are destroyed with an error.
  *
  * This file can go when kafkajs has a disconnect that aborts, or when the client no longer is kafkajs.
