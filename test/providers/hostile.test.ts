@@ -91,6 +91,14 @@ describe.each(['mtarget', 'seven'])('The decoder of %s needs linear time and bou
     for (const text of Object.values(BODIES)) decode(received('CALLBACK', '', { query: text.slice(0, 64 * 1024) }))
   }, 60_000)
 
+  it('for a parameter that is repeated in the query and stands at the end of a long form', () => {
+    const query = 'Status=3&status=DELIVERED&'.repeat(2500)
+    const body = `${'a=1&'.repeat(250_000)}Status=3&status=DELIVERED`
+    const start = process.cpuUsage()
+    expect(decode(received('CALLBACK', body, { query })).length).toBeGreaterThan(0)
+    expect(process.cpuUsage(start).user / 1000).toBeLessThan(2000)
+  }, 60_000)
+
   it('for many rows with a long query', () => {
     const query = `msg_id=1&${'long=value&'.repeat(5000)}`
     const rows = [

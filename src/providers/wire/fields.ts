@@ -120,14 +120,14 @@ export const mergeQuery = (
 ): MergedFields => {
   if (queryFields.length === 0) return { fields: bodyFields, rawOnly: [], conflict: undefined }
   if (bodyFields.length === 0) return { fields: queryFields, rawOnly: [], conflict: undefined }
-  const names = new Set(bodyFields.map(({ name }) => name))
+  const inBody = indexByName(bodyFields)
   const differs = (field: Field): boolean => {
-    const inBody = findField(bodyFields, field.name)
-    return inBody === undefined || !isSameValue(inBody, field)
+    const first = inBody.get(field.name)
+    return first !== undefined && !isSameValue(first, field)
   }
-  const rawOnly = queryFields.filter(({ name }) => names.has(name))
+  const rawOnly = queryFields.filter(({ name }) => inBody.has(name))
   return {
-    fields: [...bodyFields, ...queryFields.filter(({ name }) => !names.has(name))],
+    fields: [...bodyFields, ...queryFields.filter(({ name }) => !inBody.has(name))],
     rawOnly,
     conflict: rawOnly.find((field) => interpreted.has(field.name) && differs(field))?.name,
   }
