@@ -6,12 +6,12 @@
  * `--image NAME` the connector runs in a container of that image instead of from this checkout.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import { ConnectorStartError } from '../connector/connector-process.js'
 import { fromCheckout, fromImage } from '../connector/program.js'
 import { LoadGenerator } from '../oracle/load-generator.js'
 import { listProblems, type Verdict } from '../oracle/oracle.js'
 import type { TopicReader, Topics } from '../oracle/topic-reader.js'
+import { parseCommandLine } from '../command-line.js'
 import { progressOn } from '../progress.js'
 import { SevenSimulator } from '../simulators/seven.js'
 import { startStack, StackError, type Stack } from '../stack/index.js'
@@ -20,7 +20,13 @@ import { startTrial, untilPublished, type Trial } from '../trial.js'
 import { until } from '../wait.js'
 import { formatRecord, formatVerdict } from './output.js'
 
-const { values: options } = parseArgs({
+const USAGE = `npm run demo -- [--keep] [--seconds 20] [--image NAME]
+
+--keep         stays up after the demo and prints the addresses
+--seconds N    sends events for N seconds
+--image NAME   runs the connector in a container of this image`
+
+const { values: options } = parseCommandLine(USAGE, {
   options: {
     keep: { type: 'boolean', default: false },
     seconds: { type: 'string', default: '20' },

@@ -1,5 +1,5 @@
 /** `npm run simulate -- mtarget|seven [--port N] …`: a simulated provider for a connector, which needs no account. */
-import { parseArgs } from 'node:util'
+import { parseCommandLine } from '../command-line.js'
 import { MtargetSimulator } from './mtarget.js'
 import { SevenSimulator } from './seven.js'
 
@@ -14,7 +14,7 @@ Both accept POST /_control with JSON, for example
            {"statuses": {"77123": "DELIVERED"}}   {"refuse": {"times": 2, "retryAfter": 1}}
 and answer GET /_control with the counts so far.`
 
-const { values, positionals } = parseArgs({
+const { values, positionals } = parseCommandLine(USAGE, {
   allowPositionals: true,
   options: {
     port: { type: 'string', default: '0' },
@@ -24,13 +24,12 @@ const { values, positionals } = parseArgs({
     callback: { type: 'string' },
     every: { type: 'string' },
     rows: { type: 'string', default: '10' },
-    help: { type: 'boolean', default: false },
   },
 })
 const provider = positionals[0]
-if (values.help || (provider !== 'mtarget' && provider !== 'seven')) {
+if (provider !== 'mtarget' && provider !== 'seven') {
   console.error(USAGE)
-  process.exit(values.help ? 0 : 2)
+  process.exit(2)
 }
 
 const port = Number(values.port)

@@ -1,6 +1,14 @@
 /** `npm run stack`: a Kafka broker and a schema registry. Prints two lines for `export`, and runs until Ctrl-C. */
+import { parseCommandLine } from '../command-line.js'
 import { progressOn } from '../progress.js'
 import { startStack, StackError } from './index.js'
+
+parseCommandLine(
+  'npm run stack: starts a Kafka broker and a schema registry, prints their addresses, and runs until Ctrl-C.',
+  {
+    options: {},
+  },
+)
 
 let isStarted = false
 const stopRequested = new Promise<void>((resolve) => {

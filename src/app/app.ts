@@ -61,6 +61,9 @@ export class App {
   /** Called when the journal becomes empty. */
   readonly #onEmpty = new Set<() => void>()
   #publishing: Promise<void> = Promise.resolve()
+  #releasedItems = 0
+  /** The entries that were left when the journal was closed; undefined before that. */
+  #entriesLeft: number | undefined
 
   /** @throws ConnectorError JOURNAL_HELD, JOURNAL_UNUSABLE; CONFIG_INVALID: a port can't be opened */
   static async start(options: AppOptions): Promise<App> {
@@ -130,7 +133,10 @@ export class App {
       clock,
       syncPublished: replica && ((entries, signal) => replica.syncPublished(entries, signal)),
       observer: observePipeline(telemetry, {
-        onRelease: () => this.#notifyIfEmpty(),
+        onRelease: (items) => {
+          this.#releasedItems += items
+          this.#notifyIfEmpty()
+        },
         isRegistryConfirmed: () => gate.isConfirmed,
         schemaWarnings: () => gate.warnings,
         personalData: config.log.personalData,
@@ -141,6 +147,11 @@ export class App {
   /** Rejects with PRODUCER_REPLACED if another process took over publishing. Resolves after `stop`. */
   get publishing(): Promise<void> {
     return this.#publishing
+  }
+
+  /** The entries in the journal, and the items that were published or suppressed as duplicates since the start. */
+  get counts(): { readonly entries: number | undefined; readonly items: number } {
+    return { entries: this.#entriesLeft ?? this.#countEntries(), items: this.#releasedItems }
   }
 
   /** Resolves when the journal is empty, or when the signal aborts. */
@@ -157,14 +168,25 @@ export class App {
   async stop(forceSignal: AbortSignal): Promise<void> {
     const { config, clock, log } = this.#options
     this.#status.phase = 'stopping'
+    const { drainDelay } = config.callbacks
+    log.info(
+      {
+        entries: this.#countEntries(),
+        drainDelaySeconds: drainDelay / 1_000,
+        graceSeconds: config.shutdownGrace / 1_000,
+      },
+      'stopping: callbacks are taken for callbacks.drainDelay, then the answers under way are awaited, and what the journal ' +
+        'holds is published for up to shutdownGrace',
+    )
     this.#callbacks?.drain()
     const workStopped = this.#scheduler.stop(forceSignal)
-    await clock.sleep(config.callbacks.drainDelay, forceSignal)
+    await clock.sleep(drainDelay, forceSignal)
     await this.#callbacks?.close(OPEN_CALLBACKS_TIMEOUT_MS)
     await workStopped
     await this.#finishPublishing(forceSignal)
     await this.#replica?.close()
     const lossError = this.#reportEntriesLeft()
+    this.#entriesLeft = this.#countEntries()
     await this.#admin.close()
     try {
       await this.#journal.close()

@@ -23,8 +23,8 @@ export interface TelemetryDeps {
 }
 
 export interface PipelineTelemetryOptions {
-  /** Called after each release of entries. */
-  readonly onRelease: () => void
+  /** Called after each release of entries, with the number of their items. */
+  readonly onRelease: (items: number) => void
   /** Whether the registry has confirmed the schema ids in use. If not, they are remembered from an earlier run. */
   readonly isRegistryConfirmed: () => boolean
   /** Sentences on what consumers can't read although the registry permits it. */
@@ -40,7 +40,7 @@ export function observePipeline(deps: TelemetryDeps, options: PipelineTelemetryO
     ...(log.isLevelEnabled('debug') && { decoded: logItems(log, personalDataMask(options.personalData)) }),
     released: (outcomes) => {
       for (const outcome of outcomes) countItem(metrics, outcome, clock.now())
-      options.onRelease()
+      options.onRelease(outcomes.length)
     },
     committed: (records, seconds) => {
       metrics.publish.observe(seconds)

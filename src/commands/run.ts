@@ -47,6 +47,7 @@ export async function run(options: RunOptions): Promise<number> {
   })
 
   try {
+    if (options.drain) log.info(app.counts, 'draining: nothing is received, and what the journal holds is published')
     const finished = options.drain ? untilDrained(app, timeoutMs, stopSignal) : untilAborted(stopSignal)
     await Promise.race([finished, app.publishing])
     return 0
@@ -56,7 +57,7 @@ export async function run(options: RunOptions): Promise<number> {
   } finally {
     // After a drain nothing is left to wait for: the journal is empty, or the timeout has passed.
     await app.stop(options.drain ? AbortSignal.abort() : forceSignal)
-    log.info('the connector has stopped')
+    log.info(app.counts, 'the connector has stopped')
   }
 }
 

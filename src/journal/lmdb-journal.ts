@@ -129,7 +129,7 @@ export class LmdbJournal implements Journal {
       await env?.root.close()
       await lock?.release()
       if (error instanceof ConnectorError) throw error
-      const message = `the journal in ${directory} can't be opened: ${messageOf(error)}`
+      const message = `the journal in ${directory} can't be opened: ${messageOf(error)}; check journal.directory and the rights of this user`
       throw new ConnectorError('JOURNAL_UNUSABLE', message, { cause: error })
     }
   }

@@ -30,10 +30,11 @@ export const kafkajsLogCreator =
   () =>
   ({ namespace, level, log: { message, timestamp: _timestamp, logger: _logger, ...facts } }) => {
     const line = { kafka: namespace, ...facts }
-    if (level === logLevel.DEBUG || DEMOTED_NAMESPACES.has(namespace)) log.debug(line, message)
+    if (level === logLevel.DEBUG) log.trace(line, message)
+    else if (DEMOTED_NAMESPACES.has(namespace)) log.debug(line, message)
     else if (level === logLevel.INFO) log.info(line, message)
     else log.warn(line, message)
   }
 
-/** Returns the level to give kafkajs: debug lines are requested only if they are logged. */
-export const kafkajsLogLevel = (log: Logger): logLevel => (log.isLevelEnabled('debug') ? logLevel.DEBUG : logLevel.WARN)
+/** Returns the level to give kafkajs: its debug lines, several for each request, are requested only if they are logged. */
+export const kafkajsLogLevel = (log: Logger): logLevel => (log.isLevelEnabled('trace') ? logLevel.DEBUG : logLevel.WARN)
