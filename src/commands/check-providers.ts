@@ -68,6 +68,6 @@ export async function checkReconciling(source: SourceConfig, account: ReconcileC
     if (inspection.kind === 'answer') return { result: `${url.origin} accepts the API key`, warnings: [] }
     throw new Error(`${inspection.detail}${describeRedirect(answer, url, 'reconcile.url')}; see ${keys}`)
   } finally {
-    await connection.close()
+    connection.close()
   }
 }
