@@ -14,6 +14,8 @@ import { systemClock } from '../core/clock.js'
 import { ConnectorError, messageOf } from '../core/errors.js'
 import { listen } from '../http-server/listen.js'
 import { findHolder } from '../journal/directory-lock.js'
+import { dataFileOf } from '../journal/environment.js'
+import { findOtherJournals } from '../kafka/other-journals.js'
 import { findMissingRights, type RequiredRights } from '../kafka/rights.js'
 import { MissingTopicsError, fetchTopicPartitions } from '../kafka/topics.js'
 import { redact } from '../masking/secrets.js'
@@ -62,6 +64,7 @@ export async function check({ config: file, json }: CheckOptions): Promise<numbe
     ...(await checkSchemas(config)),
     kafka,
     ...(kafka.ok ? await checkSharingAndRights(config) : []),
+    ...(kafka.ok && isJournalNew(config) ? [await runCheck('position', () => checkOtherJournals(config))] : []),
     ...(await checkProviders(config)),
   ]
   await printOutput(json ? toJson(results, config) : toTable(results))
@@ -154,6 +157,24 @@ async function checkProviders(config: Config): Promise<CheckResult[]> {
     ]
   })
   return Promise.all(checks)
+}
+
+/** Whether `run` would begin a new journal. With `at-least-once` Kafka holds no positions that could tell of another one. */
+const isJournalNew = ({ kafka, journal }: Config): boolean =>
+  kafka.delivery === 'exactly-once' && !existsSync(dataFileOf(journal.directory))
+
+/** Looks, before a new journal is made, whether this instance had another one. */
+async function checkOtherJournals(config: Config): Promise<Finding> {
+  const others = await findOtherJournals(kafkaSettings(config), '', systemClock, silentLog(config))
+  const directory = resolve(config.journal.directory)
+  if (others.length === 0) return `${directory} holds no journal yet, and Kafka no position of this instance`
+  const warnings = others.map(
+    ({ id, groupId }) =>
+      `${directory} holds no journal, and Kafka the position of journal ${id} of this instance (group ${groupId}): check that ` +
+      'the volume is mounted and that journal.directory is unchanged. What that journal had not published is not published ' +
+      'from a new one',
+  )
+  return { result: `run will begin a new journal in ${directory}`, warnings }
 }
 
 async function checkSchemas(config: Config): Promise<CheckResult[]> {

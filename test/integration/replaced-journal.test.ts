@@ -3,6 +3,7 @@ import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, inject, it } from 'vitest'
 import pino from 'pino'
+import { runCommand } from '../../dev/connector/command.js'
 import type { LogLine } from '../../dev/connector/connector-process.js'
 import { ProviderData } from '../../dev/simulators/provider-data.js'
 import { startTrial, untilPublished, type Trial } from '../../dev/trial.js'
@@ -51,6 +52,11 @@ describe('A start with another journal', () => {
     expect(await warningsInLog()).toEqual([])
 
     await rename(journalPath(), journalPath('first'))
+    const check = await runCommand(['check', '--config', 'connector.yaml'], { cwd: trial.folder })
+    expect(check).toMatchObject({ code: 0 })
+    expect(check.stdout).toMatch(
+      new RegExp(`^warning +position .*holds no journal.* position of journal ${first} of this`, 'm'),
+    )
     await trial.connector.start()
     await until(async () => (await readJournalStatus()).warning !== null)
     const { id: second, warning } = await readJournalStatus()
