@@ -1,15 +1,18 @@
 /** Administration of topics from outside the product. */
 import { type Admin, Kafka, logLevel } from 'kafkajs'
+import { repairRequestQueues } from '../../src/kafka/kafkajs-workarounds/request-queue-timer.js'
 import { until } from '../wait.js'
 
 /** Creates a client that retries long enough for a broker that has just been started. */
-export const kafkaClient = (brokers: readonly string[]): Kafka =>
-  new Kafka({
+export const kafkaClient = (brokers: readonly string[]): Kafka => {
+  repairRequestQueues()
+  return new Kafka({
     clientId: 'dlrmo-test',
     brokers: [...brokers],
     logLevel: logLevel.NOTHING,
     retry: { initialRetryTime: 50, retries: 8 },
   })
+}
 
 export async function withAdmin<T>(brokers: readonly string[], use: (admin: Admin) => Promise<T>): Promise<T> {
   const admin = kafkaClient(brokers).admin()

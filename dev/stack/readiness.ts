@@ -1,5 +1,6 @@
 import { connect } from 'node:net'
 import { Kafka, logLevel } from 'kafkajs'
+import { repairRequestQueues } from '../../src/kafka/kafkajs-workarounds/request-queue-timer.js'
 import { retryFor } from '../wait.js'
 
 /** The path at which Apicurio serves the API of Confluent's registry. */
@@ -7,6 +8,7 @@ export const APICURIO_PATH = '/apis/ccompat/v7'
 
 /** Resolves once the cluster answers a metadata request and names a broker. It accepts records then. */
 export async function waitForBroker(brokers: string[], timeoutMs: number, assertRunning?: () => void): Promise<void> {
+  repairRequestQueues()
   // The port is tried first, because kafkajs waits longer and longer between its attempts.
   await retryFor(() => Promise.any(brokers.map(connectOnce)), timeoutMs, assertRunning)
   await retryFor(
