@@ -23,11 +23,11 @@ export class BenchChild<Request, Reply> {
     program: string,
     settings: unknown,
   ): Promise<{ child: BenchChild<Request, Reply>; ready: Ready }> {
-    const process_ = fork(fileURLToPath(new URL(program, import.meta.url)), [JSON.stringify(settings)], {
+    const forked = fork(fileURLToPath(new URL(program, import.meta.url)), [JSON.stringify(settings)], {
       execArgv: ['--import', 'tsx'],
       serialization: 'advanced',
     })
-    const child = new BenchChild<Request, Reply>(process_, program)
+    const child = new BenchChild<Request, Reply>(forked, program)
     return { child, ready: await child.#nextReply<Ready>() }
   }
 

@@ -1,6 +1,7 @@
 /** CPU profiles of the connector's main thread while it takes callbacks and while it empties a queue. */
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -75,7 +76,7 @@ export async function profileConnector(stack: Stack, directory: string, progress
 
 /** The preloaded module writes to the file that this variable names. The connector inherits the environment of this process. */
 function profileFile(name: string): { file: string; nodeOptions: string[] } {
-  const file = join(process.env['TMPDIR'] ?? '/tmp', `dlrmo-bench-${process.pid}-${name}.cpuprofile`)
+  const file = join(tmpdir(), `dlrmo-bench-${process.pid}-${name}.cpuprofile`)
   process.env['BENCH_PROFILE'] = file
   return { file, nodeOptions: ['--import', PRELOAD] }
 }
@@ -96,6 +97,7 @@ async function writeProfile(
     await delay(SETTLE_MS)
   }
   const text = withoutOwnPaths(await readFile(file, 'utf8'))
+  await rm(file)
   await writeFile(`${target}.cpuprofile.gz`, gzipSync(text, { level: 9 }))
   await writeFile(`${target}.md`, `# Profile: ${basename(target)}\n\n${formatProfile(JSON.parse(text) as CpuProfile)}`)
 }
