@@ -117,6 +117,6 @@ export const toConnectionError = (
     const message = `Kafka refuses this client: ${description}; ${remedy}`
     return new ConnectorError('KAFKA_REFUSED', message, { cause: error })
   }
-  const message = `Kafka at ${brokers.join(', ')} cannot be used: ${description}`
+  const message = `Kafka at ${brokers.join(', ')} cannot be used: ${description}; check kafka.brokers, kafka.tls and whether the brokers run`
   return new ConnectorError('KAFKA_UNREACHABLE', message, { cause: error })
 }

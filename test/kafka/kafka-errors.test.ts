@@ -64,6 +64,8 @@ describe('The interpretation of errors of kafkajs', () => {
   it('reports any other failure as unreachable, with the brokers and the cause', () => {
     const error = toConnectionError(wrapped(new Error('connect ECONNREFUSED')), ['a:1', 'b:2'])
     expect(error.code).toBe('KAFKA_UNREACHABLE')
-    expect(error.message).toBe('Kafka at a:1, b:2 cannot be used: connect ECONNREFUSED')
+    expect(error.message).toBe(
+      'Kafka at a:1, b:2 cannot be used: connect ECONNREFUSED; check kafka.brokers, kafka.tls and whether the brokers run',
+    )
   })
 })
