@@ -1,0 +1,58 @@
+/** The errors that brokers answer to the requests of the producers. */
+import { meaningOf, type Reaction } from './protocol/error-codes.js'
+
+/** What a request was about, so that an error can name it. */
+export interface RequestSubject {
+  readonly topic?: string
+  readonly partition?: number
+  readonly group?: string
+  readonly transactionalId?: string
+}
+
+export interface BrokerFailure extends RequestSubject {
+  readonly errorCode: number
+  /** The broker's own explanation, if it gives one. */
+  readonly errorMessage?: string | null
+}
+
+/** The operation on a topic that a request needs in Kafka's access control lists. */
+const TOPIC_OPERATIONS: Readonly<Record<string, string>> = {
+  Produce: 'Write',
+  AddPartitionsToTxn: 'Write',
+  TxnOffsetCommit: 'Read',
+  OffsetFetch: 'Describe',
+}
+
+/** A broker answered a request with an error. */
+export class BrokerError extends Error {
+  override readonly name = 'BrokerError'
+  readonly apiName: string
+  readonly code: number
+  /** The name of the code in Kafka, such as `MESSAGE_TOO_LARGE`. */
+  readonly type: string
+  readonly reaction: Reaction
+  readonly subject: RequestSubject
+
+  constructor(apiName: string, { errorCode, errorMessage, ...subject }: BrokerFailure) {
+    const { name, reaction, meaning, remedy } = meaningOf(errorCode)
+    const where =
+      subject.topic === undefined
+        ? ''
+        : subject.partition === undefined
+          ? ` for topic ${subject.topic}`
+          : ` for partition ${subject.partition} of topic ${subject.topic}`
+    const facts = { ...subject, operation: TOPIC_OPERATIONS[apiName] ?? 'Write' }
+    const explanation = errorMessage ? `; the broker explains: ${errorMessage}` : ''
+    const advice = remedy === undefined ? '' : `; ${fill(remedy, facts)}`
+    super(`Kafka answered ${apiName}${where} with ${name}: ${fill(meaning, facts)}${advice}${explanation}`)
+    this.apiName = apiName
+    this.code = errorCode
+    this.type = name
+    this.reaction = reaction
+    this.subject = subject
+  }
+}
+
+/** Replaces `{name}` by the fact of that name. */
+const fill = (text: string, facts: Readonly<Record<string, string | number | undefined>>): string =>
+  text.replace(/\{(\w+)\}/g, (_, name: string) => String(facts[name] ?? ''))
