@@ -74,6 +74,11 @@ export class Metrics {
     'publishing',
     '1 while events are published, 0 while publishing waits. The log and the status page give the reason.',
   )
+  readonly throttledSeconds = this.#counter(
+    'throttled_seconds_total',
+    'Pauses that Kafka asked for because a quota of this client was exceeded. Publishing waits that long.',
+    [],
+  )
   readonly sourceOwned = this.#gauge(
     'source_owned',
     '1 if this replica pulls and reconciles the source. The sum over all replicas is 1 while the consumer group works.',

@@ -77,6 +77,8 @@ export class Status {
   readonly #startedAt: number
   readonly #startedMonotonic: number
   #publishing: Component
+  /** Kafka has asked for a pause until then, in monotonic milliseconds. */
+  #throttledUntil = -Infinity
   #registry: Component
 
   constructor(deps: StatusDeps) {
@@ -91,6 +93,11 @@ export class Status {
   /** @param reason a sentence, for every state but `ok` */
   setPublishing(state: ComponentState, reason: string | null = null): void {
     this.#publishing = this.#changed(this.#publishing, state, reason)
+  }
+
+  /** @param ms the pause that Kafka has asked for because a quota is exceeded */
+  setThrottled(ms: number): void {
+    this.#throttledUntil = Math.max(this.#throttledUntil, this.#deps.clock.monotonic() + ms)
   }
 
   /** @param reason a sentence; with `ok` what the operator should know nevertheless, null if there is nothing */
@@ -109,6 +116,13 @@ export class Status {
     return this.#journalRefusal()
   }
 
+  #throttleReason(): string | null {
+    const leftMs = this.#throttledUntil - this.#deps.clock.monotonic()
+    return leftMs > 0
+      ? `Kafka throttles this client for another ${Math.ceil(leftMs / 1_000)} s, because a quota is exceeded`
+      : null
+  }
+
   /** Times are in ISO 8601. */
   snapshot() {
     const { instance, version, journal, journalMaxBytes, clock, sources, group } = this.#deps
@@ -122,7 +136,11 @@ export class Status {
       uptimeSeconds: Math.floor((clock.monotonic() - this.#startedMonotonic) / 1_000),
       ready: reason === null,
       reason,
-      publishing: { ...this.#publishing, since: iso(this.#publishing.since) },
+      publishing: {
+        ...this.#publishing,
+        reason: this.#publishing.reason ?? this.#throttleReason(),
+        since: iso(this.#publishing.since),
+      },
       registry: { ...this.#registry, since: iso(this.#registry.since) },
       /** The numbers are null while the journal can't be read. */
       journal: {

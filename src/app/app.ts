@@ -27,7 +27,14 @@ import { findReplacedJournal } from './journal-identity.js'
 import { buildEncoder, buildPublisher } from './publishing.js'
 import { buildReplica } from './replicas.js'
 import { pollerFor, reconcilerFor } from './source-work.js'
-import { observeCallbacks, observePipeline, observePulls, observeReconciling, observeSharing } from './telemetry.js'
+import {
+  observeCallbacks,
+  observePipeline,
+  observePublisher,
+  observePulls,
+  observeReconciling,
+  observeSharing,
+} from './telemetry.js'
 
 export interface AppOptions {
   readonly config: Config
@@ -128,7 +135,7 @@ export class App {
     this.#pipeline = new Pipeline({
       journal,
       encoder,
-      publisher: buildPublisher(config, clock, log),
+      publisher: buildPublisher(config, clock, log, observePublisher(telemetry)),
       findSource,
       clock,
       syncPublished: replica && ((entries, signal) => replica.syncPublished(entries, signal)),

@@ -2,6 +2,7 @@
 import type { Logger } from 'pino'
 import type { Clock } from '../core/clock.js'
 import type { Config } from '../config/types.js'
+import type { PublisherObserver } from '../core/observers.js'
 import { AvroEncoder } from '../encode/avro-encoder.js'
 import { RegistryClient } from '../registry/registry-client.js'
 import { SchemaGate } from '../registry/schema-gate.js'
@@ -10,7 +11,7 @@ import { type EventKind, forEachKind, loadSchemas, type Subject, subjectOf } fro
 import { AtLeastOncePublisher } from '../kafka/at-least-once-publisher.js'
 import { ExactlyOncePublisher } from '../kafka/exactly-once-publisher.js'
 import type { Publisher } from '../kafka/publisher.js'
-import { maxRecordBytes, maxEncodedBytes } from '../kafka/send-batches.js'
+import { maxRecordBytes, maxEncodedBytes } from '../kafka/record-batch.js'
 import type { KafkaSettings } from '../kafka/settings.js'
 
 /** The topic of each kind of record. */
@@ -50,7 +51,7 @@ export function buildEncoder(config: Config, clock: Clock, log: Logger): { encod
   return { encoder, gate }
 }
 
-export function buildPublisher(config: Config, clock: Clock, log: Logger): Publisher {
-  const deps = { settings: kafkaSettings(config), clock, log }
+export function buildPublisher(config: Config, clock: Clock, log: Logger, observer?: PublisherObserver): Publisher {
+  const deps = { settings: kafkaSettings(config), clock, log, ...(observer && { observer }) }
   return config.kafka.delivery === 'exactly-once' ? new ExactlyOncePublisher(deps) : new AtLeastOncePublisher(deps)
 }

@@ -9,6 +9,7 @@ import type {
   CallbackObserver,
   ItemOutcome,
   PipelineObserver,
+  PublisherObserver,
   PullObserver,
   ReconcileObserver,
   SharingObserver,
@@ -62,6 +63,27 @@ export function observePipeline(deps: TelemetryDeps, options: PipelineTelemetryO
           'beginning, with the same event ids where an event is unchanged',
       ),
     waiting: (error) => (error === null ? report.healthy() : report.waiting(error)),
+  }
+}
+
+/** The log says again that Kafka throttles if it does so after this time without. */
+const THROTTLE_LOG_INTERVAL_MS = 300_000
+
+/** Reports the pauses that Kafka asks for. */
+export function observePublisher({ metrics, status, log, clock }: TelemetryDeps): PublisherObserver {
+  let loggedAt = -Infinity
+  return {
+    throttled: (ms) => {
+      metrics.throttledSeconds.inc(ms / 1_000)
+      status.setThrottled(ms)
+      if (clock.monotonic() - loggedAt < THROTTLE_LOG_INTERVAL_MS) return
+      loggedAt = clock.monotonic()
+      log.warn(
+        { ms },
+        'Kafka throttles this client because a quota is exceeded (producer_byte_rate or request_percentage of its user or ' +
+          'client id). Publishing waits as long as Kafka asks for and goes on; dlrmo_throttled_seconds_total has the sum',
+      )
+    },
   }
 }
 

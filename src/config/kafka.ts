@@ -125,4 +125,7 @@ export const kafka = () =>
     requestTimeout: duration({ min: '100ms', default: '5s' }).describe(
       "How long the connector waits for a broker's answer. A lost answer delays publishing by about this long.",
     ),
+    transactionTimeout: duration({ min: '1s', default: '60s' }).describe(
+      'How long the broker keeps an unfinished transaction before it aborts it (transaction.timeout.ms). It must not be longer than transaction.max.timeout.ms of the brokers (15 minutes by default).',
+    ),
   })

@@ -149,6 +149,15 @@ export interface PipelineObserver {
   entryRepublished(entry: { readonly source: string; readonly seq: number }): void
 }
 
+/** Reports what the broker demands of the publisher. */
+export interface PublisherObserver {
+  /**
+   * Called when a broker asks for a pause because a quota is exceeded. Publishing waits that long.
+   * @param ms the length of the pause
+   */
+  throttled(ms: number): void
+}
+
 /** How one item of an entry ended. A page may hold 50,000 items, so this is kept small. */
 export interface ItemOutcome extends Pick<Envelope, 'source' | 'via' | 'receivedAt'> {
   readonly kind: Event['kind'] | 'duplicate'

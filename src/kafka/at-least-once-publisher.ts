@@ -2,64 +2,79 @@
  * Publishes at least once: without transactions, and without a position in Kafka. An entry may be released as soon as all
  * in-sync replicas have its records. After a failure records are published again, with the same event ids.
  *
- * It uses a plain producer instead of kafkajs's idempotent one. Idempotence only helps a producer that repeats its sends, which
- * this one never does (see `producer-session.ts`), and kafkajs's idempotent producer must repeat them.
+ * The producer is idempotent, so that a request that a broker asks to repeat is not written twice.
  */
 import { ConnectorError } from '../core/errors.js'
-import { registerWrappedCompression } from './compression.js'
-import { toConnectionError } from './kafka-errors.js'
-import { ProducerSession, type ProducerSessionDeps } from './producer-session.js'
+import { createCompressor, type RecordCompressor } from './compression.js'
+import { NO_OBSERVER, type PublisherDeps } from './exactly-once-publisher.js'
+import { IdempotentProducer } from './idempotent-producer.js'
+import { isRefusedByBroker, toConnectionError } from './kafka-errors.js'
+import { ProducerSession } from './producer-session.js'
 import type { OutgoingRecord, Publisher } from './publisher.js'
+import { Throttle } from './throttle.js'
+
+interface OpenProducer {
+  readonly session: ProducerSession
+  readonly producer: IdempotentProducer
+}
 
 export class AtLeastOncePublisher implements Publisher {
   readonly keepsPosition = false
   readonly positionMetadata = ''
-  readonly #deps: ProducerSessionDeps
-  readonly #compression: number
-  #session: ProducerSession | undefined
+  readonly #deps: PublisherDeps
+  readonly #compressor: RecordCompressor
+  readonly #throttle: Throttle
+  #open: OpenProducer | undefined
 
   /** @throws ConnectorError CONFIG_INVALID: this runtime does not support the compression */
-  constructor(deps: ProducerSessionDeps) {
+  constructor(deps: PublisherDeps) {
+    const { settings, clock, observer = NO_OBSERVER } = deps
     this.#deps = deps
-    this.#compression = registerWrappedCompression(deps.settings.compression)
+    this.#compressor = createCompressor(settings.compression)
+    this.#throttle = new Throttle(clock, observer)
   }
 
   /** @returns -1, because Kafka stores no position; what the journal has released counts */
   async open(_journalId: string): Promise<number> {
-    this.#destroySession()
-    const { settings } = this.#deps
-    const session = new ProducerSession(this.#deps)
-    this.#session = session
+    this.#destroyProducer()
+    const { settings, log } = this.#deps
+    const session = new ProducerSession({ ...this.#deps, throttle: this.#throttle, compressor: this.#compressor })
+    const { requests, records } = session
+    const producer = new IdempotentProducer({ requests, records, log })
+    this.#open = { session, producer }
     try {
-      await session.runStep(session.connect(), 'opening a producer')
-      session.disconnectAdmin()
+      await session.connect()
+      await producer.initialise()
       return -1
     } catch (error) {
-      this.#destroySession()
+      this.#destroyProducer()
       throw toConnectionError(error, settings.brokers, session.formatError(error))
     }
   }
 
   async publish(records: readonly OutgoingRecord[], _position: number): Promise<void> {
-    const session = this.#session
-    if (!session) throw new ConnectorError('PUBLISH_IN_DOUBT', 'there is no producer; call open first')
+    const open = this.#open
+    if (!open) throw new ConnectorError('PUBLISH_IN_DOUBT', 'there is no producer; call open first')
+    const { session, producer } = open
     try {
-      await session.send(session.producer, records, this.#compression)
+      await session.refreshPartitions()
+      await producer.send(records)
     } catch (error) {
-      this.#destroySession()
+      this.#destroyProducer()
+      const code = isRefusedByBroker(error) ? 'KAFKA_REFUSED' : 'PUBLISH_IN_DOUBT'
       const message = `Kafka did not confirm all records: ${session.formatError(error)}`
-      throw new ConnectorError('PUBLISH_IN_DOUBT', message, { cause: error })
+      throw new ConnectorError(code, message, { cause: error })
     }
   }
 
   async close(): Promise<void> {
-    const session = this.#session
-    this.#session = undefined
-    await session?.close()
+    const open = this.#open
+    this.#open = undefined
+    await open?.session.close()
   }
 
-  #destroySession(): void {
-    this.#session?.destroy()
-    this.#session = undefined
+  #destroyProducer(): void {
+    this.#open?.session.destroy()
+    this.#open = undefined
   }
 }

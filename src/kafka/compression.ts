@@ -1,12 +1,11 @@
 /**
- * Compression codecs for kafkajs, which contains only gzip. The other codecs come from packages that are loaded when they are
- * needed.
+ * Compression codecs, for the producers of this program and for the consumers of kafkajs, which contains only gzip. The other
+ * codecs come from packages that are loaded when they are needed.
  */
 import { createRequire } from 'node:module'
 import * as zlib from 'node:zlib'
 import kafkajs from 'kafkajs'
 import { ConnectorError } from '../core/errors.js'
-import { unwrapRecords, WRAPPED_FLAG } from './kafkajs-workarounds/record-codec.js'
 import type { Compression } from './settings.js'
 
 /** The codec interface of kafkajs. `compress` receives the encoder that holds the records of a batch. */
@@ -19,20 +18,20 @@ interface Codec {
 const { CompressionTypes } = kafkajs
 const codecs = kafkajs.CompressionCodecs as Record<number, () => Codec>
 
-/**
- * Registers a codec for records that are wrapped by `record-codec.ts`.
- *
- * @returns the number to pass to kafkajs
- * @throws ConnectorError CONFIG_INVALID: this runtime does not support the compression
- */
-export function registerWrappedCompression(name: Compression): number {
+/** Compresses the records of a batch. */
+export interface RecordCompressor {
+  /** The number in the attributes of a batch. */
+  readonly type: number
+  /** Left out for no compression. */
+  readonly compress?: (records: Buffer) => Promise<Buffer>
+}
+
+/** @throws ConnectorError CONFIG_INVALID: this runtime does not support the compression */
+export function createCompressor(name: Compression): RecordCompressor {
   const type = registerCompression(name)
-  const codec = name === 'none' ? noCompression : codecs[type]!()
-  codecs[type | WRAPPED_FLAG] = () => ({
-    compress: ({ buffer }) => codec.compress({ buffer: unwrapRecords(buffer) }),
-    decompress: () => Promise.reject(new Error('this codec only compresses')),
-  })
-  return type | WRAPPED_FLAG
+  if (name === 'none') return { type }
+  const codec = codecs[type]!()
+  return { type, compress: (buffer) => codec.compress({ buffer }) }
 }
 
 /**
@@ -70,11 +69,6 @@ export function registerAllCompressions(): void {
 const registerCodec = (type: number, codec: Codec): number => {
   codecs[type] = () => codec
   return type
-}
-
-const noCompression: Codec = {
-  compress: ({ buffer }) => Promise.resolve(buffer),
-  decompress: (buffer) => Promise.resolve(buffer),
 }
 
 type TransformBuffer = (input: Buffer) => Promise<Buffer>

@@ -23,10 +23,13 @@ export interface KafkaClient {
 const CONNECTION_TIMEOUT_MS = 3_000
 
 /**
- * kafkajs's retries of calls that may be repeated without harm: connecting, finding a coordinator, metadata. The first delay is
- * short, because a transaction that begins right after another one has to wait only a moment. Sends are never repeated; see
- * `producer-session.ts`.
+ * How long before the end of a SASL session (`connections.max.reauth.ms`, or the lifetime of a token) kafkajs authenticates again.
+ * With its default of ten seconds it would do so before every request of a session that is shorter, and brokers refuse that within
+ * a second with ILLEGAL_SASL_STATE. They accept it also after the end of the session.
  */
+const REAUTHENTICATION_THRESHOLD_MS = 1_000
+
+/** kafkajs's retries of what it sends by itself, all of which may be repeated without harm: connecting and metadata. */
 const METADATA_RETRY = { initialRetryTime: 5, multiplier: 2, maxRetryTime: 500, retries: 10 }
 
 export function createKafkaClient(
@@ -43,6 +46,7 @@ export function createKafkaClient(
     ...(settings.sasl && { sasl: saslOptions(settings.sasl, clock) }),
     connectionTimeout: Math.min(CONNECTION_TIMEOUT_MS, settings.requestTimeout),
     requestTimeout: settings.requestTimeout,
+    reauthenticationThreshold: REAUTHENTICATION_THRESHOLD_MS,
     retry: METADATA_RETRY,
     socketFactory: sockets.factory,
     logLevel: kafkajsLogLevel(log),

@@ -1,5 +1,6 @@
 /** Interprets the errors of kafkajs, which wraps them in each other: the innermost one names the cause. */
 import { ConnectorError, messageOf } from '../core/errors.js'
+import { BrokerError } from './broker-error.js'
 
 /** The fields of kafkajs's errors that this file reads. */
 interface KafkaFailure {
@@ -33,25 +34,16 @@ export const hasErrorType = (error: unknown, types: ReadonlySet<string>): boolea
 
 /** Whether a broker has answered. The outcome is then certain, and no request is under way any more. */
 export const isBrokerResponse = (error: unknown): boolean =>
-  causesOf(error).some(({ name }) => name === 'KafkaJSProtocolError')
+  causesOf(error).some(({ name }) => name === 'KafkaJSProtocolError' || name === 'BrokerError')
 
 /**
  * Whether the broker has fenced this producer. It gives the same error if a younger producer with the same transactional id took
- * over and if it aborted the transaction at its timeout. Newer protocol versions answer PRODUCER_FENCED (90). kafkajs 2.2.4 has
- * no name for that code, so only its message tells it (`kafkajs-workarounds/README.md`).
+ * over and if it aborted the transaction at its timeout. Newer protocol versions answer PRODUCER_FENCED.
  */
-export const isFenced = (error: unknown): boolean =>
-  causesOf(error).some(
-    ({ type, message }) =>
-      type === 'INVALID_PRODUCER_EPOCH' || type === 'PRODUCER_FENCED' || message === 'Unknown error code 90',
-  )
+export const isFenced = (error: unknown): boolean => hasErrorType(error, FENCED)
 
-export const CONCURRENT_TRANSACTIONS: ReadonlySet<string> = new Set(['CONCURRENT_TRANSACTIONS'])
-export const COORDINATOR_UNAVAILABLE: ReadonlySet<string> = new Set([
-  'GROUP_LOAD_IN_PROGRESS',
-  'GROUP_COORDINATOR_NOT_AVAILABLE',
-  'NOT_COORDINATOR_FOR_GROUP',
-])
+const FENCED: ReadonlySet<string> = new Set(['INVALID_PRODUCER_EPOCH', 'PRODUCER_FENCED'])
+
 export const UNKNOWN_TOPIC: ReadonlySet<string> = new Set(['UNKNOWN_TOPIC_OR_PARTITION'])
 
 const REFUSALS: ReadonlySet<string> = new Set([
@@ -78,6 +70,7 @@ const TLS_REFUSAL_TEXT = /SSL routines:|SSL alert number /
 /** Whether a broker refuses this client because of credentials, rights, certificates, or a value that it does not allow. */
 export const isRefusedByBroker = (error: unknown): boolean =>
   hasErrorType(error, REFUSALS) ||
+  causesOf(error).some((each) => each instanceof BrokerError && each.reaction === 'refused') ||
   causesOf(error).some(
     ({ name, code, message }) =>
       name === 'KafkaJSSASLAuthenticationError' ||
@@ -103,6 +96,8 @@ export const formatKafkaError = (error: unknown): string => {
   return type === '' || message.includes(type) ? message : `${message} (${type})`
 }
 
+const hasRemedy = (error: unknown): boolean => causesOf(error).some((each) => each instanceof BrokerError)
+
 /** Converts a failure to open a client into KAFKA_REFUSED or KAFKA_UNREACHABLE; a ConnectorError is returned unchanged. */
 export const toConnectionError = (
   error: unknown,
@@ -114,7 +109,8 @@ export const toConnectionError = (
     const remedy = hasErrorType(error, REFUSED_REPLICATION)
       ? 'lower kafka.createTopics.replicationFactor to the number of brokers, or add brokers'
       : 'check kafka.sasl, kafka.tls and the rights of this user'
-    const message = `Kafka refuses this client: ${description}; ${remedy}`
+    // An answer to one of our own requests names its remedy by itself.
+    const message = `Kafka refuses this client: ${description}${hasRemedy(error) ? '' : `; ${remedy}`}`
     return new ConnectorError('KAFKA_REFUSED', message, { cause: error })
   }
   const message = `Kafka at ${brokers.join(', ')} cannot be used: ${description}; check kafka.brokers, kafka.tls and whether the brokers run`

@@ -5,7 +5,8 @@
  * with the square of the key's length. A key comes from a provider and may be as long as the body limit: an id of 300,000
  * characters blocked the event loop for a minute, and again after each start.
  */
-import type { Partitioner } from './send-batches.js'
+/** Returns the partition that a record belongs to. */
+export type Partitioner = (topic: string, key: string) => number
 
 /** @param partitions the current number of partitions of each topic */
 export function createJavaPartitioner(partitions: ReadonlyMap<string, number>): Partitioner {

@@ -13,6 +13,8 @@ export interface OutgoingRecord {
   /** Confluent wire format: a zero byte, the 4-byte schema id, and the Avro encoding. */
   readonly value: Buffer
   readonly headers: Readonly<Record<string, string>>
+  /** Milliseconds since the epoch; if left out, the time at which the record is sent. */
+  readonly timestamp?: number
 }
 
 export interface Publisher {

@@ -7,9 +7,3 @@ export interface KafkaSettings extends Omit<Config['kafka'], 'delivery'> {
 }
 
 export type Compression = KafkaSettings['compression']
-
-/**
- * The transactional producer's `transaction.timeout.ms`: how long the broker keeps an unfinished transaction before it
- * aborts it. It must stay below the broker's `transaction.max.timeout.ms` (15 minutes by default).
- */
-export const TRANSACTION_TIMEOUT_MS = 60_000

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { maxRecordBytes, maxEncodedBytes } from '../../src/kafka/send-batches.js'
+import { maxRecordBytes, maxEncodedBytes } from '../../src/kafka/record-batch.js'
 import type { Event } from '../../src/core/event.js'
 import type { AvroEncoder } from '../../src/encode/avro-encoder.js'
 import type { Origin } from '../../src/encode/encoder.js'

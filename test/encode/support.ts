@@ -2,7 +2,7 @@ import avro from 'avsc'
 import { AvroEncoder } from '../../src/encode/avro-encoder.js'
 import type { WriterSchemas } from '../../src/registry/schema-gate.js'
 import { type EventKind, EVENT_KINDS, loadSchemas } from '../../src/registry/schemas.js'
-import { maxRecordBytes, maxEncodedBytes } from '../../src/kafka/send-batches.js'
+import { maxRecordBytes, maxEncodedBytes } from '../../src/kafka/record-batch.js'
 import type { OutgoingRecord } from '../../src/kafka/publisher.js'
 
 export const TOPICS: Readonly<Record<EventKind, string>> = {

@@ -105,7 +105,7 @@ describe('Two producers of one instance', () => {
   })
 
   it('continue after the broker has aborted a transaction at its timeout', async () => {
-    const slow = publisher({ settings: { ...settings, requestTimeout: 30_000 }, transactionTimeoutMs: 1_000 })
+    const slow = publisher({ settings: { ...settings, requestTimeout: 30_000, transactionTimeout: 1_000 } })
     await slow.open(JOURNAL)
     proxy.setRule((key) => (key === API.endTxn ? 'hold' : 'pass'))
     const publishing = slow.publish([record('once')], 1)

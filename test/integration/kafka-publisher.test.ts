@@ -3,14 +3,13 @@ import pino from 'pino'
 import { inject } from 'vitest'
 import { systemClock } from '../../src/core/clock.js'
 import { AtLeastOncePublisher } from '../../src/kafka/at-least-once-publisher.js'
-import { ExactlyOncePublisher } from '../../src/kafka/exactly-once-publisher.js'
-import type { ProducerSessionDeps } from '../../src/kafka/producer-session.js'
+import { ExactlyOncePublisher, type PublisherDeps } from '../../src/kafka/exactly-once-publisher.js'
 import { publisherContract, type PublisherHarness } from '../kafka/publisher-contract.js'
 import { publisherSettings } from '../support/publisher-settings.js'
 import { readCommitted } from '../../dev/kafka/committed-reader.js'
 import type { Publisher } from '../../src/kafka/publisher.js'
 
-const harness = (make: (deps: ProducerSessionDeps) => Publisher) => async (): Promise<PublisherHarness> => {
+const harness = (make: (deps: PublisherDeps) => Publisher) => async (): Promise<PublisherHarness> => {
   const settings = publisherSettings(inject('brokers'), randomUUID())
   const made: Publisher[] = []
   return {

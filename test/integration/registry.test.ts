@@ -13,7 +13,7 @@ import { RegistryClient } from '../../src/registry/registry-client.js'
 import { SchemaGate } from '../../src/registry/schema-gate.js'
 import { RememberedSchemaIds } from '../../src/registry/remembered-schema-ids.js'
 import { type EventKind, EVENT_KINDS, loadSchemas, type Subject, subjectOf } from '../../src/registry/schemas.js'
-import { maxRecordBytes, maxEncodedBytes } from '../../src/kafka/send-batches.js'
+import { maxRecordBytes, maxEncodedBytes } from '../../src/kafka/record-batch.js'
 import { receipt } from '../support/events.js'
 
 interface Answer {

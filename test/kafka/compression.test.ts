@@ -1,15 +1,17 @@
 import kafkajs from 'kafkajs'
 import { describe, expect, it } from 'vitest'
-import { registerCompression, registerWrappedCompression } from '../../src/kafka/compression.js'
+import { createCompressor, registerCompression } from '../../src/kafka/compression.js'
 
 const codecs = kafkajs.CompressionCodecs as Record<
   number,
   () => { compress(encoder: { buffer: Buffer }): Promise<Buffer>; decompress(buffer: Buffer): Promise<Buffer> }
 >
 describe('The compression codecs', () => {
-  it('are registered for wrapped records under a number whose lowest bits are those of Kafka', () => {
-    expect([registerWrappedCompression('none'), registerWrappedCompression('gzip')]).toEqual([8, 9])
-    expect([registerCompression('none'), registerCompression('gzip')]).toEqual([0, 1])
+  it('are registered under the numbers of Kafka', () => {
+    const names = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
+    expect(names.map(registerCompression)).toEqual([0, 1, 2, 3, 4])
+    expect(names.map((name) => createCompressor(name).type)).toEqual([0, 1, 2, 3, 4])
+    expect(createCompressor('none').compress).toBeUndefined()
   })
 
   it.each(['snappy', 'lz4', 'zstd'] as const)('restore with %s what they compressed', async (name) => {

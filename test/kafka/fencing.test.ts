@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { BrokerError } from '../../src/kafka/broker-error.js'
 import { Fencing } from '../../src/kafka/fencing.js'
 import { ManualClock } from '../support/manual-clock.js'
 
@@ -25,7 +26,7 @@ describe('Fencing', () => {
   it('reports a takeover when neither a timeout nor a late request can be the cause', async () => {
     const { fencing } = await fresh()
     expect(fencing.isReplaced(fenced)).toBe(true)
-    expect(fencing.isReplaced({ message: 'Unknown error code 90' })).toBe(true)
+    expect(fencing.isReplaced(new BrokerError('EndTxn', { errorCode: 90 }))).toBe(true)
   })
 
   it('reports no takeover for other errors', async () => {

@@ -13,5 +13,6 @@ export const publisherSettings = (
   compression: 'none',
   maxBatchBytes: 900 * 1024,
   requestTimeout: 5_000,
+  transactionTimeout: 60_000,
   ...more,
 })

@@ -53,26 +53,7 @@ async function wrapPublishers(name) {
   await wrapMethod('kafka/at-least-once-publisher.js', 'AtLeastOncePublisher', name)
 }
 
-/** Wraps a method of the transactions that kafkajs returns, or `transaction` itself. */
-async function wrapTransactions(name) {
-  const { ProducerSession } = await importBuilt('kafka/producer-session.js')
-  const { connect } = ProducerSession.prototype
-  ProducerSession.prototype.connect = async function () {
-    await connect.call(this)
-    // With at-least-once delivery there are no transactions, and the producer itself sends.
-    if (name === 'sendBatch') wrap(this.producer, name)
-    const begin = this.producer.transaction
-    if (name === 'transaction') {
-      this.producer.transaction = wrapped(begin)
-      return
-    }
-    this.producer.transaction = async () => {
-      const transaction = await begin()
-      wrap(transaction, name)
-      return transaction
-    }
-  }
-}
+const wrapProducer = (name) => wrapMethod('kafka/transactional-producer.js', 'TransactionalProducer', name)
 
 const STEPS = {
   /** A callback or a page is appended to the journal; after that it is durable. */
@@ -84,10 +65,15 @@ const STEPS = {
   /** A new producer is opened, fences older ones, and the position is read. */
   open: () => wrapPublishers('open'),
   recover: () => wrapMethod('journal/lmdb-journal.js', 'LmdbJournal', 'recover'),
-  begin: () => wrapTransactions('transaction'),
-  position: () => wrapTransactions('sendOffsets'),
-  send: () => wrapTransactions('sendBatch'),
-  commit: () => wrapTransactions('commit'),
+  /** A producer gets its id and epoch, or begins a transaction with them. */
+  begin: async () => {
+    await wrapProducer('initialise')
+    await wrapProducer('begin')
+  },
+  position: () => wrapProducer('storePosition'),
+  /** Batches are sent, in a transaction or without one. */
+  send: () => wrapMethod('kafka/record-sender.js', 'RecordSender', 'send'),
+  commit: () => wrapProducer('commit'),
   publish: () => wrapPublishers('publish'),
   release: () => wrapMethod('journal/lmdb-journal.js', 'LmdbJournal', 'release'),
 }

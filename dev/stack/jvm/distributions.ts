@@ -9,15 +9,17 @@ import { maven } from './maven.js'
 const run = promisify(execFile)
 
 export const KAFKA_VERSION = '4.1.1'
+/** The last release before Kafka 4, whose brokers have the transaction protocol from before KIP-890. */
+export const OLD_KAFKA_VERSION = '3.9.1'
 /** The newest version that runs on Java 17. */
 export const APICURIO_VERSION = '3.0.9'
 
 // The last number is raised when the content of the folder changes for the same version.
-const KAFKA_ENTRY = `kafka-${KAFKA_VERSION}-1`
+const kafkaEntry = (version: string): string => `kafka-${version}-1`
 const APICURIO_ENTRY = `apicurio-registry-${APICURIO_VERSION}-1`
 
 export function allCached(): boolean {
-  return isCached(KAFKA_ENTRY) && isCached(APICURIO_ENTRY)
+  return isCached(kafkaEntry(KAFKA_VERSION)) && isCached(APICURIO_ENTRY)
 }
 
 export interface KafkaDistribution {
@@ -28,9 +30,13 @@ export interface KafkaDistribution {
 }
 
 /** Apache Kafka from the cache, which is filled if necessary. */
-export async function kafkaDistribution(java: string, downloads: Downloads): Promise<KafkaDistribution> {
-  const home = await cached(KAFKA_ENTRY, async (folder) => {
-    await writeFile(join(folder, 'pom.xml'), POM)
+export async function kafkaDistribution(
+  java: string,
+  downloads: Downloads,
+  version = KAFKA_VERSION,
+): Promise<KafkaDistribution> {
+  const home = await cached(kafkaEntry(version), async (folder) => {
+    await writeFile(join(folder, 'pom.xml'), pomOf(version))
     await maven(
       folder,
       [
@@ -38,7 +44,7 @@ export async function kafkaDistribution(java: string, downloads: Downloads): Pro
         '-DincludeScope=runtime',
         `-DoutputDirectory=${join(folder, 'lib')}`,
       ],
-      downloads.begin(`Apache Kafka ${KAFKA_VERSION}`, 65e6),
+      downloads.begin(`Apache Kafka ${version}`, 65e6),
     )
     await format(java, folder)
   })
@@ -66,11 +72,11 @@ export async function apicurioJar(downloads: Downloads): Promise<string> {
 }
 
 // Without a binding of slf4j the log of the broker is empty. slf4j-simple writes to standard error.
-const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
+const pomOf = (version: string): string => `<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
   <groupId>local</groupId><artifactId>kafka</artifactId><version>1</version>
   <dependencies>
-    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>${KAFKA_VERSION}</version></dependency>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>${version}</version></dependency>
     <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
   </dependencies>
 </project>
