@@ -18,6 +18,21 @@ const commandLine = createCommandLine({
     const { check } = await import('./commands/check.js')
     return check(options)
   },
+  tail: async (topic, options) => {
+    const stopListening = onTermination(() => process.exit(0))
+    const { tail } = await import('./commands/tail.js')
+    const showing = tail(topic, options)
+    stopListening()
+    return showing
+  },
+  checkSchemas: async (options) => {
+    const { checkSchemas } = await import('./commands/schemas.js')
+    return checkSchemas(options)
+  },
+  registerSchemas: async (options) => {
+    const { registerSchemas } = await import('./commands/schemas.js')
+    return registerSchemas(options)
+  },
 })
 
 try {

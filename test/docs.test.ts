@@ -93,8 +93,13 @@ beforeAll(() => {
   const helpOf = (...args: string[]): string =>
     spawnSync(process.execPath, ['--import', 'tsx', join(ROOT, 'src/main.ts'), ...args, '--help'], { encoding: 'utf8' })
       .stdout
-  const commands = [...helpOf().matchAll(/^ {2}([a-z-]+) \[options\]/gm)].map(([, name = '']) => name)
-  for (const command of commands) help.set(command, helpOf(command))
+  const commandsIn = (text: string): string[] =>
+    [...text.matchAll(/^ {2}([a-z][a-z-]*) /gm)].map(([, name = '']) => name).filter((name) => name !== 'help')
+  for (const command of commandsIn(helpOf())) {
+    const text = helpOf(command)
+    // The options of a command such as `schemas check` are in its own help.
+    help.set(command, [text, ...commandsIn(text).map((name) => helpOf(command, name))].join('\n'))
+  }
 })
 
 describe.each(documents)('%s', (document) => {
@@ -186,7 +191,8 @@ describe('The check of the documents', () => {
     expect(all).toContain('run --drain')
     expect(all).toContain('pull.limit.max')
     expect(all.length).toBeGreaterThan(300)
-    expect([...help.keys()].sort()).toEqual(['check', 'run'])
+    expect([...help.keys()].sort()).toEqual(['check', 'run', 'schemas', 'tail'])
+    expect(help.get('schemas')).toMatch(/schemas check \[options\][^]*schemas register \[options\]/)
   })
 
   it('refuses keys that do not exist', () => {

@@ -1,13 +1,21 @@
 /** The command line: its commands, their options, and what counts as a wrong argument. */
-import { Command, CommanderError, Option } from 'commander'
+import { Argument, Command, CommanderError, Option } from 'commander'
+import { PERSONAL_DATA } from '../masking/personal-data.js'
+import type { EventKind } from '../registry/schemas.js'
 import type { CheckOptions } from './check.js'
 import type { RunOptions } from './run.js'
+import type { SchemasOptions } from './schemas.js'
+import type { TailOptions } from './tail-query.js'
 import { version } from './version.js'
 
 /** What the commands do. Each resolves with the exit code. */
 export interface CommandActions {
   readonly run: (options: RunOptions) => Promise<number>
   readonly check: (options: CheckOptions) => Promise<number>
+  /** @param topic undefined for all topics */
+  readonly tail: (topic: string | undefined, options: TailOptions) => Promise<number>
+  readonly checkSchemas: (options: SchemasOptions) => Promise<number>
+  readonly registerSchemas: (options: SchemasOptions) => Promise<number>
 }
 
 export interface CommandLine {
@@ -23,12 +31,15 @@ export interface CommandLine {
 
 const WRONG_ARGUMENTS = 2
 
+/** The topics that `tail` can be restricted to. The room of the schemas is loaded only by commands that need it. */
+const TOPICS: readonly EventKind[] = ['dlr', 'mo', 'dead-letter']
+
 const EXIT_CODES = `
 Exit codes:
   0  The command is done, or SIGTERM or SIGINT stopped it. Everything in the journal is safe.
   1  An unexpected failure occurred.
-  2  The arguments or the configuration are wrong, or a port is in use. With check: a schema is refused.
-  3  A dependency can't be reached or refuses the connector (check, run --drain).
+  2  The arguments or the configuration are wrong, or a port is in use. With check and schemas: a schema is refused.
+  3  A dependency can't be reached or refuses the connector (check, run --drain, schemas, tail).
   4  Another process holds the journal, or publishes under the same instance.`
 
 export function createCommandLine(actions: CommandActions): CommandLine {
@@ -43,8 +54,8 @@ export function createCommandLine(actions: CommandActions): CommandLine {
     .addHelpText('after', EXIT_CODES)
     .exitOverride()
 
-  const addCommand = (name: string, description: string): Command =>
-    program
+  const addCommand = (name: string, description: string, parent = program): Command =>
+    parent
       .command(name)
       .description(description)
       .helpOption('-h, --help', 'Print this help.')
@@ -70,6 +81,52 @@ export function createCommandLine(actions: CommandActions): CommandLine {
     exitCode = await actions.check(options)
   })
 
+  addCommand('tail', 'Show records of the topics, decoded: the last ones, or what the options say. Changes nothing.')
+    .addArgument(new Argument('[topic]', 'Show this topic only. If left out, show all three.').choices(TOPICS))
+    .option('-f, --follow', 'Go on with what is published from now on, until SIGTERM or SIGINT.', false)
+    .option('--from-beginning', 'Show the records from the beginning of the topics.', false)
+    .option(
+      '--since <time>',
+      'Show the records since then: a duration (30s, 10m, 2h) or a time (2030-01-31T12:00:00Z).',
+    )
+    .option(
+      '-n, --limit <number>',
+      'Show at most so many stored records of each topic. (default: 10, or all with --since)',
+    )
+    .option('--source <source>', 'Show only records of this source.')
+    .option('--key <key>', 'Show only records with this key: message id (dlr), sender (mo) or source (dead-letter).')
+    .option('--status <status>', 'Show only receipts with this status. Several are separated by commas.')
+    .option('--event-id <id>', 'Show only records with this event id.')
+    .addOption(
+      new Option('--personal-data <mode>', 'Mask phone numbers and texts, or show them.')
+        .choices([...PERSONAL_DATA])
+        .default('masked'),
+    )
+    .action(async (topic: string | undefined, options: TailOptions) => {
+      exitCode = await actions.tail(topic, options)
+    })
+
+  const schemas = program
+    .command('schemas')
+    .description('Compare the record schemas of this release with the registry, or register them. Needs no Kafka.')
+    .helpOption('-h, --help', 'Print this help.')
+    .helpCommand('help [command]', 'Print the help of a command.')
+    .exitOverride()
+  addCommand(
+    'check',
+    'Test whether the schemas fit the published versions and the subjects. Changes nothing.',
+    schemas,
+  ).action(async (options: SchemasOptions) => {
+    exitCode = await actions.checkSchemas(options)
+  })
+  addCommand(
+    'register',
+    'Register the schemas that their subjects accept. The configuration of a subject stays as it is.',
+    schemas,
+  ).action(async (options: SchemasOptions) => {
+    exitCode = await actions.registerSchemas(options)
+  })
+
   return {
     async execute(args) {
       try {
@@ -87,7 +144,8 @@ export function createCommandLine(actions: CommandActions): CommandLine {
       }
     },
     get isJsonRequested() {
-      return program.commands.some((each) => each.opts<{ json?: boolean }>().json)
+      const leaves = program.commands.flatMap((each) => [each, ...each.commands])
+      return leaves.some((each) => each.opts<{ json?: boolean }>().json)
     },
   }
 }
@@ -98,7 +156,7 @@ function findUnknownCommand(program: Command, args: readonly string[]): string |
   let parent = program
   for (const word of words) {
     if (parent.commands.length === 0) return undefined
-    if (parent === program && word === 'help') continue
+    if (word === 'help') continue
     const command = parent.commands.find((each) => each.name() === word)
     if (command === undefined) return word
     parent = command

@@ -47,22 +47,34 @@ export async function resolveWriterSchema(
   return { ...(await verifyId(client, subject, { id, schema })), warnings }
 }
 
+export interface WriterSchemaInspection {
+  /** The result in a few words. */
+  readonly result: string
+  /** The warnings of `resolveWriterSchema`. */
+  readonly warnings: readonly string[]
+  /** The id of the schema that records would be written with; undefined if it is yet to be registered. */
+  readonly id: number | undefined
+  /** False if the registry accepts the schema without a test, or tests it only when it is registered. */
+  readonly isTested: boolean
+}
+
 /**
  * Checks what `resolveWriterSchema` would do, without registering anything.
- * @returns the result in a few words, and the warnings of `resolveWriterSchema`
  * @throws ConnectorError as `resolveWriterSchema`
  */
 export async function inspectWriterSchema(
   client: RegistryClient,
   subject: Subject,
   register: boolean,
-): Promise<{ readonly result: string; readonly warnings: readonly string[] }> {
+): Promise<WriterSchemaInspection> {
   const found = await findWriterSchema(client, subject, register)
-  const writer: PossibleWriter = found ?? { schema: subject.schema.text }
-  const result = found
-    ? `${found.schema === subject.schema.text ? 'registered' : 'can be written'} with id ${found.id}`
-    : describeTest(await assertCompatible(client, subject))
-  return { result, warnings: await findWarnings(client, subject, writer) }
+  if (found) {
+    const result = `${found.schema === subject.schema.text ? 'registered' : 'can be written'} with id ${found.id}`
+    return { result, warnings: await findWarnings(client, subject, found), id: found.id, isTested: true }
+  }
+  const test = await assertCompatible(client, subject)
+  const warnings = await findWarnings(client, subject, { schema: subject.schema.text })
+  return { result: describeTest(test), warnings, id: undefined, isTested: test.isTested }
 }
 
 /** The outcome of the compatibility test, of a schema that was not refused. */
@@ -148,7 +160,8 @@ const refusalError = (
     { cause },
   )
 
-const isTransitive = (level = ''): boolean => level.endsWith('_TRANSITIVE')
+/** Whether a level compares a schema to all versions of its subject, not only to the latest. */
+export const isTransitive = (level = ''): boolean => level.endsWith('_TRANSITIVE')
 
 async function findReasons(client: RegistryClient, { name, schema }: Subject, level = ''): Promise<string[]> {
   const versions = await client.listVersions(name)

@@ -15,14 +15,14 @@ const OPTIONS = [
   '--',
   '--timeout',
 ]
-const KNOWN = ['run', 'check']
+const KNOWN = ['run', 'check', 'tail', 'schemas']
 /** Commands that were announced or may be guessed, and words that are none. */
 const word = fc.oneof(
   fc.constantFrom(
     'dead-letters',
-    'schemas',
+    'schema',
     'journal',
-    'tail',
+    'tails',
     'providers',
     'nonsense',
     'Run',
@@ -55,7 +55,13 @@ async function execute(args: readonly string[]): Promise<{ code: number; called:
     called.push(name)
     return Promise.resolve(0)
   }
-  const code = await createCommandLine({ run: record('run'), check: record('check') }).execute(args)
+  const code = await createCommandLine({
+    run: record('run'),
+    check: record('check'),
+    tail: record('tail'),
+    checkSchemas: record('schemas check'),
+    registerSchemas: record('schemas register'),
+  }).execute(args)
   return { code, called }
 }
 
@@ -88,7 +94,11 @@ describe('The command line', () => {
 
   it.each([
     ['dead-letters', '--help'],
-    ['schemas', '--help'],
+    ['schema', '--help'],
+    ['schemas', 'chekc'],
+    ['schemas', '--json'],
+    ['tail', 'nonsense'],
+    ['tail', '--personal-data=show'],
     ['--json', 'nonsense'],
     ['--help', 'nonsense'],
     ['--', 'nonsense'],
@@ -96,18 +106,43 @@ describe('The command line', () => {
     expect(await execute(args)).toEqual({ code: 2, called: [] })
   })
 
-  it.each([[['run']], [['check', '--json']], [['run', '--config', 'nonsense']], [['run', '-c', 'schemas', '--drain']]])(
-    'runs the command of the arguments %j',
-    async (args) => {
-      expect(await execute(args)).toEqual({ code: 0, called: [args[0]] })
-    },
-  )
+  it.each([
+    ['run', ['run']],
+    ['check', ['check', '--json']],
+    ['run', ['run', '--config', 'nonsense']],
+    ['run', ['run', '-c', 'schemas', '--drain']],
+    ['tail', ['tail']],
+    ['tail', ['tail', 'dead-letter', '-f', '-n', '3', '--personal-data', 'plain']],
+    ['schemas check', ['schemas', 'check', '--json']],
+    ['schemas register', ['schemas', 'register', '-c', 'nonsense']],
+  ])('runs %s for the arguments %j', async (command, args) => {
+    expect(await execute(args)).toEqual({ code: 0, called: [command] })
+  })
 
-  it.each([[['--help']], [['-h']], [['--version']], [['help']], [['help', 'run']], [['check', '--help']]])(
-    'prints help or version and ends with 0 for the arguments %j',
-    async (args) => {
-      expect(await execute(args)).toEqual({ code: 0, called: [] })
-      expect(printed.stdout).not.toBe('')
-    },
-  )
+  it.each([
+    [['--help']],
+    [['-h']],
+    [['--version']],
+    [['help']],
+    [['help', 'run']],
+    [['check', '--help']],
+    [['tail', '--help']],
+    [['schemas', '--help']],
+    [['schemas', 'check', '--help']],
+    [['help', 'schemas']],
+  ])('prints help or version and ends with 0 for the arguments %j', async (args) => {
+    expect(await execute(args)).toEqual({ code: 0, called: [] })
+    expect(printed.stdout).not.toBe('')
+  })
+
+  it('knows that JSON is requested also for a command of a group', async () => {
+    const done = (): Promise<number> => Promise.resolve(0)
+    const actions = { run: done, check: done, tail: done, checkSchemas: done, registerSchemas: done }
+    for (const args of [['check'], ['tail', 'mo'], ['schemas', 'check']]) {
+      const [plain, json] = [createCommandLine(actions), createCommandLine(actions)]
+      await plain.execute(args)
+      await json.execute([...args, '--json'])
+      expect([plain.isJsonRequested, json.isJsonRequested]).toEqual([false, true])
+    }
+  })
 })

@@ -1,0 +1,111 @@
+/** What `tail` is asked to show: the arguments of the command line, checked. */
+import { parseDuration } from '../config/units.js'
+import { ConnectorError } from '../core/errors.js'
+import { DELIVERY_STATUSES } from '../core/event.js'
+import { PERSONAL_DATA, type PersonalData } from '../masking/personal-data.js'
+import { EVENT_KINDS, type EventKind } from '../registry/schemas.js'
+import { nearest } from '../yaml/nearest.js'
+import { eventIdOf, sourceOf, type DecodedRecord } from './record-decoder.js'
+
+/** The options as commander returns them. */
+export interface TailOptions {
+  readonly config: string
+  readonly json: boolean
+  readonly follow: boolean
+  readonly fromBeginning: boolean
+  readonly since?: string
+  readonly limit?: string
+  readonly source?: string
+  readonly key?: string
+  readonly status?: string
+  readonly eventId?: string
+  readonly personalData: string
+}
+
+export interface TailQuery {
+  readonly kinds: readonly EventKind[]
+  /** `beginning`: the first records of each topic. `end`: the last ones. */
+  readonly from: 'beginning' | 'end'
+  /** Records with an earlier timestamp are left out. Milliseconds since the epoch; undefined for no limit of time. */
+  readonly since: number | undefined
+  /** The number of records of each topic before those that `follow` adds. */
+  readonly limit: number
+  readonly follow: boolean
+  readonly personalData: PersonalData
+  readonly isMatch: (record: DecodedRecord) => boolean
+}
+
+/** The number of records of each topic that are shown if nothing else is asked for. */
+export const DEFAULT_LIMIT = 10
+
+/**
+ * @param topic one of `EVENT_KINDS`; undefined for all
+ * @param now milliseconds since the epoch
+ * @throws ConnectorError USAGE
+ */
+export function parseTailQuery(topic: string | undefined, options: TailOptions, now: number): TailQuery {
+  const { follow, fromBeginning, source, key, eventId } = options
+  const kind = EVENT_KINDS.find((each) => each === topic)
+  if (topic !== undefined && kind === undefined) {
+    throw new ConnectorError('USAGE', `found topic "${topic}"; ${EVENT_KINDS.join(', ')} or none is expected`)
+  }
+  if (fromBeginning && options.since !== undefined) {
+    throw new ConnectorError('USAGE', '--since and --from-beginning exclude each other; remove one of them')
+  }
+  const statuses = options.status === undefined ? undefined : parseStatuses(options.status)
+  if (statuses !== undefined && kind !== undefined && kind !== 'dlr') {
+    throw new ConnectorError('USAGE', `--status applies to delivery receipts only; use it with dlr instead of ${kind}`)
+  }
+  const kinds = kind !== undefined ? [kind] : statuses !== undefined ? (['dlr'] as const) : EVENT_KINDS
+  const isEverything = fromBeginning || options.since !== undefined
+  return {
+    kinds,
+    from: fromBeginning ? 'beginning' : 'end',
+    since: options.since === undefined ? undefined : parseSince(options.since, now),
+    limit: options.limit === undefined ? (isEverything ? Infinity : DEFAULT_LIMIT) : parseLimit(options.limit),
+    follow,
+    personalData: parsePersonalData(options.personalData),
+    isMatch: (record) =>
+      (source === undefined || sourceOf(record) === source) &&
+      (key === undefined || record.key === key) &&
+      (eventId === undefined || eventIdOf(record) === eventId) &&
+      (statuses === undefined || statuses.includes(String(record.value?.['status']))),
+  }
+}
+
+/** A date and time of ISO 8601 with its offset from UTC, so that it means the same on every machine. */
+const ABSOLUTE_TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/
+
+function parseSince(text: string, now: number): number {
+  const duration = parseDuration(text)
+  if (duration !== undefined) return Math.max(0, now - duration)
+  const time = ABSOLUTE_TIME.test(text) ? Date.parse(text) : NaN
+  if (!Number.isNaN(time)) return Math.max(0, time)
+  throw new ConnectorError(
+    'USAGE',
+    `--since: found "${text}"; a duration such as 30s, 10m or 2h, or a time such as 2030-01-31T12:00:00Z is expected`,
+  )
+}
+
+function parseLimit(text: string): number {
+  const limit = /^\d{1,9}$/.test(text) ? Number(text) : undefined
+  if (limit !== undefined) return limit
+  throw new ConnectorError('USAGE', `--limit: found "${text}"; a whole number from 0 to 999999999 is expected`)
+}
+
+/** Returns the statuses of a list with commas, in capitals. */
+function parseStatuses(text: string): string[] {
+  const statuses = text.split(',').map((status) => status.trim().toUpperCase())
+  const unknown = statuses.find((status) => !DELIVERY_STATUSES.some((each) => each === status))
+  if (unknown === undefined) return statuses
+  throw new ConnectorError(
+    'USAGE',
+    `--status: found "${unknown}"; did you mean ${nearest(unknown, DELIVERY_STATUSES)}? Possible are ${DELIVERY_STATUSES.join(', ')}`,
+  )
+}
+
+function parsePersonalData(text: string): PersonalData {
+  const mode = PERSONAL_DATA.find((each) => each === text)
+  if (mode !== undefined) return mode
+  throw new ConnectorError('USAGE', `--personal-data: found "${text}"; ${PERSONAL_DATA.join(' or ')} is expected`)
+}

@@ -1,0 +1,192 @@
+/**
+ * `tail` shows the records of the topics, decoded by the registry: the last ones, those from a time on, all of them, and what is
+ * added. It reads as a `read_committed` consumer without a group, and changes nothing.
+ */
+import { createLog } from '../admin/log.js'
+import { kafkaSettings, topicsOf } from '../app/publishing.js'
+import { loadConfig } from '../config/load.js'
+import type { Config } from '../config/types.js'
+import { orAborted } from '../core/abort.js'
+import { systemClock } from '../core/clock.js'
+import { CommittedRecordReader, type PartitionOffset, type StoredRecord } from '../kafka/committed-record-reader.js'
+import { formatKafkaError } from '../kafka/kafka-errors.js'
+import { RegistryClient } from '../registry/registry-client.js'
+import { LineOutput } from './output.js'
+import { RecordDecoder, type TailRecord } from './record-decoder.js'
+import { presentRecord, toJsonLine, toTextLine } from './record-format.js'
+import { onTermination } from './signals.js'
+import { parseTailQuery, type TailOptions, type TailQuery } from './tail-query.js'
+
+/**
+ * @param topic `dlr`, `mo` or `dead-letter`; undefined for all
+ * @returns 0 at the end of the topics, after SIGTERM or SIGINT, or when nobody reads the output any more
+ * @throws ConnectorError USAGE, CONFIG_INVALID; KAFKA_UNREACHABLE, KAFKA_REFUSED, TOPIC_MISSING; REGISTRY_UNREACHABLE,
+ *   REGISTRY_REFUSED
+ */
+export async function tail(topic: string | undefined, options: TailOptions): Promise<number> {
+  const query = parseTailQuery(topic, options, systemClock.now())
+  const config = loadConfig(options.config, process.env)
+  const stop = new AbortController()
+  const stopListening = onTermination(() => stop.abort())
+  const output = new LineOutput(process.stdout)
+  const registry = new RegistryClient(config.registry)
+  const show = async (record: TailRecord): Promise<void> => {
+    const presented = presentRecord(record, query.personalData)
+    await output.write(options.json ? toJsonLine(presented) : toTextLine(presented, query.personalData))
+  }
+  try {
+    const shown = showRecords(config, query, registry, show, !options.json)
+    await orAborted(shown, AbortSignal.any([stop.signal, output.closedSignal]))
+    return 0
+  } finally {
+    stopListening()
+    await registry.close()
+  }
+}
+
+async function showRecords(
+  config: Config,
+  query: TailQuery,
+  registry: RegistryClient,
+  show: (record: TailRecord) => Promise<void>,
+  isForPeople: boolean,
+): Promise<void> {
+  const topics = query.kinds.map((kind) => topicsOf(config)[kind])
+  const kinds = new Map(query.kinds.map((kind) => [topicsOf(config)[kind], kind]))
+  const reader = await openReader(config, topics)
+  try {
+    const tailer = new Tailer(reader, new RecordDecoder(registry, kinds), query, show)
+    const count = await tailer.showStored(topics)
+    if (count === 0 && isForPeople) process.stderr.write(`no record to show on ${topics.join(', ')}\n`)
+    if (query.follow) await tailer.follow()
+  } finally {
+    reader.close()
+  }
+}
+
+/** After so many failures of a request in a row the reason is printed. The first one may be due to an idle connection. */
+const REPORTED_FAILURE = 2
+
+function openReader(config: Config, topics: readonly string[]): Promise<CommittedRecordReader> {
+  return CommittedRecordReader.open({
+    settings: kafkaSettings(config),
+    topics,
+    clock: systemClock,
+    log: createLog({ ...config.log, level: 'silent', instance: config.instance }, { write: () => undefined }),
+    onRetry: (error, attempts) => {
+      if (attempts !== REPORTED_FAILURE) return
+      process.stderr.write(`dlr-mo-connector: reading from Kafka failed and is repeated: ${formatKafkaError(error)}\n`)
+    },
+  })
+}
+
+/** The offsets of a partition that are read at once when the last records are searched, first and at most. */
+const SEARCH_WINDOW = { first: 100, factor: 4, longest: 100_000 }
+
+type RecordReader = Pick<CommittedRecordReader, 'offsets' | 'read' | 'follow'>
+
+export class Tailer {
+  readonly #reader: RecordReader
+  readonly #decoder: Pick<RecordDecoder, 'decode'>
+  readonly #query: TailQuery
+  readonly #show: (record: TailRecord) => Promise<void>
+  /** Where `showStored` has ended and `follow` begins. */
+  #ends: readonly PartitionOffset[] = []
+
+  constructor(
+    reader: RecordReader,
+    decoder: Pick<RecordDecoder, 'decode'>,
+    query: TailQuery,
+    show: (record: TailRecord) => Promise<void>,
+  ) {
+    this.#reader = reader
+    this.#decoder = decoder
+    this.#query = query
+    this.#show = show
+  }
+
+  /** Shows what is on the topics now. @returns the number of records */
+  async showStored(topics: readonly string[]): Promise<number> {
+    const { from, since, limit } = this.#query
+    this.#ends = await this.#reader.offsets('latest')
+    if (limit === 0) return 0
+    const starts = await this.#reader.offsets(since ?? 'earliest')
+    if (from === 'beginning' || limit === Infinity) return this.#showFirst(topics, starts)
+    const lists: TailRecord[][] = []
+    for (const topic of topics) lists.push(await this.#findLast(starts.filter((start) => start.topic === topic)))
+    const records = sortByTime(lists.flat())
+    for (const record of records) await this.#show(record)
+    return records.length
+  }
+
+  /** Shows what is published after `showStored` began. Never resolves. */
+  async follow(): Promise<void> {
+    for await (const stored of this.#reader.follow(this.#ends)) {
+      const record = await this.#matching(stored)
+      if (record !== undefined) await this.#show(record)
+    }
+  }
+
+  async #showFirst(topics: readonly string[], starts: readonly PartitionOffset[]): Promise<number> {
+    const { limit } = this.#query
+    const counts = new Map(topics.map((topic) => [topic, 0]))
+    const isComplete = (): boolean => [...counts.values()].every((count) => count >= limit)
+    const ranges = starts.map((start) => ({ ...start, from: start.offset, to: this.#endOf(start) }))
+    for await (const stored of this.#reader.read(ranges)) {
+      const count = counts.get(stored.topic) ?? 0
+      if (count >= limit) continue
+      const record = await this.#matching(stored)
+      if (record === undefined) continue
+      await this.#show(record)
+      counts.set(stored.topic, count + 1)
+      if (isComplete()) break
+    }
+    return [...counts.values()].reduce((sum, count) => sum + count, 0)
+  }
+
+  /** Returns the last records of a topic, oldest first. */
+  async #findLast(starts: readonly PartitionOffset[]): Promise<TailRecord[]> {
+    const { limit } = this.#query
+    // Each of the last records of the topic is one of the last records of its partition.
+    const found: TailRecord[][] = []
+    for (const start of starts) found.push(await this.#findLastOfPartition(start))
+    return sortByTime(found.flat()).slice(-limit)
+  }
+
+  /** Reads windows backwards from the end, each longer than the one before, until enough records are found. */
+  async #findLastOfPartition(start: PartitionOffset): Promise<TailRecord[]> {
+    const { limit } = this.#query
+    let records: TailRecord[] = []
+    let to = this.#endOf(start)
+    let length = Math.max(SEARCH_WINDOW.first, 2 * limit)
+    while (to > start.offset && records.length < limit) {
+      const from = Math.max(start.offset, to - length)
+      const found: TailRecord[] = []
+      for await (const stored of this.#reader.read([{ ...start, from, to }])) {
+        const record = await this.#matching(stored)
+        if (record === undefined) continue
+        found.push(record)
+        if (found.length > limit) found.shift()
+      }
+      records = [...found, ...records].slice(-limit)
+      to = from
+      length = Math.min(length * SEARCH_WINDOW.factor, SEARCH_WINDOW.longest)
+    }
+    return records
+  }
+
+  #endOf({ topic, partition }: PartitionOffset): number {
+    return this.#ends.find((end) => end.topic === topic && end.partition === partition)?.offset ?? 0
+  }
+
+  async #matching(stored: StoredRecord): Promise<TailRecord | undefined> {
+    const { since, isMatch } = this.#query
+    if (since !== undefined && stored.timestamp < since) return undefined
+    const record = await this.#decoder.decode(stored)
+    return isMatch(record) ? record : undefined
+  }
+}
+
+/** The sort is stable, so that records of one partition with the same timestamp keep their order. */
+const sortByTime = (records: readonly TailRecord[]): TailRecord[] =>
+  [...records].sort((one, other) => one.timestamp - other.timestamp)

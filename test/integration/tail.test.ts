@@ -1,0 +1,380 @@
+/** `tail` as its users run it, on a real broker with a real registry. */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Message } from 'kafkajs'
+import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest'
+import { stringify } from 'yaml'
+import { type CommandResult, runCommand } from '../../dev/connector/command.js'
+import { MAIN } from '../../dev/connector/program.js'
+import { createTopic, kafkaClient, withAdmin } from '../../dev/kafka/topics.js'
+import { until } from '../../dev/wait.js'
+import { workDirectory } from '../../dev/work-directory.js'
+import type { Event } from '../../src/core/event.js'
+import { cloudEventsHeaders } from '../../src/encode/cloudevents-headers.js'
+import { type EventKind, loadSchemas, parseSchema } from '../../src/registry/schemas.js'
+import { deadLetter, message, receipt } from '../support/events.js'
+
+const brokers = inject('brokers')
+const registryUrl = inject('registryUrl')
+const schemas = loadSchemas()
+const PARTITIONS = 3
+
+interface JsonRecord {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  readonly timestamp: number
+  readonly key: string
+  readonly headers: Record<string, string>
+  readonly schemaId: number
+  readonly value: Record<string, unknown>
+  readonly problem?: string
+}
+
+/** Topics of a test's own, with a configuration that names them. */
+class Topics {
+  readonly names: Readonly<Record<EventKind, string>>
+  readonly folder: string
+  readonly #ids = new Map<EventKind, number>()
+
+  static async create(kinds: readonly EventKind[] = ['dlr', 'mo', 'dead-letter']): Promise<Topics> {
+    const topics = new Topics(await workDirectory('trial'))
+    for (const kind of kinds) await createTopic(brokers, topics.names[kind], PARTITIONS)
+    await topics.configure()
+    const registered = await topics.run('schemas', 'register', '--json')
+    expect(registered).toMatchObject({ code: 0, stderr: '' })
+    const { subjects } = JSON.parse(registered.stdout) as { subjects: { schema: string; id: number }[] }
+    for (const kind of Object.keys(schemas) as EventKind[]) {
+      topics.#ids.set(kind, subjects.find(({ schema }) => schema === schemas[kind].name)!.id)
+    }
+    return topics
+  }
+
+  private constructor(folder: string) {
+    const name = `tail-${randomUUID()}`
+    this.folder = folder
+    this.names = { dlr: `${name}.dlr`, mo: `${name}.mo`, 'dead-letter': `${name}.dead-letter` }
+  }
+
+  async configure(change: { brokers?: string[]; registryUrl?: string } = {}): Promise<void> {
+    const { dlr, mo, 'dead-letter': letters } = this.names
+    const configuration = {
+      kafka: {
+        brokers: change.brokers ?? [...brokers],
+        topics: { dlr, mo, deadLetter: letters },
+        requestTimeout: '2s',
+      },
+      registry: { url: change.registryUrl ?? registryUrl },
+      sources: { 'seven-main': { provider: 'seven', callback: { token: 'a-token' } } },
+    }
+    await writeFile(join(this.folder, 'connector.yaml'), stringify(configuration))
+  }
+
+  run(...args: string[]): Promise<CommandResult> {
+    return runCommand([...args, '--config', 'connector.yaml'], { cwd: this.folder })
+  }
+
+  /** The records that `tail --json` prints. */
+  async tail(...args: string[]): Promise<JsonRecord[]> {
+    const { code, stdout, stderr } = await this.run('tail', ...args, '--json')
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    return stdout === '' ? [] : toRecords(stdout)
+  }
+
+  encode(event: Event & { part?: unknown; parts?: number }, timestamp?: number): Message {
+    const { kind, ...fields } = event
+    const header = Buffer.alloc(5)
+    header.writeUInt32BE(this.#ids.get(kind)!, 1)
+    const key = kind === 'dlr' ? event.messageId : kind === 'mo' ? event.sender : event.source
+    return {
+      key,
+      value: Buffer.concat([header, schemas[kind].type.toBuffer(fields)]),
+      headers: cloudEventsHeaders(event, event.eventId),
+      ...(timestamp !== undefined && { timestamp: String(timestamp) }),
+    }
+  }
+
+  /** Publishes in one transaction, which is committed, aborted, or left open until the test has finished. */
+  async publish(kind: EventKind, messages: Message[], end: 'commit' | 'abort' | 'open' = 'commit'): Promise<void> {
+    const producer = kafkaClient(brokers).producer({
+      transactionalId: randomUUID(),
+      idempotent: true,
+      maxInFlightRequests: 1,
+    })
+    await producer.connect()
+    const transaction = await producer.transaction()
+    await transaction.send({ topic: this.names[kind], messages })
+    if (end === 'open') {
+      onTestFinished(async () => {
+        await transaction.abort()
+        await producer.disconnect()
+      })
+      return
+    }
+    await transaction[end]()
+    await producer.disconnect()
+  }
+
+  async remove(): Promise<void> {
+    await withAdmin(brokers, async (admin) => {
+      const existing = await admin.listTopics()
+      const topics = Object.values<string>(this.names).filter((name) => existing.includes(name))
+      await admin.deleteTopics({ topics })
+    })
+    await rm(this.folder, { recursive: true, force: true })
+  }
+}
+
+const toRecords = (lines: string): JsonRecord[] =>
+  lines
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as JsonRecord)
+
+const createTopics = async (kinds?: readonly EventKind[]): Promise<Topics> => {
+  const topics = await Topics.create(kinds)
+  onTestFinished(() => topics.remove())
+  return topics
+}
+
+/** Starts `tail` with pipes, so that its output is seen as it comes. */
+const startTail = (
+  topics: Topics,
+  ...args: string[]
+): ChildProcess & { output: () => string; errors: () => string } => {
+  const child = spawn(process.execPath, [MAIN, 'tail', ...args, '--config', 'connector.yaml'], {
+    cwd: topics.folder,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  onTestFinished(() => void child.kill('SIGKILL'))
+  const output = { stdout: '', stderr: '' }
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (output.stdout += text))
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (output.stderr += text))
+  return Object.assign(child, { output: () => output.stdout, errors: () => output.stderr })
+}
+
+const exitOf = async (child: ChildProcess): Promise<unknown> => (await once(child, 'exit'))[0]
+
+describe('tail on topics with thousands of records', () => {
+  const COUNT = 4_000
+  const START = Date.now() - 3_600_000
+  let topics: Topics
+
+  beforeAll(async () => {
+    topics = await Topics.create()
+    for (let first = 0; first < COUNT; first += 500) {
+      const numbers = Array.from({ length: 500 }, (_, index) => first + index)
+      const messages = numbers.map((number) =>
+        topics.encode(
+          receipt({
+            eventId: `event-${number}`,
+            messageId: `message-${number % 1_000}`,
+            source: number % 100 === 0 ? 'rare-source' : 'mtarget-fr',
+            status: number % 2 === 0 ? 'DELIVERED' : 'REJECTED',
+            receivedAt: START + number * 100,
+          }),
+          START + number * 100,
+        ),
+      )
+      await topics.publish('dlr', messages)
+      await topics.publish(
+        'dlr',
+        messages.map((each) => ({ ...each, key: 'aborted' })),
+        'abort',
+      )
+    }
+  })
+  afterAll(() => topics.remove())
+
+  it('shows the last 10, oldest first, without what was aborted', async () => {
+    const records = await topics.tail('dlr')
+    expect(records.map(({ headers }) => headers['ce_id'])).toEqual(
+      Array.from({ length: 10 }, (_, index) => `event-${COUNT - 10 + index}`),
+    )
+    expect(records[0]).toMatchObject({
+      topic: topics.names.dlr,
+      partition: expect.any(Number) as number,
+      offset: expect.any(Number) as number,
+      timestamp: START + (COUNT - 10) * 100,
+      key: `message-${990}`,
+      schemaId: expect.any(Number) as number,
+      schema: 'sms.events.DeliveryReceipt',
+      value: { source: 'mtarget-fr', status: 'DELIVERED', recipient: '+336*****678', final: true },
+    })
+  })
+
+  it('shows every record once from the beginning, in the order of time, and none of an aborted transaction', async () => {
+    const records = await topics.tail('dlr', '--from-beginning')
+    expect(records.map(({ value }) => value['eventId'])).toEqual(
+      Array.from({ length: COUNT }, (_, index) => `event-${index}`),
+    )
+    const first = await topics.tail('--from-beginning', '--limit', '3')
+    expect(first.map(({ value }) => value['eventId'])).toEqual(['event-0', 'event-1', 'event-2'])
+  })
+
+  it('shows the last records that match filters, wherever they are', async () => {
+    const rare = await topics.tail('dlr', '--source', 'rare-source', '--limit', '3')
+    expect(rare.map(({ value }) => value['eventId'])).toEqual(['event-3700', 'event-3800', 'event-3900'])
+    const ofKey = await topics.tail('--key', 'message-7', '-n', '100')
+    expect(ofKey.map(({ value }) => value['eventId'])).toEqual([7, 1007, 2007, 3007].map((number) => `event-${number}`))
+    expect(await topics.tail('--event-id', 'event-42')).toHaveLength(1)
+    const rejected = await topics.tail('--status', 'rejected', '--limit', '2')
+    expect(rejected.map(({ value }) => value['eventId'])).toEqual(['event-3997', 'event-3999'])
+    expect(await topics.tail('--key', 'aborted')).toEqual([])
+  })
+
+  it('shows the records since a time, or the last of them', async () => {
+    const since = new Date(START + 3_950 * 100).toISOString()
+    const expected = Array.from({ length: 50 }, (_, index) => `event-${3_950 + index}`)
+    const records = await topics.tail('dlr', '--since', since)
+    expect(records.map(({ value }) => value['eventId'])).toEqual(expected)
+    const last = await topics.tail('dlr', '--since', since, '--limit', '2')
+    expect(last.map(({ value }) => value['eventId'])).toEqual(expected.slice(-2))
+    expect(await topics.tail('--since', '1m')).toEqual([])
+    expect(await topics.tail('dlr', '--since', '2h')).toHaveLength(COUNT)
+  })
+
+  it('ends with 0 when its reader has read enough', async () => {
+    const child = startTail(topics, 'dlr', '--from-beginning')
+    child.stdout!.once('data', () => child.stdout!.destroy())
+    expect(await exitOf(child)).toBe(0)
+    expect(child.errors()).toBe('')
+  })
+
+  it('leaves no consumer group on the cluster', async () => {
+    const groups = await withAdmin(brokers, (admin) => admin.listGroups())
+    expect(groups.groups.filter(({ groupId }) => groupId.includes('tail'))).toEqual([])
+  })
+})
+
+describe('tail', () => {
+  it('says that there is nothing on empty topics, and ends with 0', async () => {
+    const topics = await createTopics()
+    expect(await topics.run('tail')).toEqual({
+      code: 0,
+      stdout: '',
+      stderr: `no record to show on ${Object.values(topics.names).join(', ')}\n`,
+    })
+    expect(await topics.tail('--from-beginning')).toEqual([])
+  })
+
+  it('ends with 3 and names the topic that does not exist', async () => {
+    const topics = await createTopics(['dlr'])
+    expect(await topics.run('tail', 'dlr')).toMatchObject({ code: 0 })
+    const { code, stdout, stderr } = await topics.run('tail')
+    expect({ code, stdout }).toEqual({ code: 3, stdout: '' })
+    expect(stderr).toContain(`topic ${topics.names.mo}, ${topics.names['dead-letter']} does not exist`)
+    const { code: jsonCode, stdout: json } = await topics.run('tail', 'mo', '--json')
+    expect(jsonCode).toBe(3)
+    expect(JSON.parse(json)).toMatchObject({ ok: false, error: { code: 'TOPIC_MISSING' } })
+  })
+
+  it('ends with 3 and names the address if the broker or the registry can not be reached', async () => {
+    const topics = await createTopics()
+    await topics.publish('dlr', [topics.encode(receipt())])
+    await topics.configure({ brokers: ['127.0.0.1:1'] })
+    expect(await topics.run('tail')).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining('127.0.0.1:1') as string,
+    })
+    await topics.configure({ registryUrl: 'http://127.0.0.1:1' })
+    expect(await topics.run('tail')).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining('127.0.0.1:1') as string,
+    })
+  })
+
+  it('shows neither what an open transaction holds nor what follows it, and does not wait for it', async () => {
+    const topics = await createTopics()
+    await topics.publish('mo', [topics.encode(message({ eventId: 'before' }))])
+    await topics.publish('mo', [topics.encode(message({ eventId: 'open' }))], 'open')
+    await topics.publish('mo', [topics.encode(message({ eventId: 'behind' }))])
+    const records = await topics.tail('mo')
+    expect(records.map(({ value }) => value['eventId'])).toEqual(['before'])
+  })
+
+  it('follows: shows the last records, then what is published after it started, and ends with 0 by SIGINT', async () => {
+    const topics = await createTopics()
+    await topics.publish('dlr', [topics.encode(receipt({ eventId: 'stored' }))])
+    const child = startTail(topics, '--follow', '--json')
+    await until(() => child.output().includes('stored'))
+    await topics.publish('mo', [topics.encode(message({ eventId: 'aborted' }))], 'abort')
+    await topics.publish('mo', [topics.encode(message({ eventId: 'published' }))])
+    await until(() => child.output().includes('published'))
+    child.kill('SIGINT')
+    expect(await exitOf(child)).toBe(0)
+    expect(toRecords(child.output()).map(({ value }) => value['eventId'])).toEqual(['stored', 'published'])
+    expect(child.errors()).toBe('')
+  })
+
+  it('shows records that it can not decode with the reason, and goes on', async () => {
+    const topics = await createTopics()
+    const unknown = topics.encode(receipt({ eventId: 'unknown-id' }))
+    ;(unknown.value as Buffer).writeUInt32BE(2_000_000_000, 1)
+    const messages = [
+      unknown,
+      { key: 'no-value', value: null },
+      { key: 'text', value: 'no Avro' },
+      { key: 'short', value: topics.encode(receipt()).value!.slice(0, 9) },
+      topics.encode(receipt({ eventId: 'readable' })),
+    ].map((each) => ({ ...each, partition: 0 }))
+    await topics.publish('dlr', messages)
+    const records = await topics.tail('dlr')
+    expect(records.map(({ problem }) => problem)).toEqual([
+      expect.stringMatching(/no schema with id 2000000000/),
+      'the record has no value',
+      'the value (7 bytes) is not in the Confluent wire format',
+      expect.stringMatching(/does not fit schema sms.events.DeliveryReceipt/),
+      undefined,
+    ])
+    expect(await topics.tail('dlr', '--event-id', 'unknown-id')).toHaveLength(1)
+    const { stdout } = await topics.run('tail', 'dlr')
+    expect(stdout).toMatch(
+      /dlr +mtarget-fr key=ticket-1 can't be decoded: the registry .* has no schema with id 2000000000/,
+    )
+  })
+
+  it('decodes records of an earlier version of the schema', async () => {
+    const topics = await createTopics()
+    const text = schemas.dlr.publishedVersions[0]!
+    const subject = `${topics.names.dlr}-earlier`
+    const registration = await fetch(`${registryUrl}/subjects/${subject}/versions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ schema: text }),
+    })
+    const { id } = (await registration.json()) as { id: number }
+    const record = topics.encode(receipt())
+    const header = Buffer.alloc(5)
+    header.writeUInt32BE(id, 1)
+    const value = Buffer.concat([header, parseSchema(text).toBuffer({ ...receipt() })])
+    await topics.publish('dlr', [{ ...record, value }])
+    const [shown] = await topics.tail('dlr')
+    expect(shown).toMatchObject({ schemaId: id, value: { status: 'DELIVERED' } })
+    expect(shown!.value).not.toHaveProperty('network')
+  })
+
+  it('masks personal data, unless it is asked for', async () => {
+    const topics = await createTopics()
+    const body = Buffer.from('MsgId=1&Msisdn=0033612345678&Content=secret+words')
+    const request = { method: 'POST', path: '/callbacks/mtarget-fr', query: 'Msisdn=0033612345678' }
+    const letter = { ...deadLetter({ body, request }), part: 1, parts: 3 }
+    await topics.publish('mo', [topics.encode(message({ sender: '+33612345678', text: 'secret words' }))])
+    await topics.publish('dead-letter', [topics.encode(letter)])
+    for (const form of [[], ['--json']]) {
+      const { stdout } = await topics.run('tail', ...form)
+      expect(stdout).not.toMatch(/612345678|secret/)
+      expect(stdout).toMatch(/\+336\*\*\*\*\*678/)
+    }
+    const { stdout } = await topics.run('tail', '--personal-data', 'plain')
+    expect(stdout).toMatch(/ mo +seven-main from=\+33612345678 to=\S+ text="secret words" /)
+    expect(stdout).toMatch(
+      / dead-letter mtarget-fr not-a-page part=2\/3 detail=".*" body="MsgId=1&Msisdn=0033612345678/,
+    )
+    const [shown] = await topics.tail('dead-letter', '--personal-data', 'plain')
+    expect(shown!.value).toMatchObject({ request, body: body.toString('base64'), part: 1, parts: 3 })
+  })
+})

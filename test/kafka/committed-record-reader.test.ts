@@ -1,0 +1,75 @@
+import { Kafka, logLevel } from 'kafkajs'
+import { describe, expect, it } from 'vitest'
+import { withoutAborted } from '../../src/kafka/committed-record-reader.js'
+import {
+  createClusterForReading,
+  type FetchedMessage,
+} from '../../src/kafka/kafkajs-workarounds/cluster-for-reading.js'
+
+const fetched = (offset: number, producerId: string, more: Partial<FetchedMessage> = {}): FetchedMessage => ({
+  offset: String(offset),
+  timestamp: '0',
+  key: null,
+  value: Buffer.from('value'),
+  isControlRecord: false,
+  batchContext: { producerId, inTransaction: producerId !== '-1' },
+  ...more,
+})
+
+const marker = (offset: number, producerId: string, type: 'abort' | 'commit'): FetchedMessage =>
+  fetched(offset, producerId, { isControlRecord: true, key: Buffer.from([0, 0, 0, type === 'abort' ? 0 : 1]) })
+
+const offsetsOf = (messages: readonly FetchedMessage[]): number[] => messages.map(({ offset }) => Number(offset))
+
+describe('Records of aborted transactions', () => {
+  it('are left out, up to the abort marker of their producer', () => {
+    const messages = [
+      fetched(0, '1'),
+      fetched(1, '2'),
+      fetched(2, '-1'),
+      marker(3, '1', 'abort'),
+      fetched(4, '1'),
+      marker(5, '2', 'commit'),
+      marker(6, '1', 'commit'),
+    ]
+    expect(offsetsOf(withoutAborted(messages, [{ producerId: '1', firstOffset: '0' }]))).toEqual([1, 2, 4])
+  })
+
+  it('are left out where reading begins inside several of them, in whatever order the broker lists them', () => {
+    const messages = [fetched(10, '2'), fetched(11, '1'), fetched(12, '3'), marker(13, '1', 'abort'), fetched(14, '1')]
+    const aborted = [
+      { producerId: '2', firstOffset: '9' },
+      { producerId: '1', firstOffset: '3' },
+    ]
+    expect(offsetsOf(withoutAborted(messages, aborted))).toEqual([12, 14])
+  })
+
+  it('are not confused with a record whose key looks like an abort marker', () => {
+    const key = Buffer.from([0, 0, 0, 0])
+    const messages = [fetched(0, '1', { key }), fetched(1, '1'), marker(2, '1', 'abort'), fetched(3, '2', { key })]
+    expect(offsetsOf(withoutAborted(messages, [{ producerId: '1', firstOffset: '0' }]))).toEqual([3])
+  })
+})
+
+describe('The installed kafkajs', () => {
+  it('has the internals that reading without a group needs', async () => {
+    const cluster = createClusterForReading(new Kafka({ brokers: ['127.0.0.1:1'], logLevel: logLevel.NOTHING }))
+    const needed = [
+      'connect',
+      'addMultipleTargetTopics',
+      'refreshMetadata',
+      'refreshMetadataIfNecessary',
+      'findBroker',
+      'findTopicPartitionMetadata',
+    ] as const
+    expect(needed.filter((name) => typeof cluster[name] !== 'function')).toEqual([])
+    const { default: Broker } = (await import('kafkajs/src/broker/index.js' as string)) as {
+      default: { prototype: Record<string, unknown> }
+    }
+    expect(['fetch', 'listOffsets'].filter((name) => typeof Broker.prototype[name] !== 'function')).toEqual([])
+  })
+
+  it('is refused with the version that is needed if its internals differ', () => {
+    expect(() => createClusterForReading({} as Kafka)).toThrow(/kafkajs 2\.2\.4/)
+  })
+})
