@@ -34,4 +34,9 @@ export class LineOutput {
     if (this.#closed.signal.aborted || this.#stream.write(`${line}\n`)) return
     await once(this.#stream, 'drain', { signal: this.#closed.signal }).catch(() => undefined)
   }
+
+  /** Resolves when the reader has taken everything that was written, or has gone. */
+  flush(): Promise<void> {
+    return new Promise((resolve) => this.#stream.write('', () => resolve()))
+  }
 }

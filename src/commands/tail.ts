@@ -35,7 +35,7 @@ export async function tail(topic: string | undefined, options: TailOptions): Pro
     await output.write(options.json ? toJsonLine(presented) : toTextLine(presented, query.personalData))
   }
   try {
-    const shown = showRecords(config, query, registry, show, !options.json)
+    const shown = showRecords(config, query, registry, show, !options.json).then(() => output.flush())
     await orAborted(shown, AbortSignal.any([stop.signal, output.closedSignal]))
     return 0
   } finally {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { RecordDecoder, type TailRecord } from '../../src/commands/record-decoder.js'
 import { presentRecord, toJsonLine, toTextLine } from '../../src/commands/record-format.js'
 import type { Event } from '../../src/core/event.js'
-import { cloudEventsHeaders } from '../../src/encode/cloudevents-headers.js'
+import { CloudEventsHeaders } from '../../src/encode/cloudevents-headers.js'
 import { type EventKind, loadSchemas } from '../../src/registry/schemas.js'
 import { deadLetter, message, receipt } from '../support/events.js'
 
@@ -32,7 +32,7 @@ const stored = (event: Event & { part?: unknown; parts?: number }, key: string, 
     timestamp: event.receivedAt + 1_000,
     key: Buffer.from(key),
     value: Buffer.concat([header, schemas[kind].type.toBuffer(fields)]),
-    headers: cloudEventsHeaders(event, event.eventId),
+    headers: new CloudEventsHeaders().of(event, event.eventId),
   }
 }
 

@@ -13,7 +13,7 @@ import { createTopic, kafkaClient, withAdmin } from '../../dev/kafka/topics.js'
 import { until } from '../../dev/wait.js'
 import { workDirectory } from '../../dev/work-directory.js'
 import type { Event } from '../../src/core/event.js'
-import { cloudEventsHeaders } from '../../src/encode/cloudevents-headers.js'
+import { CloudEventsHeaders } from '../../src/encode/cloudevents-headers.js'
 import { type EventKind, loadSchemas, parseSchema } from '../../src/registry/schemas.js'
 import { deadLetter, message, receipt } from '../support/events.js'
 
@@ -92,7 +92,7 @@ class Topics {
     return {
       key,
       value: Buffer.concat([header, schemas[kind].type.toBuffer(fields)]),
-      headers: cloudEventsHeaders(event, event.eventId),
+      headers: new CloudEventsHeaders().of(event, event.eventId),
       ...(timestamp !== undefined && { timestamp: String(timestamp) }),
     }
   }

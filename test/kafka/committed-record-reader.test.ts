@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module'
 import { Kafka, logLevel } from 'kafkajs'
 import { describe, expect, it } from 'vitest'
 import { withoutAborted } from '../../src/kafka/committed-record-reader.js'
@@ -52,7 +53,7 @@ describe('Records of aborted transactions', () => {
 })
 
 describe('The installed kafkajs', () => {
-  it('has the internals that reading without a group needs', async () => {
+  it('has the internals that reading without a group needs', () => {
     const cluster = createClusterForReading(new Kafka({ brokers: ['127.0.0.1:1'], logLevel: logLevel.NOTHING }))
     const needed = [
       'connect',
@@ -63,8 +64,8 @@ describe('The installed kafkajs', () => {
       'findTopicPartitionMetadata',
     ] as const
     expect(needed.filter((name) => typeof cluster[name] !== 'function')).toEqual([])
-    const { default: Broker } = (await import('kafkajs/src/broker/index.js' as string)) as {
-      default: { prototype: Record<string, unknown> }
+    const Broker = createRequire(import.meta.url)('kafkajs/src/broker/index.js') as {
+      prototype: Record<string, unknown>
     }
     expect(['fetch', 'listOffsets'].filter((name) => typeof Broker.prototype[name] !== 'function')).toEqual([])
   })

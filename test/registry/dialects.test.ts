@@ -44,10 +44,11 @@ describe.each(DIALECT_NAMES)('With a registry that answers like %s', (name) => {
 
   it.each(LEVELS)('a new subject at level %s gets the schema', async (level) => {
     registry.level = level
-    expect(await check()).toEqual({ result: 'compatible: run will register it', warnings: [] })
+    const compatible = { result: 'compatible: run will register it', warnings: [], id: undefined, isTested: true }
+    expect(await check()).toEqual(compatible)
     expect(registry.subjects.size).toBe(0)
     expect(await run()).toEqual({ id: 1, schema: schema.text, warnings: [] })
-    expect(await check()).toEqual({ result: 'registered with id 1', warnings: [] })
+    expect(await check()).toEqual({ result: 'registered with id 1', warnings: [], id: 1, isTested: true })
   })
 
   it.each(LEVELS)('a subject with compatible versions at level %s gets the schema', async (level) => {

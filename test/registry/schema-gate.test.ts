@@ -120,6 +120,8 @@ describe('SchemaGate', () => {
     await expect(inspectWriterSchema(client, subjects.dlr, register)).resolves.toEqual({
       result: `${how} with id ${id}`,
       warnings: [],
+      id,
+      isTested: true,
     })
     registry.overrideAnswer = (_method, path) =>
       path.includes('/schemas/ids/') ? { body: { schema: schemas.mo.text } } : undefined
@@ -380,6 +382,8 @@ describe('SchemaGate with register: false', () => {
     await expect(inspectWriterSchema(createClient(), subjects.dlr, false)).resolves.toEqual({
       result: 'can be written with id 1',
       warnings: [expect.stringMatching(/older schema: clientReference is missing/)],
+      id: 1,
+      isTested: true,
     })
     registry.addVersion(subjects.dlr.name, subjects.dlr.schema.text)
     registry.addVersion(subjects.mo.name, subjects.mo.schema.text)
