@@ -113,7 +113,7 @@ describe('schemas check', () => {
     expect(mo!.state).toBe('compatible')
     const { text } = await run(checkSchemas)
     expect(text).toMatch(/^REFUSED {2}sms.dlr-value {2}level BACKWARD/m)
-    expect(text).toMatch(/^ +version 1: .*field source is missing .*\(READER_FIELD_MISSING_DEFAULT_VALUE\)$/m)
+    expect(text).toMatch(/^ +version 1: .*source.* missing .*\(READER_FIELD_MISSING_DEFAULT_VALUE\)$/m)
   })
 
   it('names every version that is broken at a transitive level, and only the latest at others', async () => {
