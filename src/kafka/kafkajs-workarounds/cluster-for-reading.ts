@@ -8,6 +8,7 @@
  * This file can go when kafkajs has a consumer with assigned partitions, or when the client no longer is kafkajs.
  */
 import type { IHeaders, Kafka } from 'kafkajs'
+import { createKafkajsCluster } from './kafkajs-cluster.js'
 
 /** `isolation.level=read_committed` in requests. */
 export const READ_COMMITTED = 1
@@ -78,20 +79,6 @@ export interface ReadingCluster {
   findTopicPartitionMetadata(topic: string): readonly { readonly partitionId: number; readonly leader: number }[]
 }
 
-const CREATE_CLUSTER = 'private:Kafka:createCluster'
-const METADATA_MAX_AGE_MS = 60_000
-
 /** @throws Error if the installed kafkajs has other internals */
-export function createClusterForReading(kafka: Kafka): ReadingCluster {
-  const symbol = Object.getOwnPropertySymbols(kafka).find(({ description }) => description === CREATE_CLUSTER)
-  const create = symbol && (kafka as unknown as Record<symbol, (options: object) => ReadingCluster>)[symbol]
-  if (typeof create !== 'function') {
-    throw new Error(`the installed kafkajs has no property ${CREATE_CLUSTER}; this program needs kafkajs 2.2.4`)
-  }
-  return create({
-    metadataMaxAge: METADATA_MAX_AGE_MS,
-    allowAutoTopicCreation: false,
-    maxInFlightRequests: null,
-    isolationLevel: READ_COMMITTED,
-  })
-}
+export const createClusterForReading = (kafka: Kafka): ReadingCluster =>
+  createKafkajsCluster(kafka) as unknown as ReadingCluster
