@@ -8,13 +8,16 @@ import type { NewEntry } from './journal.js'
  * Keys of the `meta` database:
  * - `id`: the id of the journal.
  * - `released`: the last sequence number that was released.
+ * - `releases`: how many releases there were. Releases inside one entry have the same sequence number, and only this tells
+ *   them apart.
  * - `unverifiedFrom`: the first sequence number that was given out before any run had read the position from Kafka.
  * - `barrier`: written by `recover` to learn that every write before it has ended.
  * - `walked <log> <source>`: when the last complete scan of a provider's message log began. The word is from an earlier
  *   build and stays, so that journals of that build can be read.
  * - `followed <source>`: the time up to which the topics have been followed.
  */
-export type MetaKey = 'id' | 'released' | 'unverifiedFrom' | 'barrier' | `walked ${string}` | `followed ${string}`
+export type MetaKey =
+  'id' | 'released' | 'releases' | 'unverifiedFrom' | 'barrier' | `walked ${string}` | `followed ${string}`
 
 export type Environment = ReturnType<typeof openEnvironment>
 

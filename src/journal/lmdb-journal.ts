@@ -110,6 +110,8 @@ export class LmdbJournal implements Journal {
   readonly #unconfirmedAppends = new Map<number, boolean>()
   #nextSeq: number
   #releasedUpTo: number
+  /** The releases that were begun, those of earlier runs included. */
+  #releases: number
   /** The highest sequence number whose entry is durable. */
   #durableUpTo: number
   /** The oldest entry at the last look. It may be a page of 64 MiB, so it is not read again while it is the oldest. */
@@ -149,6 +151,7 @@ export class LmdbJournal implements Journal {
 
     const { meta, entries } = env
     this.#releasedUpTo = (meta.get('released') as number | undefined) ?? -1
+    this.#releases = (meta.get('releases') as number | undefined) ?? 0
     const [lastSeq = this.#releasedUpTo] = entries.getKeys({ reverse: true, limit: 1 })
     this.#durableUpTo = lastSeq
     this.#nextSeq = Math.max(lastSeq + 1, clock.now() * MICROSECONDS_PER_MS)
@@ -274,16 +277,19 @@ export class LmdbJournal implements Journal {
   async release(upTo: number, { occurrences, watchChanges }: IndexUpdates): Promise<void> {
     const { root, entries, meta } = this.#env
     const now = this.#clock.now()
+    this.#releases++
+    const releases = this.#releases
     const queueRelease = (): void => {
       for (const seq of entries.getKeys({ end: upTo + 1 })) void entries.remove(seq)
       void meta.put('released', upTo)
+      void meta.put('releases', releases)
       this.#eventIds.queueAdditions(occurrences, now)
       this.watchList.queueChanges(watchChanges)
       this.#nonces.queueDeletions(now)
     }
     await this.#writer.write(() => root.batch(queueRelease), {
       addedBytes: occurrences.length * WRITE_BYTES_PER_ID,
-      isWritten: () => meta.get('released') === upTo,
+      isWritten: () => meta.get('releases') === releases,
     })
     this.#releasedUpTo = upTo
     // LMDB reuses the pages that a transaction frees from the transaction after the next one on. On a full disk these pages

@@ -116,7 +116,8 @@ export class Pipeline {
     const place = parsePlace(publisher.positionMetadata)
     const upTo = await journal.recover(stored, place !== null)
     const fromBroker = { upTo, place: upTo === stored ? place : null }
-    const known = publisher.keepsPosition ? fromBroker : laterOf(fromBroker, this.#acknowledged)
+    // What was released or acknowledged is published, also where the broker has forgotten the position (invariant 2).
+    const known = laterOf(fromBroker, publisher.keepsPosition ? this.#released : this.#acknowledged)
     const committed = await this.#batches.verify(known, signal)
     while (!isSamePosition(this.#released, committed)) {
       const batch = await this.#batches.prepareCommitted(this.#released, committed, signal)

@@ -384,6 +384,39 @@ describe('Pipeline after a failure to publish', () => {
     expect(environment.broker.ids).toHaveLength(6)
   })
 
+  describe.each([
+    ['forgets its position', -1, 0],
+    ['goes back to an entry before', 0, 0],
+    ['goes back inside the entry', 1, 1],
+    ['goes back to the beginning of the entry', 1, 0],
+  ])('inside an entry, if the broker %s', (_what, transactions, places) => {
+    it('goes on behind the last released item', async () => {
+      environment = new TestEnvironment()
+      const { broker, journal } = environment
+      const before = await environment.append([mo('before')])
+      await environment.append(Array.from({ length: 9 }, (_, i) => dlr(`m${i}`)))
+      const history: { readonly position: number; readonly metadata: string }[] = []
+      let publishes = 0
+      const faultPlan: FaultPlan = (_call, _port, method) => {
+        if (method !== 'publish') return undefined
+        publishes++
+        history.push({
+          position: broker.positions.get(journal.id) ?? -1,
+          metadata: broker.metadata.get(journal.id) ?? '',
+        })
+        if (publishes !== 4) return undefined
+        broker.positions.delete(journal.id)
+        broker.metadata.delete(journal.id)
+        if (transactions >= 0) broker.positions.set(journal.id, transactions === 0 ? before - 1 : before)
+        if (places > 0) broker.metadata.set(journal.id, history[2]!.metadata)
+        return { when: 'before', what: inDoubt }
+      }
+      await environment.drain(new PipelineProcess(environment, { faultPlan, limits: SMALL_LIMITS }))
+      expect(broker.ids).toHaveLength(10)
+      expect(new Set(broker.ids).size).toBe(10)
+    })
+  })
+
   it('reports no lost position if there never was one', async () => {
     const first = await environment.drain(new PipelineProcess(environment, { keepsPosition: false }))
     const second = await environment.drain(new PipelineProcess(environment, { keepsPosition: false }))
