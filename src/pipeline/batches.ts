@@ -10,7 +10,7 @@ import type { EncodedEvent, Encoder } from '../encode/encoder.js'
 import type { Entry, EventOccurrence, FirstSeen, IndexUpdates, Journal, WatchChange } from '../journal/journal.js'
 import type { OutgoingRecord } from '../kafka/publisher.js'
 import { type DecodableSource, decode, type DecodedItem } from './decode.js'
-import { ItemDigest, type PlaceInEntry, type Position } from './place-in-entry.js'
+import { digestOfParts, ItemDigest, type PlaceInEntry, type Position } from './place-in-entry.js'
 
 export interface PipelineSource extends DecodableSource {
   /** Whether receipts of the source put messages on the watch list and take them off. */
@@ -205,7 +205,7 @@ class OpenEntry {
   #peeked: IteratorResult<DecodedItem, void> | undefined
   #finished = 0
   /** The records of the next item that are committed, of as many as it had then. */
-  #committedParts = { parts: 0, partCount: 0 }
+  #committedParts: CommittedParts = NO_PARTS
 
   constructor(entry: Entry, source: PipelineSource | undefined, items: Iterator<DecodedItem, void>) {
     this.entry = entry
@@ -225,10 +225,12 @@ class OpenEntry {
 
   /** Makes the item that `peek` returns the current one. */
   setCurrent(item: Omit<EncodedItem, 'taken'>): EncodedItem {
-    const { parts, partCount } = this.#committedParts
-    // An item that has another number of parts today is published from its first part.
-    const taken = item.encoded.records.length === partCount ? parts : 0
-    this.#committedParts = { parts: 0, partCount: 0 }
+    const { parts, partCount, partsDigest } = this.#committedParts
+    const { records } = item.encoded
+    // An item that is split into other parts today is published from its first part.
+    const isSameSplit = records.length === partCount && digestOfFirst(records, parts) === partsDigest
+    const taken = isSameSplit ? parts : 0
+    this.#committedParts = NO_PARTS
     this.current = { ...item, taken }
     return this.current
   }
@@ -243,12 +245,11 @@ class OpenEntry {
   }
 
   place(): PlaceInEntry {
-    const { parts, partCount } = this.#parts()
-    return { items: this.#finished, parts, partCount, digest: this.#digest.value() }
+    return { items: this.#finished, ...this.#parts(), digest: this.#digest.value() }
   }
 
   isAt({ items, parts }: PlaceInEntry): boolean {
-    return this.#finished === items && this.#parts().parts === parts
+    return this.#finished === items && (this.current?.taken ?? this.#committedParts.parts) === parts
   }
 
   /** The number of items whose records are all in batches. */
@@ -257,8 +258,8 @@ class OpenEntry {
   }
 
   /** Takes over how many records of the next item are committed. The items before it are finished. */
-  markCommitted({ parts, partCount }: PlaceInEntry): void {
-    this.#committedParts = { parts, partCount }
+  markCommitted({ parts, partCount, partsDigest }: PlaceInEntry): void {
+    this.#committedParts = { parts, partCount, partsDigest }
   }
 
   /**
@@ -275,12 +276,20 @@ class OpenEntry {
     return this.#finished === place.items && this.#digest.value() === place.digest
   }
 
-  #parts(): { readonly parts: number; readonly partCount: number } {
+  #parts(): CommittedParts {
     if (this.current === undefined) return this.#committedParts
     const { taken, encoded } = this.current
-    return taken === 0 ? { parts: 0, partCount: 0 } : { parts: taken, partCount: encoded.records.length }
+    if (taken === 0) return NO_PARTS
+    const { records } = encoded
+    return { parts: taken, partCount: records.length, partsDigest: digestOfFirst(records, taken) }
   }
 }
+
+type CommittedParts = Pick<PlaceInEntry, 'parts' | 'partCount' | 'partsDigest'>
+const NO_PARTS: CommittedParts = { parts: 0, partCount: 0, partsDigest: '' }
+
+const digestOfFirst = (records: readonly OutgoingRecord[], count: number): string =>
+  digestOfParts(records.slice(0, count).map(({ value }) => value))
 
 /** Collects what one transaction publishes. */
 class BatchBuilder {

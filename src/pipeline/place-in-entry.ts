@@ -13,6 +13,11 @@ export interface PlaceInEntry {
   /** The number of records that the next item has; 0 if none of them is committed. */
   readonly partCount: number
   /**
+   * Digest of these records; empty if none is committed. If the item is split in another way today, for example because
+   * `kafka.maxBatchBytes` has changed, its other records do not continue them.
+   */
+  readonly partsDigest: string
+  /**
    * Digest of the committed items. If the entry decodes to other items today, for example because its source is configured
    * in another way, the place says nothing about them, and the whole entry is published again.
    */
@@ -39,19 +44,29 @@ export const laterOf = (one: Position, other: Position): Position => {
   return isFirstLater ? one : other
 }
 
-const FORMAT = /^dlr-mo-connector:1 items=(\d{1,15}) parts=(\d{1,9})\/(\d{1,9}) digest=([0-9a-f]{32})$/
+const FORMAT =
+  /^dlr-mo-connector:1 items=(\d{1,15}) parts=(\d{1,9})\/(\d{1,9}) digest=([0-9a-f]{32})(?: parts-digest=([0-9a-f]{32}))?$/
 
 /** Returns the metadata that is committed with the position; empty if the position is between two entries. */
 export const formatPlace = (place: PlaceInEntry | null): string =>
   place === null
     ? ''
-    : `dlr-mo-connector:1 items=${place.items} parts=${place.parts}/${place.partCount} digest=${place.digest}`
+    : `dlr-mo-connector:1 items=${place.items} parts=${place.parts}/${place.partCount} digest=${place.digest}` +
+      (place.partsDigest === '' ? '' : ` parts-digest=${place.partsDigest}`)
 
 /** Reads what `formatPlace` has written. Any other text is no place, so that its entry is published from its beginning. */
 export const parsePlace = (metadata: string): PlaceInEntry | null => {
-  const [, items, parts, partCount, digest] = FORMAT.exec(metadata) ?? []
+  const [, items, parts, partCount, digest, partsDigest = ''] = FORMAT.exec(metadata) ?? []
   if (digest === undefined) return null
-  return { items: Number(items), parts: Number(parts), partCount: Number(partCount), digest }
+  return { items: Number(items), parts: Number(parts), partCount: Number(partCount), partsDigest, digest }
+}
+
+/** Returns the digest of the records of an item; empty if there are none. */
+export function digestOfParts(values: readonly Uint8Array[]): string {
+  if (values.length === 0) return ''
+  const hash = createHash('sha256')
+  for (const value of values) hash.update(`${value.byteLength}\n`).update(value)
+  return hash.digest('hex').slice(0, 32)
 }
 
 /** Computes the digest of the items of an entry while they are decoded. */

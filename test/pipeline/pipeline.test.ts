@@ -169,6 +169,25 @@ describe('Pipeline', () => {
     expect(running.observer.outcomes.map(({ kind }) => kind)).toEqual(['mo', 'dead-letter', 'mo'])
   })
 
+  it.each([
+    ['goes on behind the committed parts of a dead letter after a crash', 1, [3, 4, 5, 6]],
+    ['publishes all parts again if the dead letter is split at other places today', 2, [0, 1, 2, 3, 4, 5, 6]],
+  ])('%s', async (_what, partBytes, expected) => {
+    await environment.append([deadLetterOf(7), mo()])
+    const limits = { ...SMALL_LIMITS, recordBytes: 3 * RECORD_BYTES }
+    const faultPlan = faultAt('publisher.publish', 1, { when: 'after', what: 'crash' })
+    const crashed = new PipelineProcess(environment, { faultPlan, limits })
+    await environment.until(() => crashed.hasCrashed)
+    expect(environment.broker.ids).toHaveLength(3)
+    const next = new PipelineProcess(environment, { limits })
+    next.encoder.partBytes = partBytes
+    await environment.drain(next)
+    const [letter] = environment.broker.ids
+    const ids = expected.map((part) => (part === 0 ? letter : `${letter}/${part}`))
+    expect(environment.broker.ids.slice(3, -1)).toEqual(ids)
+    expect(environment.broker.records.at(-1)?.topic).toBe('mo')
+  })
+
   it('halves its batches while a transaction takes too long, as under a quota of the broker', async () => {
     await environment.append(Array.from({ length: 70_000 }, (_, i) => dlr(`m${i}`)))
     const slow = (): Promise<void> => environment.clock.advance(11_000)

@@ -6,6 +6,7 @@ const place = fc.record({
   items: fc.nat(10_000_000),
   parts: fc.nat(200),
   partCount: fc.nat(200),
+  partsDigest: fc.constantFrom('', '0123456789abcdef0123456789abcdef'),
   digest: fc.stringMatching(/^[0-9a-f]{32}$/),
 })
 const position: fc.Arbitrary<Position> = fc.record({ upTo: fc.integer({ min: -1, max: 3 }), place: fc.option(place) })

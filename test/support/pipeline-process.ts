@@ -130,6 +130,8 @@ export class TestEncoder implements Encoder {
   readonly violations: string[]
   /** The ids of the events that were encoded, in order. */
   readonly encoded: string[] = []
+  /** The parts of one dead letter differ in their values by this number. */
+  partBytes = 1
 
   constructor(violations: string[]) {
     this.violations = violations
@@ -140,10 +142,10 @@ export class TestEncoder implements Encoder {
   encode(event: Event, origin: Origin): EncodedEvent {
     this.encoded.push(event.eventId)
     const key = event.kind === 'dlr' ? event.messageId : event.kind === 'mo' ? event.sender : event.source
-    const value = Buffer.from(String(origin.body.byteLength))
     const parts = event.kind === 'dead-letter' && event.reason === 'test' ? Number(event.detail) : 1
     const records = Array.from({ length: parts }, (_, part) => {
       const id = part === 0 ? event.eventId : `${event.eventId}/${part}`
+      const value = Buffer.from(String(origin.body.byteLength + this.partBytes * part))
       return { topic: event.kind, key, value, headers: { ce_id: id } }
     })
     const isUnencodable = event.kind === 'dlr' && event.messageId === UNENCODABLE
