@@ -12,12 +12,12 @@ export interface WorkLimit {
 
 export const WORK_LIMITS = {
   brokerRequestsPerPage: {
-    limit: 9,
+    limit: 3,
     reason:
-      'Requests to Kafka for a page of 1,000 rows, which is one transaction; kafkajs asks for a coordinator four times in each.',
+      'Requests to Kafka for a page of 1,000 rows, which is one transaction: the position, the records, and the commit.',
   },
   brokerRequestsPerCallback: {
-    limit: 9,
+    limit: 3,
     reason: 'Requests to Kafka for a callback that arrives alone, which is one transaction too.',
   },
   journalCommitsPerPage: {
@@ -39,7 +39,7 @@ export const WORK_LIMITS = {
     reason: 'Schema ids are remembered, so that publishing needs no registry.',
   },
   heapKilobytesPer1000Items: {
-    limit: 27_000,
+    limit: 17_000,
     reason:
       'Objects and strings from the page to the record, without optimising compiler; a tenth above the count, because versions of V8 differ.',
   },

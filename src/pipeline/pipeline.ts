@@ -25,6 +25,12 @@ const MIN_BATCH_SHARE = 1 / 1024
 const SHORT_TRANSACTION_MS = 2_000
 const LONG_TRANSACTION_MS = 10_000
 /**
+ * After a transaction with at least so many items the next one waits for so long, because more are about to arrive: a few large
+ * transactions cost much less than many small ones. A lone callback, and what follows it, is published at once.
+ */
+const MIN_ITEMS_TO_GATHER = 4
+const GATHER_MS = 10
+/**
  * A batch that was prepared longer ago is prepared anew where replicas share the sources, because other replicas may have
  * published some of it meanwhile.
  */
@@ -91,8 +97,7 @@ export class Pipeline {
         position = batch.position
         // Invariant 7: one producer operation at a time. What runs beside it uses no producer.
         const committed = this.#publish(batch)
-        // What arrives during a small transaction goes into the next one together.
-        next = (batch.isLarge ? Promise.resolve() : committed).then(() => this.#prepare(batch.position, batch, stop))
+        next = this.#timeToPrepare(batch, committed, stop).then(() => this.#prepare(batch.position, batch, stop))
         // An error of the preparation is thrown when it is awaited. If the flow ends before, nobody awaits it.
         next.catch(() => undefined)
         await committed
@@ -131,6 +136,16 @@ export class Pipeline {
   #prepare(after: Position, beingCommitted: Batch | null, signal: AbortSignal): Promise<Batch | null> {
     const earlier = beingCommitted?.updates.occurrences ?? []
     return this.#batches.prepareNext(after, { share: this.#batchShare, earlier, signal })
+  }
+
+  /**
+   * Resolves when the batch behind this one should be prepared: during a large transaction; after a small one, so that
+   * everything that arrived meanwhile goes into the next one together; and a little later while items keep arriving.
+   */
+  async #timeToPrepare(batch: Batch, committed: Promise<void>, signal: AbortSignal): Promise<void> {
+    if (batch.isLarge) return
+    await committed
+    if (batch.outcomes.length >= MIN_ITEMS_TO_GATHER) await this.#deps.clock.sleep(GATHER_MS, signal)
   }
 
   async #publish({ records, position }: Batch): Promise<void> {

@@ -242,6 +242,22 @@ describe('Pipeline', () => {
     expect(commitsOf(running)).toEqual([1, 5])
   })
 
+  it('waits a little for more after a transaction with several items, and not after a lone one', async () => {
+    const running = start()
+    await environment.until(() => running.calls.includes('journal.waitForEntry'))
+    await environment.append([mo('lone')])
+    await turnUntil(() => running.count('journal.release') === 1)
+    expect(environment.clock.sleeps).toEqual([])
+    await environment.append([mo('1'), mo('2'), mo('3'), mo('4')])
+    await turnUntil(() => running.count('journal.release') === 2)
+    await turnUntil(() => environment.clock.sleeps.length > 0)
+    expect(environment.clock.sleeps).toEqual([10])
+    await environment.append([mo('5')])
+    await environment.append([mo('6')])
+    await environment.drain(running)
+    expect(commitsOf(running)).toEqual([1, 4, 2])
+  })
+
   it('commits a position for entries that give no record', async () => {
     await environment.append([])
     await environment.append([])
