@@ -8,6 +8,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 /** API keys of the Kafka protocol. */
 export const API = {
   produce: 0,
+  fetch: 1,
+  listOffsets: 2,
   metadata: 3,
   offsetFetch: 9,
   findCoordinator: 10,

@@ -11,7 +11,7 @@ export interface DecodedRecord {
   readonly topic: string
   readonly partition: number
   readonly offset: number
-  /** When the record was written, in milliseconds since the epoch. */
+  /** The timestamp of the record, in milliseconds since the epoch. */
   readonly timestamp: number
   readonly key: string | null
   readonly headers: Readonly<Record<string, string>>

@@ -131,6 +131,6 @@ async function describeWaiting(client: RegistryClient, subject: Subject): Promis
     return `until then connectors with registry.register: false write with schema id ${id}`
   } catch (error) {
     if (!hasCode(error, 'SCHEMA_REFUSED')) throw error
-    return 'until then connectors with registry.register: false publish nothing to its topic'
+    return 'until then connectors with registry.register: false publish nothing'
   }
 }

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } fro
 import { stringify } from 'yaml'
 import { type CommandResult, runCommand } from '../../dev/connector/command.js'
 import { MAIN } from '../../dev/connector/program.js'
+import { API, type Handling, KafkaProxy } from '../../dev/fault-injection/kafka-proxy.js'
 import { createTopic, kafkaClient, withAdmin } from '../../dev/kafka/topics.js'
 import { until } from '../../dev/wait.js'
 import { workDirectory } from '../../dev/work-directory.js'
@@ -59,13 +60,13 @@ class Topics {
     this.names = { dlr: `${name}.dlr`, mo: `${name}.mo`, 'dead-letter': `${name}.dead-letter` }
   }
 
-  async configure(change: { brokers?: string[]; registryUrl?: string } = {}): Promise<void> {
+  async configure(change: { brokers?: string[]; registryUrl?: string; requestTimeout?: string } = {}): Promise<void> {
     const { dlr, mo, 'dead-letter': letters } = this.names
     const configuration = {
       kafka: {
         brokers: change.brokers ?? [...brokers],
         topics: { dlr, mo, deadLetter: letters },
-        requestTimeout: '2s',
+        requestTimeout: change.requestTimeout ?? '2s',
       },
       registry: { url: change.registryUrl ?? registryUrl },
       sources: { 'seven-main': { provider: 'seven', callback: { token: 'a-token' } } },
@@ -355,6 +356,60 @@ describe('tail', () => {
     const [shown] = await topics.tail('dlr')
     expect(shown).toMatchObject({ schemaId: id, value: { status: 'DELIVERED' } })
     expect(shown!.value).not.toHaveProperty('network')
+  })
+
+  describe('behind a network that fails', () => {
+    const createTopicsBehindProxy = async (): Promise<{ topics: Topics; proxy: KafkaProxy }> => {
+      const topics = await createTopics()
+      const proxy = await KafkaProxy.startInFrontOf(brokers[0]!)
+      onTestFinished(() => proxy.close())
+      await topics.configure({ brokers: [proxy.address], requestTimeout: '1s' })
+      return { topics, proxy }
+    }
+
+    it.each<Handling>(['cut', 'lose-request', 'lose-answer', 'stall'])(
+      'repeats a request whose answer does not come (%s), and shows each record once',
+      async (handling) => {
+        const { topics, proxy } = await createTopicsBehindProxy()
+        const start = Date.now()
+        const ids = Array.from({ length: 20 }, (_, number) => `event-${number}`)
+        await topics.publish(
+          'dlr',
+          ids.map((eventId, number) => topics.encode(receipt({ eventId, messageId: eventId }), start + number)),
+        )
+        for (const api of [API.listOffsets, API.fetch]) {
+          const handled = proxy.handleNext(api, handling)
+          const records = await topics.tail('dlr', '--from-beginning')
+          await handled
+          expect(records.map(({ value }) => value['eventId'])).toEqual(ids)
+        }
+      },
+    )
+
+    it('ends with 3 if no answer comes at all', async () => {
+      const { topics, proxy } = await createTopicsBehindProxy()
+      await topics.publish('dlr', [topics.encode(receipt())])
+      proxy.setRule((api) => (api === API.fetch ? 'lose-answer' : 'pass'))
+      const { code, stdout, stderr } = await topics.run('tail', 'dlr')
+      expect({ code, stdout }).toEqual({ code: 3, stdout: '' })
+      expect(stderr).toContain(proxy.address)
+    })
+
+    it('follows across an outage: says once that reading fails, and shows what was published meanwhile', async () => {
+      const { topics, proxy } = await createTopicsBehindProxy()
+      await topics.publish('dlr', [topics.encode(receipt({ eventId: 'stored' }))])
+      const child = startTail(topics, 'dlr', '--follow', '--json')
+      await until(() => child.output().includes('stored'))
+      proxy.setRule(() => 'lose-request')
+      await until(() => child.errors().includes('reading from Kafka failed and is repeated'))
+      await topics.publish('dlr', [topics.encode(receipt({ eventId: 'meanwhile' }))])
+      proxy.setRule(() => 'pass')
+      await until(() => child.output().includes('meanwhile'))
+      child.kill('SIGTERM')
+      expect(await exitOf(child)).toBe(0)
+      expect(toRecords(child.output()).map(({ value }) => value['eventId'])).toEqual(['stored', 'meanwhile'])
+      expect(child.errors().trimEnd().split('\n')).toHaveLength(1)
+    })
   })
 
   it('masks personal data, unless it is asked for', async () => {
