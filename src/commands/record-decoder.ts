@@ -1,5 +1,5 @@
 /** Decodes records of the topics for `tail`, with the schemas of the registry that they were written with. */
-import type avro from 'avsc'
+import { SchemaRegistry, SchemaType } from '@kafkajs/confluent-schema-registry'
 import { messageOf } from '../core/errors.js'
 import { parseCloudEventsHeaders } from '../encode/cloudevents-headers.js'
 import type { StoredRecord } from '../kafka/committed-record-reader.js'
@@ -33,12 +33,17 @@ export interface TailRecord extends DecodedRecord {
 const MAGIC_BYTE = 0
 const WIRE_FORMAT_HEADER_BYTES = 5
 
-type WriterSchema = { readonly type: avro.Type } | { readonly problem: string }
+type WriterSchema = { readonly name: string } | { readonly problem: string }
 
 export class RecordDecoder {
   readonly #registry: Pick<RegistryClient, 'getSchema' | 'url'>
   readonly #kinds: ReadonlyMap<string, EventKind>
   readonly #schemas = new Map<number, WriterSchema>()
+  /**
+   * Decodes by the schemas in its cache. They come from `RegistryClient`, which has the connector's own credentials and errors,
+   * so that this never connects to its host.
+   */
+  readonly #codec = new SchemaRegistry({ host: 'http://unused.invalid' })
 
   /** @param kinds what each topic carries */
   constructor(registry: Pick<RegistryClient, 'getSchema' | 'url'>, kinds: ReadonlyMap<string, EventKind>) {
@@ -60,9 +65,9 @@ export class RecordDecoder {
     const schemaId = value.readUInt32BE(1)
     const writer = await this.#schemaOf(schemaId)
     if ('problem' in writer) return { ...place, schemaId, problem: writer.problem }
-    const schema = writer.type.name ?? writer.type.typeName
+    const schema = writer.name
     try {
-      const decoded: unknown = writer.type.fromBuffer(value.subarray(WIRE_FORMAT_HEADER_BYTES))
+      const decoded: unknown = await this.#codec.decode(value)
       if (typeof decoded !== 'object' || decoded === null) throw new Error(`it is a ${schema}, not a record`)
       return { ...place, schemaId, schema, value: { ...decoded } }
     } catch (error) {
@@ -87,7 +92,9 @@ export class RecordDecoder {
       }
     }
     try {
-      return { type: parseSchema(text) }
+      const type = parseSchema(text)
+      this.#codec.cache.setSchema(id, SchemaType.AVRO, type)
+      return { name: type.name ?? type.typeName }
     } catch (error) {
       return { problem: `the schema with id ${id} can't be read as Avro: ${messageOf(error)}` }
     }
