@@ -1,12 +1,11 @@
 /** The part of `check` that concerns providers. It asks nothing that would make a provider forget an item. */
 import { once } from 'node:events'
-import { connect as connectTcp } from 'node:net'
-import { connect as connectTls } from 'node:tls'
 import type { PullConfig, ReconcileConfig, SourceConfig } from '../config/types.js'
 import { systemClock as clock } from '../core/clock.js'
 import { messageOf } from '../core/errors.js'
 import { answerFacts, describeRedirect } from '../http-client/answer.js'
 import { Connection } from '../http-client/connection.js'
+import { openSocket } from '../http-client/open-socket.js'
 import { providers } from '../providers/index.js'
 
 const TIMEOUT_MS = 10_000
@@ -23,14 +22,11 @@ export interface AccountFinding {
  * @throws Error if there is no connection
  */
 export async function checkQueue({ name, provider }: SourceConfig, { url }: PullConfig): Promise<AccountFinding> {
-  const { protocol, hostname, port, origin } = new URL(url)
-  // The host name of a URL has brackets around an IPv6 address.
-  const host = hostname.replace(/^\[|\]$/g, '')
-  const isTls = protocol === 'https:'
-  const options = { host, port: Number(port || (isTls ? 443 : 80)) }
-  const socket = isTls ? connectTls({ ...options, servername: host }) : connectTcp(options)
+  const address = new URL(url)
+  const { origin } = address
+  const { socket, readyEvent } = openSocket(address)
   try {
-    await once(socket, isTls ? 'secureConnect' : 'connect', { signal: AbortSignal.timeout(TIMEOUT_MS) })
+    await once(socket, readyEvent, { signal: AbortSignal.timeout(TIMEOUT_MS) })
   } catch (error) {
     const reason =
       (error as Error).name === 'AbortError' ? `no connection within ${TIMEOUT_MS / 1_000} s` : messageOf(error)

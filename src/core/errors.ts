@@ -74,4 +74,8 @@ export const hasCode = (error: unknown, code: ErrorCode): boolean =>
   error instanceof ConnectorError && error.code === code
 
 /** The message of anything that was thrown, for a log line or the status page. */
-export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+export const messageOf = (error: unknown): string => {
+  // Node.js reports one failure for each address of a host in an AggregateError, which has no message of its own.
+  if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join('; ')
+  return error instanceof Error ? error.message : String(error)
+}

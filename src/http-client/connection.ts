@@ -8,11 +8,11 @@
  * is framed: custody begins at the socket, and `ResponseReader` refuses nothing. Bodies are not decompressed.
  */
 import { validateHeaderName, validateHeaderValue } from 'node:http'
-import { connect as connectTcp, isIP, type Socket } from 'node:net'
-import { connect as connectTls } from 'node:tls'
+import type { Socket } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { MAX_TIMER_MS } from '../core/clock.js'
 import { messageOf } from '../core/errors.js'
+import { openSocket } from './open-socket.js'
 import { isEmptyLine, joinBytes, ResponseReader } from './response-reader.js'
 
 /** A request to a provider. The body is small and built for each request. */
@@ -151,19 +151,7 @@ export class Connection {
   }
 
   #connect(exchange: Exchange, request: Uint8Array): Socket {
-    const { protocol, hostname, port } = this.#address
-    const isTls = protocol === 'https:'
-    // A URL has IPv6 addresses in brackets.
-    const host = hostname.replace(/^\[(.*)\]$/, '$1')
-    const target = { host, port: Number(port) || (isTls ? 443 : 80), noDelay: true }
-    const socket = isTls
-      ? connectTls({
-          ...target,
-          ALPNProtocols: ['http/1.1'],
-          ...(isIP(host) === 0 && { servername: host }),
-          ...(this.#tlsSession !== undefined && { session: this.#tlsSession }),
-        })
-      : connectTcp(target)
+    const { socket, readyEvent } = openSocket(this.#address, this.#tlsSession)
     const isCurrent = (): boolean => this.#socket === socket
     const end = (cause: string | null): void => {
       if (!isCurrent()) return
@@ -173,7 +161,7 @@ export class Connection {
     socket.on('session', (session: Buffer) => {
       this.#tlsSession = session
     })
-    socket.on(isTls ? 'secureConnect' : 'connect', () => {
+    socket.on(readyEvent, () => {
       if (isCurrent()) exchange.write(socket, request)
     })
     socket.on('data', (bytes: Buffer) => {
@@ -323,8 +311,7 @@ const formatRequest = ({ method, url, headers, body }: OutgoingRequest): Uint8Ar
 const codeOf = (error: Error): string => ('code' in error && typeof error.code === 'string' ? error.code : '')
 
 const formatNetworkError = (error: Error): string => {
-  // Node reports one failure per address of a host in an AggregateError, which has no message of its own.
-  if (error instanceof AggregateError) return error.errors.map((each) => formatNetworkError(each as Error)).join('; ')
   const code = codeOf(error)
-  return code === '' || error.message.includes(code) ? error.message : `${error.message} (${code})`
+  const message = messageOf(error)
+  return code === '' || message.includes(code) ? message : `${message} (${code})`
 }
