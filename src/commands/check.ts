@@ -14,7 +14,7 @@ import { systemClock } from '../core/clock.js'
 import { ConnectorError, messageOf } from '../core/errors.js'
 import { listen } from '../http-server/listen.js'
 import { findHolder } from '../journal/directory-lock.js'
-import { dataFileOf } from '../journal/environment.js'
+import { assertIsDataFile, dataFileOf } from '../journal/environment.js'
 import { findOtherJournals } from '../kafka/other-journals.js'
 import { findMissingRights, type RequiredRights } from '../kafka/rights.js'
 import { MissingTopicsError, fetchTopicPartitions } from '../kafka/topics.js'
@@ -117,6 +117,7 @@ async function checkJournalDirectory(directory: string): Promise<string> {
     )
   }
   if (existing !== path) return `${path} can be created`
+  assertCanBeOpened(path)
   const holder = await findHolder(path)
   if (holder === undefined) return `${path} can be written to`
   throw new ConnectorError(
@@ -124,6 +125,18 @@ async function checkJournalDirectory(directory: string): Promise<string> {
     `${path} is held by ${holder}; a second connector would not start with this journal. If that process is the connector ` +
       'with this configuration, nothing is wrong',
   )
+}
+
+/** @throws ConnectorError JOURNAL_UNUSABLE, where `run` would end with it */
+function assertCanBeOpened(directory: string): void {
+  try {
+    assertIsDataFile(dataFileOf(directory))
+  } catch (error) {
+    throw new ConnectorError(
+      'JOURNAL_UNUSABLE',
+      `the journal in ${directory} can't be opened: ${messageOf(error)}; see journal.directory`,
+    )
+  }
 }
 
 /** Opens each port for a moment. While another process holds the journal, the ports are probably its own. */

@@ -36,7 +36,8 @@ export const dataFileOf = (directory: string): string => join(environmentOf(dire
 /** @throws Error if the data file exists and is not an LMDB file */
 export function openEnvironment(directory: string) {
   const path = environmentOf(directory)
-  checkDataFile(dataFileOf(directory))
+  assertIsDataFile(dataFileOf(directory))
+  emptyUnwrittenFile(dataFileOf(directory))
   const root = open({
     path,
     maxDbs: 8,
@@ -114,21 +115,29 @@ const MAGIC = { offset: 24, value: 0xbeefc0de }
 /** The file as LMDB allocates it, before it writes the meta pages. */
 const EMPTY_FILE = Buffer.alloc(META_PAGES * 4096)
 
-/** lmdb-js ends the process without an error when it opens a file that is not an environment, so this looks first. */
-function checkDataFile(file: string): void {
+/**
+ * Looks whether a file can be a data file, because lmdb-js ends the process without an error when it opens one that is not.
+ * Changes nothing.
+ * @throws Error if the file exists and is neither unwritten nor an LMDB file
+ */
+export function assertIsDataFile(file: string): void {
   const head = readHead(file)
-  if (head.length === 0) return
-  if (EMPTY_FILE.subarray(0, head.length).equals(head)) {
-    // The power failed after the file was allocated and before anything was written to it.
-    truncateSync(file)
-    return
-  }
+  if (isUnwritten(head)) return
   if (head.length < EMPTY_FILE.length || head.readUInt32LE(MAGIC.offset) !== MAGIC.value) {
     throw new Error(
       `${file} is damaged, or was not written by this program; move it away and restore it from a copy if there is one`,
     )
   }
 }
+
+/** Empties a file of which the power failed after it was allocated and before anything was written to it. */
+function emptyUnwrittenFile(file: string): void {
+  const head = readHead(file)
+  if (head.length > 0 && isUnwritten(head)) truncateSync(file)
+}
+
+/** Whether a file that begins so is absent, empty, or allocated and not written. */
+const isUnwritten = (head: Buffer): boolean => EMPTY_FILE.subarray(0, head.length).equals(head)
 
 /** Reads one byte more than an empty file has, so that a longer file is not taken for an empty one. */
 function readHead(file: string): Buffer {

@@ -131,7 +131,9 @@ export class LmdbJournal implements Journal {
       await env?.root.close()
       await lock?.release()
       if (error instanceof ConnectorError) throw error
-      const message = `the journal in ${directory} can't be opened: ${messageOf(error)}; check journal.directory and the rights of this user`
+      // An error of the system has a code. Any other one says itself what to do.
+      const remedy = (error as NodeJS.ErrnoException).code && '; check journal.directory and the rights of this user'
+      const message = `the journal in ${directory} can't be opened: ${messageOf(error)}${remedy ?? ''}`
       throw new ConnectorError('JOURNAL_UNUSABLE', message, { cause: error })
     }
   }

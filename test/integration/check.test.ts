@@ -1,6 +1,8 @@
 /** What `check` tells about rights, ports, the journal and providers. The broker has access control lists. */
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo, type Server } from 'node:net'
 import { hostname } from 'node:os'
+import { join } from 'node:path'
 import { Kafka, logLevel } from 'kafkajs'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest'
 import { runCommand } from '../../dev/connector/command.js'
@@ -77,6 +79,17 @@ describe('The command check, of ports, journal and providers', () => {
     expect(await trial.connector.terminate()).toBe(0)
     expectEachItemOnce(trial, await trial.readAll())
     expect((await check()).code).toBe(0)
+  })
+
+  it('ends with 1 if run could not open the journal, and leaves its file as it is', async () => {
+    trial = await startTrial(shared)
+    const folder = join(trial.folder, 'journal', 'lmdb')
+    await mkdir(folder, { recursive: true })
+    await writeFile(join(folder, 'data.mdb'), 'not a database')
+    const { code, found } = await check()
+    expect(code).toBe(1)
+    expect(found('journal')?.detail).toMatch(/can't be opened: .*data.mdb is damaged.*; see journal.directory/)
+    expect(await readFile(join(folder, 'data.mdb'), 'utf8')).toBe('not a database')
   })
 
   it('ends with 3 if the server of a queue can not be reached', async () => {
