@@ -1,5 +1,6 @@
 /** The status page: one HTML document that loads no other resource and runs no script. */
 import { hash } from 'node:crypto'
+import { formatElapsedTime } from '../core/elapsed-time.js'
 import type { SourceSnapshot, StatusSnapshot } from './status.js'
 
 const STYLE = `
@@ -39,7 +40,7 @@ export const renderStatusPage = (status: StatusSnapshot): string => `<!doctype h
 </head>
 <body>
 <h1>${escape(status.instance)}</h1>
-<p>dlr-mo-connector ${escape(status.version)} · up ${formatDuration(status.uptimeSeconds)} · ${escape(status.time)} · <a href="status.json">as data</a> · <a href="metrics">metrics</a></p>
+<p>dlr-mo-connector ${escape(status.version)} · up ${formatElapsedTime(status.uptimeSeconds)} · ${escape(status.time)} · <a href="status.json">as data</a> · <a href="metrics">metrics</a></p>
 <dl>
 ${card('Custody of callbacks', status.ready ? 'taken' : 'refused', status.ready ? 'good' : 'bad', status.reason)}
 ${componentCard('Publishing', status.publishing)}
@@ -73,7 +74,7 @@ const card = (title: string, value: string, cssClass: string, detail: string | n
   `<div><dt>${title}</dt><dd><b class="${cssClass}">${escape(value)}</b></dd><dd>${escape(detail ?? '')}</dd></div>`
 
 const formatJournal = ({ bytes, maxBytes, oldestAgeSeconds, warning }: StatusSnapshot['journal']): string =>
-  `${formatSize(bytes ?? 0)} of ${formatSize(maxBytes)}, oldest ${formatDuration(Math.round(oldestAgeSeconds))}${warning === null ? '' : `. ${warning}`}`
+  `${formatSize(bytes ?? 0)} of ${formatSize(maxBytes)}, oldest ${formatElapsedTime(Math.round(oldestAgeSeconds))}${warning === null ? '' : `. ${warning}`}`
 
 const sourceRow = (
   { source, provider, callback, pull, lostAnswers, reconciling }: SourceSnapshot,
@@ -85,8 +86,8 @@ const sourceRow = (
     callback ? 'yes' : '–',
     pull === null ? '–' : `<span class="${activityClass(pull)}">${escape(pull.state)}</span>`,
     pull?.limit == null ? '–' : String(pull.limit),
-    pull?.nextAt == null ? '–' : `in ${formatDuration(secondsBetween(now, pull.nextAt))}`,
-    pull?.lastPageAt == null ? '–' : `${formatDuration(secondsBetween(pull.lastPageAt, now))} ago`,
+    pull?.nextAt == null ? '–' : `in ${formatElapsedTime(secondsBetween(now, pull.nextAt))}`,
+    pull?.lastPageAt == null ? '–' : `${formatElapsedTime(secondsBetween(pull.lastPageAt, now))} ago`,
     formatLostAnswers(lostAnswers, now),
     reconciling === null
       ? '–'
@@ -99,7 +100,7 @@ const sourceRow = (
 const formatLostAnswers = (lost: SourceSnapshot['lostAnswers'], now: string): string => {
   if (lost === null) return '–'
   if (lost.lastAt === null) return '0'
-  const last = `the last one ${formatDuration(secondsBetween(lost.lastAt, now))} ago, ${lost.lastReason}: ${lost.lastDetail}`
+  const last = `the last one ${formatElapsedTime(secondsBetween(lost.lastAt, now))} ago, ${lost.lastReason}: ${lost.lastDetail}`
   return `<span class="bad">${lost.count}</span>, ${escape(last)}`
 }
 
@@ -110,16 +111,6 @@ const activityClass = ({ state, lastError }: { readonly state: string; readonly 
 
 const secondsBetween = (from: string, to: string): number =>
   Math.max(0, Math.round((Date.parse(to) - Date.parse(from)) / 1_000))
-
-/** The two largest units of a duration: `3 d 4 h`, `5 min 6 s`. */
-const formatDuration = (seconds: number): string => {
-  const amounts = { d: seconds / 86_400, h: (seconds / 3_600) % 24, min: (seconds / 60) % 60, s: seconds % 60 }
-  const counts = Object.entries(amounts).map(([unit, amount]) => [unit, Math.floor(amount)] as const)
-  const first = counts.findIndex(([, count]) => count > 0)
-  if (first === -1) return '0 s'
-  const shown = counts.slice(first, first + 2).filter(([, count]) => count > 0)
-  return shown.map(([unit, count]) => `${count} ${unit}`).join(' ')
-}
 
 const formatSize = (bytes: number): string => {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']

@@ -1,4 +1,5 @@
 import type { Clock } from './clock.js'
+import { formatElapsedTime } from './elapsed-time.js'
 import type { Log } from './log.js'
 
 export interface OutageLogDeps {
@@ -114,16 +115,8 @@ export class OutageLog {
     const parts = [
       formatFailure(detail),
       ...(hasChanged ? ['the cause has changed'] : []),
-      ...(seconds === 0 ? [] : [`this has lasted for ${formatDuration(seconds)}`]),
+      ...(seconds === 0 ? [] : [`this has lasted for ${formatElapsedTime(seconds)}`]),
     ]
     this.#deps.log[level]({ ...outageFacts, ...facts, ...progress }, parts.join('; '))
   }
-}
-
-/** Formats a number of seconds for people: `45 s`, `5 min`, `3 h 20 min`. */
-function formatDuration(seconds: number): string {
-  if (seconds < 120) return `${seconds} s`
-  const minutes = Math.floor(seconds / 60)
-  if (minutes < 120) return `${minutes} min`
-  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }

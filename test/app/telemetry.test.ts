@@ -64,7 +64,7 @@ describe('The log of an outage of publishing', () => {
     observer.waiting(null)
     expect(lines).toEqual([
       `${WAITS}broker 1 does not answer`,
-      `${WAITS}no right to write to topic a; the cause has changed; this has lasted for 60 s`,
+      `${WAITS}no right to write to topic a; the cause has changed; this has lasted for 1 min`,
       `${WAITS}no right to write to topic b; the cause has changed; this has lasted for 2 min`,
       'publishing has started',
     ])

@@ -64,7 +64,7 @@ describe('OutageLog', () => {
     expect(messages()).toEqual(['pulling fails: a', 'pulling fails: b; the cause has changed; this has lasted for 1 s'])
     await clock.advance(MINUTE)
     outages.failed('a', 'a')
-    expect(messages().at(-1)).toBe('pulling fails: a; the cause has changed; this has lasted for 66 s')
+    expect(messages().at(-1)).toBe('pulling fails: a; the cause has changed; this has lasted for 1 min 6 s')
   })
 
   it('begins anew after a recovery', async () => {
