@@ -17,11 +17,11 @@ export interface SimulatedDrain {
 }
 
 export interface DrainResult {
-  readonly seconds: number
   readonly itemsPerSecond: number
-  /** The items of a page while the queue is drained, as an average over the time: what a death at any instant costs. */
-  readonly meanExposedItems: number
-  /** The same without the pages that come before the page size has settled. */
+  /**
+   * The items of a page as an average over the time, which is what a death at any instant costs. The pages that come before
+   * the page size has settled are left out.
+   */
   readonly settledExposedItems: number
   readonly largestPage: number
 }
@@ -40,9 +40,7 @@ export function simulateDrain(rule: PageSizeRule, { items, roundTripMs }: Simula
   }
   const seconds = (pages.length * roundTripMs) / 1_000
   return {
-    seconds,
     itemsPerSecond: items / seconds,
-    meanExposedItems: mean(pages),
     settledExposedItems: mean(pages.slice(Math.floor(SETTLED_SHARE * pages.length), -1)),
     largestPage: Math.max(...pages),
   }
