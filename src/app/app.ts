@@ -174,17 +174,20 @@ export class App {
    */
   async stop(forceSignal: AbortSignal): Promise<void> {
     const { config, clock, log } = this.#options
+    const hasReceived = this.#status.phase === 'running'
     this.#status.phase = 'stopping'
     const { drainDelay } = config.callbacks
-    log.info(
-      {
-        entries: this.#countEntries(),
-        drainDelaySeconds: drainDelay / 1_000,
-        graceSeconds: config.shutdownGrace / 1_000,
-      },
-      'stopping: callbacks are taken for callbacks.drainDelay, then the answers under way are awaited, and what the journal ' +
-        'holds is published for up to shutdownGrace',
-    )
+    if (hasReceived) {
+      log.info(
+        {
+          entries: this.#countEntries(),
+          drainDelaySeconds: drainDelay / 1_000,
+          graceSeconds: config.shutdownGrace / 1_000,
+        },
+        'stopping: callbacks are taken for callbacks.drainDelay, then the answers under way are awaited, and what the journal ' +
+          'holds is published for up to shutdownGrace',
+      )
+    }
     this.#callbacks?.drain()
     const workStopped = this.#scheduler.stop(forceSignal)
     await clock.sleep(drainDelay, forceSignal)

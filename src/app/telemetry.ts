@@ -164,7 +164,10 @@ export const observePulls = ({ metrics, status, log, clock }: TelemetryDeps): Pu
   answerLost: (source, reason, detail) => {
     metrics.pullAnswersLost.inc({ source, reason })
     status.recordLostAnswer(source, { at: clock.now(), reason, detail })
-    log.warn({ source, reason, detail }, 'an answer of the queue, or a part of it, is lost; it may have held a page')
+    log.warn(
+      { source, reason, detail },
+      'an answer of the queue, or a part of it, is lost; it may have held a page: compare with the provider what it has handed out',
+    )
   },
   stateChanged: (source, state) => {
     metrics.pullInFlightItems.set({ source }, state.inFlightItems)

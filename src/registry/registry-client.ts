@@ -241,7 +241,7 @@ export class RegistryClient {
       }
       throw new ConnectorError(
         'REGISTRY_UNREACHABLE',
-        `the schema registry at ${this.url} can't be reached: ${messageOf(error)}`,
+        `the schema registry at ${this.url} can't be reached: ${messageOf(error)}; check registry.url and whether the registry runs`,
         { cause: error },
       )
     }
