@@ -18,7 +18,7 @@ const NUMBER_FIELDS: ReadonlySet<string> = new Set(['sender', 'recipient'])
 const SENTENCE_FIELDS: ReadonlySet<string> = new Set(['detail', 'providerStatusText'])
 /** What a dead letter tells of its request and can show; `query` is left out, because it may hold a whole callback. */
 const PUBLIC_REQUEST_FACTS: ReadonlySet<string> = new Set([
-  ...['method', 'path', 'content-type', 'content-encoding', 'status', 'complete'],
+  ...['method', 'path', 'content-type', 'content-encoding', 'status', 'complete', 'framing-error'],
 ])
 const PUBLIC_HEADERS = /^(ce_(specversion|id|source|type|time)|content-type|traceparent)$/
 

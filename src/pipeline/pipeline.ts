@@ -95,7 +95,7 @@ export class Pipeline {
         const batch = this.#isStale(prepared) ? await this.#prepare(position, null, stop) : prepared
         if (batch === null) return
         position = batch.position
-        // Invariant 7: one producer operation at a time. What runs beside it uses no producer.
+        // Invariant 7: one transaction at a time. What runs beside it uses no producer.
         const committed = this.#publish(batch)
         next = this.#timeToPrepare(batch, committed, stop).then(() => this.#prepare(batch.position, batch, stop))
         // An error of the preparation is thrown when it is awaited. If the flow ends before, nobody awaits it.

@@ -27,6 +27,7 @@ const PROMISED: Record<string, string[]> = {
   dlrmo_journal_oldest_age_seconds: [],
   dlrmo_pull_limit: ['source'],
   dlrmo_pull_in_flight_items: ['source'],
+  dlrmo_throttled_seconds_total: [],
   dlrmo_custody_seconds: [],
   dlrmo_publish_seconds: [],
   dlrmo_end_to_end_seconds: [],
