@@ -26,12 +26,21 @@ export interface JoinedText<Message extends InboundMessage> {
 interface OpenText<Message> {
   readonly since: number
   readonly byNumber: Map<number, Message>
+  /** The text with the same key that was complete shortly before; undefined if there was none. */
+  readonly completedBefore: CompletedText<Message> | undefined
+}
+
+interface CompletedText<Message> {
+  readonly at: number
+  readonly byNumber: ReadonlyMap<number, Message>
 }
 
 export class LongMessageJoiner<Message extends InboundMessage> {
   readonly #waitMs: number
   /** The oldest one is first. */
   readonly #open = new Map<string, OpenText<Message>>()
+  /** The texts that were completed within the time that parts are waited for. The oldest one is first. */
+  readonly #completed = new Map<string, CompletedText<Message>>()
 
   /** @param waitMs how long the parts of a text are waited for, counted from its first one */
   constructor(waitMs: number) {
@@ -56,12 +65,18 @@ export class LongMessageJoiner<Message extends InboundMessage> {
       return finished
     }
     if (open === undefined || sameNumber !== undefined) {
-      if (open !== undefined) finished.push(this.#finish(key, open))
-      open = { since: now, byNumber: new Map() }
+      if (open !== undefined) finished.push(...this.#closeIncomplete(key, open))
+      const before = this.#completed.get(key)
+      const completedBefore = before !== undefined && now - before.at < this.#waitMs ? before : undefined
+      open = { since: now, byNumber: new Map(), completedBefore }
       this.#open.set(key, open)
     }
     open.byNumber.set(part.number, message)
-    if (open.byNumber.size === part.total) finished.push(this.#finish(key, open))
+    if (open.byNumber.size === part.total) {
+      this.#completed.delete(key)
+      this.#completed.set(key, { at: now, byNumber: open.byNumber })
+      finished.push(this.#close(key, open))
+    }
     return finished
   }
 
@@ -70,7 +85,11 @@ export class LongMessageJoiner<Message extends InboundMessage> {
     const expired: JoinedText<Message>[] = []
     for (const [key, open] of this.#open) {
       if (now - open.since < this.#waitMs) break
-      expired.push(this.#finish(key, open))
+      expired.push(...this.#closeIncomplete(key, open))
+    }
+    for (const [key, { at }] of this.#completed) {
+      if (now - at < this.#waitMs) break
+      this.#completed.delete(key)
     }
     return expired
   }
@@ -80,7 +99,15 @@ export class LongMessageJoiner<Message extends InboundMessage> {
     return [...this.#open.values()].flatMap(({ byNumber }) => [...byNumber.values()])
   }
 
-  #finish(key: string, { byNumber }: OpenText<Message>): JoinedText<Message> {
+  /** Returns nothing if the parts are only those of a text that was complete before, which arrived again. */
+  #closeIncomplete(key: string, open: OpenText<Message>): JoinedText<Message>[] {
+    const joined = this.#close(key, open)
+    const before = open.completedBefore?.byNumber
+    const isRepetition = [...open.byNumber].every(([number, { text }]) => before?.get(number)?.text === text)
+    return isRepetition ? [] : [joined]
+  }
+
+  #close(key: string, { byNumber }: OpenText<Message>): JoinedText<Message> {
     this.#open.delete(key)
     const messages = [...byNumber.entries()].sort(([one], [other]) => one - other).map(([, message]) => message)
     const total = messages[0]?.part?.total

@@ -56,6 +56,22 @@ describe('LongMessageJoiner', () => {
     expect(textsOf(joiner, [part(2, 2), part(2, 2), part(1, 2)])).toEqual(['text 1. text 2. '])
   })
 
+  it('ignores a part that arrives again after its text was complete', () => {
+    const joiner = new LongMessageJoiner<InboundMessage>(1000)
+    expect(textsOf(joiner, [part(2, 2), part(1, 2)])).toEqual(['text 1. text 2. '])
+    expect(joiner.add(part(1, 2), 900)).toEqual([])
+    expect(joiner.expire(1900)).toEqual([])
+    expect(joiner.waiting()).toEqual([])
+    expect(joiner.add(part(1, 2), 2000)).toEqual([])
+    expect(joiner.expire(3000)).toMatchObject([{ text: 'text 1. ', isComplete: false }])
+  })
+
+  it('returns a second text with the same reference whose first part is that of the text before', () => {
+    const joiner = new LongMessageJoiner<InboundMessage>(1000)
+    const second = [part(1, 2), part(2, 2, { text: 'other 2. ' })]
+    expect(textsOf(joiner, [part(1, 2), part(2, 2), ...second])).toEqual(['text 1. text 2. ', 'text 1. other 2. '])
+  })
+
   it('returns what it has of a text when its reference is used for another one', () => {
     const joiner = new LongMessageJoiner<InboundMessage>(1000)
     const others = [part(1, 2, { text: 'new 1. ' }), part(2, 2, { text: 'new 2. ' })]
