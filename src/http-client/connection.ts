@@ -104,8 +104,8 @@ export class Connection {
 
   /**
    * Resolves with the bytes that arrived after the end of the last answer, read as an answer of their own; null if there are
-   * none. A Content-Length that is too small causes them, and they may hold a part of a page. The caller calls this before
-   * each request and before it closes the connection.
+   * none. A Content-Length that is too small causes them, and they may hold a part of a page. A caller that
+   * can't ask for them again calls this before each request and before it closes the connection.
    */
   async takeLateAnswer(): Promise<HttpAnswer | null> {
     // Bytes that have reached this machine are read in the next turn of the event loop.
@@ -121,6 +121,11 @@ export class Connection {
     if (this.#socket === undefined) exchange.end(null)
     const answer = await this.#finish(exchange)
     return answer.kind === 'answer' ? answer : null
+  }
+
+  /** Drops the bytes that arrived after the end of the last answer. */
+  discardLateBytes(): void {
+    this.#lateBytes = []
   }
 
   /** Cancels a request that has not been written to the socket yet, and lets any other one finish. */

@@ -198,6 +198,8 @@ export class ReconcileClient {
     const { source, apiKey } = this.#options
     const url = new URL(request.url)
     this.#connection ??= new Connection(request.url, this.#connectionOptions)
+    // What an earlier answer left over can be asked for again, unlike a page of a queue.
+    this.#connection.discardLateBytes()
     const answer = await this.#connection.send(request)
     if (this.#deps.stopSignal.aborted) return SKIPPED
     if (answer.kind === 'none') return this.recordFailure(endpoint, answer.reason, answer.detail)
@@ -214,7 +216,8 @@ export class ReconcileClient {
       provider: provider.name,
       via: 'QUERY',
       receivedAt: clock.now(),
-      facts: answerFacts(answer, request.method, url, [apiKey]),
+      // The body is the most probable reading of a malformed answer, not all of its bytes.
+      facts: answerFacts({ ...answer, malformed: null }, request.method, url, [apiKey]),
       body: answer.body,
     }
     const inspection = this.#inspect(entry)

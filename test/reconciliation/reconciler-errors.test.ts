@@ -1,6 +1,6 @@
+import { createServer, type AddressInfo, type Socket } from 'node:net'
+import { brotliCompressSync } from 'node:zlib'
 import { afterEach, describe, expect, it } from 'vitest'
-import { createServer, type Socket } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { staysPending, turnUntil } from '../support/event-loop.js'
 import { MemoryJournal } from '../support/memory-journal.js'
 import { ManualClock } from '../support/manual-clock.js'
@@ -151,6 +151,22 @@ describe('Reconciler with a request that fails', () => {
     await tested.advance(10 * MINUTE)
     expect(tested.receipts).toEqual(['771 DELIVERED QUERY'])
     expect(tested.observer.last?.state).toBe('ok')
+  })
+
+  it('reads a compressed answer whose framing is contradictory', async () => {
+    const body = brotliCompressSync('[{"id":"771","status":"DELIVERED"}]')
+    const head = 'HTTP/1.1 200 OK\r\ncontent-encoding: br\r\ntransfer-encoding: chunked\r\ncontent-length: 1\r\n\r\n'
+    const { url } = await startProvider((socket, request) => {
+      if (!request.includes('/status')) return void socket.write(EMPTY_LOG)
+      socket.write(Buffer.concat([Buffer.from(`${head}${body.length.toString(16)}\r\n`), body]))
+      socket.write('\r\n0\r\n\r\n')
+    })
+    const tested = fixtures.reconciler(url, { after: 0 })
+    await tested.watch('771')
+    tested.reconciler.start()
+    await tested.advance(MINUTE)
+    expect(tested.receipts).toEqual(['771 DELIVERED QUERY'])
+    expect(tested.outcomes.map(({ kind }) => kind)).toEqual(['dlr'])
   })
 
   it('gives up a request after the timeout without a byte', async () => {
