@@ -11,7 +11,7 @@ import { BrokerError, type BrokerFailure, type RequestSubject } from './broker-e
 import { isRefusedByBroker } from './kafka-errors.js'
 import type { BrokerConnection, KafkajsBrokers } from './kafkajs-workarounds/kafkajs-cluster.js'
 import { APIS, chooseVersion, offersLevel2 } from './protocol/apis.js'
-import type { Reaction } from './protocol/error-codes.js'
+import { meaningOf, type Reaction } from './protocol/error-codes.js'
 import {
   apiVersionsRequest,
   type CoordinatorType,
@@ -150,11 +150,13 @@ export class RequestSender {
       const response = await this.sendOnce(connection, request, options)
       const failure = failureOf(response)
       if (failure === undefined) return response
-      const error = new BrokerError(request.api.name, { ...options.subject, ...failure })
-      if (!REPEATABLE.has(error.reaction) || clock.monotonic() >= giveUpAt || signal.aborted) throw error
-      if (error.reaction === 'find-coordinator') forgetCoordinator()
-      if (error.reaction === 'find-leader') await this.#deps.brokers.refreshMetadata()
-      const delays = error.type === 'CONCURRENT_TRANSACTIONS' ? concurrentDelays : otherDelays
+      const { name, reaction } = meaningOf(failure.errorCode)
+      if (!REPEATABLE.has(reaction) || clock.monotonic() >= giveUpAt || signal.aborted) {
+        throw new BrokerError(request.api.name, { ...options.subject, ...failure })
+      }
+      if (reaction === 'find-coordinator') forgetCoordinator()
+      if (reaction === 'find-leader') await this.#deps.brokers.refreshMetadata()
+      const delays = name === 'CONCURRENT_TRANSACTIONS' ? concurrentDelays : otherDelays
       await clock.sleep(delays.next(), signal)
     }
   }

@@ -29,6 +29,9 @@ class FakeBrokers {
   /** By partition; the same for every topic. */
   leaders = [1, 2, 1]
   refreshes = 0
+  /** How many requests were under way when the last one was sent. */
+  requestsAtOnce = 0
+  #underWay = 0
   /** Partitions with a request under way. */
   readonly #busy = new Set<string>()
   answer: (batch: Received) => number | undefined = () => 0
@@ -56,8 +59,12 @@ class FakeBrokers {
         expect(this.#busy.has(name), 'one request at a time for each partition').toBe(false)
         this.#busy.add(name)
       }
+      this.#underWay++
+      this.requestsAtOnce = this.#underWay
       await new Promise(setImmediate)
       for (const name of names) this.#busy.delete(name)
+      await new Promise(setImmediate)
+      this.#underWay--
       const partitions = []
       for (const batch of batches) {
         this.received.push(batch)
@@ -176,6 +183,25 @@ describe('The record sender', () => {
     ])
     expect(fake.requestBytes).toHaveLength(2)
   })
+
+  it.each([
+    [0, 2, 2],
+    [2, 1, 2],
+  ])(
+    'at feature level %i asks %i leaders at once to add partitions, and %i afterwards',
+    async (level, first, later) => {
+      const { fake, sender } = create()
+      const value = Buffer.alloc(MAX_BATCH_BYTES / 2)
+      const records = ['0', '1', '0', '1'].map((key) => ({ ...record(key, ''), value }))
+      const atOnce: number[] = []
+      fake.answer = () => {
+        atOnce.push(fake.requestsAtOnce)
+        return 0
+      }
+      await sender.send(await sender.writeBatches(records), { ...context, level })
+      expect([Math.max(...atOnce.slice(0, 2)), Math.max(...atOnce.slice(2))]).toEqual([first, later])
+    },
+  )
 
   it('bounds the size of a request to many partitions', async () => {
     const fake = new FakeBrokers()
