@@ -7,7 +7,7 @@ import { failingDisk, fullDisk, journalLimit, power } from './disk.js'
 import { drains } from './drain.js'
 import { instances } from './instances.js'
 import { clocks, journals, stopped } from './journals.js'
-import { diskSteps, kills, steps } from './kills.js'
+import { diskSteps, kills, largeEntries, steps } from './kills.js'
 import { network, networkAndKills } from './network.js'
 import { provider } from './provider.js'
 import { registry } from './registry.js'
@@ -24,6 +24,7 @@ export const SCENARIOS: readonly Scenario[] = [
   brokerAndKills,
   networkAndKills,
   diskSteps,
+  largeEntries,
   provider,
   power,
   fullDisk,

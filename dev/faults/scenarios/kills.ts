@@ -1,6 +1,7 @@
 /** The connector is killed at any instant, or at a named step of the flow. */
 import { compileLibrary, removeLibrary } from '../../fault-injection/native-library.js'
 import { DISK_SOURCE, killAtDiskStep, killAtStep } from '../preload.js'
+import { ProviderData } from '../../simulators/provider-data.js'
 import type { Scenario, ScenarioRun } from '../scenario.js'
 
 /** Steps by how often they are passed, with the highest number of the passage at which the connector is killed. */
@@ -23,6 +24,30 @@ export const kills: Scenario = {
   async injectFaults(run) {
     run.load.start()
     for (let kill = 0; kill < run.scaled(40); kill++) await run.startAndKill()
+  },
+}
+
+/** A page with so many rows is published in three transactions. */
+const LARGE_PAGE_ROWS = 50_000
+
+export const largeEntries: Scenario = {
+  name: 'large-entries',
+  description: 'kill -9 while pages are published that need several transactions each',
+  configure: ({ sources }) => {
+    sources['mtarget-fr'].pull['limit'] = { min: LARGE_PAGE_ROWS, start: LARGE_PAGE_ROWS, max: LARGE_PAGE_ROWS }
+  },
+  async injectFaults(run) {
+    const data = new ProviderData(run.random.integer(1, 1_000_000))
+    run.load.start()
+    await run.start()
+    for (let page = 0; page < run.scaled(10); page++) {
+      run.trial.mtarget.enqueue(data.mtargetMix(LARGE_PAGE_ROWS))
+      for (let kill = 0; kill < 4; kill++) {
+        await run.untilMoreIsPublished()
+        await run.pause(0, 1_500)
+        await run.killAndRestart()
+      }
+    }
   },
 }
 
