@@ -10,7 +10,7 @@ import type { DeadLetterItem, Item } from '../provider.js'
 import { decodeBody, trimWhiteSpace, type DecodedBody } from '../wire/body.js'
 import { readLatin1 } from '../wire/charset.js'
 import { deadLetter, repeatedFieldDeadLetter } from '../wire/dead-letter.js'
-import { findConflict, findField, presentValue, type Field } from '../wire/fields.js'
+import { findConflict, findField, presentValue, unambiguousValue, type Field } from '../wire/fields.js'
 import { formFields } from '../wire/form-fields.js'
 import { beginsLikeJson, findRows, readRows } from '../wire/json-rows.js'
 import { readMessage } from './messages.js'
@@ -126,6 +126,7 @@ const ROW_READERS: Record<Endpoint, (fields: readonly Field[], body: Uint8Array)
       text: findField(fields, 'text'),
       time: findField(fields, 'timestamp'),
       inReplyTo: findField(fields, 'reply_to_message_id'),
+      clientReference: unambiguousValue(fields.filter(({ name }) => name === 'foreign_id')),
       all: fields,
     }
     return repeatedField(fields, body) ?? readMessage(message, body)
