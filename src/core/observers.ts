@@ -13,9 +13,12 @@ export type PullOutcome =
   | 'page'
   /** A complete page without rows: the queue is empty. */
   | 'empty'
-  /** The answer ended too early, took longer than `timeout` to go on, or exceeded `maxAnswer`. What arrived is kept. */
+  /**
+   * The answer or the text of its page ended too early, it took longer than `timeout` to go on, or it exceeded `maxAnswer`.
+   * What arrived is kept.
+   */
   | 'cut'
-  /** An answer that is not a page, and that has a 2xx status or is malformed. It is kept and becomes a dead letter. */
+  /** An answer that is not a page, and that has a 2xx status, is malformed or may hold rows. It becomes a dead letter. */
   | 'not-a-page'
   /** The provider refuses the account, or answers with another status than 2xx and no page. */
   | 'account-error'

@@ -2,10 +2,11 @@
  * A connection to a provider's API, made for destructive reads: a provider's queue forgets what it hands out, so an
  * answer that is lost on the way can't be requested again.
  *
- * For that reason a request is sent exactly once (there is no retry, no redirect and no pipelining), and a connection is
- * closed before each pause: a socket that was idle may be dead without the connector knowing it, and an answer that is
+ * For that reason a request is sent exactly once (there is no retry, no redirect and no pipelining), and a socket is not
+ * used again after a pause: a socket that was idle may be dead without the connector knowing it, and an answer that is
  * sent into it is lost. Every byte that arrives is kept, even if the rest of the answer never comes and however the answer
- * is framed: custody begins at the socket, and `ResponseReader` refuses nothing. Bodies are not decompressed.
+ * is framed: custody begins at the socket, and `ResponseReader` refuses nothing. A socket is read for a moment after its
+ * last answer, because the framing may have ended the answer too early. Bodies are not decompressed.
  */
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import type { Socket } from 'node:net'
@@ -59,22 +60,36 @@ export interface NoHttpAnswer {
   readonly wasSent: boolean
 }
 
-/** How long a socket may be idle between two requests of one drain before it is no longer used. */
+/** How long a socket stays open after a whole answer: for the next request of a drain, or for bytes that are late. */
 const KEEP_ALIVE_MS = 1_000
 /** How long the connection waits for further bytes of an answer that is whole, but whose end is not clear. */
 const SURPLUS_WAIT_MS = 1_000
 const NO_BODY_ERROR = 'the answer ended before its body began'
 
+/** A socket, and what has arrived on it. */
+interface Link {
+  readonly socket: Socket
+  isOpen: boolean
+  /** Whether the other side accepts another request on the socket. */
+  isReusable: boolean
+  exchange: Exchange | undefined
+  /** The bytes that arrived after the end of the last answer. */
+  lateBytes: Uint8Array[]
+  idleTimer: NodeJS.Timeout | undefined
+}
+
+/** Empty lines between responses have no meaning. */
+const hasLateBytes = ({ lateBytes }: Link): boolean => !lateBytes.every(isEmptyLine)
+
 export class Connection {
   readonly #address: URL
   readonly #options: ConnectionOptions
-  #socket: Socket | undefined
-  /** Whether the other side accepts another request on the socket. */
-  #isSocketReusable = false
-  #exchange: Exchange | undefined
-  /** Bytes that arrived after the last answer had ended. */
-  #lateBytes: Uint8Array[] = []
-  #idleTimer: NodeJS.Timeout | undefined
+  /** The link of the last request. */
+  #current: Link | undefined
+  /** Every link that is open or has late bytes. After a whole answer a link stays open for a moment, for bytes that are late. */
+  readonly #links = new Set<Link>()
+  /** Called when late bytes have arrived, and when a link was closed. */
+  #onLinkChanged: () => void = () => undefined
   /** Lets the next TLS connection resume the session of the last one. */
   #tlsSession: Buffer | undefined
 
@@ -92,98 +107,137 @@ export class Connection {
     } catch (error) {
       return { kind: 'none', reason: 'network-error', detail: messageOf(error), wasSent: false }
     }
-    clearTimeout(this.#idleTimer)
-    if (!this.#isSocketReusable) this.#closeSocket()
     const exchange = new Exchange(this.#options.maxAnswer)
-    this.#exchange = exchange
-    if (this.#socket === undefined) this.#socket = this.#connect(exchange, bytes)
-    else exchange.write(this.#socket, bytes)
+    const link = this.#reuseLink(exchange, bytes) ?? this.#connect(exchange, bytes)
+    this.#current = link
     exchange.waitForByte(this.#options.timeout)
-    return this.#finish(exchange)
+    return this.#finish(link, exchange)
   }
 
   /**
-   * Resolves with the bytes that arrived after the end of the last answer, read as an answer of their own; null if there are
-   * none. A Content-Length that is too small causes them, and they may hold a part of a page. A caller that
-   * can't ask for them again calls this before each request and before it closes the connection.
+   * Resolves with bytes that arrived after the end of an answer, read as an answer of their own; null if there are none. A
+   * Content-Length that is too small causes them, and they may hold a part of a page. A caller that can't ask for them again
+   * repeats this until it resolves with null, before each request and before it closes the connection.
    */
   async takeLateAnswer(): Promise<HttpAnswer | null> {
     // Bytes that have reached this machine are read in the next turn of the event loop.
-    if (this.#socket !== undefined) await nextTurn()
-    const pieces = this.#lateBytes
-    this.#lateBytes = []
-    // Empty lines between responses have no meaning.
-    if (pieces.every(isEmptyLine)) return null
+    if (this.#hasOpenLink()) await nextTurn()
+    const link = this.#linkWithLateBytes()
+    if (link === undefined) return null
+    const pieces = link.lateBytes
+    link.lateBytes = []
+    clearTimeout(link.idleTimer)
     const exchange = new Exchange(this.#options.maxAnswer, 'bytes arrived after the end of an answer')
-    this.#exchange = exchange
+    link.exchange = exchange
     exchange.waitForByte(SURPLUS_WAIT_MS)
     for (const piece of pieces) exchange.receive(piece)
-    if (this.#socket === undefined) exchange.end(null)
-    const answer = await this.#finish(exchange)
+    if (!link.isOpen) exchange.end(null)
+    const answer = await this.#finish(link, exchange)
     return answer.kind === 'answer' ? answer : null
   }
 
-  /** Drops the bytes that arrived after the end of the last answer. */
+  /** Drops the bytes that arrived after the end of an answer. */
   discardLateBytes(): void {
-    this.#lateBytes = []
+    for (const link of this.#links) {
+      link.lateBytes = []
+      if (!link.isOpen) this.#links.delete(link)
+    }
+  }
+
+  /**
+   * Sends no further request on the open socket. Resolves with true when there is something for `takeLateAnswer`, and with
+   * false when there can be nothing any more, because every socket is closed: by the other side, by `close`, or because no
+   * byte has followed the last answer for a moment.
+   */
+  async untilLateBytes(): Promise<boolean> {
+    this.#current = undefined
+    while (this.#hasOpenLink() && this.#linkWithLateBytes() === undefined) {
+      await new Promise<void>((resolve) => {
+        this.#onLinkChanged = resolve
+      })
+    }
+    return this.#linkWithLateBytes() !== undefined
   }
 
   /** Cancels a request that has not been written to the socket yet, and lets any other one finish. */
   cancelUnsent(): void {
-    if (this.#exchange?.wasSent === false) this.close()
+    if ([...this.#links].some(({ exchange }) => exchange?.wasSent === false)) this.close()
   }
 
-  /** Closes the socket. A request under way ends with what has arrived of its answer. The next request opens another socket. */
+  /** Closes every socket. A request under way ends with what has arrived of its answer. The next request opens another socket. */
   close(): void {
-    this.#exchange?.end('the connector has closed the connection')
-    this.#closeSocket()
+    for (const link of this.#links) this.#endLink(link, 'the connector has closed the connection')
   }
 
-  async #finish(exchange: Exchange): Promise<HttpAnswer | NoHttpAnswer> {
+  #hasOpenLink(): boolean {
+    return [...this.#links].some(({ isOpen }) => isOpen)
+  }
+
+  #linkWithLateBytes(): Link | undefined {
+    return [...this.#links].find(hasLateBytes)
+  }
+
+  /** Sends a request on the socket of the last one; undefined if that can't take another request. */
+  #reuseLink(exchange: Exchange, request: Uint8Array): Link | undefined {
+    const link = this.#current
+    if (link === undefined || !link.isOpen || !link.isReusable) return undefined
+    clearTimeout(link.idleTimer)
+    link.exchange = exchange
+    exchange.write(link.socket, request)
+    return link
+  }
+
+  async #finish(link: Link, exchange: Exchange): Promise<HttpAnswer | NoHttpAnswer> {
     const { isWhole, isReusable } = await exchange.ended
-    this.#exchange = undefined
-    this.#isSocketReusable = isReusable
+    link.exchange = undefined
+    link.isReusable = isReusable && link.lateBytes.length === 0
     // The socket of a whole answer stays open for bytes that are late, even if no request can follow on it.
-    if (isWhole) this.#idleTimer = setTimeout(() => this.#closeSocket(), KEEP_ALIVE_MS)
-    else this.#closeSocket()
+    if (isWhole && link.isOpen) link.idleTimer = setTimeout(() => this.#closeLink(link), KEEP_ALIVE_MS)
+    else this.#closeLink(link)
     return exchange.result()
   }
 
-  #closeSocket(): void {
-    clearTimeout(this.#idleTimer)
-    this.#socket?.destroy()
-    this.#socket = undefined
+  #endLink(link: Link, cause: string | null): void {
+    if (!link.isOpen) return
+    link.exchange?.end(cause)
+    this.#closeLink(link)
   }
 
-  #connect(exchange: Exchange, request: Uint8Array): Socket {
+  #closeLink(link: Link): void {
+    clearTimeout(link.idleTimer)
+    link.isOpen = false
+    link.socket.destroy()
+    if (!hasLateBytes(link)) this.#links.delete(link)
+    this.#onLinkChanged()
+  }
+
+  #connect(exchange: Exchange, request: Uint8Array): Link {
     const { socket, readyEvent } = openSocket(this.#address, this.#tlsSession)
-    const isCurrent = (): boolean => this.#socket === socket
-    const end = (cause: string | null): void => {
-      if (!isCurrent()) return
-      this.#exchange?.end(cause)
-      this.#closeSocket()
-    }
+    const link: Link = { socket, isOpen: true, isReusable: false, exchange, lateBytes: [], idleTimer: undefined }
+    this.#links.add(link)
     socket.on('session', (session: Buffer) => {
       this.#tlsSession = session
     })
     socket.on(readyEvent, () => {
-      if (isCurrent()) exchange.write(socket, request)
+      if (link.isOpen) exchange.write(socket, request)
     })
     socket.on('data', (bytes: Buffer) => {
-      if (isCurrent()) this.#receive(bytes)
+      if (link.isOpen) this.#receive(link, bytes)
     })
-    socket.on('end', () => end(null))
-    socket.on('close', () => end(null))
-    socket.on('error', (error: Error) => end(formatNetworkError(error)))
-    return socket
+    socket.on('end', () => this.#endLink(link, null))
+    socket.on('close', () => this.#endLink(link, null))
+    socket.on('error', (error: Error) => this.#endLink(link, formatNetworkError(error)))
+    return link
   }
 
-  #receive(bytes: Uint8Array): void {
-    if (this.#exchange !== undefined) return this.#exchange.receive(bytes)
-    this.#lateBytes.push(bytes)
-    this.#isSocketReusable = false
-    const lateBytes = this.#lateBytes.reduce((sum, { byteLength }) => sum + byteLength, 0)
-    if (lateBytes > this.#options.maxAnswer) this.#closeSocket()
+  #receive(link: Link, bytes: Uint8Array): void {
+    // An exchange takes no bytes once it has ended; over TLS several pieces can arrive before its promise is settled.
+    if (link.exchange?.hasEnded === false) return link.exchange.receive(bytes)
+    link.isReusable = false
+    link.lateBytes.push(bytes)
+    const lateBytes = link.lateBytes.reduce((sum, { byteLength }) => sum + byteLength, 0)
+    if (lateBytes > this.#options.maxAnswer) this.#closeLink(link)
+    else this.#onLinkChanged()
   }
 }
 
@@ -196,6 +250,7 @@ interface ExchangeEnd {
 /** One request, and the bytes that arrive in answer to it. */
 class Exchange {
   wasSent = false
+  hasEnded = false
   /** Resolves when the answer is whole, or no more of it is to be expected. */
   readonly ended: Promise<ExchangeEnd>
   readonly #reader: ResponseReader
@@ -204,7 +259,6 @@ class Exchange {
   readonly #framingError: string | null
   readonly #received: Uint8Array[] = []
   #resolve: (end: ExchangeEnd) => void = () => undefined
-  #hasEnded = false
   /** What ended the exchange before the answer was whole; null if the other side closed the connection in good order. */
   #cause: string | null = null
   #isTimeout = false
@@ -227,7 +281,7 @@ class Exchange {
   }
 
   receive(bytes: Uint8Array): void {
-    if (this.#hasEnded) return
+    if (this.hasEnded) return
     this.#received.push(bytes)
     this.#reader.push(bytes)
     if (this.#reader.isTooLong) {
@@ -256,7 +310,7 @@ class Exchange {
 
   /** @param cause what ended the exchange; null if the other side closed the connection in good order */
   end(cause: string | null): void {
-    if (this.#hasEnded) return
+    if (this.hasEnded) return
     this.#cause = cause
     this.#settle(false)
   }
@@ -290,7 +344,7 @@ class Exchange {
   }
 
   #settle(isWhole: boolean): void {
-    this.#hasEnded = true
+    this.hasEnded = true
     clearTimeout(this.#timer)
     const { responses, framingError } = this.#reader
     const isPersistent = responses.every((response) => response.isPersistent)

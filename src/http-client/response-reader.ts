@@ -70,7 +70,7 @@ const FIELD_LINE = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+)[ \t]*:([^]*)$/
 /** The beginning of a JSON text in place of a header field: the empty line before the body is missing. */
 const JSON_LINE = /^[ \t]*[{[]/
 /** With an extension, which is ignored (RFC 9112, section 7.1.1). Twelve digits are more than any answer needs. */
-const CHUNK_SIZE = /^[ \t]*([0-9a-f]{1,12})[ \t]*(?:;.*)?$/i
+const CHUNK_SIZE = /^[ \t]*0*([0-9a-f]{1,12})[ \t]*(?:;.*)?$/i
 const MAYBE_CHUNK_SIZE = /^[ \t]*[0-9a-f]*[ \t]*(?:[\r;]|$)/i
 const MAX_CHUNK_LINE_BYTES = 64 * 1024
 /** Header sections of this size are read, however small the limit of the body is. */

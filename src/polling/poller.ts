@@ -180,7 +180,7 @@ export class Poller {
   async #pull(): Promise<PullResult | undefined> {
     const { provider, clock } = this.#deps
     const options = this.#options
-    await this.#storeLateAnswer()
+    await this.#storeLateAnswers()
     if (this.#stopping.signal.aborted) return undefined
     const startedAt = clock.monotonic()
     const request = provider.pull.request(options, this.#pageSize.pageSize)
@@ -223,18 +223,25 @@ export class Poller {
       return inspection
     }
     const inspection = this.#inspect(entry)
-    if (inspection.kind === 'page') await this.#appendAndMeasure(entry) // Invariant 1, as above.
+    if (inspection.kind !== 'account-error') await this.#appendAndMeasure(entry) // Invariant 1, as above.
     return inspection
   }
 
   /** Stores what has arrived since the end of the last answer; it may be a part of a page. */
-  async #storeLateAnswer(): Promise<void> {
-    const answer = await this.#connection?.takeLateAnswer()
-    if (!answer || this.#request === undefined) return
-    const entry = this.#entryOf(answer, this.#request)
-    const facts = { source: entry.source, bytes: entry.body.byteLength }
-    this.#deps.log.warn(facts, 'bytes arrived after the end of an answer, and are kept: check its Content-Length')
-    await this.#appendAndMeasure(entry) // Invariant 1: they belong to a page that the provider has forgotten.
+  async #storeLateAnswers(): Promise<void> {
+    for (;;) {
+      const answer = await this.#connection?.takeLateAnswer()
+      if (!answer || this.#request === undefined) return
+      const entry = this.#entryOf(answer, this.#request)
+      const facts = { source: entry.source, bytes: entry.body.byteLength }
+      this.#deps.log.warn(facts, 'bytes arrived after the end of an answer, and are kept: check its Content-Length')
+      await this.#appendAndMeasure(entry) // Invariant 1: they belong to a page that the provider has forgotten.
+    }
+  }
+
+  /** Stores what arrives late, until the socket of the last answer is closed. */
+  async #storeUntilClosed(connection: Connection): Promise<void> {
+    while (await connection.untilLateBytes()) await this.#storeLateAnswers()
   }
 
   async #appendAndMeasure(entry: NewEntry): Promise<void> {
@@ -300,13 +307,15 @@ export class Poller {
 
   /** The decoder will read each response in the answer, so together they are one page. */
   #inspectMalformed(received: Received, framingError: string): PullInspection {
-    const { responses } = readMalformedAnswer(received)
+    const { responses, unread } = readMalformedAnswer(received)
     const inspections = responses.map((response) => this.#deps.provider.pull.inspect(response.received))
     const pages = inspections.filter((inspection) => inspection.kind === 'page')
     const accountError = pages.find((page) => page.accountError !== undefined)?.accountError
     if (pages.length > 0) {
       const rows = pages.reduce((sum, page) => sum + page.rows, 0)
-      return { kind: 'page', rows, ...(accountError !== undefined && { accountError }) }
+      // If other bytes are left, they may well be the rest of the page.
+      const isCut = responses.length === 1 && unread.byteLength === 0 && pages[0]?.isCut === true
+      return { kind: 'page', rows, ...(isCut && { isCut }), ...(accountError !== undefined && { accountError }) }
     }
     const details = inspections.map((inspection) => ('detail' in inspection ? inspection.detail : ''))
     return {
@@ -320,10 +329,13 @@ export class Poller {
     const retryAfterMs = parseRetryAfter(answer.headers['retry-after'], this.#deps.clock.now())
     const rows = inspection.kind === 'page' ? inspection.rows : 0
     if (rows > 0) this.#lastPageAt = this.#deps.clock.now()
-    if (answer.truncatedBy !== null) {
+    const isPageCut = 'isCut' in inspection && inspection.isCut
+    const cutBy =
+      answer.truncatedBy ?? (isPageCut ? 'the text of the page breaks off, although the answer is whole' : null)
+    if (cutBy !== null) {
       this.#pageSize.pageFailed()
-      this.#reportLoss('cut', answer.truncatedBy)
-      const detail = `the answer was cut after ${answer.body.byteLength} bytes: ${answer.truncatedBy}`
+      this.#reportLoss('cut', cutBy)
+      const detail = `the answer was cut after ${answer.body.byteLength} bytes: ${cutBy}`
       return this.#fail('cut', detail, retryAfterMs)
     }
     if (inspection.kind !== 'page') {
@@ -357,12 +369,19 @@ export class Poller {
     this.#outages.failed(`${outcome} ${detail}`, detail, { outcome, detail })
   }
 
-  /** Waits. The connection is closed before, for the reason given in `http-client/connection.ts`. */
+  /**
+   * Waits. The socket is not used again, for the reason given in `http-client/connection.ts`, but it is read for a moment:
+   * after an error, or an answer that its framing ended too early, the page itself may follow.
+   */
   async #pause(state: PullState['state'], ms: number): Promise<void> {
-    await this.#closeConnection()
+    await this.#storeLateAnswers()
     if (this.#stopping.signal.aborted) return
     this.#report(state, this.#deps.clock.now() + ms)
+    const connection = this.#connection
+    const isStored = connection === undefined ? undefined : this.#storeUntilClosed(connection)
     await this.#deps.clock.sleep(ms, this.#stopping.signal)
+    connection?.close()
+    await isStored
   }
 
   /** @param nextAt when the next request is sent, in milliseconds since the epoch; null if that is not known */
@@ -382,7 +401,7 @@ export class Poller {
   }
 
   async #closeConnection(): Promise<void> {
-    await this.#storeLateAnswer()
+    await this.#storeLateAnswers()
     this.#connection?.close()
   }
 }

@@ -80,10 +80,11 @@ export interface PullProtocol {
 export type PullInspection =
   /**
    * `rows`: the number of items, without account errors. `accountError`: the reason that the first account error gives.
+   * `isCut`: the body breaks off, so the provider may have handed out more rows than have arrived.
    */
-  | { readonly kind: 'page'; readonly rows: number; readonly accountError?: string }
-  /** A 2xx that is not a page. It is stored and becomes a dead letter. */
-  | { readonly kind: 'not-a-page'; readonly detail: string }
+  | { readonly kind: 'page'; readonly rows: number; readonly isCut?: true; readonly accountError?: string }
+  /** A 2xx that is not a page, or another answer that may hold rows. It is stored and becomes a dead letter. */
+  | { readonly kind: 'not-a-page'; readonly detail: string; readonly isCut?: true }
   /** Another status, without a page. It is an error of the account and is not stored. */
   | { readonly kind: 'account-error'; readonly detail: string }
 

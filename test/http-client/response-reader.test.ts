@@ -33,6 +33,10 @@ describe('ResponseReader reading framing that has one meaning', () => {
       'chunks',
       'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n1;ext=1\r\n}\r\n0\r\nX-Trailer: 1\r\n\r\n',
     ],
+    [
+      'a chunk whose size has many zeros',
+      `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${'0'.repeat(20)}2\r\n{}\r\n000\r\n\r\n`,
+    ],
     ['chunks without the last empty line', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n'],
     ['a body up to the end of the connection', 'HTTP/1.0 200 OK\r\n\r\n{}'],
     ['line ends without CR', 'HTTP/1.1 200 OK\nContent-Length: 2\n\n{}'],

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { createServer as createTlsServer, Server as TlsServer } from 'node:tls'
 import { afterEach, describe, expect, it } from 'vitest'
 import { ProviderData } from '../../dev/simulators/provider-data.js'
+import { until } from '../../dev/wait.js'
 import type { Event } from '../../src/core/event.js'
 import { decode } from '../../src/pipeline/decode.js'
 import { mtarget } from '../../src/providers/mtarget/index.js'
@@ -57,6 +58,7 @@ const rows = data.mtargetReceipts(12)
 const page = Buffer.from(JSON.stringify({ results: rows }))
 const half = page.indexOf('},{', page.length >> 1) + 2
 const PAGE = page.toString()
+const OTHER_PAGE = JSON.stringify({ results: data.mtargetReceipts(1) })
 const PAGE_BEGINNING = page.subarray(0, half).toString()
 const PAGE_END = page.subarray(half).toString()
 const FIELDS = `Content-Type: application/json\r\nContent-Length: ${page.length}\r\n`
@@ -290,6 +292,50 @@ describe('Poller receiving bytes after the end of an answer', () => {
       expect(isSubsequence(Buffer.from(row['MsgId'] ?? ''), kept)).toBe(true)
   })
 
+  const whole = `HTTP/1.1 200 OK\r\n${FIELDS}\r\n${PAGE}`
+  const close = 'Connection: close\r\n'
+  it.each<[string, string, string]>([
+    ['a 304', 'HTTP/1.1 304 Not Modified\r\n\r\n', PAGE],
+    ['a 304 with its length', `HTTP/1.1 304 Not Modified\r\n${FIELDS}\r\n`, PAGE],
+    ['a 204', 'HTTP/1.1 204 No Content\r\n\r\n', PAGE],
+    ['a Content-Length of 0', 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n', PAGE],
+    ['a Content-Length of 0 and Connection: close', `HTTP/1.1 200 OK\r\n${close}Content-Length: 0\r\n\r\n`, PAGE],
+    ['an error of a proxy', `HTTP/1.1 502 Bad Gateway\r\n${close}Content-Length: 0\r\n\r\n`, whole],
+    ['a request timeout', 'HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n', whole],
+    ['an empty page', EMPTY_PAGE, whole],
+    ['an empty page and Connection: close', EMPTY_PAGE.replace('\r\n', `\r\n${close}`), whole],
+  ])('publishes every row of a page that arrives while it pauses after %s', async (_name, first, second) => {
+    const tested = await pullOnce(async (socket) => {
+      socket.write(first)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      socket.end(second)
+    })
+    await until(() => receiptsOf(tested).length > 0)
+    expect(receiptsOf(tested)).toHaveLength(rows.length)
+    expect(await tested.untilNextPause()).toBeGreaterThan(0)
+  })
+
+  it('keeps a page that arrives on the connection of the answer before, while it reads the next answer', async () => {
+    let requests = 0
+    const url = await startServer(
+      () => {},
+      createServer((socket) => {
+        sockets.add(socket)
+        socket.on('data', () => {
+          requests++
+          if (requests > 1) return setTimeout(() => socket.write(EMPTY_PAGE), 100)
+          socket.write(`HTTP/1.1 200 OK\r\n${close}Content-Length: ${OTHER_PAGE.length}\r\n\r\n${OTHER_PAGE}`)
+          return setTimeout(() => socket.end(whole), 50)
+        })
+      }),
+    )
+    const tested = fixture.createPoller(url)
+    tested.poller.start()
+    await tested.untilPaused()
+    expect(requests).toBe(2)
+    expect(receiptsOf(tested)).toHaveLength(1 + rows.length)
+  })
+
   it('stores them before it closes the connection for a pause', async () => {
     const tested = await pullOnce(async (socket) => {
       socket.write(EMPTY_PAGE)
@@ -306,6 +352,17 @@ describe('Poller receiving bytes after the end of an answer', () => {
   })
 })
 
+describe('Poller receiving an error that may hold a page', () => {
+  it('keeps it, and reports that it is no page', async () => {
+    const body = `<b>Warning</b>: Undefined index<br />\n${PAGE}`
+    const tested = await pullOnce((socket) =>
+      socket.write(`HTTP/1.1 500 Oops\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`),
+    )
+    expect(deadLettersOf(tested).map(({ body: bytes }) => Buffer.from(bytes).toString())).toEqual([body])
+    expect(tested.observer.outcomes).toEqual(['not-a-page'])
+  })
+})
+
 describe('Poller losing an answer', () => {
   it.each<[string, (socket: Socket) => unknown, string[]]>([
     ['no byte comes within `timeout`', () => {}, ['timeout']],
@@ -313,6 +370,27 @@ describe('Poller losing an answer', () => {
     ['the connection is reset before an answer', (socket) => socket.resetAndDestroy(), ['network-error']],
     ['the header section stops', (socket) => socket.write('HTTP/1.1 200 OK\r\nContent-T'), ['cut']],
     ['the body stops', (socket) => socket.write(`HTTP/1.1 200 OK\r\n${FIELDS}\r\n${PAGE_BEGINNING}`), ['cut']],
+    [
+      'a page ends in the middle by its Content-Length',
+      (socket) => socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${half}\r\n\r\n${PAGE_BEGINNING}`),
+      ['cut'],
+    ],
+    [
+      'a page ends in the middle by its last chunk',
+      (socket) =>
+        socket.write(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${chunk(page.subarray(0, half))}0\r\n\r\n`),
+      ['cut'],
+    ],
+    [
+      'a page ends in the middle with the connection',
+      (socket) => socket.end(`HTTP/1.0 200 OK\r\n\r\n${PAGE_BEGINNING}`),
+      ['cut'],
+    ],
+    [
+      'an error ends before its rows with the connection',
+      (socket) => socket.end('HTTP/1.0 500 Oops\r\n\r\n{"resul'),
+      ['cut'],
+    ],
     ['the connection is closed inside the body', (socket) => socket.end(`HTTP/1.1 200 OK\r\n${FIELDS}\r\n[`), ['cut']],
   ])('reports the loss when %s', async (_name, answer, losses) => {
     const tested = await pullOnce(answer, { timeout: 200 })

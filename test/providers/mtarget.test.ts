@@ -67,7 +67,13 @@ describe('The inspection of an answer of Mtarget', () => {
     [
       'an answer that is cut inside its second row',
       page(receipt('1'), receipt('2')).slice(0, -9),
-      { kind: 'page', rows: 1 },
+      { kind: 'page', rows: 1, isCut: true },
+    ],
+    ['an answer that is cut behind its rows', page(receipt('1')).slice(0, -1), { kind: 'page', rows: 1, isCut: true }],
+    [
+      'a compressed answer that is cut',
+      gzipSync(page(receipt('1'), receipt('2'))).subarray(0, -40),
+      expect.objectContaining({ kind: 'page', isCut: true }) as object,
     ],
   ])('counts the items of %s', (_, body, verdict) => expect(inspect(body)).toEqual(verdict))
 
@@ -96,6 +102,24 @@ describe('The inspection of an answer of Mtarget', () => {
       })
     },
   )
+
+  it('reports a cut for JSON that breaks off before the rows, whatever its HTTP status', () => {
+    for (const status of ['200', '500']) {
+      expect(inspect('{"resu', { status })).toMatchObject({ kind: 'not-a-page', isCut: true })
+    }
+    expect(inspect('<html>')).not.toHaveProperty('isCut')
+    expect(inspect('')).not.toHaveProperty('isCut')
+  })
+
+  it.each<[string, string | Uint8Array, object]>([
+    ['a warning of PHP', `<br />\n<b>Warning</b>: x<br />\n${page(receipt('1'))}`, {}],
+    ['a call of a function', `callback(${page(receipt('1'))})`, {}],
+    ['UTF-16', Buffer.from(page(receipt('1')), 'utf16le'), {}],
+    ['another spelling', '{"Results":[{}]}', {}],
+    ['a coding that is not known', gzipSync(page(receipt('1'))), { 'content-encoding': 'aes128gcm' }],
+  ])('does not take an error for one without rows if it may hold them: %s', (_, body, facts) => {
+    expect(inspect(body, { status: '500', ...facts }).kind).toBe('not-a-page')
+  })
 
   it('counts the same rows as the decoder', () => {
     const row = fc.oneof(fc.constant(ERROR_ROW), fc.constant(receipt('1')), fc.jsonValue())

@@ -8,9 +8,10 @@
  */
 import type { Received } from '../../core/received.js'
 import type { DecodeSettings, Item, PullProtocol, PullInspection } from '../provider.js'
-import { decodeBody } from '../wire/body.js'
+import { decodeBody, type DecodedBody, trimWhiteSpace } from '../wire/body.js'
+import { readLatin1 } from '../wire/charset.js'
 import { deadLetter } from '../wire/dead-letter.js'
-import { readableRows } from '../wire/json-rows.js'
+import { beginsLikeJson, type FoundRows, readableRows } from '../wire/json-rows.js'
 import { findResultRows, readPulledRows } from './pages.js'
 import { findAccountError } from './row-kind.js'
 
@@ -22,6 +23,9 @@ export const decodePage = (received: Received, settings: DecodeSettings): Iterab
   return readPulledRows(found, decoded, received, settings)
 }
 
+/** The beginning of an answer in which the name of the list of rows is searched for. */
+const MAX_SEARCHED_BYTES = 1024 * 1024
+
 /** HTTP statuses of answers that another address than the queue's gives. */
 const WRONG_ADDRESS_STATUS = /^(2..|3..|404|405)$/
 
@@ -32,6 +36,9 @@ const missingResults = ({ facts, body }: Received): string => {
   const mayBeElsewhere = status === undefined || WRONG_ADDRESS_STATUS.test(status)
   return mayBeElsewhere ? `${found}; check that pull.url is the address of the queue` : found
 }
+
+/** The name of the list of rows in a text that is not the JSON of a page, whatever its character set. */
+const RESULTS_WITHIN = /"\0?r\0?e\0?s\0?u\0?l\0?t\0?s\0?"/i
 
 export const pull: PullProtocol = {
   request(account, limit) {
@@ -54,26 +61,36 @@ export const pull: PullProtocol = {
   inspect(answer): PullInspection {
     const { status } = answer.facts
     const decoded = decodeBody(answer)
-    const isReadable = !('kind' in decoded)
-    if (isReadable) {
-      const found = findResultRows(decoded.bytes)
-      if (found.hasKey) {
-        let rows = 0
-        let accountError: string | undefined
-        for (const fields of readableRows(found, decoded)) {
-          // An empty object is not an item. If it counted, the queue would look as if there were more in it.
-          if (fields.length === 0) continue
-          const error = findAccountError(fields)
-          if (error === undefined) rows++
-          else accountError ??= error
-        }
-        return { kind: 'page', rows, ...(accountError !== undefined && { accountError }) }
-      }
+    if ('kind' in decoded) {
+      const detail = `${decoded.detail}; it may hold rows (HTTP status ${status ?? 'unknown'})`
+      return { kind: 'not-a-page', detail }
     }
-    const detail = isReadable ? missingResults(answer) : `${decoded.detail} (HTTP status ${status ?? 'unknown'})`
+    const { bytes } = decoded
+    const found = findResultRows(bytes)
+    const isCut = found.remainder?.kind === 'cut' && beginsLikeJson(trimWhiteSpace(bytes))
+    if (found.hasKey) {
+      const { rows, accountError } = countRows(found, decoded)
+      return { kind: 'page', rows, ...(isCut && { isCut }), ...(accountError !== undefined && { accountError }) }
+    }
+    // For example a page behind a warning of PHP.
+    const mayHoldRows = isCut || RESULTS_WITHIN.test(readLatin1(bytes.subarray(0, MAX_SEARCHED_BYTES)))
+    const detail = missingResults(answer)
     // Without a status nothing says that the answer is an error.
-    return status === undefined || /^2\d\d$/.test(status)
-      ? { kind: 'not-a-page', detail }
-      : { kind: 'account-error', detail }
+    if (status === undefined || /^2\d\d$/.test(status)) return { kind: 'not-a-page', detail, ...(isCut && { isCut }) }
+    if (!mayHoldRows) return { kind: 'account-error', detail }
+    return { kind: 'not-a-page', detail: `${detail}; it is kept, because it may hold rows`, ...(isCut && { isCut }) }
   },
+}
+
+const countRows = (found: FoundRows, decoded: DecodedBody): { rows: number; accountError: string | undefined } => {
+  let rows = 0
+  let accountError: string | undefined
+  for (const fields of readableRows(found, decoded)) {
+    // An empty object is not an item. If it counted, the queue would look as if there were more in it.
+    if (fields.length === 0) continue
+    const error = findAccountError(fields)
+    if (error === undefined) rows++
+    else accountError ??= error
+  }
+  return { rows, accountError }
 }
