@@ -234,7 +234,10 @@ export class Poller {
       if (!answer || this.#request === undefined) return
       const entry = this.#entryOf(answer, this.#request)
       const facts = { source: entry.source, bytes: entry.body.byteLength }
-      this.#deps.log.warn(facts, 'bytes arrived after the end of an answer, and are kept: check its Content-Length')
+      this.#deps.log.warn(
+        facts,
+        'bytes arrived after the end of an answer, and are kept; usually its Content-Length is too small: tell the provider',
+      )
       await this.#appendAndMeasure(entry) // Invariant 1: they belong to a page that the provider has forgotten.
     }
   }

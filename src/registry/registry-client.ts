@@ -195,7 +195,10 @@ export class RegistryClient {
   /** @param found the request, the status and the reason that the registry gives */
   #toError(status: number, found: string): ConnectorError {
     if (status >= 500 || status === 429 || status === 408) {
-      return new ConnectorError('REGISTRY_UNREACHABLE', `${found}; the request is retried`)
+      return new ConnectorError(
+        'REGISTRY_UNREACHABLE',
+        `${found}; see the log of the registry. run retries the request`,
+      )
     }
     if (status === 401 || status === 403) {
       return new ConnectorError('REGISTRY_REFUSED', `${found}; check registry.auth and the rights of this account`)

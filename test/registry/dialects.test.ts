@@ -113,7 +113,7 @@ describe('A server that is not a registry', () => {
 
   it.each([
     [403, 'REGISTRY_REFUSED', /rights of this account/],
-    [503, 'REGISTRY_UNREACHABLE', /retried/],
+    [503, 'REGISTRY_UNREACHABLE', /see the log of the registry/],
   ])('is not assumed where the list of subjects is answered with %i', async (status, code, message) => {
     registry.dialect = DIALECTS.codeless
     registry.overrideAnswer = (_method, path) => (path.endsWith('/subjects') ? { status, body: '' } : undefined)
