@@ -231,7 +231,7 @@ export class Connection {
   }
 
   #receive(link: Link, bytes: Uint8Array): void {
-    // An exchange takes no bytes once it has ended; over TLS several pieces can arrive before its promise is settled.
+    // An exchange takes no bytes once it has ended: what comes then, even before `#finish` goes on, is late.
     if (link.exchange?.hasEnded === false) return link.exchange.receive(bytes)
     link.isReusable = false
     link.lateBytes.push(bytes)
