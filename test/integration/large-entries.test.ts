@@ -2,6 +2,8 @@
 import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest'
 import { readCommitted } from '../../dev/kafka/committed-reader.js'
+import { setProducerQuota } from '../../dev/kafka/quotas.js'
+import { ProviderData } from '../../dev/simulators/provider-data.js'
 import { startTrial, untilPublished, type Trial } from '../../dev/trial.js'
 import { until } from '../../dev/wait.js'
 import { call } from '../support/call.js'
@@ -30,6 +32,22 @@ const push = async (): Promise<void> => {
 }
 
 const published = (): Promise<number> => trial.sum('dlrmo_events_published_total')
+
+/** The producer quota of the next test, and the messages that are published under it. */
+const QUOTA = { bytesPerSecond: 50_000, messages: 2_000 }
+
+describe('A queue of inbound messages', () => {
+  it('is published under a producer quota of the broker, in transactions that become as small as it needs', async () => {
+    await setProducerQuota(stack.brokers[0]!, `dlr-mo-connector.${trial.name}`, QUOTA.bytesPerSecond)
+    trial.mtarget.enqueue(new ProviderData(7).mtargetMessages(QUOTA.messages))
+    await trial.connector.start()
+    await untilPublished(trial, 300_000)
+    expect(await trial.sum('dlrmo_throttled_seconds_total')).toBeGreaterThan(0)
+    const messages = (await trial.log()).map(({ msg }) => msg)
+    expect(messages).toContainEqual(expect.stringMatching(/throttle/i))
+    expect(await readCommitted(stack.brokers, trial.topics.mo)).toHaveLength(QUOTA.messages)
+  }, 320_000)
+})
 
 describe('A small compressed callback with very many receipts', () => {
   it('is published in several transactions, each receipt once, while callbacks of other sources are answered', async () => {
