@@ -149,7 +149,7 @@ export class ResponseReader {
     const response = this.#responses.at(-1)
     if (response === undefined) this.#reportError('the answer ended before its body began')
     else if (this.#missingToShortest <= 0) response.isComplete = true
-    else if (response.framing === 'until-close' && !isTooLong) response.isComplete ||= isClosed
+    else if (response.framing === 'until-close' && !isTooLong) response.isComplete ||= isClosed && !lacksBody(response)
   }
 
   #endState(pending: Uint8Array): void {
@@ -477,6 +477,13 @@ export class ResponseReader {
     this.#framingError ??= error
   }
 }
+
+/**
+ * Whether a success without a length ended before its body began. Nothing tells such an answer from one that broke off, and
+ * a page may have been on its way.
+ */
+const lacksBody = ({ status, body }: ReadResponse): boolean =>
+  body.length === 0 && status !== null && status >= 200 && status <= 299
 
 const createResponse = (status: number | null, head: Uint8Array, fields: Fields): MutableResponse => ({
   status,

@@ -391,6 +391,8 @@ describe('Poller losing an answer', () => {
       (socket) => socket.end('HTTP/1.0 500 Oops\r\n\r\n{"resul'),
       ['cut'],
     ],
+    ['a success without a length has no body', (socket) => socket.end('HTTP/1.0 200 OK\r\n\r\n'), ['cut']],
+    ['an error without a length has no body', (socket) => socket.end('HTTP/1.0 500 Oops\r\n\r\n'), []],
     ['the connection is closed inside the body', (socket) => socket.end(`HTTP/1.1 200 OK\r\n${FIELDS}\r\n[`), ['cut']],
   ])('reports the loss when %s', async (_name, answer, losses) => {
     const tested = await pullOnce(answer, { timeout: 200 })
