@@ -36,7 +36,7 @@ export interface TailQuery {
 }
 
 /** The number of records of each topic that are shown if nothing else is asked for. */
-export const DEFAULT_LIMIT = 10
+const DEFAULT_LIMIT = 10
 
 /**
  * @param topic one of `EVENT_KINDS`; undefined for all

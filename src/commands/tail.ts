@@ -85,7 +85,7 @@ const SEARCH_WINDOW = { first: 100, factor: 4, longest: 100_000 }
 
 type RecordReader = Pick<CommittedRecordReader, 'offsets' | 'read' | 'follow'>
 
-export class Tailer {
+class Tailer {
   readonly #reader: RecordReader
   readonly #decoder: Pick<RecordDecoder, 'decode'>
   readonly #query: TailQuery

@@ -5,7 +5,7 @@ import { isUtf8 } from 'node:buffer'
 import { brotliDecompressSync, constants, gunzipSync, inflateRawSync, inflateSync } from 'node:zlib'
 
 /** The size to which a body may inflate, which is the default of `maxAnswer`. A body that exceeds it is not decoded. */
-export const MAX_INFLATED_BYTES = 64 * 1024 * 1024
+const MAX_INFLATED_BYTES = 64 * 1024 * 1024
 
 /** `problem`: why the bytes can't be decoded. */
 export type DecodedContent = { readonly bytes: Uint8Array } | { readonly problem: string }
