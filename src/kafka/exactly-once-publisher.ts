@@ -9,8 +9,9 @@
  * - `open` gets a new producer id and epoch, which completes or aborts what an earlier producer of this instance has left open
  *   and fences it. Only then does it read the position; earlier, the old producer might still commit.
  * - `publish` stores the position first, then sends the records, then commits. The commit is sent only after everything else was
- *   acknowledged, and nothing is repeated whose outcome is unknown (invariant 7).
- * - After any rejection the producer is in doubt. It is destroyed with its connections, and `open` tells what was committed.
+ *   acknowledged, and nothing is repeated whose outcome is unknown.
+ * - Transactions run one at a time. After any rejection the producer is in doubt: it is destroyed with its connections, and
+ *   `open` makes a new one and tells what was committed (invariant 7).
  */
 import type { Logger } from 'pino'
 import type { Clock } from '../core/clock.js'
@@ -159,7 +160,10 @@ export class ExactlyOncePublisher implements Publisher {
     this.#open = undefined
   }
 
-  /** Invariant 7: one operation at a time. Two concurrent calls are a mistake of the caller and fail without an effect. */
+  /**
+   * Invariant 7: one transaction at a time. So no call runs during another one: the second is a mistake of the caller, and
+   * fails without an effect.
+   */
   async #exclusively<T>(operation: () => Promise<T>): Promise<T> {
     if (this.#isOperating) throw new Error('the publisher was called during another call')
     this.#isOperating = true

@@ -1,8 +1,9 @@
 /**
  * The port through which records reach the broker, together with the position that proves it.
  *
- * Only the pipeline calls a publisher, one call at a time (invariant 7). Any rejection means *doubt*: the transaction may or
- * may not have been committed. The caller then calls `open` again, and the position that it returns tells which.
+ * Only the pipeline calls a publisher, one call at a time, so that one transaction runs at a time (invariant 7). Any rejection
+ * means *doubt*: the transaction may or may not have been committed. The caller then calls `open` again, which makes a new
+ * producer, and the position that it returns tells which.
  */
 
 /** A record ready to be sent. */
