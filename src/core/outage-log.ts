@@ -17,8 +17,8 @@ export interface OutageLogOptions {
   /** Says that the outage is over. */
   readonly recovery: string
   /**
-   * An outage that begins within this time after the last line is logged only if it lasts longer. For conditions that may
-   * come and go every second. The default is 0.
+   * An outage that begins within this time after the last line is logged only if it lasts longer, or if its cause is new.
+   * For conditions that may come and go every second. The default is 0.
    */
   readonly quietMs?: number
   /** An outage is over when nothing has failed for this time. The default is 0: any success ends it. */
@@ -31,6 +31,8 @@ const REMINDER_INTERVAL_MS = 300_000
 const CAUSE_INTERVAL_MS = 60_000
 /** Further causes between two reminders are taken for variations of those that are logged. */
 const MAX_LOGGED_CAUSES = 10
+/** As above, of outages that begin in the quiet time. */
+const MAX_QUIET_CAUSES = 3
 
 /**
  * Logs an outage, however often the operation is tried in between: when it begins, when its cause changes, every few
@@ -39,13 +41,15 @@ const MAX_LOGGED_CAUSES = 10
 export class OutageLog {
   readonly #deps: OutageLogDeps
   readonly #options: OutageLogOptions
-  /** When each cause was logged, since the last reminder. */
+  /** When each cause was logged, since the last reminder or the last quiet time. */
   readonly #causes = new Map<string, number>()
   #loggedCause: string | undefined
   #loggedAt = -Infinity
   #failedSince = 0
   #failedAt = 0
   #failures = 0
+  /** The outages that began and ended in the quiet time, since the last line. */
+  #unloggedOutages = 0
   #lastError: string | null = null
 
   constructor(options: OutageLogOptions, deps: OutageLogDeps) {
@@ -89,15 +93,23 @@ export class OutageLog {
     const isLogged = this.#loggedCause !== undefined
     this.#lastError = null
     this.#loggedCause = undefined
-    this.#causes.clear()
-    if (!isLogged) return
+    if (!isLogged) {
+      this.#unloggedOutages++
+      return
+    }
     const seconds = Math.round((now - this.#failedSince) / 1_000)
     this.#deps.log.info({ ...this.#options.facts, errors: this.#failures, seconds }, message)
   }
 
   #shouldLog(cause: string, now: number): boolean {
     const sinceLastLine = now - this.#loggedAt
-    if (this.#loggedCause === undefined) return sinceLastLine >= (this.#options.quietMs ?? 0)
+    if (this.#loggedCause === undefined) {
+      if (sinceLastLine < (this.#options.quietMs ?? 0)) {
+        return !this.#causes.has(cause) && this.#causes.size < MAX_QUIET_CAUSES
+      }
+      this.#causes.clear()
+      return true
+    }
     if (sinceLastLine >= REMINDER_INTERVAL_MS) {
       this.#causes.clear()
       return true
@@ -112,11 +124,13 @@ export class OutageLog {
     const { level = 'warn', formatFailure, facts: outageFacts } = this.#options
     const seconds = Math.round(ms / 1_000)
     const progress = this.#failures === 1 ? {} : { errors: this.#failures, seconds }
+    const unlogged = this.#unloggedOutages === 0 ? {} : { unloggedOutages: this.#unloggedOutages }
+    this.#unloggedOutages = 0
     const parts = [
       formatFailure(detail),
       ...(hasChanged ? ['the cause has changed'] : []),
       ...(seconds === 0 ? [] : [`this has lasted for ${formatElapsedTime(seconds)}`]),
     ]
-    this.#deps.log[level]({ ...outageFacts, ...facts, ...progress }, parts.join('; '))
+    this.#deps.log[level]({ ...outageFacts, ...facts, ...progress, ...unlogged }, parts.join('; '))
   }
 }

@@ -42,8 +42,8 @@ export interface PollerDeps {
 
 /** How often the poller checks whether a full journal has room again. */
 const ROOM_CHECK_INTERVAL_MS = 1_000
-/** The shortest time between two log lines that begin to report a full journal. */
-const NO_ROOM_QUIET_MS = 60_000
+/** The shortest time between two log lines that begin to report a full journal, or the same error of the account. */
+const QUIET_MS = 60_000
 /** The delay before the second attempt after an error. */
 const FIRST_DELAY_MS = 1_000
 /** The delays between attempts to append a page that the journal refuses. */
@@ -95,6 +95,8 @@ export class Poller {
         facts,
         formatFailure: () => 'pulling fails and is retried with growing delays',
         recovery: 'pulling works again',
+        // An account may fail and recover every second.
+        quietMs: QUIET_MS,
       },
       deps,
     )
@@ -104,7 +106,7 @@ export class Poller {
         formatFailure: () => 'pulling waits because the journal has no room for an answer of maxAnswer bytes',
         recovery: 'pulling continues because the journal has room again',
         // If Kafka is slower than the queue, room comes and goes every second; the log would be full of it.
-        quietMs: NO_ROOM_QUIET_MS,
+        quietMs: QUIET_MS,
       },
       deps,
     )

@@ -15,7 +15,7 @@ export type MessageLogDirection = Exclude<ReconcileEndpoint, 'status'>
 export interface ReconcileReporterDeps {
   readonly clock: Clock
   readonly log: Log
-  readonly observer: ReconcileObserver
+  readonly observer: Pick<ReconcileObserver, 'requestEnded' | 'stateChanged'>
 }
 
 interface Conditions {
@@ -25,6 +25,9 @@ interface Conditions {
   /** Whether requests wait for the query gate that replicas share. */
   readonly isWaiting: boolean
 }
+
+/** The shortest time between two log lines that begin to report the same error: an account may fail and recover every second. */
+const QUIET_MS = 60_000
 
 export class ReconcileReporter {
   readonly #source: string
@@ -45,6 +48,7 @@ export class ReconcileReporter {
         facts: { source },
         formatFailure: () => 'reconciling fails and is retried with growing delays',
         recovery: 'reconciling works again',
+        quietMs: QUIET_MS,
       },
       deps,
     )

@@ -88,6 +88,34 @@ describe('OutageLog', () => {
     expect(messages()[2]).toMatch(/^pulling fails: full; this has lasted for \d+ s$/)
   })
 
+  it('logs the first failure of a new cause and its end in the quiet time, but few such causes', async () => {
+    const { outages, clock, messages } = create({ quietMs: MINUTE })
+    for (let round = 0; round < 25; round++) {
+      const cause = `cause ${round}`
+      outages.failed(cause, cause)
+      await clock.advance(SECOND)
+      outages.recovered()
+      await clock.advance(SECOND)
+    }
+    const causes = ['cause 0', 'cause 1', 'cause 2']
+    expect(messages()).toEqual(causes.flatMap((cause) => [`pulling fails: ${cause}`, 'pulling works again']))
+  })
+
+  it('logs two lines a minute of a condition that comes and goes every second, and counts what it left out', async () => {
+    const { outages, clock, log } = create({ quietMs: MINUTE })
+    for (let round = 0; round < 300; round++) {
+      outages.failed('refused', 'refused')
+      await clock.advance(SECOND)
+      outages.recovered()
+      await clock.advance(SECOND)
+    }
+    expect(log.linesAt('warn').map(({ facts }) => facts)).toEqual([
+      { source: 'a' },
+      ...Array.from({ length: 9 }, () => ({ source: 'a', unloggedOutages: 29 })),
+    ])
+    expect(log.linesAt('info')).toHaveLength(10)
+  })
+
   it('takes an outage for over only when nothing has failed for the time that is configured', async () => {
     const { outages, clock, messages } = create({ level: 'error', recoversAfterMs: 5 * SECOND })
     outages.failed('full', 'full')

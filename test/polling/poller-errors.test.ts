@@ -46,6 +46,23 @@ describe('Poller with credentials that the provider refuses', () => {
     expect(JSON.stringify(tested.log.lines)).not.toContain('secret')
   })
 
+  it('logs two lines a minute of an account that fails and recovers every second', async () => {
+    const simulator = await fixture.startSimulator()
+    for (let i = 0; i < 60; i++) {
+      simulator.fault({ body: ERROR_ROW })
+      simulator.fault({ body: '{"results":[]}' })
+    }
+    const tested = fixture.createPoller(simulator.url, { idleDelay: 1_000 })
+    tested.poller.start()
+    await tested.untilPaused()
+    const began = tested.clock.monotonic()
+    while (tested.clock.monotonic() - began < 100_000) await tested.untilNextPause()
+    expect(new Set(tested.observer.outcomes)).toEqual(new Set(['account-error', 'empty']))
+    const messages = tested.log.lines.map(({ message }) => message)
+    const failure = 'pulling fails and is retried with growing delays'
+    expect(messages).toEqual([failure, 'pulling works again', failure, 'pulling works again'])
+  })
+
   it('stores the rows of a page that holds an error row as well, logs the error, and goes on', async () => {
     const simulator = await fixture.startSimulator()
     const [row] = data.mtargetReceipts(1)
