@@ -9,15 +9,17 @@
 import type { Logger } from 'pino'
 import type { Clock } from '../core/clock.js'
 import { createKafkaClient } from './kafka-client.js'
-import { hasErrorType, isBrokerResponse, toConnectionError } from './kafka-errors.js'
-import {
-  connectToBroker,
-  fetchTopicAuthorizations,
-  type KafkajsBroker,
-  type Operation,
-} from './kafkajs-workarounds/authorized-operations.js'
+import { toConnectionError } from './kafka-errors.js'
+import { type BrokerConnection, KafkajsBrokers } from './kafkajs-workarounds/kafkajs-cluster.js'
 import { MAX_SILENT_TIMEOUTS, withDeadline } from './kafkajs-workarounds/operation-deadline.js'
+import { APIS, chooseVersion } from './protocol/apis.js'
+import { addOffsetsToTxnRequest, heartbeatRequest, metadataRequest, type ProtocolRequest } from './protocol/requests.js'
 import type { KafkaSettings } from './settings.js'
+
+/** The operations that are required on topics, with their codes in `AclOperation.java`. */
+const OPERATION_CODES = { Read: 3, Write: 4 } as const
+
+type Operation = keyof typeof OPERATION_CODES
 
 export interface RequiredRights {
   /** The operations on each topic. */
@@ -36,11 +38,12 @@ export interface RightsReport {
 }
 
 /** Producer ids are given out in ascending order from 0, so that no producer has this one. */
-const NO_PRODUCER_ID = String(2n ** 62n)
+const NO_PRODUCER = { producerId: 2n ** 62n, producerEpoch: 0 }
+const NO_GENERATION_ID = -1
 const NO_MEMBER_ID = 'dlr-mo-connector-check'
 
-const GROUP_REFUSED: ReadonlySet<string> = new Set(['GROUP_AUTHORIZATION_FAILED'])
-const TRANSACTIONAL_ID_REFUSED: ReadonlySet<string> = new Set(['TRANSACTIONAL_ID_AUTHORIZATION_FAILED'])
+const GROUP_AUTHORIZATION_FAILED = 30
+const TRANSACTIONAL_ID_AUTHORIZATION_FAILED = 53
 
 /** The number of requests, including those that connect. */
 const MAX_REQUESTS = 10
@@ -53,12 +56,16 @@ export async function findMissingRights(
   log: Logger,
 ): Promise<RightsReport> {
   const client = createKafkaClient(settings, clock, log)
+  const { requestTimeout } = settings
+  const maxTotalMs = requestTimeout * MAX_REQUESTS
   try {
+    const times = { requestTimeoutMs: requestTimeout, connectTimeoutMs: maxTotalMs }
+    const brokers = new KafkajsBrokers(client.kafka, times, clock)
     return await withDeadline(
-      connectToBroker(client.kafka).then((broker) => askBroker(broker, required)),
+      brokers.findAny().then((broker) => askBroker(broker, required)),
       {
-        maxSilenceMs: settings.requestTimeout * MAX_SILENT_TIMEOUTS,
-        maxTotalMs: settings.requestTimeout * MAX_REQUESTS,
+        maxSilenceMs: requestTimeout * MAX_SILENT_TIMEOUTS,
+        maxTotalMs,
         lastReceivedAt: client.lastReceivedAt,
       },
       'asking for the rights',
@@ -71,37 +78,50 @@ export async function findMissingRights(
   }
 }
 
-async function askBroker(broker: KafkajsBroker, required: RequiredRights): Promise<RightsReport> {
+async function askBroker(broker: BrokerConnection, required: RequiredRights): Promise<RightsReport> {
   const missing: string[] = []
   const unknown: string[] = []
-  const authorizations = await fetchTopicAuthorizations(broker, [...required.topics.keys()])
-  if (authorizations === undefined) unknown.push('the rights on topics, which brokers before Kafka 2.3 do not tell')
+  const operationsOf = await fetchAuthorizedOperations(broker, [...required.topics.keys()])
+  if (operationsOf === undefined) unknown.push('the rights on topics, which brokers before Kafka 2.3 do not tell')
   for (const [topic, operations] of required.topics) {
-    const authorized = authorizations?.get(topic)
+    const authorized = operationsOf?.get(topic)
     if (authorized === undefined) continue
-    for (const operation of operations) if (!authorized.has(operation)) missing.push(`${operation} on topic ${topic}`)
+    for (const operation of operations) {
+      const isAuthorized = (authorized & (1 << OPERATION_CODES[operation])) !== 0
+      if (!isAuthorized) missing.push(`${operation} on topic ${topic}`)
+    }
   }
   const { transactionalId, groups } = required
   for (const group of groups) {
-    const heartbeat = broker.heartbeat({ groupId: group, groupGenerationId: -1, memberId: NO_MEMBER_ID })
-    if (await isRefusedWith(GROUP_REFUSED, heartbeat)) missing.push(`Read on group ${group}`)
+    const { errorCode } = await send(broker, heartbeatRequest(group, NO_GENERATION_ID, NO_MEMBER_ID))
+    if (errorCode === GROUP_AUTHORIZATION_FAILED) missing.push(`Read on group ${group}`)
   }
   const [groupId] = groups
   if (transactionalId !== undefined && groupId !== undefined) {
-    const producer = { transactionalId, producerId: NO_PRODUCER_ID, producerEpoch: 0 }
-    const isRefused = await isRefusedWith(TRANSACTIONAL_ID_REFUSED, broker.addOffsetsToTxn({ ...producer, groupId }))
+    const { errorCode } = await send(broker, addOffsetsToTxnRequest(transactionalId, NO_PRODUCER, groupId))
+    const isRefused = errorCode === TRANSACTIONAL_ID_AUTHORIZATION_FAILED
     if (isRefused) missing.push(`Write on transactional id ${transactionalId}`)
   }
   return { missing, unknown }
 }
 
-/** @throws whatever is no answer of a broker */
-async function isRefusedWith(types: ReadonlySet<string>, request: Promise<unknown>): Promise<boolean> {
-  try {
-    await request
-    return false
-  } catch (error) {
-    if (!isBrokerResponse(error)) throw error
-    return hasErrorType(error, types)
-  }
+/**
+ * Returns the operations on each topic that exists and that this user may describe, as bits.
+ * @returns undefined if the broker is older than Kafka 2.3, which can't be asked
+ */
+async function fetchAuthorizedOperations(
+  broker: BrokerConnection,
+  names: readonly string[],
+): Promise<ReadonlyMap<string, number> | undefined> {
+  if ((broker.versions[APIS.metadata.key]?.maxVersion ?? 0) < APIS.metadata.minVersion) return undefined
+  const { topics } = await send(broker, metadataRequest(names))
+  return new Map(
+    topics.flatMap(({ topic, errorCode, authorizedOperations }) =>
+      errorCode === 0 && authorizedOperations !== undefined ? [[topic, authorizedOperations]] : [],
+    ),
+  )
 }
+
+/** Sends a request that belongs to no transaction. */
+const send = <T>(broker: BrokerConnection, request: ProtocolRequest<T>): Promise<T> =>
+  broker.send(request, chooseVersion(request.api, broker.versions, 0))

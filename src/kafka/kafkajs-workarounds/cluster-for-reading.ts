@@ -8,7 +8,7 @@
  * This file can go when kafkajs has a consumer with assigned partitions, or when the client no longer is kafkajs.
  */
 import type { IHeaders, Kafka } from 'kafkajs'
-import { createKafkajsCluster } from './kafkajs-cluster.js'
+import { createKafkajsCluster, type KafkajsCluster } from './kafkajs-cluster.js'
 
 /** `isolation.level=read_committed` in requests. */
 export const READ_COMMITTED = 1
@@ -70,13 +70,8 @@ interface ReadingBroker {
   }>
 }
 
-export interface ReadingCluster {
-  connect(): Promise<void>
-  addMultipleTargetTopics(topics: readonly string[]): Promise<void>
-  refreshMetadata(): Promise<void>
-  refreshMetadataIfNecessary(): Promise<void>
+export interface ReadingCluster extends Omit<KafkajsCluster, 'findBroker'> {
   findBroker(options: { readonly nodeId: string }): Promise<ReadingBroker>
-  findTopicPartitionMetadata(topic: string): readonly { readonly partitionId: number; readonly leader: number }[]
 }
 
 /** @throws Error if the installed kafkajs has other internals */

@@ -1,6 +1,6 @@
 /**
- * The internals of kafkajs 2.2.4 that the producers of this program use, all of them. They send requests that kafkajs does not
- * know over kafkajs's own connections, which have connected and authenticated.
+ * The internals of kafkajs 2.2.4 that the producers and `check` use, all of them. They send requests that kafkajs does not know
+ * over kafkajs's own connections, which have connected and authenticated.
  *
  * kafkajs is pinned to 2.2.4, and `kafkajs-cluster.test.ts` fails with the name of whatever is missing in another version.
  *
@@ -53,7 +53,7 @@ export interface KafkajsPartition {
   readonly leader: number
 }
 
-interface KafkajsCluster {
+export interface KafkajsCluster {
   readonly brokerPool: { findConnectedBroker(): Promise<KafkajsBroker> }
   connect(): Promise<void>
   disconnect(): Promise<void>

@@ -1,5 +1,5 @@
 /**
- * The requests of the transaction protocol, except Produce (`produce.ts`), and their responses.
+ * The requests of the transaction protocol, except Produce (`produce.ts`), those that find out rights, and their responses.
  *
  * Each request is an object with `write` and `read`, which follow the fields of Kafka's message files in their order. The error
  * codes stay numbers here; `error-codes.ts` says what they mean.
@@ -165,11 +165,7 @@ export const addOffsetsToTxnRequest = (
   write: (writer) => {
     writer.string(transactionalId).int64(producerId).int16(producerEpoch).string(groupId).endOfStructure()
   },
-  read: (reader) => {
-    const response = readErrorCode(reader)
-    reader.endOfStructure()
-    return response
-  },
+  read: readOnlyErrorCode,
 })
 
 export interface GroupOffset {
@@ -215,6 +211,12 @@ function readPartitionErrors(reader: WireReader): WithPartitionErrors {
 
 function readErrorCode(reader: WireReader): WithErrorCode {
   return { throttleTimeMs: reader.int32(), errorCode: reader.int16() }
+}
+
+function readOnlyErrorCode(reader: WireReader): WithErrorCode {
+  const response = readErrorCode(reader)
+  reader.endOfStructure()
+  return response
 }
 
 function readIdentity(reader: WireReader): ProducerIdentity {
@@ -316,4 +318,74 @@ export const describeTransactionsRequest = (
     reader.endOfStructure()
     return { throttleTimeMs, errorCode: first?.errorCode ?? 0, startTimeMs: first?.startTimeMs }
   },
+})
+
+export interface TopicAuthorization {
+  readonly topic: string
+  readonly errorCode: number
+  /** One bit for each code in `AclOperation.java`; undefined if the broker does not know the operations. */
+  readonly authorizedOperations: number | undefined
+}
+
+export interface MetadataResponse extends Throttled {
+  readonly topics: readonly TopicAuthorization[]
+}
+
+/** What a broker sends for operations that it does not know. */
+const UNKNOWN_OPERATIONS = -2_147_483_648
+
+/** Asks what this user is authorised to do with each topic. A topic that does not exist is not created. */
+export const metadataRequest = (topics: readonly string[]): ProtocolRequest<MetadataResponse> => ({
+  api: APIS.metadata,
+  write: (writer) => {
+    writer.array(topics, (topic) => writer.string(topic))
+    writer.boolean(false) // does not create topics
+    writer.boolean(false) // without the operations on the cluster
+    writer.boolean(true) // with the operations on the topics
+  },
+  read: (reader) => {
+    const throttleTimeMs = reader.int32()
+    reader.array(() => {
+      reader.int32() // the node id
+      reader.string() // the host
+      reader.int32() // the port
+      reader.string() // the rack
+    })
+    reader.string() // the id of the cluster
+    reader.int32() // the controller
+    const found = reader.array(() => readTopicAuthorization(reader))
+    reader.int32() // the operations on the cluster
+    return { throttleTimeMs, topics: found }
+  },
+})
+
+function readTopicAuthorization(reader: WireReader): TopicAuthorization {
+  const errorCode = reader.int16()
+  const topic = reader.string()
+  reader.boolean() // whether the topic is internal
+  reader.array(() => {
+    reader.int16() // the error code
+    reader.int32() // the partition
+    reader.int32() // the leader
+    reader.int32() // the leader epoch
+    reader.array(() => reader.int32()) // the replicas
+    reader.array(() => reader.int32()) // the replicas in sync
+    reader.array(() => reader.int32()) // the replicas that are offline
+  })
+  const operations = reader.int32()
+  return { topic, errorCode, authorizedOperations: operations === UNKNOWN_OPERATIONS ? undefined : operations }
+}
+
+export const heartbeatRequest = (
+  groupId: string,
+  generationId: number,
+  memberId: string,
+): ProtocolRequest<WithErrorCode> => ({
+  api: APIS.heartbeat,
+  write: (writer, version) => {
+    writer.string(groupId).int32(generationId).string(memberId)
+    if (version >= 3) writer.nullableString(null) // the instance of a static member
+    writer.endOfStructure()
+  },
+  read: readOnlyErrorCode,
 })

@@ -8,7 +8,9 @@ import {
   describeTransactionsRequest,
   endTxnRequest,
   findCoordinatorRequest,
+  heartbeatRequest,
   initProducerIdRequest,
+  metadataRequest,
   offsetFetchRequest,
   type ProtocolRequest,
   txnOffsetCommitRequest,
@@ -33,6 +35,8 @@ const REQUESTS: Readonly<Record<string, ProtocolRequest<unknown>>> = {
   OffsetFetch: offsetFetchRequest('group', 'dead', 0),
   ApiVersions: apiVersionsRequest(),
   DescribeTransactions: describeTransactionsRequest('id'),
+  Metadata: metadataRequest(['dlr', 'größe']),
+  Heartbeat: heartbeatRequest('group', -1, 'member'),
   Produce: produceRequest('id', [batch('dlr', 0, 'abc'), batch('mo', 3, 'x'), batch('dlr', 200, 'defg')], 5_000),
 }
 
@@ -61,6 +65,15 @@ const RESPONSES: Readonly<Record<string, object>> = {
     ]),
   },
   DescribeTransactions: { throttleTimeMs: 9, errorCode: 0, startTimeMs: 1_795_328_036_471 },
+  Metadata: {
+    throttleTimeMs: 9,
+    topics: [
+      // Read, Write and Describe.
+      { topic: 'dlr', errorCode: 0, authorizedOperations: (1 << 3) | (1 << 4) | (1 << 8) },
+      { topic: 'mo', errorCode: 29, authorizedOperations: undefined },
+    ],
+  },
+  Heartbeat: { throttleTimeMs: 9, errorCode: 30 },
   Produce: {
     throttleTimeMs: 9,
     partitions: [
@@ -99,7 +112,7 @@ const vectorsOf = (kind: 'Request' | 'Response'): Vector[] =>
 const NO_TAGGED_FIELDS = '00'
 const isFlexible = ({ api }: ProtocolRequest<unknown>, version: number): boolean => version >= api.flexibleFrom
 
-describe('The requests of the producers', () => {
+describe('The requests of the producers and of check', () => {
   it.each(vectorsOf('Request'))('are written byte for byte as Kafka writes $title', ({ api, version, body }) => {
     const request = REQUESTS[api]!
     const expected = (isFlexible(request, version) ? NO_TAGGED_FIELDS : '') + body
