@@ -7,7 +7,7 @@
  */
 import { type DestinationStream, type Logger, pino } from 'pino'
 import type { Config } from '../config/types.js'
-import { ConnectorError } from '../core/errors.js'
+import { ConnectorError, messageOf } from '../core/errors.js'
 import { personalDataMask } from '../masking/personal-data.js'
 import { SECRET_KEYS } from '../masking/secrets.js'
 
@@ -31,6 +31,17 @@ export const createLog = (options: LogOptions, destination: DestinationStream): 
       redact: {
         paths: CREDENTIAL_FIELDS.flatMap((name) => ['', '*.', '*.*.'].map((parents) => pathOf(parents, name))),
         censor: '(not shown)',
+      },
+      hooks: {
+        // A line that can't be written must not fail what is logged. The redaction throws for some objects, such as a Buffer.
+        logMethod(args, method) {
+          try {
+            method.apply(this, args)
+          } catch (error) {
+            const message = args.find((each) => typeof each === 'string')
+            method.call(this, { logError: messageOf(error) }, `${String(message)} (its fields can't be written)`)
+          }
+        },
       },
     },
     destination,

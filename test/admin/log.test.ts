@@ -14,6 +14,10 @@ const logged = (
   return lines
 }
 
+const throwError = (): never => {
+  throw new Error('no such value')
+}
+
 describe('createLog', () => {
   it('writes one JSON object per line, with time, the name of the level, and instance', () => {
     const [line = ''] = logged((log) => log.info({ source: 's' }, 'message'))
@@ -24,6 +28,16 @@ describe('createLog', () => {
 
   it('writes nothing below its level', () => {
     expect(logged((log) => log.debug({}, 'message'))).toEqual([])
+  })
+
+  it.each<[string, object]>([
+    ['a buffer', { data: Buffer.from('bytes') }],
+    ['an object whose property throws', Object.defineProperty({}, 'data', { enumerable: true, get: throwError })],
+    ['a map, a date and a bigint', { map: new Map([['a', 1n]]), date: new Date(0), big: 1n }],
+  ])('never throws, whatever is logged, and writes the message at least: %s', (_what, fields) => {
+    const lines = logged((log) => log.info(fields, 'what has happened'))
+    expect(lines).toHaveLength(1)
+    expect((JSON.parse(lines[0]!) as { msg: string }).msg).toMatch(/^what has happened/)
   })
 
   it('removes credentials at the top level and up to two levels below', () => {

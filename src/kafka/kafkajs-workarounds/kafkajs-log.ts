@@ -29,12 +29,21 @@ export const kafkajsLogCreator =
   (log: Logger): logCreator =>
   () =>
   ({ namespace, level, log: { message, timestamp: _timestamp, logger: _logger, ...facts } }) => {
-    const line = { kafka: namespace, ...facts }
+    const line = { kafka: namespace, ...withoutBytes(facts) }
     if (level === logLevel.DEBUG) log.trace(line, message)
     else if (DEMOTED_NAMESPACES.has(namespace)) log.debug(line, message)
     else if (level === logLevel.INFO) log.info(line, message)
     else log.warn(line, message)
   }
+
+/** Replaces bytes by their number: a response is a Buffer, of up to many megabytes. */
+const withoutBytes = (facts: Readonly<Record<string, unknown>>): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(facts).map(([name, value]) => [
+      name,
+      value instanceof Uint8Array ? `${value.byteLength} bytes` : value,
+    ]),
+  )
 
 /** Returns the level to give kafkajs: its debug lines, several for each request, are requested only if they are logged. */
 export const kafkajsLogLevel = (log: Logger): logLevel => (log.isLevelEnabled('trace') ? logLevel.DEBUG : logLevel.WARN)
