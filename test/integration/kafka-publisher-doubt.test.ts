@@ -89,9 +89,10 @@ describe('The exactly-once publisher, when responses are lost', () => {
     expect((await committed()).sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
   })
 
-  // The broker of the tests has the transaction protocol of KIP-890, which needs no request to add partitions or offsets;
+  // A publisher reads no records. The broker of the tests has the transaction protocol of KIP-890, which needs no request to add
+  // partitions or offsets;
   // `transaction-protocol.test.ts` does the same with the protocol before.
-  const unused = ['metadata', 'addPartitionsToTxn', 'addOffsetsToTxn']
+  const unused = ['fetch', 'listOffsets', 'metadata', 'addPartitionsToTxn', 'addOffsetsToTxn']
   const requests = Object.entries(API).filter(([name]) => !unused.includes(name))
   const handlings: Handling[] = ['lose-answer', 'lose-request', 'cut']
   it.each(requests.flatMap(([name, key]) => handlings.map((handling) => [handling, name, key] as const)))(
