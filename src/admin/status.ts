@@ -67,11 +67,10 @@ export class Status {
   /** The sources that this replica pulls and reconciles. */
   readonly owned = new Set<string>()
   membership: MembershipReport
-  /** A sentence on what the operator should know of the journal although it works; null if there is nothing. */
-  journalWarning: string | null = null
   following: FollowingReport = { state: 'idle', reason: null }
 
   readonly #deps: StatusDeps
+  readonly #journalWarnings: string[] = []
   /** By source. A success, and a change of the replica that pulls, leave it as it is: what is lost stays lost. */
   readonly #lostAnswers = new Map<string, { readonly count: number; readonly last: LostAnswer }>()
   readonly #startedAt: number
@@ -103,6 +102,11 @@ export class Status {
   /** @param reason a sentence; with `ok` what the operator should know nevertheless, null if there is nothing */
   setRegistry(state: ComponentState, reason: string | null = null): void {
     this.#registry = this.#changed(this.#registry, state, reason)
+  }
+
+  /** @param warning a sentence on what the operator should know of the journal although it works */
+  addJournalWarning(warning: string): void {
+    this.#journalWarnings.push(warning)
   }
 
   recordLostAnswer(source: string, last: LostAnswer): void {
@@ -150,7 +154,8 @@ export class Status {
         maxBytes: journalMaxBytes,
         oldestAgeSeconds: oldestReceivedAt === null ? 0 : Math.max(0, (clock.now() - oldestReceivedAt) / 1_000),
         refusal: this.#journalRefusal(),
-        warning: this.journalWarning,
+        /** Null if there is nothing to warn of. */
+        warning: this.#journalWarnings.join('. ') || null,
       },
       /** null where this process works alone. */
       sharing:

@@ -74,7 +74,8 @@ export class App {
 
   /** @throws ConnectorError JOURNAL_HELD, JOURNAL_UNUSABLE; CONFIG_INVALID: a port can't be opened */
   static async start(options: AppOptions): Promise<App> {
-    const app = new App(options, await openJournal(options))
+    // The journal learns that it is an older copy only when publishing begins, so the app exists by then.
+    const app: App = new App(options, await openJournal(options, (warning) => app.#warnOfJournal(warning)))
     try {
       await app.#start()
       return app
@@ -251,9 +252,13 @@ export class App {
       { journal: this.#journal, clock, log },
       this.#stopPublishing.signal,
     )
-    if (warning === null) return
-    log.warn({ journal: this.#journal.id }, warning)
-    this.#status.journalWarning = warning
+    if (warning !== null) this.#warnOfJournal(warning)
+  }
+
+  /** @param warning on the contents of the journal, which stays true until the process ends */
+  #warnOfJournal(warning: string): void {
+    this.#options.log.warn({ journal: this.#journal.id }, warning)
+    this.#status.addJournalWarning(warning)
   }
 
   /** Publishes until the journal is empty, `shutdownGrace` has passed, or the force signal aborts. */
@@ -292,7 +297,7 @@ export class App {
 const formatAddress = ({ address, port }: AddressInfo): string =>
   address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
 
-function openJournal({ config, clock, log }: AppOptions): Promise<LmdbJournal> {
+function openJournal({ config, clock, log }: AppOptions, onOlderCopy: (warning: string) => void): Promise<LmdbJournal> {
   const { directory, maxBytes } = config.journal
   const largestAnswer = Math.max(0, ...[...config.sources.values()].map(({ pull }) => pull?.maxAnswer ?? 0))
   return LmdbJournal.open({
@@ -302,6 +307,7 @@ function openJournal({ config, clock, log }: AppOptions): Promise<LmdbJournal> {
     duplicates: { rememberForMs: config.duplicates.remember, maxIds: config.duplicates.maxIds },
     clock,
     onWarning: (message, error) => log.error({ err: error }, message),
+    onOlderCopy,
   })
 }
 

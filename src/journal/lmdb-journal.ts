@@ -85,6 +85,8 @@ export interface LmdbJournalOptions extends CapacityOptions {
   readonly duplicates: EventIdIndexOptions
   /** Is called with what the operator should know, for example when the disk refuses writes and when it takes them again. */
   readonly onWarning?: (message: string, error?: unknown) => void
+  /** Is called if Kafka's position shows that this journal is an older copy of itself, with a sentence on what follows. */
+  readonly onOlderCopy?: (warning: string) => void
 }
 
 /** The first occurrence of an event that another replica has published: below every number that a journal gives out. */
@@ -103,7 +105,7 @@ export class LmdbJournal implements Journal {
   readonly #capacity: Capacity
   readonly #writer: Writer
   readonly #dataFile: DataFileCheck
-  readonly #onWarning: LmdbJournalOptions['onWarning']
+  readonly #onOlderCopy: LmdbJournalOptions['onOlderCopy']
   /** One for each pending `waitForEntry`: settles it if it can be settled. */
   readonly #settleWaiters = new Set<() => void>()
   /** Sequence numbers of the appends that lmdb-js has not confirmed, and whether `read` has returned their entries. */
@@ -139,11 +141,11 @@ export class LmdbJournal implements Journal {
   }
 
   private constructor(env: Environment, lock: DirectoryLock, options: LmdbJournalOptions) {
-    const { clock, duplicates, onWarning } = options
+    const { clock, duplicates, onWarning, onOlderCopy } = options
     this.#env = env
     this.#lock = lock
     this.#clock = clock
-    this.#onWarning = onWarning
+    this.#onOlderCopy = onOlderCopy
     this.#nonces = new NonceStore(env, clock)
     this.#eventIds = new EventIdIndex(env, duplicates, onWarning)
     this.#capacity = new Capacity(options, { entries: () => usedBytes(env.entries), unused: () => unusedBytes(env) })
@@ -371,7 +373,7 @@ export class LmdbJournal implements Journal {
     const [lastVerified = -1] = this.#env.entries.getKeys({ reverse: true, start: unverifiedFrom - 1, limit: 1 })
     const lastSeq = Math.max(this.#releasedUpTo, lastVerified)
     if (position <= lastSeq) return
-    this.#onWarning?.(
+    this.#onOlderCopy?.(
       `Kafka holds position ${position} of journal ${this.id}, and the journal in ${this.#capacity.directory} ends at ` +
         `${lastSeq}: it is an older copy of itself, for example restored from a backup. What it had received since the copy ` +
         'and had not published is lost, unless the newer files still exist. What was published since the copy is not published ' +

@@ -1,5 +1,5 @@
 /** The connector starts with another journal than the one whose position Kafka holds for its instance. */
-import { rename } from 'node:fs/promises'
+import { cp, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, inject, it } from 'vitest'
 import pino from 'pino'
@@ -86,6 +86,28 @@ describe('A start with another journal', () => {
         `position of another journal .*: journal ${second} .* is another one, ${first}, and was published before that`,
       ),
     )
+  })
+})
+
+describe('A start with an older copy of the journal', () => {
+  it('is reported in the log, in /status.json and on the status page', async () => {
+    trial = await startTrial(stack)
+    const id = await publishSome()
+    expect(await trial.connector.terminate()).toBe(0)
+    await cp(journalPath(), journalPath('copy'), { recursive: true })
+    await publishSome()
+    expect(await trial.connector.terminate()).toBe(0)
+
+    await rm(journalPath(), { recursive: true })
+    await rename(journalPath('copy'), journalPath())
+    await trial.connector.start()
+    await until(async () => (await readJournalStatus()).warning !== null)
+    const { warning } = await readJournalStatus()
+    expect(warning).toMatch(new RegExp(`^Kafka holds position \\d+ of journal ${id}, .* it is an older copy of itself`))
+    const lines = (await trial.log()).filter(({ msg }) => msg === warning)
+    expect(lines).toEqual([expect.objectContaining({ level: 'warn', journal: id })])
+    expect((await call(`${trial.adminUrl}/`)).body).toContain('it is an older copy of itself')
+    expect((await call(`${trial.adminUrl}/readyz`)).status).toBe(200)
   })
 })
 

@@ -214,7 +214,7 @@ describe('A journal that is an older copy of itself', () => {
     warnings = []
   })
   const open = (path: string): Promise<LmdbJournal> =>
-    journals.open(path, { onWarning: (message) => warnings.push(message) })
+    journals.open(path, { onOlderCopy: (warning) => warnings.push(warning) })
   const isOlderCopy = (last: number, position: number): unknown =>
     expect.stringMatching(
       new RegExp(`holds position ${position} of journal [0-9a-f]{18}, .* ends at ${last}: .*older copy`),
