@@ -30,10 +30,15 @@ export interface CheckOptions {
   readonly json: boolean
 }
 
+/** `in-use`: another process holds it. `not-checked`: something else prevents the check, so nothing is known. */
+type CheckState = 'ok' | 'failed' | 'in-use' | 'not-checked'
+
 /** The result of one check, as `check --json` prints it. */
 interface CheckResult {
   readonly name: string
+  /** False if the check failed, or was not made because another one failed. */
   readonly ok: boolean
+  readonly state: CheckState
   readonly detail: string
   /** What may go wrong nevertheless, as sentences. It does not change the exit code. */
   readonly warnings: readonly string[]
@@ -55,7 +60,7 @@ const JOURNAL_HELD_EXIT_CODE = 4
  */
 export async function check({ config: file, json }: CheckOptions): Promise<number> {
   const config = loadConfig(file, process.env)
-  const journal = await runCheck('journal', () => checkJournalDirectory(config.journal.directory))
+  const journal = await checkJournal(config)
   const kafka = await runCheck('kafka', () => checkTopics(config, config.kafka.topics))
   const results = [
     await runCheck('configuration', () => describeConfiguration(file, config)),
@@ -63,12 +68,11 @@ export async function check({ config: file, json }: CheckOptions): Promise<numbe
     ...(await checkPorts(config, journal)),
     ...(await checkSchemas(config)),
     kafka,
-    ...(kafka.ok ? await checkSharingAndRights(config) : []),
-    ...(kafka.ok && isJournalNew(config) ? [await runCheck('position', () => checkOtherJournals(config))] : []),
+    ...(await checkOnCluster(config, kafka)),
     ...(await checkProviders(config)),
   ]
   await printOutput(json ? toJson(results, config) : toTable(results))
-  const failures = results.filter(({ ok }) => !ok).map(({ exitCode }) => exitCode)
+  const failures = results.map(({ exitCode }) => exitCode).filter((code) => code !== 0)
   // Beside a running connector the journal is always held. Everything else that is wrong matters more.
   return failures.find((code) => code !== JOURNAL_HELD_EXIT_CODE) ?? failures[0] ?? 0
 }
@@ -85,11 +89,12 @@ async function runCheck(
   try {
     const finding = await test()
     const { result, warnings } = typeof finding === 'string' ? { result: finding, warnings: [] } : finding
-    return { name, ok: true, detail: result, warnings, exitCode: 0 }
+    return { name, ok: true, state: 'ok', detail: result, warnings, exitCode: 0 }
   } catch (error) {
     return {
       name,
       ok: false,
+      state: 'failed',
       detail: messageOf(error),
       warnings: [],
       exitCode: error instanceof ConnectorError ? error.exitCode : exitCode,
@@ -97,8 +102,24 @@ async function runCheck(
   }
 }
 
+/** @param failed the check that has to succeed before this one can be made, and that gives the exit code */
+const skipCheck = (name: string, failed: CheckResult): CheckResult => ({
+  name,
+  ok: false,
+  state: 'not-checked',
+  detail: `skipped, because the check of ${failed.name} failed`,
+  warnings: [],
+  exitCode: 0,
+})
+
 const describeConfiguration = (file: string, config: Config): string =>
   [`${file}: ${config.sources.size} source(s)`, ...configurationWarnings(config)].join('; ')
+
+/** Beside a running connector the journal is in use, which is no fault. */
+async function checkJournal(config: Config): Promise<CheckResult> {
+  const result = await runCheck('journal', () => checkJournalDirectory(config.journal.directory))
+  return result.exitCode === JOURNAL_HELD_EXIT_CODE ? { ...result, state: 'in-use' } : result
+}
 
 /** `run` creates a directory that does not exist, so then its nearest existing parent must be writable. */
 async function checkJournalDirectory(directory: string): Promise<string> {
@@ -152,9 +173,12 @@ async function checkPorts(config: Config, journal: CheckResult): Promise<CheckRe
       return `${host}:${port} can be opened`
     })
     const isProbablyOurs = !result.ok && journal.exitCode === JOURNAL_HELD_EXIT_CODE
-    results.push(
-      isProbablyOurs ? { ...result, ok: true, exitCode: 0, warnings: [result.detail], detail: 'not tested' } : result,
-    )
+    if (!isProbablyOurs) {
+      results.push(result)
+      continue
+    }
+    const { name, detail } = result
+    results.push({ name, ok: true, state: 'not-checked', detail: 'not tested', warnings: [detail], exitCode: 0 })
   }
   return results
 }
@@ -190,6 +214,7 @@ async function checkOtherJournals(config: Config): Promise<Finding> {
   return { result: `run will begin a new journal in ${directory}`, warnings }
 }
 
+/** Checks the registry, and the schema of each subject. A registry that fails for every subject is one failure. */
 async function checkSchemas(config: Config): Promise<CheckResult[]> {
   const api = new RegistryClient(config.registry)
   const subjects = subjectsOf(config)
@@ -197,19 +222,31 @@ async function checkSchemas(config: Config): Promise<CheckResult[]> {
     runCheck(`schema ${subjects[kind].name}`, () => inspectWriterSchema(api, subjects[kind], config.registry.register)),
   )
   try {
-    return await Promise.all(checks)
+    const schemas = await Promise.all(checks)
+    const [first] = schemas
+    if (first === undefined || schemas.some(({ exitCode }) => exitCode !== DEPENDENCY_EXIT_CODE)) {
+      return [await runCheck('registry', () => `${api.url} answers`), ...schemas]
+    }
+    const registry = { ...first, name: 'registry' }
+    return [registry, ...schemas.map(({ name }) => skipCheck(name, registry))]
   } finally {
     await api.close()
   }
 }
 
-/** Whether the group can be joined is not tested, because joining would move sources to this process. */
-async function checkSharingAndRights(config: Config): Promise<CheckResult[]> {
+/**
+ * Makes the checks that need Kafka, its topics included, or names them as not made.
+ * Whether the group can be joined is not tested, because joining would move sources to this process.
+ */
+async function checkOnCluster(config: Config, kafka: CheckResult): Promise<CheckResult[]> {
   const { sharing } = config
-  return [
-    ...(sharing ? [await runCheck('sharing', () => checkTopics(config, { sharing: sharing.topic }))] : []),
-    await runCheck('rights', () => checkRights(config)),
-  ]
+  const checks = new Map<string, () => Promise<Finding>>()
+  if (sharing) checks.set('sharing', () => checkTopics(config, { sharing: sharing.topic }))
+  checks.set('rights', () => checkRights(config))
+  if (isJournalNew(config)) checks.set('position', () => checkOtherJournals(config))
+  const results: CheckResult[] = []
+  for (const [name, test] of checks) results.push(kafka.ok ? await runCheck(name, test) : skipCheck(name, kafka))
+  return results
 }
 
 /** @throws ConnectorError KAFKA_REFUSED, with each right that is missing */
@@ -270,12 +307,23 @@ async function checkTopics(config: Config, topics: Readonly<Record<string, strin
 const toJson = (results: readonly CheckResult[], config: Config): string =>
   `${JSON.stringify({ ok: results.every(({ ok }) => ok), checks: results, configuration: redact(config) })}\n`
 
+/** The first word of a line. */
+const STATE_WORDS: Readonly<Record<CheckState, string>> = {
+  ok: 'ok',
+  failed: 'FAILED',
+  'in-use': 'in use',
+  'not-checked': 'not checked',
+}
+const WORD_WIDTH = Math.max(...Object.values(STATE_WORDS).map(({ length }) => length))
+
 const toTable = (results: readonly CheckResult[]): string => {
   const nameWidth = Math.max(...results.map(({ name }) => name.length))
+  const formatLine = (word: string, name: string, text: string): string =>
+    `${word.padEnd(WORD_WIDTH)}  ${name.padEnd(nameWidth)}  ${text}\n`
   return results
-    .flatMap(({ name, ok, detail, warnings }) => [
-      `${ok ? 'ok     ' : 'FAILED '}  ${name.padEnd(nameWidth)}  ${detail}\n`,
-      ...warnings.map((warning) => `warning  ${name.padEnd(nameWidth)}  ${warning}\n`),
+    .flatMap(({ name, state, detail, warnings }) => [
+      formatLine(STATE_WORDS[state], name, detail),
+      ...warnings.map((warning) => formatLine('warning', name, warning)),
     ])
     .join('')
 }

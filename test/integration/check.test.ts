@@ -19,6 +19,7 @@ const shared = { brokers: inject('brokers'), registryUrl: inject('registryUrl') 
 interface Check {
   readonly name: string
   readonly ok: boolean
+  readonly state: string
   readonly detail: string
   readonly warnings: readonly string[]
 }
@@ -72,7 +73,11 @@ describe('The command check, of ports, journal and providers', () => {
     const { code, found } = await check()
     expect(code).toBe(4)
     expect(found('journal')?.detail).toContain(`(process id ${trial.connector.pid} on host ${hostname()})`)
-    expect(found('admin port')).toMatchObject({ ok: true, detail: 'not tested' })
+    expect(found('journal')).toMatchObject({ ok: false, state: 'in-use' })
+    expect(found('admin port')).toMatchObject({ ok: true, state: 'not-checked', detail: 'not tested' })
+    const { stdout } = await runCommand(['check', '--config', 'connector.yaml'], { cwd: trial.folder })
+    expect(stdout).toMatch(/^in use +journal .*nothing is wrong$/m)
+    expect(stdout).not.toMatch(/^FAILED/m)
     // A producer that check had fenced, or a transaction that it had disturbed, would end the connector with 4 now.
     await sendReceipts(trial, new ProviderData(22), 20)
     await untilPublished(trial)

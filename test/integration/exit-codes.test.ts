@@ -167,8 +167,44 @@ describe('The command check', () => {
     })
     const { code, stdout } = await runInFolder('check')
     expect(code).toBe(3)
-    expect(stdout).toMatch(new RegExp(`FAILED +schema .*http://${registry}.*can't be reached`))
-    expect(stdout).toMatch(new RegExp(`FAILED +kafka .*${broker}`))
+    const linesOf = (word: string): string[] => stdout.split('\n').filter((line) => line.startsWith(`${word} `))
+    expect(linesOf('FAILED')).toEqual([
+      expect.stringMatching(
+        new RegExp(`FAILED +registry .*http://${registry}.*can't be reached.*; check registry.url`),
+      ),
+      expect.stringMatching(new RegExp(`FAILED +kafka .*${broker}`)),
+    ])
+    const skipped = (name: string, failed: string): unknown =>
+      expect.stringMatching(new RegExp(`^not checked +${name} +skipped, because the check of ${failed} failed$`))
+    const { dlr, mo, deadLetter } = trial.topics
+    expect(linesOf('not checked')).toEqual([
+      ...[dlr, mo, deadLetter].map((topic) => skipped(`schema ${topic}-value`, 'registry')),
+      skipped('rights', 'kafka'),
+      skipped('position', 'kafka'),
+    ])
+    const forMachines = JSON.parse((await runInFolder('check', '--json')).stdout) as {
+      ok: boolean
+      checks: { name: string; ok: boolean; state: string }[]
+    }
+    expect(forMachines.ok).toBe(false)
+    expect(forMachines.checks.filter(({ name }) => name === 'registry')).toMatchObject([{ ok: false, state: 'failed' }])
+    const schemas = forMachines.checks.filter(({ name }) => name.startsWith('schema '))
+    const skippedSchema = { ok: false, state: 'not-checked', exitCode: 0 }
+    expect(schemas).toMatchObject([skippedSchema, skippedSchema, skippedSchema])
+  })
+
+  it('ends with 3 if topics are missing that run must not create, and names what it did not check for that reason', async () => {
+    await begin((configuration) => {
+      delete configuration.kafka['createTopics']
+      configuration['sharing'] = { group: 'any', topic: 'missing.sources' }
+    })
+    const { code, stdout } = await runInFolder('check')
+    expect(code).toBe(3)
+    expect(stdout).toMatch(new RegExp(`^FAILED +kafka .*${trial.topics.dlr}`, 'm'))
+    expect(stdout).toMatch(/^ok +registry .* answers$/m)
+    for (const name of ['sharing', 'rights', 'position']) {
+      expect(stdout).toMatch(new RegExp(`^not checked +${name} +skipped, because the check of kafka failed$`, 'm'))
+    }
   })
 })
 
