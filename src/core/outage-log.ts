@@ -32,7 +32,7 @@ const CAUSE_INTERVAL_MS = 60_000
 /** Further causes between two reminders are taken for variations of those that are logged. */
 const MAX_LOGGED_CAUSES = 10
 /** As above, of outages that begin in the quiet time. */
-const MAX_QUIET_CAUSES = 3
+const MAX_QUIET_CAUSES = 20
 
 /**
  * Logs an outage, however often the operation is tried in between: when it begins, when its cause changes, every few

@@ -88,7 +88,7 @@ describe('OutageLog', () => {
     expect(messages()[2]).toMatch(/^pulling fails: full; this has lasted for \d+ s$/)
   })
 
-  it('logs the first failure of a new cause and its end in the quiet time, but few such causes', async () => {
+  it('logs the first failure of a new cause and its end in the quiet time, but no more than twenty such causes', async () => {
     const { outages, clock, messages } = create({ quietMs: MINUTE })
     for (let round = 0; round < 25; round++) {
       const cause = `cause ${round}`
@@ -97,7 +97,7 @@ describe('OutageLog', () => {
       outages.recovered()
       await clock.advance(SECOND)
     }
-    const causes = ['cause 0', 'cause 1', 'cause 2']
+    const causes = Array.from({ length: 20 }, (_, number) => `cause ${number}`)
     expect(messages()).toEqual(causes.flatMap((cause) => [`pulling fails: ${cause}`, 'pulling works again']))
   })
 

@@ -296,7 +296,7 @@ describe('Publishing waits and intake continues', () => {
     )
     expect(await check()).toMatchObject({
       code: 3,
-      stdout: expect.stringMatching(/FAILED +schema .*registry.url/) as string,
+      stdout: expect.stringMatching(/FAILED +registry .*registry.url/) as string,
     })
     await takeIn()
     await untilWaiting(/registry.url/)
