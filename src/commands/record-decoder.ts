@@ -2,6 +2,7 @@
 import { SchemaRegistry, SchemaType } from '@kafkajs/confluent-schema-registry'
 import { messageOf } from '../core/errors.js'
 import { parseCloudEventsHeaders } from '../encode/cloudevents-headers.js'
+import { readSchemaId } from '../encode/wire-format.js'
 import type { StoredRecord } from '../kafka/committed-record-reader.js'
 import type { RegistryClient } from '../registry/registry-client.js'
 import { type EventKind, parseSchema } from '../registry/schemas.js'
@@ -29,10 +30,6 @@ export interface TailRecord extends DecodedRecord {
   readonly kind: EventKind
 }
 
-/** The Confluent wire format begins with a zero byte and the 4-byte schema id. */
-const MAGIC_BYTE = 0
-const WIRE_FORMAT_HEADER_BYTES = 5
-
 type WriterSchema = { readonly name: string } | { readonly problem: string }
 
 export class RecordDecoder {
@@ -59,10 +56,10 @@ export class RecordDecoder {
     const kind = this.#kinds.get(topic)!
     const place = { kind, topic, partition, offset, timestamp, key: key === null ? null : key.toString(), headers }
     if (value === null) return { ...place, problem: 'the record has no value' }
-    if (value.length < WIRE_FORMAT_HEADER_BYTES || value[0] !== MAGIC_BYTE) {
+    const schemaId = readSchemaId(value)
+    if (schemaId === undefined) {
       return { ...place, problem: `the value (${value.length} bytes) is not in the Confluent wire format` }
     }
-    const schemaId = value.readUInt32BE(1)
     const writer = await this.#schemaOf(schemaId)
     if ('problem' in writer) return { ...place, schemaId, problem: writer.problem }
     const schema = writer.name

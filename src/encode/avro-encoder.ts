@@ -8,6 +8,7 @@ import { type EventKind, forEachKind, parseSchema } from '../registry/schemas.js
 import { CloudEventsHeaders } from './cloudevents-headers.js'
 import { deadLetterInsteadOf, MAX_PART_BYTES, partId, splitIntoParts, withShortenedTexts } from './dead-letters.js'
 import type { EncodedEvent, Encoder, Origin } from './encoder.js'
+import { WIRE_HEADER_BYTES, writeWireHeader } from './wire-format.js'
 
 export interface AvroEncoderOptions {
   readonly gate: Pick<SchemaGate, 'ready' | 'writerSchemas'>
@@ -24,9 +25,6 @@ const MIN_PART_BYTES = 1024
 const PART_OVERHEAD_BYTES = 32
 const NO_BYTES = Buffer.alloc(0)
 
-/** The magic byte of Confluent's wire format, and the schema id behind it. */
-const MAGIC_BYTE = 0
-const WIRE_HEADER_BYTES = 5
 /** Values are written one after the other into a buffer of this size, and a new one is begun when it is full. */
 const SLAB_BYTES = 256 * 1024
 
@@ -117,8 +115,7 @@ export class AvroEncoder implements Encoder {
       this.#slabEnd = 0
       return this.#encodeValue(event, { id, type })
     }
-    this.#slab.writeUInt8(MAGIC_BYTE, start)
-    this.#slab.writeUInt32BE(id, start + 1)
+    writeWireHeader(this.#slab, start, id)
     this.#slabEnd = end
     return this.#slab.subarray(start, end)
   }

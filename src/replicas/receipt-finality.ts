@@ -1,11 +1,10 @@
 /** Reads from a record on the topic of delivery receipts whether its status is final. */
 import type avro from 'avsc'
 import type { Clock } from '../core/clock.js'
+import { readSchemaId, WIRE_HEADER_BYTES } from '../encode/wire-format.js'
 import type { RegistryClient } from '../registry/registry-client.js'
 import { loadSchemas, parseSchema } from '../registry/schemas.js'
 
-/** The Confluent wire format begins with a zero byte and the 4-byte schema id. */
-const WIRE_FORMAT_HEADER_BYTES = 5
 /** After how long a schema is requested again that the registry did not return. */
 const REQUEST_AGAIN_AFTER_MS = 30_000
 
@@ -38,10 +37,11 @@ export function createFinalityReader(
   }
 
   return async (value) => {
-    if (value.length <= WIRE_FORMAT_HEADER_BYTES || value[0] !== 0) return false
-    const read = await readerFor(value.readUInt32BE(1))
+    const schemaId = readSchemaId(value)
+    if (schemaId === undefined || value.length === WIRE_HEADER_BYTES) return false
+    const read = await readerFor(schemaId)
     try {
-      return read?.(value.subarray(WIRE_FORMAT_HEADER_BYTES)) ?? false
+      return read?.(value.subarray(WIRE_HEADER_BYTES)) ?? false
     } catch {
       return false
     }

@@ -3,12 +3,12 @@ import { randomUUID } from 'node:crypto'
 import pino from 'pino'
 import { afterEach, beforeEach, describe, expect, inject, it, onTestFinished } from 'vitest'
 import { systemClock } from '../../src/core/clock.js'
-import { ConnectorError } from '../../src/core/errors.js'
 import { ExactlyOncePublisher } from '../../src/kafka/exactly-once-publisher.js'
 import type { OutgoingRecord } from '../../src/kafka/publisher.js'
 import type { KafkaSettings } from '../../src/kafka/settings.js'
 import { createTopic, withAdmin } from '../../dev/kafka/topics.js'
 import { readCommitted } from '../../dev/kafka/committed-reader.js'
+import { publishAll } from '../support/publish-all.js'
 import { publisherSettings } from '../support/publisher-settings.js'
 import { API, type Handling, KafkaProxy } from '../../dev/fault-injection/kafka-proxy.js'
 
@@ -50,25 +50,6 @@ describe('The exactly-once publisher, when responses are lost', () => {
   const committed = async (): Promise<number[]> =>
     (await readCommitted(inject('brokers'), settings.topics.dlr)).map(({ value }) => Number(value.toString()))
 
-  /** Publishes as the pipeline does: after any doubt it continues at the broker's position. */
-  const publishAll = async (count: number, size: number): Promise<{ doubts: number }> => {
-    let doubts = 0
-    let next: number | undefined
-    while (next === undefined || next < count) {
-      try {
-        next ??= (await publisher.open(JOURNAL)) + 1
-        await publisher.publish(batch(next, size), next + size - 1)
-        next += size
-      } catch (error) {
-        expect(error).toBeInstanceOf(ConnectorError)
-        expect(['PUBLISH_IN_DOUBT', 'KAFKA_UNREACHABLE']).toContain((error as ConnectorError).code)
-        next = undefined
-        doubts++
-      }
-    }
-    return { doubts }
-  }
-
   it('finds a commit whose response was lost, and does not repeat it', async () => {
     await publisher.open(JOURNAL)
     const lost = proxy.handleNext(API.endTxn, 'lose-answer')
@@ -98,13 +79,13 @@ describe('The exactly-once publisher, when responses are lost', () => {
   it.each(requests.flatMap(([name, key]) => handlings.map((handling) => [handling, name, key] as const)))(
     'publishes each record once after the fault "%s" of a request %s',
     async (handling, _name, key) => {
-      await publishAll(6, 3)
+      await publishAll(publisher, JOURNAL, batch, 6, 3)
       const isSentByOpen = [API.initProducerId, API.offsetFetch, API.findCoordinator].some((each) => each === key)
       // Only opening sends this request, so the publisher is opened again.
       if (isSentByOpen) await publisher.close()
       const handled = proxy.handleNext(key, handling)
       if (isSentByOpen) await publisher.open(JOURNAL).catch(() => undefined)
-      await publishAll(12, 3)
+      await publishAll(publisher, JOURNAL, batch, 12, 3)
       await handled
       expect((await committed()).sort((a, b) => a - b)).toEqual(Array.from({ length: 12 }, (_, i) => i))
     },
@@ -116,7 +97,7 @@ describe('The exactly-once publisher, when responses are lost', () => {
     publisher = slow
     proxy.lateByMs = 400
     proxy.setRule(() => 'late-answer')
-    await publishAll(1, 1)
+    await publishAll(publisher, JOURNAL, batch, 1, 1)
     proxy.setRule(() => 'pass')
     expect(await committed()).toEqual([0])
   }, 60_000)
@@ -162,7 +143,7 @@ describe('The exactly-once publisher, when responses are lost', () => {
       const share = chance()
       return share < 0.02 ? 'lose-answer' : share < 0.03 ? 'cut' : 'pass'
     })
-    const { doubts } = await publishAll(2_000, 50)
+    const { doubts } = await publishAll(publisher, JOURNAL, batch, 2_000, 50)
     proxy.setRule(() => 'pass')
     expect(doubts).toBeGreaterThan(0)
     const seen = await readCommitted(inject('brokers'), settings.topics.dlr)

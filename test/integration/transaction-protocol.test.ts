@@ -15,6 +15,7 @@ import type { OutgoingRecord } from '../../src/kafka/publisher.js'
 import type { KafkaSettings } from '../../src/kafka/settings.js'
 import { publisherContract } from '../kafka/publisher-contract.js'
 import { OWN_STACK_UNAVAILABLE } from '../support/own-stack.js'
+import { publishAll } from '../support/publish-all.js'
 import { publisherSettings } from '../support/publisher-settings.js'
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 300_000 })
@@ -77,21 +78,6 @@ describe.runIf(hasJvm).each(CLUSTERS)('On %s the exactly-once publisher', (name,
   const sorted = (numbers: number[]): number[] => numbers.sort((a, b) => a - b)
   const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i)
 
-  /** Publishes as the pipeline does: after any doubt it continues at the broker's position. */
-  const publishAll = async (count: number, size: number): Promise<void> => {
-    let next: number | undefined
-    while (next === undefined || next < count) {
-      try {
-        next ??= (await publisher.open(JOURNAL)) + 1
-        await publisher.publish(batch(next, size), next + size - 1)
-        next += size
-      } catch (error) {
-        expect(['PUBLISH_IN_DOUBT', 'KAFKA_UNREACHABLE']).toContain((error as { code?: string }).code)
-        next = undefined
-      }
-    }
-  }
-
   publisherContract(name, async () => {
     const contractSettings = publisherSettings([broker.address], randomUUID())
     const made: ExactlyOncePublisher[] = []
@@ -110,7 +96,7 @@ describe.runIf(hasJvm).each(CLUSTERS)('On %s the exactly-once publisher', (name,
   })
 
   it('sends the requests of its level, each of them once', async () => {
-    await publishAll(2, 1)
+    await publishAll(publisher, JOURNAL, batch, 2, 1)
     // The broker is given time to complete the transaction before, so that no request has to be repeated.
     await systemClock.sleep(500)
     const sent: string[] = []
@@ -125,15 +111,15 @@ describe.runIf(hasJvm).each(CLUSTERS)('On %s the exactly-once publisher', (name,
   const handlings: readonly Handling[] = ['lose-answer', 'lose-request', 'cut']
   const faults = REQUESTS[level].flatMap((request) => handlings.map((handling) => [handling, request] as const))
   it.each(faults)('publishes each record once after the fault "%s" of a request %s', async (handling, request) => {
-    await publishAll(6, 3)
+    await publishAll(publisher, JOURNAL, batch, 6, 3)
     const handled = proxy.handleNext(API[request as keyof typeof API], handling)
-    await publishAll(12, 3)
+    await publishAll(publisher, JOURNAL, batch, 12, 3)
     await handled
     expect(sorted(await committed())).toEqual(upTo(12))
   })
 
   it('does not let a late commit end the next transaction', async () => {
-    await publishAll(4, 4)
+    await publishAll(publisher, JOURNAL, batch, 4, 4)
     proxy.setRule((key) => (key === API.endTxn ? 'hold' : 'pass'))
     await expect(publisher.publish(batch(4, 4), 7)).rejects.toMatchObject({ code: 'PUBLISH_IN_DOUBT' })
     proxy.setRule(() => 'pass')

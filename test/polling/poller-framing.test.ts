@@ -1,9 +1,9 @@
 /** Answers of a queue that are framed in odd ways, from the socket to the events: what reached the process is in custody. */
 import fc from 'fast-check'
 import { readFileSync } from 'node:fs'
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
-import { createServer as createTlsServer, Server as TlsServer } from 'node:tls'
+import { createServer as createTlsServer } from 'node:tls'
 import { afterEach, describe, expect, it } from 'vitest'
 import { ProviderData } from '../../dev/simulators/provider-data.js'
 import { until } from '../../dev/wait.js'
@@ -12,36 +12,26 @@ import { decode } from '../../src/pipeline/decode.js'
 import { mtarget } from '../../src/providers/mtarget/index.js'
 import { turnUntil } from '../support/event-loop.js'
 import { isSubsequence, oddlyFramed } from '../support/odd-framing.js'
+import { SocketServers } from '../support/socket-servers.js'
 import { IDLE_DELAY_MS, PollerFixture, type TestedPoller } from '../support/poller.js'
 
 const fixture = new PollerFixture()
 const data = new ProviderData(11)
-const servers: Server[] = []
-const sockets = new Set<Socket>()
+const servers = new SocketServers()
 
 afterEach(async () => {
   await fixture.stopAll()
-  for (const socket of sockets) socket.destroy()
-  await Promise.all(servers.splice(0).map((server) => new Promise((resolve) => server.close(resolve))))
+  await servers.closeAll()
 })
 
 const EMPTY_PAGE = 'HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{"results":[]}'
 
 /** Starts a server that answers the first request by `answer`, and each other one with an empty page. */
-const startServer = async (answer: (socket: Socket) => unknown, server = createServer()) => {
-  let requests = 0
-  servers.push(server)
-  server.on(server instanceof TlsServer ? 'secureConnection' : 'connection', (socket: Socket) => {
-    sockets.add(socket)
-    socket.on('close', () => sockets.delete(socket)).on('error', () => {})
-    socket.on('data', () => {
-      requests++
-      if (requests === 1) answer(socket)
-      else socket.write(EMPTY_PAGE)
-    })
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/notification`
+const startServer = async (answer: (socket: Socket) => unknown, server?: Server) => {
+  const answerRequest = (socket: Socket, request: number): unknown =>
+    request === 1 ? answer(socket) : socket.write(EMPTY_PAGE)
+  const port = await servers.listen(answerRequest, { ...(server && { server }) })
+  return `http://127.0.0.1:${port}/notification`
 }
 
 const eventsOf = ({ journal }: TestedPoller): Event[] =>
@@ -320,7 +310,6 @@ describe('Poller receiving bytes after the end of an answer', () => {
     const url = await startServer(
       () => {},
       createServer((socket) => {
-        sockets.add(socket)
         socket.on('data', () => {
           requests++
           if (requests > 1) return setTimeout(() => socket.write(EMPTY_PAGE), 100)

@@ -1,37 +1,29 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { afterEach, describe, expect, it } from 'vitest'
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { ProviderData } from '../../dev/simulators/provider-data.js'
 import { turnUntil } from '../support/event-loop.js'
+import { SocketServers } from '../support/socket-servers.js'
 import { IDLE_DELAY_MS, PollerFixture } from '../support/poller.js'
 
 const fixture = new PollerFixture()
 const data = new ProviderData(8)
-const servers: Server[] = []
-const sockets = new Set<Socket>()
+const servers = new SocketServers()
 
 afterEach(async () => {
   await fixture.stopAll()
-  for (const socket of sockets) socket.destroy()
-  await Promise.all(servers.splice(0).map((server) => new Promise((resolve) => server.close(resolve))))
+  await servers.closeAll()
 })
 
 /** Starts a server that calls `answer` with the socket of each request and the number of the request, from 1. */
 const startServer = async (answer: (socket: Socket, request: number) => void) => {
   let requests = 0
   let connections = 0
-  const server = createServer((socket) => {
-    connections++
-    sockets.add(socket)
-    socket.on('close', () => sockets.delete(socket)).on('error', () => {})
-    socket.on('data', () => {
-      requests++
-      answer(socket, requests)
-    })
-  })
-  servers.push(server)
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
+  const answerRequest = (socket: Socket, request: number): void => {
+    requests = request
+    answer(socket, request)
+  }
+  const port = await servers.listen(answerRequest, { onConnection: () => connections++ })
   const url = `http://127.0.0.1:${port}/notification`
   return { url, port, counts: () => ({ requests, connections }), untilRequested: () => turnUntil(() => requests > 0) }
 }
@@ -121,7 +113,7 @@ describe('Poller sending a request', () => {
 
   it('reports a network error with the address when the provider can not be reached', async () => {
     const { url, port } = await startServer(() => {})
-    await new Promise((resolve) => servers.pop()?.close(resolve))
+    await servers.closeAll()
     const tested = fixture.createPoller(url)
     tested.poller.start()
     await tested.untilPaused()
