@@ -224,15 +224,15 @@ class OpenEntry {
   }
 
   /** Makes the item that `peek` returns the current one. */
-  setCurrent(item: Omit<EncodedItem, 'taken'>): EncodedItem {
+  setCurrent(item: EncodedItem): EncodedItem {
     const { parts, partCount, partsDigest } = this.#committedParts
     const { records } = item.encoded
     // An item that is split into other parts today is published from its first part.
-    const isSameSplit = records.length === partCount && digestOfFirst(records, parts) === partsDigest
-    const taken = isSameSplit ? parts : 0
+    const isSameSplit = parts > 0 && records.length === partCount && digestOfFirst(records, parts) === partsDigest
+    item.taken = isSameSplit ? parts : 0
     this.#committedParts = NO_PARTS
-    this.current = { ...item, taken }
-    return this.current
+    this.current = item
+    return item
   }
 
   /** Goes on behind the item that `peek` returns. */
@@ -363,7 +363,7 @@ class BatchBuilder {
     }
   }
 
-  #encode(open: OpenEntry): Omit<EncodedItem, 'taken'> {
+  #encode(open: OpenEntry): EncodedItem {
     const { encoder, observer } = this.#deps
     const { entry } = open
     const decoded = open.peek()!
@@ -372,7 +372,7 @@ class BatchBuilder {
     const isDuplicate = isIdentified && this.#isKnown(occurrence)
     observer.decoded?.(event, isDuplicate)
     const encoded = isDuplicate ? NO_RECORDS : encoder.encode(event, { body, facts: entry.facts })
-    return { decoded, occurrence, isDuplicate, encoded }
+    return { decoded, occurrence, isDuplicate, encoded, taken: 0 }
   }
 
   #finish({ decoded, occurrence, isDuplicate, encoded }: EncodedItem, source: PipelineSource | undefined): void {
