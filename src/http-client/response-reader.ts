@@ -71,6 +71,8 @@ const FIELD_LINE = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+)[ \t]*:([^]*)$/
 const JSON_LINE = /^[ \t]*[{[]/
 /** With an extension, which is ignored (RFC 9112, section 7.1.1). Twelve digits are more than any answer needs. */
 const CHUNK_SIZE = /^[ \t]*0*([0-9a-f]{1,12})[ \t]*(?:;.*)?$/i
+/** In place of a header field. */
+const BARE_CHUNK_SIZE = /^[0-9a-f]{1,12}\r?\n?$/i
 const MAYBE_CHUNK_SIZE = /^[ \t]*[0-9a-f]*[ \t]*(?:[\r;]|$)/i
 const MAX_CHUNK_LINE_BYTES = 64 * 1024
 /** Header sections of this size are read, however small the limit of the body is. */
@@ -272,13 +274,20 @@ export class ResponseReader {
     const taken = this.#takeLine(bytes)
     if (taken === undefined) return NO_BYTES
     const { line, rest } = taken
-    if (JSON_LINE.test(textOf(line))) {
+    if (JSON_LINE.test(textOf(line)) || this.#isFirstChunkSize(line)) {
       this.#beginBodyWithoutEmptyLine()
       return joinBytes([line, rest])
     }
     this.#headLines.push(line)
     if (isEmptyLine(line)) this.#beginBody()
     return rest
+  }
+
+  /** Whether a line of the header section is the size of the first chunk: the empty line before the body is missing. */
+  #isFirstChunkSize(line: Uint8Array): boolean {
+    if (!BARE_CHUNK_SIZE.test(textOf(line))) return false
+    const { fields } = parseHead(this.#headLines)
+    return listOf(fields, 'transfer-encoding').some((coding) => coding.toLowerCase() === 'chunked')
   }
 
   #beginBodyWithoutEmptyLine(): void {

@@ -102,6 +102,11 @@ describe('ResponseReader reading framing that has no certain meaning', () => {
       '{"a"}',
     ],
     ['no empty line before the body', 'HTTP/1.1 200 OK\r\nContent-Type: a/b\r\n{"a"}', '{"a"}'],
+    [
+      'no empty line before the first chunk',
+      'HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n3\r\n{"a\r\n2\r\n"}\r\n0\r\n\r\n',
+      '{"a"}',
+    ],
     ['an invalid line among the fields', 'HTTP/1.1 200 OK\r\nnonsense\r\nContent-Length: 5\r\n\r\n{"a"}', '{"a"}'],
     ['a bad status code', 'HTTP/1.1 2x0 OK\r\n\r\n', 'HTTP/1.1 2x0 OK\r\n\r\n'],
   ])('reports %s and reads the most probable body', (_name, text, body) => {
