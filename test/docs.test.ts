@@ -178,6 +178,30 @@ describe.each(documents)('%s', (document) => {
   })
 })
 
+it('docs/metrics.md lists every metric of ours with its type and its labels, and no other', () => {
+  const metrics = new Metrics(new MemoryJournal(), systemClock).registry.getMetricsAsArray()
+  const exported = metrics
+    .filter(({ name }) => name.startsWith('dlrmo_'))
+    .map((metric) => {
+      const { name, type, labelNames } = metric as unknown as { name: string; type: string; labelNames: string[] }
+      return `${name} ${type} ${labelNames.join(' ')}`.trim()
+    })
+  const rows = read('docs/metrics.md').matchAll(/^\| `(dlrmo_\w+)` \| (\w+) \| ([^|]*) ?\|/gm)
+  const documented = [...rows].map(([, name = '', type = '', labels = '']) =>
+    `${name} ${type} ${labels.replaceAll(/[`,]/g, '').trim()}`.trim(),
+  )
+  expect(documented.sort()).toEqual(exported.sort())
+})
+
+it('docs/metrics.md lists every cause for which publishing waits', async () => {
+  const text = await new Metrics(new MemoryJournal(), systemClock).registry.metrics()
+  const causes = [...text.matchAll(/^dlrmo_publishing_waiting\{cause="([^"]+)"\}/gm)].map(([, cause = '']) => cause)
+  const [, section = ''] = read('docs/metrics.md').split('## Why publishing waits')
+  const documented = [...section.matchAll(/^\| (`[^|]+) \|/gm)].flatMap(([, cell = '']) => cell.match(/[\w-]+/g) ?? [])
+  expect(causes.length).toBeGreaterThan(5)
+  expect(documented.sort()).toEqual(causes.sort())
+})
+
 it('docs/glossary.md has at most 24 entries', () => {
   const entries = read('docs/glossary.md').match(/^\| \*\*/gm) ?? []
   expect(entries.length).toBeGreaterThan(10)

@@ -4,8 +4,10 @@
  */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Clock } from '../core/clock.js'
+import { ConnectorError, type ErrorCode } from '../core/errors.js'
+import type { CallbackRefusalReason } from '../core/observers.js'
 import type { Journal } from '../journal/journal.js'
-import type { SourceInfo } from './status.js'
+import { COMPONENT_STATES, type ComponentState, type SourceInfo } from './status.js'
 
 /** Taking custody is an fsync that many requests share. */
 const CUSTODY_BUCKETS_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
@@ -16,6 +18,42 @@ const END_TO_END_BUCKETS_SECONDS = [
   0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3_600, 14_400, 86_400,
 ]
 
+/** The refusals of callbacks that can be told to a source, and those that can't. Their series begin at 0. */
+const SOURCE_REFUSALS: readonly CallbackRefusalReason[] = [
+  'address',
+  'token',
+  'credentials',
+  'nonce',
+  'signature-missing',
+  'signature-wrong',
+  'signature-too-old',
+  'signature-from-the-future',
+  'method',
+  'body-too-large',
+  'no-memory',
+  'journal-refuses',
+]
+const UNKNOWN_SOURCE_REFUSALS: readonly CallbackRefusalReason[] = ['unknown-source', 'path', 'method', 'malformed']
+
+/** The errors that publishing waits for, by the label `cause` of `dlrmo_publishing_waiting`. Every other error is `unexpected`. */
+const WAIT_CAUSES: Readonly<Partial<Record<ErrorCode, string>>> = {
+  KAFKA_UNREACHABLE: 'kafka-unreachable',
+  KAFKA_REFUSED: 'kafka-refused',
+  TOPIC_MISSING: 'topic-missing',
+  PUBLISH_IN_DOUBT: 'publish-in-doubt',
+  REGISTRY_UNREACHABLE: 'registry-unreachable',
+  REGISTRY_REFUSED: 'registry-refused',
+  SCHEMA_REFUSED: 'schema-refused',
+  SCHEMA_IDS_CHANGED: 'schema-ids-changed',
+  JOURNAL_WRITE_FAILED: 'journal-write-failed',
+}
+
+/**
+ * prom-client's gauges whose names end like those of counters, which OpenMetrics and `promtool check metrics` refuse. Each is
+ * the sum of the gauge without `_total`.
+ */
+const MISNAMED_GAUGES = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total']
+
 export class Metrics {
   /** Everything that `/metrics` answers. */
   readonly registry = new Registry()
@@ -24,6 +62,21 @@ export class Metrics {
     'callbacks_total',
     'Callbacks by the status code of the answer. The source is empty for requests that name no existing source.',
     ['source', 'code'],
+  )
+  readonly callbacksRefused = this.#counter(
+    'callbacks_refused_total',
+    'Callbacks that were answered with another status than 200, by reason. The source is empty for requests that name no existing source.',
+    ['source', 'reason'],
+  )
+  /** By source, in milliseconds since the epoch. */
+  readonly lastReceivedAt = this.#timestamps(
+    'last_received_timestamp_seconds',
+    'When the last callback, or the last complete page with items, of the source came into custody; 0 if there was none since the start.',
+  )
+  /** By source, in milliseconds since the epoch. */
+  readonly lastPublishedAt = this.#timestamps(
+    'last_published_timestamp_seconds',
+    'When the last receipt or message of the source was committed to Kafka; 0 if there was none since the start.',
   )
   readonly pullRequests = this.#counter('pull_requests_total', 'Requests to the queues of providers, by outcome.', [
     'source',
@@ -74,6 +127,18 @@ export class Metrics {
     'publishing',
     '1 while events are published, 0 while publishing waits. The log and the status page give the reason.',
   )
+  readonly #waitCause = this.#stateSet(
+    'publishing_waiting',
+    '1 for the cause that publishing waits for at the moment, 0 for every other cause.',
+    'cause',
+    [...Object.values(WAIT_CAUSES), 'unexpected'],
+  )
+  readonly #registryState = this.#stateSet(
+    'registry_state',
+    '1 for the present state of the schema registry, 0 for the other states. waiting: it is unavailable or refuses.',
+    'state',
+    COMPONENT_STATES,
+  )
   readonly throttledSeconds = this.#counter(
     'throttled_seconds_total',
     'Pauses that Kafka asked for because a quota of this client was exceeded. Publishing waits that long.',
@@ -106,7 +171,7 @@ export class Metrics {
   )
 
   /** @param droppedLogLines returns how many lines of the log were dropped since the start */
-  constructor(journal: Pick<Journal, 'stats'>, clock: Clock, droppedLogLines: () => number = () => 0) {
+  constructor(journal: Pick<Journal, 'stats' | 'custodyRoom'>, clock: Clock, droppedLogLines: () => number = () => 0) {
     const gauge = (name: string, help: string, read: () => number): Gauge => this.#gauge(name, help, [], read)
     gauge('journal_entries', 'Entries in the journal that are not yet released.', () => journal.stats().entries)
     gauge('journal_bytes', 'Bytes that the entries of the journal use.', () => journal.stats().bytes)
@@ -119,6 +184,17 @@ export class Metrics {
       const { oldestReceivedAt } = journal.stats()
       return oldestReceivedAt === null ? 0 : Math.max(0, (clock.now() - oldestReceivedAt) / 1_000)
     })
+    gauge('journal_max_bytes', 'The limit of the journal: journal.maxBytes.', () => journal.custodyRoom().maxBytes)
+    gauge(
+      'custody_free_bytes',
+      'Bytes that callbacks can still use: what journal.maxBytes or the disk leaves, whichever is less; 0 while custody is refused.',
+      () => journal.custodyRoom().freeBytes,
+    )
+    gauge(
+      'custody_refused',
+      '1 while the journal refuses callbacks because it is full, its disk refuses writes, or its files are damaged or gone.',
+      () => (isCustodyRefused(journal) ? 1 : 0),
+    )
     const dropped: Counter = new Counter({
       name: 'dlrmo_log_lines_dropped_total',
       help: 'Lines of the log that were dropped because standard output did not take them in time.',
@@ -129,11 +205,30 @@ export class Metrics {
       },
     })
     collectDefaultMetrics({ register: this.registry })
+    for (const name of MISNAMED_GAUGES) this.registry.removeSingleMetric(name)
+    this.setRegistryState('starting')
+  }
+
+  /** @param error what publishing waits for; null while it does not wait */
+  setPublishingCause(error: unknown): void {
+    const code = error instanceof ConnectorError ? error.code : undefined
+    this.#waitCause.present = error === null ? null : ((code && WAIT_CAUSES[code]) ?? 'unexpected')
+  }
+
+  setRegistryState(present: ComponentState): void {
+    this.#registryState.present = present
   }
 
   /** Creates the series of a source with the value 0, so that Prometheus sees the first event as an increase. */
   createSeries({ name: source, pull, callback, reconcile }: Omit<SourceInfo, 'provider'>): void {
-    if (callback) for (const code of ['200', '401', '503']) this.callbacks.inc({ source, code }, 0)
+    if (callback) {
+      for (const code of ['200', '401', '503']) this.callbacks.inc({ source, code }, 0)
+      for (const reason of SOURCE_REFUSALS) this.callbacksRefused.inc({ source, reason }, 0)
+      this.callbacks.inc({ source: '', code: '401' }, 0)
+      for (const reason of UNKNOWN_SOURCE_REFUSALS) this.callbacksRefused.inc({ source: '', reason }, 0)
+    }
+    this.lastReceivedAt.set(source, 0)
+    this.lastPublishedAt.set(source, 0)
     if (pull) {
       this.pullInFlightItems.set({ source }, 0)
       for (const outcome of ['page', 'empty', 'account-error']) this.pullRequests.inc({ source, outcome }, 0)
@@ -166,8 +261,47 @@ export class Metrics {
     return gauge
   }
 
+  /** Exports the times in the returned map at each scrape. A callback then costs no more than an entry of a map. */
+  #timestamps(name: string, help: string): Map<string, number> {
+    const timesBySource = new Map<string, number>()
+    const gauge: Gauge<'source'> = new Gauge({
+      name: `dlrmo_${name}`,
+      help,
+      labelNames: ['source'],
+      registers: [this.registry],
+      collect: () => {
+        for (const [source, ms] of timesBySource) gauge.set({ source }, ms / 1_000)
+      },
+    })
+    return timesBySource
+  }
+
+  /** Exports a series for each value of the label: 1 for the value that is present, if one is, and 0 for the others. */
+  #stateSet(name: string, help: string, label: string, values: readonly string[]): { present: string | null } {
+    const stateSet = { present: null as string | null }
+    const gauge: Gauge = new Gauge({
+      name: `dlrmo_${name}`,
+      help,
+      labelNames: [label],
+      registers: [this.registry],
+      collect: () => {
+        for (const value of values) gauge.set({ [label]: value }, value === stateSet.present ? 1 : 0)
+      },
+    })
+    return stateSet
+  }
+
   #histogram(name: string, help: string, buckets: number[]): Histogram {
     return new Histogram({ name: `dlrmo_${name}`, help, buckets, registers: [this.registry] })
+  }
+}
+
+/** A journal that can't be read takes no callback either. */
+const isCustodyRefused = (journal: Pick<Journal, 'custodyRoom'>): boolean => {
+  try {
+    return journal.custodyRoom().refusal !== null
+  } catch {
+    return true
   }
 }
 

@@ -16,7 +16,8 @@ import type {
 import type { Journal } from '../journal/journal.js'
 
 /** Publishing, or the registry. `waiting`: a dependency is unavailable or refuses; the reason says which and why. */
-export type ComponentState = 'starting' | 'ok' | 'waiting'
+export const COMPONENT_STATES = ['starting', 'ok', 'waiting'] as const
+export type ComponentState = (typeof COMPONENT_STATES)[number]
 
 interface Component {
   readonly state: ComponentState

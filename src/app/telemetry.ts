@@ -1,7 +1,7 @@
 /** Connects the observers of the parts with metrics, status and log. */
 import type { Logger } from 'pino'
 import type { Metrics } from '../admin/metrics.js'
-import type { Status } from '../admin/status.js'
+import type { ComponentState, Status } from '../admin/status.js'
 import type { Clock } from '../core/clock.js'
 import { ConnectorError, messageOf } from '../core/errors.js'
 import { OutageLog } from '../core/outage-log.js'
@@ -40,7 +40,8 @@ export function observePipeline(deps: TelemetryDeps, options: PipelineTelemetryO
   return {
     ...(log.isLevelEnabled('debug') && { decoded: logItems(log, personalDataMask(options.personalData)) }),
     released: (outcomes) => {
-      for (const outcome of outcomes) countItem(metrics, outcome, clock.now())
+      const now = clock.now()
+      for (const outcome of outcomes) countItem(metrics, outcome, now)
       options.onRelease(outcomes.length)
     },
     committed: (records, seconds) => {
@@ -103,9 +104,13 @@ function reportPublishing(
   )
   let hasStarted = false
 
+  const setRegistry = (state: ComponentState, reason: string | null): void => {
+    metrics.setRegistryState(state)
+    status.setRegistry(state, reason)
+  }
   const registry = (): void => {
-    if (isRegistryConfirmed()) status.setRegistry('ok', schemaWarnings().join(' ') || null)
-    else status.setRegistry('waiting', 'the registry is unavailable; the schema ids of an earlier run are used')
+    if (isRegistryConfirmed()) setRegistry('ok', schemaWarnings().join(' ') || null)
+    else setRegistry('waiting', 'the registry is unavailable; the schema ids of an earlier run are used')
   }
   const healthy = (): void => {
     if (hasStarted) outages.recovered()
@@ -113,14 +118,16 @@ function reportPublishing(
     else outages.recovered(STARTED)
     hasStarted = true
     metrics.publishing.set(1)
+    metrics.setPublishingCause(null)
     status.setPublishing('ok')
     registry()
   }
   const waiting = (error: unknown): void => {
     const reason = messageOf(error)
     metrics.publishing.set(0)
+    metrics.setPublishingCause(error)
     status.setPublishing('waiting', reason)
-    if (error instanceof ConnectorError && error.dependency === 'registry') status.setRegistry('waiting', reason)
+    if (error instanceof ConnectorError && error.dependency === 'registry') setRegistry('waiting', reason)
     else registry()
     const code = error instanceof ConnectorError ? error.code : 'UNEXPECTED'
     outages.failed(causeOf(code, reason), reason, { code, ...(code === 'UNEXPECTED' && { err: error }) })
@@ -154,11 +161,17 @@ function countItem(metrics: Metrics, { source, via, kind, reason, receivedAt }: 
   if (kind === 'duplicate') return metrics.duplicatesSuppressed.inc({ source })
   metrics.endToEnd.observe(Math.max(0, now - receivedAt) / 1000)
   if (kind === 'dead-letter') metrics.deadLetters.inc({ source, reason: reason ?? '' })
-  else metrics.eventsPublished.inc({ source, kind })
+  else {
+    metrics.eventsPublished.inc({ source, kind })
+    metrics.lastPublishedAt.set(source, now)
+  }
 }
 
 export const observePulls = ({ metrics, status, log, clock }: TelemetryDeps): PullObserver => ({
-  requestEnded: (source, outcome) => metrics.pullRequests.inc({ source, outcome }),
+  requestEnded: (source, outcome) => {
+    metrics.pullRequests.inc({ source, outcome })
+    if (outcome === 'page') metrics.lastReceivedAt.set(source, clock.now())
+  },
   pageSizeChanged: (source, limit) => metrics.pullLimit.set({ source }, limit),
   custodyTaken: (seconds) => metrics.custody.observe(seconds),
   answerLost: (source, reason, detail) => {
@@ -207,7 +220,11 @@ export const observeSharing = ({ metrics, status }: TelemetryDeps): SharingObser
   publishedTwice: (source) => metrics.publishedTwice.inc({ source }),
 })
 
-export const observeCallbacks = ({ metrics }: TelemetryDeps): CallbackObserver => ({
-  answered: (source, code) => metrics.callbacks.inc({ source, code: String(code) }),
+export const observeCallbacks = ({ metrics, clock }: TelemetryDeps): CallbackObserver => ({
+  answered: (source, code, refusal) => {
+    metrics.callbacks.inc({ source, code: String(code) })
+    if (refusal === undefined) metrics.lastReceivedAt.set(source, clock.now())
+    else metrics.callbacksRefused.inc({ source, reason: refusal })
+  },
   custodyTaken: (seconds) => metrics.custody.observe(seconds),
 })

@@ -16,7 +16,7 @@ import { orTimeout } from '../core/abort.js'
 import type { Clock } from '../core/clock.js'
 import { hasCode } from '../core/errors.js'
 import type { Log } from '../core/log.js'
-import type { CallbackObserver } from '../core/observers.js'
+import type { CallbackObserver, CallbackRefusalReason } from '../core/observers.js'
 import type { RequestFacts } from '../core/received.js'
 import { listen } from '../http-server/listen.js'
 import type { Journal, NewEntry, Nonce } from '../journal/journal.js'
@@ -74,13 +74,18 @@ const SERVER_OPTIONS = {
 }
 
 type HeaderFields = Readonly<Record<string, string>>
-const NO_HEADERS: HeaderFields = {}
 const KEEP_ALIVE: HeaderFields = { 'content-length': '0' }
 const CLOSE: HeaderFields = { 'content-length': '0', connection: 'close' }
-/** RFC 9110, section 15.5.2, requires a challenge with every 401. It is always the same, so it reveals nothing. */
-const CHALLENGE: HeaderFields = { 'www-authenticate': 'Basic realm="callbacks"' }
-const ALLOWED_METHODS: HeaderFields = { allow: 'GET, POST' }
-const RETRY_LATER: HeaderFields = { 'retry-after': '10' }
+/** The statuses of refusals, with the header fields that belong to each. */
+const REFUSAL_HEADERS = {
+  /** RFC 9110, section 15.5.2, requires a challenge with every 401. It is always the same, so it reveals nothing. */
+  401: { 'www-authenticate': 'Basic realm="callbacks"' },
+  404: {},
+  405: { allow: 'GET, POST' },
+  413: {},
+  503: { 'retry-after': '10' },
+} as const satisfies Readonly<Record<number, HeaderFields>>
+type RefusalCode = keyof typeof REFUSAL_HEADERS
 const EMPTY_BODY = new Uint8Array(0)
 
 export class CallbackServer {
@@ -108,7 +113,7 @@ export class CallbackServer {
     this.#server.on('checkExpectation', (req: IncomingMessage, res: ServerResponse) => this.#handle(req, res, false))
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
       const code = this.#unparsable.refuse(error, socket as Socket)
-      if (code !== undefined) deps.observer.answered('', code)
+      if (code !== undefined) deps.observer.answered('', code, 'malformed')
     })
   }
 
@@ -138,10 +143,10 @@ export class CallbackServer {
     const startedAt = this.#deps.clock.monotonic()
     this.#unparsable.track(req.socket, res)
     const target = parseTarget(req.url ?? '')
-    if (target === undefined) return this.#refuse(req, res, 404, NO_HEADERS, '')
+    if (target === undefined) return this.#refuse(req, res, 404, 'path', '')
     const source = this.#sources.get(target.source) ?? this.#unknownSource
     const { method, headers, socket } = req
-    if (method !== 'GET' && method !== 'POST') return this.#refuse(req, res, 405, ALLOWED_METHODS, source.name)
+    if (method !== 'GET' && method !== 'POST') return this.#refuse(req, res, 405, 'method', source.name)
     const call: Call = { req, res, source, target, startedAt }
     const rejection = source.guards.rejectionReason({
       address: clientAddress(socket.remoteAddress, headers['x-forwarded-for'], this.#options.trustProxy),
@@ -152,11 +157,11 @@ export class CallbackServer {
     const length = headers['content-length']
     const hasNoBody = length === undefined ? headers['transfer-encoding'] === undefined : length === '0'
     if (hasNoBody) return this.#verifyAndStore(call, EMPTY_BODY)
-    if (Number(length ?? 0) > this.#options.bodyLimit) return this.#refuse(req, res, 413, NO_HEADERS, source.name)
+    if (Number(length ?? 0) > this.#options.bodyLimit) return this.#refuse(req, res, 413, 'body-too-large', source.name)
     if (expectsContinue) res.writeContinue()
     readBody(req, res, this.#options.bodyLimit, this.#bodyBudget, (body) => {
-      if (body === 'too-large') this.#refuse(req, res, 413, NO_HEADERS, source.name)
-      else if (body === 'no-memory') this.#refuse(req, res, 503, RETRY_LATER, source.name)
+      if (body === 'too-large') this.#refuse(req, res, 413, 'body-too-large', source.name)
+      else if (body === 'no-memory') this.#refuse(req, res, 503, 'no-memory', source.name)
       else this.#verifyAndStore(call, body)
     })
   }
@@ -186,7 +191,7 @@ export class CallbackServer {
       (error: unknown) => {
         if (hasCode(error, 'NONCE_SEEN')) return this.#reject(call, 'nonce')
         this.#log.journalRefused(error)
-        this.#refuse(call.req, call.res, 503, RETRY_LATER, call.source.name)
+        this.#refuse(call.req, call.res, 503, 'journal-refuses', call.source.name)
       },
     )
   }
@@ -200,12 +205,20 @@ export class CallbackServer {
   }
 
   #reject({ req, res, source }: Call, reason: RejectionReason): void {
-    if (source !== this.#unknownSource) this.#log.callbackRejected(source.name, reason)
-    this.#refuse(req, res, 401, CHALLENGE, source.name)
+    const isKnown = source !== this.#unknownSource
+    if (isKnown) this.#log.callbackRejected(source.name, reason)
+    this.#refuse(req, res, 401, isKnown ? reason : 'unknown-source', source.name)
   }
 
-  #refuse(req: IncomingMessage, res: ServerResponse, code: number, headers: HeaderFields, source: string): void {
-    this.#deps.observer.answered(source, code)
+  #refuse(
+    req: IncomingMessage,
+    res: ServerResponse,
+    code: RefusalCode,
+    reason: CallbackRefusalReason,
+    source: string,
+  ): void {
+    const headers = REFUSAL_HEADERS[code]
+    this.#deps.observer.answered(source, code, reason)
     const hasBody = (req.headers['content-length'] ?? req.headers['transfer-encoding']) !== undefined
     if (hasBody && !req.complete) return refuseWhileSending(req, res, code, headers)
     res.writeHead(code, { ...headers, ...this.#connectionHeaders }).end()

@@ -11,6 +11,7 @@
  */
 import { createHmac, hash, timingSafeEqual } from 'node:crypto'
 import type { CallbackConfig } from '../config/types.js'
+import type { CallbackRefusalReason } from '../core/observers.js'
 import type { Nonce } from '../journal/journal.js'
 
 /** `sources.<source>.callback` of a source with a signing key. */
@@ -27,8 +28,7 @@ export interface SignedRequest {
   readonly nonce: string | undefined
 }
 
-export type SignatureRejection =
-  'signature-missing' | 'signature-wrong' | 'signature-too-old' | 'signature-from-the-future'
+export type SignatureRejection = Extract<CallbackRefusalReason, `signature-${string}`>
 
 /** The nonce of a valid request is to be stored with it, so that it is accepted once. */
 export type SignatureResult =

@@ -119,12 +119,38 @@ export interface ReconcileObserver {
   stateChanged(source: string, state: ReconcileState): void
 }
 
+/** Why a callback is answered with another status than 200: the label `reason` of `dlrmo_callbacks_refused_total`. */
+export type CallbackRefusalReason =
+  /** Answered with 401: the path names no source that takes callbacks. */
+  | 'unknown-source'
+  /** Answered with 401: the guard of the source that does not hold. */
+  | 'address'
+  | 'token'
+  | 'credentials'
+  | 'nonce'
+  | 'signature-missing'
+  | 'signature-wrong'
+  | 'signature-too-old'
+  | 'signature-from-the-future'
+  /** Answered with 404 and 405: this is no path for callbacks, or neither GET nor POST. */
+  | 'path'
+  | 'method'
+  /** Answered with 413: the body exceeds `callbacks.bodyLimit`. */
+  | 'body-too-large'
+  /** Answered with 400, 408 or 413: Node's parser refuses the request, or its headers arrive too slowly or are too large. */
+  | 'malformed'
+  /** Answered with 503: the bodies of the requests under way use all memory that is set aside for them. */
+  | 'no-memory'
+  /** Answered with 503: the journal refuses the entry. */
+  | 'journal-refuses'
+
 export interface CallbackObserver {
   /**
    * @param source is empty for a request that names no existing source, so that callers can't add values to the label
    * @param code the HTTP status of the answer
+   * @param refusal is given for every status but 200
    */
-  answered(source: string, code: number): void
+  answered(source: string, code: number, refusal?: CallbackRefusalReason): void
   /** @param seconds from the headers of a request to its fsync in the journal */
   custodyTaken(seconds: number): void
 }

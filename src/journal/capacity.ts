@@ -147,6 +147,17 @@ export class Capacity {
     return null
   }
 
+  get maxBytes(): number {
+    return this.#options.maxBytes
+  }
+
+  /** Bytes that entries can still take: what the limit leaves, or what the disk and the data file leave if that is less. */
+  freeBytes(): number {
+    const { directory, maxBytes } = this.#options
+    const onDisk = diskSpace(directory).free + this.#dataFile.unused()
+    return Math.max(0, Math.min(maxBytes - this.bytes, onDisk))
+  }
+
   /** Whether an answer of up to `bytes` would fit, both within the limit and on the disk. */
   hasRoomFor(bytes: number): boolean {
     if (this.refusalReason() !== null) return false

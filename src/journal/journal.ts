@@ -73,6 +73,19 @@ export interface JournalStats {
   readonly idsForgottenEarly: number
 }
 
+/** The room that is left for callbacks. */
+export interface CustodyRoom {
+  /** `journal.maxBytes` of the configuration. */
+  readonly maxBytes: number
+  /**
+   * Bytes that entries can still take: what the limit leaves, or what the disk and the unused pages of the data file leave if
+   * that is less. 0 while callbacks are refused.
+   */
+  readonly freeBytes: number
+  /** A sentence that says why no callback can be taken into custody now; null while callbacks can. */
+  readonly refusal: string | null
+}
+
 /** A message on the watch list. Times are milliseconds since the epoch. */
 export interface WatchedMessage {
   readonly messageId: string
@@ -170,5 +183,8 @@ export interface Journal {
   readonly watchList: WatchList
 
   stats(): JournalStats
+
+  custodyRoom(): CustodyRoom
+
   close(): Promise<void>
 }

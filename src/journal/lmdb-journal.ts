@@ -66,6 +66,7 @@ import {
 } from './environment.js'
 import { EventIdIndex, type EventIdIndexOptions, WRITE_BYTES_PER_ID } from './event-id-index.js'
 import type {
+  CustodyRoom,
   Entry,
   FirstSeen,
   IndexUpdates,
@@ -227,6 +228,12 @@ export class LmdbJournal implements Journal {
 
   refusalReason(): string | null {
     return this.#writer.fatalError?.message ?? this.#dataFile.problem ?? this.#capacity.refusalReason()
+  }
+
+  custodyRoom(): CustodyRoom {
+    const refusal = this.refusalReason()
+    const freeBytes = refusal === null ? this.#capacity.freeBytes() : 0
+    return { maxBytes: this.#capacity.maxBytes, freeBytes, refusal }
   }
 
   hasRoomFor(bytes: number): boolean {

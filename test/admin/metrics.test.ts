@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { Metrics } from '../../src/admin/metrics.js'
+import { ConnectorError } from '../../src/core/errors.js'
 import { ManualClock } from '../support/manual-clock.js'
 import { MemoryJournal } from '../support/memory-journal.js'
 
@@ -28,6 +29,14 @@ const PROMISED: Record<string, string[]> = {
   dlrmo_pull_limit: ['source'],
   dlrmo_pull_in_flight_items: ['source'],
   dlrmo_throttled_seconds_total: [],
+  dlrmo_callbacks_refused_total: ['source', 'reason'],
+  dlrmo_last_received_timestamp_seconds: ['source'],
+  dlrmo_last_published_timestamp_seconds: ['source'],
+  dlrmo_publishing_waiting: ['cause'],
+  dlrmo_registry_state: ['state'],
+  dlrmo_journal_max_bytes: [],
+  dlrmo_custody_free_bytes: [],
+  dlrmo_custody_refused: [],
   dlrmo_custody_seconds: [],
   dlrmo_publish_seconds: [],
   dlrmo_end_to_end_seconds: [],
@@ -36,6 +45,9 @@ const PROMISED: Record<string, string[]> = {
 describe('Metrics', () => {
   it('have the documented names and labels', async () => {
     metrics.callbacks.inc({ source: 's', code: '200' })
+    metrics.callbacksRefused.inc({ source: 's', reason: 'token' })
+    metrics.lastReceivedAt.set('s', 1_000)
+    metrics.lastPublishedAt.set('s', 1_000)
     metrics.pullRequests.inc({ source: 's', outcome: 'page' })
     metrics.pullAnswersLost.inc({ source: 's', reason: 'timeout' })
     metrics.itemsReceived.inc({ source: 's', via: 'PULL' })
@@ -85,6 +97,62 @@ describe('Metrics', () => {
     expect(text).toMatch(/^dlrmo_journal_oldest_age_seconds 90$/m)
   })
 
+  it('tell what the limit and the entries leave for custody, and that custody is refused', async () => {
+    journal.maxBytes = 1_000
+    expect(await metrics.registry.metrics()).toMatch(/^dlrmo_custody_free_bytes 1000$/m)
+    journal.refuses = 'JOURNAL_FULL'
+    const text = await metrics.registry.metrics()
+    expect(text).toMatch(/^dlrmo_journal_max_bytes 1000$/m)
+    expect(text).toMatch(/^dlrmo_custody_free_bytes 0$/m)
+    expect(text).toMatch(/^dlrmo_custody_refused 1$/m)
+    journal.refuses = undefined
+    expect(await metrics.registry.metrics()).toMatch(/^dlrmo_custody_refused 0$/m)
+  })
+
+  it('say that custody is refused while the journal can not be read', async () => {
+    const fail = (): never => {
+      throw new Error('MDB_CORRUPTED')
+    }
+    Object.assign(journal, { stats: fail, refusalReason: fail })
+    const text = await metrics.registry.metrics()
+    expect(text).toMatch(/^dlrmo_custody_refused 1$/m)
+    expect(text).toMatch(/^dlrmo_custody_free_bytes Nan$/m)
+  })
+
+  it('show one cause of waiting at a time, and every cause as 0 while nothing waits', async () => {
+    const present = async (): Promise<(string | undefined)[]> =>
+      [...(await metrics.registry.metrics()).matchAll(/^dlrmo_publishing_waiting\{cause="([^"]+)"\} 1$/gm)].map(
+        ([, cause]) => cause,
+      )
+    expect(await present()).toEqual([])
+    metrics.setPublishingCause(new ConnectorError('KAFKA_UNREACHABLE', 'no broker answers'))
+    expect(await present()).toEqual(['kafka-unreachable'])
+    metrics.setPublishingCause(new ConnectorError('SCHEMA_REFUSED', 'refused'))
+    expect(await present()).toEqual(['schema-refused'])
+    metrics.setPublishingCause(new TypeError('an error that nobody expected'))
+    expect(await present()).toEqual(['unexpected'])
+    metrics.setPublishingCause(null)
+    expect(await present()).toEqual([])
+    expect(await metrics.registry.metrics()).toMatch(/^dlrmo_publishing_waiting\{cause="topic-missing"\} 0$/m)
+  })
+
+  it('show one state of the registry at a time', async () => {
+    const present = async (): Promise<(string | undefined)[]> =>
+      [...(await metrics.registry.metrics()).matchAll(/^dlrmo_registry_state\{state="([^"]+)"\} 1$/gm)].map(
+        ([, state]) => state,
+      )
+    expect(await present()).toEqual(['starting'])
+    metrics.setRegistryState('waiting')
+    expect(await present()).toEqual(['waiting'])
+  })
+
+  it('that are gauges have no name of a counter, and counters have one', async () => {
+    const types = [...(await metrics.registry.metrics()).matchAll(/^# TYPE (\S+) (\S+)$/gm)]
+    expect(types.length).toBeGreaterThan(50)
+    const misnamed = types.filter(([, name = '', type]) => name.endsWith('_total') !== (type === 'counter'))
+    expect(misnamed.map(([, name]) => name)).toEqual([])
+  })
+
   it('of a source start at 0, so that Prometheus sees the first event as an increase', async () => {
     metrics.createSeries({ name: 's', pull: {}, callback: {}, reconcile: {} })
     const text = await metrics.registry.metrics()
@@ -92,6 +160,10 @@ describe('Metrics', () => {
     expect(text).toContain('dlrmo_pull_requests_total{source="s",outcome="account-error"} 0')
     expect(text).toContain('dlrmo_pull_answers_lost_total{source="s",reason="timeout"} 0')
     expect(text).toContain('dlrmo_events_published_total{source="s",kind="mo"} 0')
+    expect(text).toContain('dlrmo_callbacks_total{source="",code="401"} 0')
+    expect(text).toContain('dlrmo_callbacks_refused_total{source="s",reason="token"} 0')
+    expect(text).toContain('dlrmo_callbacks_refused_total{source="",reason="unknown-source"} 0')
+    expect(text).toContain('dlrmo_last_received_timestamp_seconds{source="s"} 0')
   })
 
   it('of two instances are independent of each other', async () => {

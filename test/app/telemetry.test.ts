@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { createLog } from '../../src/admin/log.js'
 import { Metrics } from '../../src/admin/metrics.js'
 import { Status } from '../../src/admin/status.js'
-import { observePipeline, observePulls } from '../../src/app/telemetry.js'
+import { observeCallbacks, observePipeline, observePulls } from '../../src/app/telemetry.js'
 import { ConnectorError } from '../../src/core/errors.js'
 import { ManualClock } from '../support/manual-clock.js'
 import { MemoryJournal } from '../support/memory-journal.js'
@@ -28,7 +28,8 @@ function create() {
     schemaWarnings: () => [],
     personalData: 'masked',
   })
-  return { clock, lines, observer, pullObserver: observePulls(deps), metrics: deps.metrics }
+  const { metrics } = deps
+  return { clock, lines, observer, pullObserver: observePulls(deps), callbackObserver: observeCallbacks(deps), metrics }
 }
 
 const unreachable = (broker: number): ConnectorError =>
@@ -68,6 +69,60 @@ describe('The log of an outage of publishing', () => {
       `${WAITS}no right to write to topic b; the cause has changed; this has lasted for 2 min`,
       'publishing has started',
     ])
+  })
+})
+
+describe('The times of the last event of a source', () => {
+  const exported = async (metrics: Metrics, name: string): Promise<number> => {
+    const text = await metrics.registry.metrics()
+    return Number(new RegExp(`^${name}\\{source="a"\\} (\\S+)$`, 'm').exec(text)?.[1])
+  }
+
+  it('are set by accepted callbacks and by pages, and not by refused callbacks and empty answers', async () => {
+    const { metrics, callbackObserver, pullObserver, clock } = create()
+    const received = (): Promise<number> => exported(metrics, 'dlrmo_last_received_timestamp_seconds')
+    metrics.createSeries({ name: 'a', pull: {}, callback: {} })
+    callbackObserver.answered('a', 401, 'token')
+    pullObserver.requestEnded('a', 'empty')
+    expect(await received()).toBe(0)
+    callbackObserver.answered('a', 200)
+    expect(await received()).toBe(clock.now() / 1_000)
+    await clock.advance(MINUTE_MS)
+    pullObserver.requestEnded('a', 'page')
+    expect(await received()).toBe(clock.now() / 1_000)
+    const text = await metrics.registry.metrics()
+    expect(text).toContain('dlrmo_callbacks_refused_total{source="a",reason="token"} 1')
+    expect(text).toContain('dlrmo_callbacks_total{source="a",code="401"} 1')
+  })
+
+  it('are set by published events, and not by duplicates and dead letters', async () => {
+    const { metrics, observer, clock } = create()
+    const published = (): Promise<number> => exported(metrics, 'dlrmo_last_published_timestamp_seconds')
+    const item = { source: 'a', via: 'CALLBACK', receivedAt: clock.now(), reason: null } as const
+    metrics.createSeries({ name: 'a', callback: {} })
+    observer.released([
+      { ...item, kind: 'duplicate' },
+      { ...item, kind: 'dead-letter', reason: 'not-a-page' },
+    ])
+    expect(await published()).toBe(0)
+    observer.released([{ ...item, kind: 'mo' }])
+    expect(await published()).toBe(clock.now() / 1_000)
+  })
+})
+
+describe('dlrmo_publishing_waiting and dlrmo_registry_state', () => {
+  it('have the cause that publishing waits for, and what follows for the registry', async () => {
+    const { metrics, observer } = create()
+    const present = async (): Promise<string[]> =>
+      [...(await metrics.registry.metrics()).matchAll(/^dlrmo_(?:publishing_waiting|registry_state)\{(.*)\} 1$/gm)].map(
+        ([, labels = '']) => labels,
+      )
+    observer.waiting(new ConnectorError('SCHEMA_REFUSED', 'the registry refuses the schema'))
+    expect(await present()).toEqual(['cause="schema-refused"', 'state="waiting"'])
+    observer.waiting(unreachable(1))
+    expect(await present()).toEqual(['cause="kafka-unreachable"', 'state="ok"'])
+    observer.waiting(null)
+    expect(await present()).toEqual(['state="ok"'])
   })
 })
 

@@ -114,6 +114,7 @@ describe('CallbackServer answers', () => {
     expect(answer.status).toBe(code)
     expect(answer.headers['content-length']).toBe('0')
     expect(tested.journal.entries).toHaveLength(code === 200 ? 1 : 0)
+    expect(tested.observer.refusals).toHaveLength(code === 200 ? 0 : 1)
   })
 
   it('405 with Allow for another method, on the paths of callbacks only', async () => {
@@ -133,6 +134,7 @@ describe('CallbackServer answers', () => {
     }
     expect(await answerTo('/callbacks/nobody/x')).toBe(await answerTo('/callbacks/guarded/x'))
     expect(tested.observer.answers).toEqual([' 401', 'guarded 401'])
+    expect(tested.observer.refusals).toEqual([' 401 unknown-source', 'guarded 401 token'])
   })
 
   it('pipelined requests in their order', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { ManualClock } from '../support/manual-clock.js'
+import { MemoryJournal } from '../support/memory-journal.js'
 import { Metrics } from '../../src/admin/metrics.js'
 import { FULLNAME, NAMESPACE, render, renderOne, scenarioFile } from './support/helm.js'
 import type { Values } from './support/helm.js'
@@ -48,8 +49,7 @@ describe('The ServiceMonitor', () => {
 
 describe('The alerts', () => {
   it('query metrics that exist', async () => {
-    const stats = { entries: 0, bytes: 0, oldestReceivedAt: null, idsForgottenEarly: 0 }
-    const metrics = new Metrics({ stats: () => stats }, new ManualClock())
+    const metrics = new Metrics(new MemoryJournal(), new ManualClock())
     const known = new Set(
       [...(await metrics.registry.metrics()).matchAll(/^# TYPE (\S+) (\S+)/gm)].flatMap(([, name = '', type]) =>
         type === 'histogram' ? [`${name}_count`, `${name}_bucket`] : [name],

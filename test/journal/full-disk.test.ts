@@ -218,6 +218,17 @@ describe.skipIf(mountError !== null)(title, () => {
     expect(journal.hasRoomFor(64 * MIB)).toBe(false)
   })
 
+  it('reports the bytes that the disk leaves for callbacks if that is less than the limit leaves', async () => {
+    const journal = await open()
+    const before = journal.custodyRoom().freeBytes
+    expect(before).toBeLessThan(24 * MIB)
+    disk.fill(4 * MIB)
+    const { freeBytes, refusal } = journal.custodyRoom()
+    expect(refusal).toBeNull()
+    expect(freeBytes).toBeLessThan(5 * MIB)
+    expect(freeBytes).toBeGreaterThan(3 * MIB)
+  })
+
   it('reports no room for a second answer while room is reserved for the first', async () => {
     const journal = await open()
     const endReservation = journal.reserveRoom(64 * MIB)

@@ -5,6 +5,7 @@
 import { type Clock, systemClock } from '../../src/core/clock.js'
 import { ConnectorError } from '../../src/core/errors.js'
 import type {
+  CustodyRoom,
   Entry,
   FirstSeen,
   IndexUpdates,
@@ -27,6 +28,8 @@ export class MemoryJournal implements Journal {
   readonly nonces = new Map<string, Nonce>()
   /** While this is set, every `append` rejects with this code. */
   refuses: 'JOURNAL_FULL' | 'JOURNAL_WRITE_FAILED' | undefined
+  /** The limit that `custodyRoom` reports. Nothing is refused because of it. */
+  maxBytes = 1024 ** 3
   /** The bytes for which room is reserved. */
   reservedBytes = 0
   /** What `hasRoomFor` returns while nothing is refused. */
@@ -172,6 +175,12 @@ export class MemoryJournal implements Journal {
       oldestReceivedAt: this.entries[0]?.receivedAt ?? null,
       idsForgottenEarly: 0,
     }
+  }
+
+  custodyRoom(): CustodyRoom {
+    const refusal = this.refusalReason()
+    const freeBytes = refusal === null ? this.maxBytes - this.stats().bytes : 0
+    return { maxBytes: this.maxBytes, freeBytes, refusal }
   }
 
   followedUpTo(source: string): number {

@@ -2,6 +2,7 @@
 import type { Log } from '../../src/core/log.js'
 import type {
   CallbackObserver,
+  CallbackRefusalReason,
   LostAnswerReason,
   PullObserver,
   PullOutcome,
@@ -38,9 +39,12 @@ export class RecordingLog implements Log {
 export class RecordingCallbackObserver implements CallbackObserver {
   /** Source and status of each answer, as in `seven-main 200`. */
   readonly answers: string[] = []
+  /** Source, status and reason of each refusal, as in `seven-main 401 token`. */
+  readonly refusals: string[] = []
 
-  answered(source: string, code: number): void {
+  answered(source: string, code: number, refusal?: CallbackRefusalReason): void {
     this.answers.push(`${source} ${code}`)
+    if (refusal !== undefined) this.refusals.push(`${source} ${code} ${refusal}`)
   }
   custodyTaken(): void {}
 }
