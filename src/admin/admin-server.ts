@@ -63,7 +63,10 @@ export class AdminServer {
     try {
       answer = await this.#answer(req)
     } catch (error) {
-      this.#deps.log.error({ err: error }, 'the admin server failed to handle a request and answered it with 500')
+      this.#deps.log.error(
+        { event: 'admin-request-failed', err: error },
+        'the admin server failed to handle a request and answered it with 500',
+      )
       answer = { code: 500, body: `${messageOf(error)}\n` }
     }
     const { code, body, headers = TEXT } = answer
@@ -132,7 +135,7 @@ export class AdminServer {
       return json(404, { error: `no source '${source}' that is reconciled` })
     } catch (error) {
       this.#deps.log.error(
-        { err: error, source },
+        { event: 'watch-request-failed', err: error, source },
         'the watch list could not be written, and the request was answered with 503; the journal or its disk refuses writes',
       )
       return json(503, { error: messageOf(error) })

@@ -5,9 +5,10 @@
  * the fields in `CREDENTIAL_FIELDS` are removed from every line. `detail` may quote a provider, so phone numbers in it are
  * masked.
  */
-import { type DestinationStream, type Logger, pino } from 'pino'
+import { type DestinationStream, pino } from 'pino'
 import type { Config } from '../config/types.js'
 import { ConnectorError, messageOf } from '../core/errors.js'
+import type { Log } from '../core/log.js'
 import { personalDataMask } from '../masking/personal-data.js'
 import { SECRET_KEYS } from '../masking/secrets.js'
 
@@ -15,7 +16,7 @@ export type LogOptions = Config['log'] & Pick<Config, 'instance'>
 
 const CREDENTIAL_FIELDS = [...SECRET_KEYS, 'secret', 'authorization', 'cookie', 'x-api-key', 'x-signature']
 
-export const createLog = (options: LogOptions, destination: DestinationStream): Logger => {
+export const createLog = (options: LogOptions, destination: DestinationStream): Log => {
   const { sentence } = personalDataMask(options.personalData)
   return pino(
     {
@@ -39,7 +40,8 @@ export const createLog = (options: LogOptions, destination: DestinationStream): 
             method.apply(this, args)
           } catch (error) {
             const message = args.find((each) => typeof each === 'string')
-            method.call(this, { logError: messageOf(error) }, `${String(message)} (its fields can't be written)`)
+            const [{ event }] = args as unknown as [{ event?: string }]
+            method.call(this, { event, logError: messageOf(error) }, `${String(message)} (its fields can't be written)`)
           }
         },
       },

@@ -7,7 +7,6 @@
  */
 import type { AddressInfo } from 'node:net'
 import { resolve } from 'node:path'
-import type { Logger } from 'pino'
 import { AdminServer } from '../admin/admin-server.js'
 import { Metrics } from '../admin/metrics.js'
 import { Status } from '../admin/status.js'
@@ -17,6 +16,7 @@ import type { Config } from '../config/types.js'
 import { orAborted, orTimeout } from '../core/abort.js'
 import type { Clock } from '../core/clock.js'
 import { ConnectorError, messageOf } from '../core/errors.js'
+import type { Log } from '../core/log.js'
 import { LmdbJournal } from '../journal/lmdb-journal.js'
 import { Pipeline, type PipelineDeps } from '../pipeline/pipeline.js'
 import { providers } from '../providers/index.js'
@@ -39,7 +39,7 @@ import {
 export interface AppOptions {
   readonly config: Config
   readonly clock: Clock
-  readonly log: Logger
+  readonly log: Log
   readonly version: string
   /** True for `run --drain`: the journal is published, and nothing is received. */
   readonly drainOnly: boolean
@@ -75,7 +75,10 @@ export class App {
   /** @throws ConnectorError JOURNAL_HELD, JOURNAL_UNUSABLE; CONFIG_INVALID: a port can't be opened */
   static async start(options: AppOptions): Promise<App> {
     // The journal learns that it is an older copy only when publishing begins, so the app exists by then.
-    const app: App = new App(options, await openJournal(options, (warning) => app.#warnOfJournal(warning)))
+    const app: App = new App(
+      options,
+      await openJournal(options, (warning) => app.#warnOfJournal('journal-older-copy', warning)),
+    )
     try {
       await app.#start()
       return app
@@ -181,6 +184,7 @@ export class App {
     if (hasReceived) {
       log.info(
         {
+          event: 'connector-stopping',
           entries: this.#countEntries(),
           drainDelaySeconds: drainDelay / 1_000,
           graceSeconds: config.shutdownGrace / 1_000,
@@ -202,7 +206,10 @@ export class App {
     try {
       await this.#journal.close()
     } catch (error) {
-      log.error({}, `the journal could not be closed in order, which the next start repairs: ${messageOf(error)}`)
+      log.error(
+        { event: 'journal-close-failed' },
+        `the journal could not be closed in order, which the next start repairs: ${messageOf(error)}`,
+      )
     }
     if (lossError) throw lossError
   }
@@ -214,7 +221,7 @@ export class App {
     if (entries === undefined || entries === 0) return undefined
     const problem = this.#journal.dataFileProblem
     if (problem === null) {
-      log.info({ entries }, 'entries stay in the journal for the next start')
+      log.info({ event: 'entries-left', entries }, 'entries stay in the journal for the next start')
       return undefined
     }
     const lost = `${entries} entries of the journal were not published and are lost, unless its files were only moved`
@@ -226,7 +233,7 @@ export class App {
     try {
       return this.#journal.stats().entries
     } catch (error) {
-      this.#options.log.error({}, `the journal can't be read: ${messageOf(error)}`)
+      this.#options.log.error({ event: 'journal-unreadable' }, `the journal can't be read: ${messageOf(error)}`)
       return undefined
     }
   }
@@ -252,12 +259,12 @@ export class App {
       { journal: this.#journal, clock, log },
       this.#stopPublishing.signal,
     )
-    if (warning !== null) this.#warnOfJournal(warning)
+    if (warning !== null) this.#warnOfJournal('journal-replaced', warning)
   }
 
   /** @param warning on the contents of the journal, which stays true until the process ends */
-  #warnOfJournal(warning: string): void {
-    this.#options.log.warn({ journal: this.#journal.id }, warning)
+  #warnOfJournal(event: 'journal-older-copy' | 'journal-replaced', warning: string): void {
+    this.#options.log.warn({ event, journal: this.#journal.id }, warning)
     this.#status.addJournalWarning(warning)
   }
 
@@ -282,6 +289,7 @@ export class App {
     const { config, log, version } = this.#options
     log.info(
       {
+        event: 'connector-started',
         version,
         admin: formatAddress(admin),
         ...(callbacks && { callbacks: formatAddress(callbacks) }),
@@ -306,7 +314,7 @@ function openJournal({ config, clock, log }: AppOptions, onOlderCopy: (warning: 
     reserveBytes: Math.max(largestAnswer, MIN_RESERVE_BYTES),
     duplicates: { rememberForMs: config.duplicates.remember, maxIds: config.duplicates.maxIds },
     clock,
-    onWarning: (message, error) => log.error({ err: error }, message),
+    log,
     onOlderCopy,
   })
 }

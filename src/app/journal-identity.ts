@@ -1,8 +1,8 @@
 /** Notices at the start that this journal has taken the place of another one of the same instance. */
 import { resolve } from 'node:path'
-import type { Logger } from 'pino'
 import type { Config } from '../config/types.js'
 import type { Clock } from '../core/clock.js'
+import type { Log } from '../core/log.js'
 import { Backoff, retry } from '../core/retry.js'
 import type { LmdbJournal } from '../journal/lmdb-journal.js'
 import { findOtherJournals, type OtherJournal } from '../kafka/other-journals.js'
@@ -11,7 +11,7 @@ import { kafkaSettings } from './publishing.js'
 export interface JournalIdentityDeps {
   readonly journal: Pick<LmdbJournal, 'id' | 'releasedUpTo'>
   readonly clock: Clock
-  readonly log: Logger
+  readonly log: Log
 }
 
 /** The delays between attempts while Kafka is away. Publishing reports that it is. */

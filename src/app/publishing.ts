@@ -1,7 +1,7 @@
 /** Builds the encoder and the publisher from the configuration. */
-import type { Logger } from 'pino'
 import type { Clock } from '../core/clock.js'
 import type { Config } from '../config/types.js'
+import type { Log } from '../core/log.js'
 import type { PublisherObserver } from '../core/observers.js'
 import { AvroEncoder } from '../encode/avro-encoder.js'
 import { RegistryClient } from '../registry/registry-client.js'
@@ -33,7 +33,7 @@ export function subjectsOf(config: Config): Readonly<Record<EventKind, Subject>>
 
 export const kafkaSettings = (config: Config): KafkaSettings => ({ ...config.kafka, instance: config.instance })
 
-export function buildEncoder(config: Config, clock: Clock, log: Logger): { encoder: AvroEncoder; gate: SchemaGate } {
+export function buildEncoder(config: Config, clock: Clock, log: Log): { encoder: AvroEncoder; gate: SchemaGate } {
   const gate = new SchemaGate({
     client: new RegistryClient(config.registry),
     register: config.registry.register,
@@ -51,7 +51,7 @@ export function buildEncoder(config: Config, clock: Clock, log: Logger): { encod
   return { encoder, gate }
 }
 
-export function buildPublisher(config: Config, clock: Clock, log: Logger, observer?: PublisherObserver): Publisher {
+export function buildPublisher(config: Config, clock: Clock, log: Log, observer?: PublisherObserver): Publisher {
   const deps = { settings: kafkaSettings(config), clock, log, ...(observer && { observer }) }
   return config.kafka.delivery === 'exactly-once' ? new ExactlyOncePublisher(deps) : new AtLeastOncePublisher(deps)
 }

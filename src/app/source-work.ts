@@ -1,7 +1,7 @@
 /** Builds what pulls from a source and what reconciles it, from the configuration. */
-import type { Logger } from 'pino'
 import type { Config, SourceConfig } from '../config/types.js'
 import { type Clock, DAY_MS } from '../core/clock.js'
+import type { Log } from '../core/log.js'
 import type { PullObserver, ReconcileObserver } from '../core/observers.js'
 import type { Journal, WatchList } from '../journal/journal.js'
 import { Poller } from '../polling/poller.js'
@@ -13,7 +13,7 @@ import type { Replica } from '../replicas/replica.js'
 export interface SourceWorkDeps {
   readonly journal: Journal
   readonly clock: Clock
-  readonly log: Logger
+  readonly log: Log
 }
 
 export interface ReconciliationDeps extends SourceWorkDeps, Pick<KnownItemsDeps, 'findSource'> {

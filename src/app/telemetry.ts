@@ -1,9 +1,9 @@
 /** Connects the observers of the parts with metrics, status and log. */
-import type { Logger } from 'pino'
 import type { Metrics } from '../admin/metrics.js'
 import type { ComponentState, Status } from '../admin/status.js'
 import type { Clock } from '../core/clock.js'
 import { ConnectorError, messageOf } from '../core/errors.js'
+import type { Log } from '../core/log.js'
 import { OutageLog } from '../core/outage-log.js'
 import type {
   CallbackObserver,
@@ -19,7 +19,7 @@ import { personalDataMask, type PersonalData, type PersonalDataMask } from '../m
 export interface TelemetryDeps {
   readonly metrics: Metrics
   readonly status: Status
-  readonly log: Logger
+  readonly log: Log
   readonly clock: Clock
 }
 
@@ -51,14 +51,14 @@ export function observePipeline(deps: TelemetryDeps, options: PipelineTelemetryO
     },
     positionLost: (released) =>
       log.warn(
-        { released },
+        { event: 'position-lost', released },
         'Kafka no longer has the position of this journal: the dead-letter topic was deleted, or ' +
           'offsets.retention.minutes has passed. Publishing continues after the last released entry; events that were ' +
           'committed but not yet released are published again with the same event ids',
       ),
     entryRepublished: ({ source, seq }) =>
       log.warn(
-        { source, seq },
+        { event: 'entry-republished', source, seq },
         'Part of a large request or page was published before the connector stopped, and it does not decode to the same ' +
           'events today, because the version or the configuration of its source has changed. It is published again from its ' +
           'beginning, with the same event ids where an event is unchanged',
@@ -80,7 +80,7 @@ export function observePublisher({ metrics, status, log, clock }: TelemetryDeps)
       if (clock.monotonic() - loggedAt < THROTTLE_LOG_INTERVAL_MS) return
       loggedAt = clock.monotonic()
       log.warn(
-        { ms },
+        { event: 'kafka-throttled', ms },
         'Kafka throttles this client because a quota is exceeded (producer_byte_rate or request_percentage of its user or ' +
           'client id). Publishing waits as long as Kafka asks for and goes on; dlrmo_throttled_seconds_total has the sum',
       )
@@ -97,6 +97,8 @@ function reportPublishing(
 ) {
   const outages = new OutageLog(
     {
+      failureEvent: 'publishing-waiting',
+      recoveryEvent: 'publishing-resumed',
       formatFailure: (reason) => `publishing waits and is retried until it succeeds, intake continues: ${reason}`,
       recovery: 'publishing has resumed',
     },
@@ -114,8 +116,8 @@ function reportPublishing(
   }
   const healthy = (): void => {
     if (hasStarted) outages.recovered()
-    else if (outages.lastError === null) log.info(STARTED)
-    else outages.recovered(STARTED)
+    else if (outages.lastError === null) log.info({ event: 'publishing-started' }, STARTED)
+    else outages.recovered(STARTED, 'publishing-started')
     hasStarted = true
     metrics.publishing.set(1)
     metrics.setPublishingCause(null)
@@ -144,7 +146,7 @@ const causeOf = (code: string, reason: string): string =>
 
 /** Logs one line for each decoded item. */
 const logItems =
-  (log: Logger, { number, text, sentence }: PersonalDataMask): NonNullable<PipelineObserver['decoded']> =>
+  (log: Log, { number, text, sentence }: PersonalDataMask): NonNullable<PipelineObserver['decoded']> =>
   (event, duplicate) => {
     const { kind, eventId, source, via } = event
     const details =
@@ -178,7 +180,7 @@ export const observePulls = ({ metrics, status, log, clock }: TelemetryDeps): Pu
     metrics.pullAnswersLost.inc({ source, reason })
     status.recordLostAnswer(source, { at: clock.now(), reason, detail })
     log.warn(
-      { source, reason, detail },
+      { event: 'pull-answer-lost', source, reason, detail },
       'an answer of the queue, or a part of it, is lost; it may have held a page: compare with the provider what it has handed out',
     )
   },

@@ -27,7 +27,8 @@ export class ThrottledLog {
     this.#clock = clock
     this.#refusals = new OutageLog(
       {
-        level: 'error',
+        failureEvent: 'custody-refused',
+        recoveryEvent: 'custody-resumed',
         formatFailure: () => 'callbacks get 503 because the journal refuses entries',
         recovery: 'callbacks get 200 again because the journal accepts entries',
         recoversAfterMs: RECOVERED_AFTER_MS,
@@ -47,7 +48,12 @@ export class ThrottledLog {
     }
     this.#rejections.set(key, { loggedAt: now, suppressed: 0 })
     this.#log.warn(
-      { source, reason, ...(previous === undefined ? {} : { sinceLastLine: previous.suppressed }) },
+      {
+        event: 'callback-rejected',
+        source,
+        reason,
+        ...(previous === undefined ? {} : { sinceLastLine: previous.suppressed }),
+      },
       'callbacks are rejected with 401; this reason is logged at most once a minute',
     )
   }

@@ -1,5 +1,4 @@
 /** `run` receives and publishes until a signal. `run --drain` publishes what the journal holds, and ends. */
-import type { Logger } from 'pino'
 import { createLog } from '../admin/log.js'
 import { openLogOutput } from '../admin/log-output.js'
 import { App } from '../app/app.js'
@@ -9,6 +8,7 @@ import { configurationWarnings } from '../config/warnings.js'
 import { orTimeout, untilAborted } from '../core/abort.js'
 import { MAX_TIMER_MS, systemClock as clock } from '../core/clock.js'
 import { ConnectorError, messageOf } from '../core/errors.js'
+import type { Log } from '../core/log.js'
 import { redact } from '../masking/secrets.js'
 import { shutdownOnTermination } from './signals.js'
 import { version } from './version.js'
@@ -31,9 +31,12 @@ export async function run(options: RunOptions): Promise<number> {
   const output = openLogOutput(clock)
   const log = createLog({ ...config.log, instance: config.instance }, output)
   output.onResumed = (lines) =>
-    log.warn({ lines }, 'log lines are missing here, because standard output did not take them in time')
+    log.warn(
+      { event: 'log-lines-dropped', lines },
+      'log lines are missing here, because standard output did not take them in time',
+    )
   logProcessEvents(log)
-  for (const warning of configurationWarnings(config)) log.warn(warning)
+  for (const warning of configurationWarnings(config)) log.warn({ event: 'configuration-warning' }, warning)
   log.debug({ configuration: redact(config) }, 'the configuration was loaded')
   // Signals are handled before anything is opened, so that an early one also leads to an orderly stop.
   const { stopSignal, forceSignal } = shutdownOnTermination(log)
@@ -47,17 +50,21 @@ export async function run(options: RunOptions): Promise<number> {
   })
 
   try {
-    if (options.drain) log.info(app.counts, 'draining: nothing is received, and what the journal holds is published')
+    if (options.drain)
+      log.info(
+        { event: 'drain-started', ...app.counts },
+        'draining: nothing is received, and what the journal holds is published',
+      )
     const finished = options.drain ? untilDrained(app, timeoutMs, stopSignal) : untilAborted(stopSignal)
     await Promise.race([finished, app.publishing])
     return 0
   } catch (error) {
-    log.error({ err: error }, `stopping because of an error: ${messageOf(error)}`)
+    log.error({ event: 'connector-failed', err: error }, `stopping because of an error: ${messageOf(error)}`)
     throw error
   } finally {
     // After a drain nothing is left to wait for: the journal is empty, or the timeout has passed.
     await app.stop(options.drain ? AbortSignal.abort() : forceSignal)
-    log.info(app.counts, 'the connector has stopped')
+    log.info({ event: 'connector-stopped', ...app.counts }, 'the connector has stopped')
   }
 }
 
@@ -65,11 +72,13 @@ export async function run(options: RunOptions): Promise<number> {
  * Logs warnings of Node.js and errors that nothing has caught. By default Node.js writes them to standard error and waits
  * for its reader, so that a pipe that nobody reads would stop the process.
  */
-function logProcessEvents(log: Logger): void {
+function logProcessEvents(log: Log): void {
   process.removeAllListeners('warning')
-  process.on('warning', (warning) => log.warn({ err: warning }, `Node.js warns: ${warning.message}`))
+  process.on('warning', (warning) =>
+    log.warn({ event: 'node-warning', err: warning }, `Node.js warns: ${warning.message}`),
+  )
   process.once('uncaughtException', (error) => {
-    log.fatal({ err: error }, `ending because of an unexpected error: ${messageOf(error)}`)
+    log.fatal({ event: 'unexpected-error', err: error }, `ending because of an unexpected error: ${messageOf(error)}`)
     process.stderr.write(`dlr-mo-connector: unexpected error: ${error.stack ?? messageOf(error)}\n`)
     process.exit(1)
   })

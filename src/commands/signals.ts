@@ -24,10 +24,10 @@ export function shutdownOnTermination(log: Pick<Log, 'info'>): Record<'stopSigna
   setMaxListeners(0, force.signal)
   onTermination((signal) => {
     if (stop.signal.aborted) {
-      log.info({ signal }, `received ${signal} again, stopping without waiting for anything`)
+      log.info({ event: 'signal-received', signal }, `received ${signal} again, stopping without waiting for anything`)
       force.abort()
     } else {
-      log.info({ signal }, `received ${signal}, stopping`)
+      log.info({ event: 'signal-received', signal }, `received ${signal}, stopping`)
       stop.abort()
     }
   })

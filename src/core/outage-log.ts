@@ -1,5 +1,6 @@
 import type { Clock } from './clock.js'
 import { formatElapsedTime } from './elapsed-time.js'
+import { isEventOf, type LogEvent } from './log-events.js'
 import type { Log } from './log.js'
 
 export interface OutageLogDeps {
@@ -10,8 +11,10 @@ export interface OutageLogDeps {
 export interface OutageLogOptions {
   /** Facts of every line, for example the source. */
   readonly facts?: object
-  /** The level of the lines about the outage. The default is `warn`. */
-  readonly level?: 'warn' | 'error'
+  /** The event of the lines about the outage, which also decides their level. */
+  readonly failureEvent: LogEvent<'warn'> | LogEvent<'error'>
+  /** The event of the line that says that the outage is over. */
+  readonly recoveryEvent: LogEvent<'info'>
   /** Returns what fails and what happens meanwhile, as a clause without a full stop. */
   readonly formatFailure: (detail: string) => string
   /** Says that the outage is over. */
@@ -86,8 +89,12 @@ export class OutageLog {
     this.#logFailure(hasChanged, now - this.#failedSince, detail, facts)
   }
 
-  /** Reports a success, which ends the outage if there is one. @param message replaces `recovery` */
-  recovered(message = this.#options.recovery): void {
+  /**
+   * Reports a success, which ends the outage if there is one.
+   * @param message replaces `recovery`
+   * @param event replaces `recoveryEvent`
+   */
+  recovered(message = this.#options.recovery, event = this.#options.recoveryEvent): void {
     const now = this.#deps.clock.monotonic()
     if (this.#lastError === null || now - this.#failedAt < (this.#options.recoversAfterMs ?? 0)) return
     const isLogged = this.#loggedCause !== undefined
@@ -98,7 +105,7 @@ export class OutageLog {
       return
     }
     const seconds = Math.round((now - this.#failedSince) / 1_000)
-    this.#deps.log.info({ ...this.#options.facts, errors: this.#failures, seconds }, message)
+    this.#deps.log.info({ event, ...this.#options.facts, errors: this.#failures, seconds }, message)
   }
 
   #shouldLog(cause: string, now: number): boolean {
@@ -121,7 +128,7 @@ export class OutageLog {
   }
 
   #logFailure(hasChanged: boolean, ms: number, detail: string, facts: object): void {
-    const { level = 'warn', formatFailure, facts: outageFacts } = this.#options
+    const { failureEvent: event, formatFailure, facts: outageFacts } = this.#options
     const seconds = Math.round(ms / 1_000)
     const progress = this.#failures === 1 ? {} : { errors: this.#failures, seconds }
     const unlogged = this.#unloggedOutages === 0 ? {} : { unloggedOutages: this.#unloggedOutages }
@@ -131,6 +138,8 @@ export class OutageLog {
       ...(hasChanged ? ['the cause has changed'] : []),
       ...(seconds === 0 ? [] : [`this has lasted for ${formatElapsedTime(seconds)}`]),
     ]
-    this.#deps.log[level]({ ...outageFacts, ...facts, ...progress, ...unlogged }, parts.join('; '))
+    const allFacts = { ...outageFacts, ...facts, ...progress, ...unlogged }
+    if (isEventOf('error', event)) this.#deps.log.error({ event, ...allFacts }, parts.join('; '))
+    else this.#deps.log.warn({ event, ...allFacts }, parts.join('; '))
   }
 }

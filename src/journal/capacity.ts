@@ -10,6 +10,7 @@
  */
 import type { Clock } from '../core/clock.js'
 import { ConnectorError } from '../core/errors.js'
+import type { Log } from '../core/log.js'
 import { DiskReserve, diskSpace } from './disk-reserve.js'
 import type { NewEntry } from './journal.js'
 
@@ -48,7 +49,7 @@ export interface CapacityOptions {
   /** Bytes of the disk that are kept free for answers that were already requested. */
   readonly reserveBytes: number
   readonly clock: Clock
-  readonly onWarning?: (message: string) => void
+  readonly log?: Log
 }
 
 /** Bytes of LMDB's data file. */
@@ -81,7 +82,10 @@ export class Capacity {
     const reserveBytes = Math.min(options.reserveBytes, options.maxBytes * MAX_RESERVE_SHARE)
     this.#reserve = new DiskReserve(options.directory, reserveBytes)
     if (!this.#reserve.restore()) {
-      options.onWarning?.(`the disk that holds ${options.directory} has no room for the journal's reserve`)
+      options.log?.warn(
+        { event: 'journal-reserve-missing' },
+        `the disk that holds ${options.directory} has no room for the journal's reserve`,
+      )
     }
   }
 
@@ -239,7 +243,7 @@ export class Capacity {
     this.#lastRestoreAt = now
     if (!this.#reserve.restore() && this.#dataFile.unused() < 2 * this.#reserve.bytes) return false
     this.#isReserveFreed = false
-    this.#options.onWarning?.('the disk takes writes of the journal again')
+    this.#options.log?.info({ event: 'journal-write-recovered' }, 'the disk takes writes of the journal again')
     return true
   }
 }

@@ -8,10 +8,11 @@
 import { type Stats, statSync } from 'node:fs'
 import type { Clock } from '../core/clock.js'
 import { messageOf } from '../core/errors.js'
+import type { Log } from '../core/log.js'
 
 export interface DataFileCheckOptions {
   readonly clock: Clock
-  readonly onWarning?: ((message: string) => void) | undefined
+  readonly log?: Log | undefined
 }
 
 /** A look at the file takes some microseconds, and hundreds of callbacks may arrive within this time. */
@@ -34,12 +35,13 @@ export class DataFileCheck {
 
   /** A sentence on why entries would not survive this process; null while the file is in its place. */
   get problem(): string | null {
-    const { clock } = this.#options
+    const { clock, log } = this.#options
     if (clock.monotonic() - this.#lastCheckAt < CHECK_INTERVAL_MS) return this.#problem
     this.#lastCheckAt = clock.monotonic()
     const found = this.#findProblem()
     if (found !== this.#problem) {
-      this.#options.onWarning?.(found ?? `the journal's data file ${this.#path} is in its place again`)
+      if (found !== null) log?.error({ event: 'journal-file-missing' }, found)
+      else log?.info({ event: 'journal-file-restored' }, `the journal's data file ${this.#path} is in its place again`)
     }
     this.#problem = found
     return found

@@ -5,6 +5,7 @@
  * when it is made again after a crash.
  */
 import { DAY_MS } from '../core/clock.js'
+import type { Log } from '../core/log.js'
 import { type Environment, entryCount } from './environment.js'
 import type { EventOccurrence, FirstSeen } from './journal.js'
 
@@ -30,14 +31,14 @@ export const WRITE_BYTES_PER_ID = 1024
 export class EventIdIndex {
   readonly #env: Environment
   readonly #options: EventIdIndexOptions
-  readonly #onWarning: ((message: string) => void) | undefined
+  readonly #log: Log | undefined
   #forgottenEarly = 0
 
-  /** @param onWarning is called once, when ids begin to be deleted before their time */
-  constructor(env: Environment, options: EventIdIndexOptions, onWarning?: (message: string) => void) {
+  /** @param log has one line when ids begin to be deleted before their time */
+  constructor(env: Environment, options: EventIdIndexOptions, log?: Log) {
     this.#env = env
     this.#options = options
-    this.#onWarning = onWarning
+    this.#log = log
   }
 
   /** The number of ids that this process deleted because of their number, not of their age. */
@@ -82,7 +83,8 @@ export class EventIdIndex {
   #warnOfEarlyDeletion(ageMs: number): void {
     const { rememberForMs, maxIds } = this.#options
     const inDays = (ms: number): string => `${(ms / DAY_MS).toFixed(1)} days`
-    this.#onWarning?.(
+    this.#log?.warn(
+      { event: 'event-ids-forgotten' },
       `more than ${maxIds} event ids arrived within ${inDays(rememberForMs)}: the oldest are forgotten after ` +
         `${inDays(ageMs)}, and a duplicate that arrives later than that is published again, with the same eventId; ` +
         `raise duplicates.maxIds (about ${BYTES_PER_REMEMBERED_ID} bytes of disk each) or lower duplicates.remember`,

@@ -52,6 +52,7 @@ import { mkdirSync } from 'node:fs'
 import { asBinary } from 'lmdb'
 import type { Clock } from '../core/clock.js'
 import { ConnectorError, messageOf } from '../core/errors.js'
+import type { Log } from '../core/log.js'
 import { Capacity, type CapacityOptions } from './capacity.js'
 import { DataFileCheck } from './data-file-check.js'
 import { type DirectoryLock, lockDirectory } from './directory-lock.js'
@@ -84,8 +85,8 @@ import { Writer } from './writer.js'
 
 export interface LmdbJournalOptions extends CapacityOptions {
   readonly duplicates: EventIdIndexOptions
-  /** Is called with what the operator should know, for example when the disk refuses writes and when it takes them again. */
-  readonly onWarning?: (message: string, error?: unknown) => void
+  /** Receives what the operator should know, for example when the disk refuses writes and when it takes them again. */
+  readonly log?: Log
   /** Is called if Kafka's position shows that this journal is an older copy of itself, with a sentence on what follows. */
   readonly onOlderCopy?: (warning: string) => void
 }
@@ -142,16 +143,16 @@ export class LmdbJournal implements Journal {
   }
 
   private constructor(env: Environment, lock: DirectoryLock, options: LmdbJournalOptions) {
-    const { clock, duplicates, onWarning, onOlderCopy } = options
+    const { clock, duplicates, log, onOlderCopy } = options
     this.#env = env
     this.#lock = lock
     this.#clock = clock
     this.#onOlderCopy = onOlderCopy
     this.#nonces = new NonceStore(env, clock)
-    this.#eventIds = new EventIdIndex(env, duplicates, onWarning)
+    this.#eventIds = new EventIdIndex(env, duplicates, log)
     this.#capacity = new Capacity(options, { entries: () => usedBytes(env.entries), unused: () => unusedBytes(env) })
-    this.#writer = new Writer(env.root, this.#capacity, onWarning)
-    this.#dataFile = new DataFileCheck(dataFileOf(options.directory), { clock, onWarning })
+    this.#writer = new Writer(env.root, this.#capacity, log)
+    this.#dataFile = new DataFileCheck(dataFileOf(options.directory), { clock, log })
     this.watchList = new LmdbWatchList(env, this.#writer)
 
     const { meta, entries } = env

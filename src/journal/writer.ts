@@ -8,6 +8,7 @@
  */
 import type { RootDatabase } from 'lmdb'
 import { ConnectorError, messageOf } from '../core/errors.js'
+import type { Log } from '../core/log.js'
 import type { Capacity } from './capacity.js'
 
 export type Write = () => Promise<unknown>
@@ -21,20 +22,18 @@ export interface WriteOptions {
   readonly isWritten?: (() => boolean) | undefined
 }
 
-type OnWarning = (message: string, error?: unknown) => void
-
 export class Writer {
   readonly #root: RootDatabase
   readonly #capacity: Capacity
-  readonly #onWarning: OnWarning | undefined
+  readonly #log: Log | undefined
   /** Rejects each pending write. */
   readonly #rejectPending = new Set<(error: ConnectorError) => void>()
   #fatalError: ConnectorError | undefined
 
-  constructor(root: RootDatabase, capacity: Capacity, onWarning: OnWarning | undefined) {
+  constructor(root: RootDatabase, capacity: Capacity, log: Log | undefined) {
     this.#root = root
     this.#capacity = capacity
-    this.#onWarning = onWarning
+    this.#log = log
   }
 
   /** Why nothing can be written any more; undefined while the environment is alive. */
@@ -95,13 +94,16 @@ export class Writer {
     if (!this.#fatalError && !this.#isAlive()) this.#failForGood(error)
     if (this.#fatalError) throw this.#fatalError
     if (this.#capacity.freeReserve())
-      this.#onWarning?.('a write of the journal failed; callbacks are refused until the disk takes writes again', error)
+      this.#log?.error(
+        { event: 'journal-write-failed', err: error },
+        'a write of the journal failed; callbacks are refused until the disk takes writes again',
+      )
   }
 
   #failForGood(error: unknown): void {
     const message = `LMDB can't write the journal's meta page: ${messageOf(error)}; check the disk, then restart`
     this.#fatalError = new ConnectorError('JOURNAL_UNUSABLE', message, { cause: error })
-    this.#onWarning?.(message, error)
+    this.#log?.error({ event: 'journal-unusable', err: error }, message)
     for (const reject of this.#rejectPending) reject(this.#fatalError)
   }
 

@@ -3,8 +3,8 @@
  * nothing else, and leaves no trace on the cluster.
  */
 import type { IHeaders } from 'kafkajs'
-import type { Logger } from 'pino'
 import type { Clock } from '../core/clock.js'
+import type { Log } from '../core/log.js'
 import { Backoff, retry } from '../core/retry.js'
 import { registerAllCompressions } from './compression.js'
 import { createKafkaClient, type KafkaClient } from './kafka-client.js'
@@ -54,7 +54,7 @@ export interface CommittedRecordReaderOptions {
   readonly settings: KafkaSettings
   readonly topics: readonly string[]
   readonly clock: Clock
-  readonly log: Logger
+  readonly log: Log
   /** Called when a request has failed and is about to be repeated, with the number of attempts so far. */
   readonly onRetry: (error: unknown, attempts: number) => void
 }

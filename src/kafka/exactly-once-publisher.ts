@@ -13,9 +13,9 @@
  * - Transactions run one at a time. After any rejection the producer is in doubt: it is destroyed with its connections, and
  *   `open` makes a new one and tells what was committed (invariant 7).
  */
-import type { Logger } from 'pino'
 import type { Clock } from '../core/clock.js'
 import { ConnectorError } from '../core/errors.js'
+import type { Log } from '../core/log.js'
 import type { PublisherObserver } from '../core/observers.js'
 import { createCompressor, type RecordCompressor } from './compression.js'
 import { Fencing } from './fencing.js'
@@ -42,7 +42,7 @@ interface OpenProducer {
 export interface PublisherDeps {
   readonly settings: KafkaSettings
   readonly clock: Clock
-  readonly log: Logger
+  readonly log: Log
   readonly observer?: PublisherObserver
 }
 

@@ -2,7 +2,7 @@
  * A producer without transactions. Its records carry a producer id and sequence numbers, by which a leader recognises a batch
  * that it has already. It is given up after the first error, and never repaired (invariant 7).
  */
-import type { Logger } from 'pino'
+import type { Log } from '../core/log.js'
 import { BrokerError } from './broker-error.js'
 import { initProducerIdRequest, type ProducerIdentity } from './protocol/requests.js'
 import type { OutgoingRecord } from './publisher.js'
@@ -12,7 +12,7 @@ import type { RequestSender } from './request-sender.js'
 export interface IdempotentProducerDeps {
   readonly requests: RequestSender
   readonly records: RecordSender
-  readonly log: Logger
+  readonly log: Log
 }
 
 /** The broker ignores it without a transactional id. */
@@ -39,7 +39,7 @@ export class IdempotentProducer {
     } catch (error) {
       if (!(error instanceof BrokerError && error.type === 'CLUSTER_AUTHORIZATION_FAILED')) throw error
       // Brokers before 3.0 demand this right of idempotent producers alone. Without it a repeated request may double records.
-      log.warn(`publishing goes on without an idempotent producer: ${error.message}`)
+      log.warn({ event: 'idempotence-refused' }, `publishing goes on without an idempotent producer: ${error.message}`)
       this.#identity = NO_IDENTITY
     }
     records.resetSequences()

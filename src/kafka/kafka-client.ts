@@ -1,8 +1,8 @@
 /** One kafkajs client with the settings of the configuration. It is made for one producer or consumer and destroyed with it. */
 import { Kafka, type KafkaConfig } from 'kafkajs'
 import type { ConnectionOptions } from 'node:tls'
-import type { Logger } from 'pino'
 import type { Clock } from '../core/clock.js'
+import type { Log } from '../core/log.js'
 import { kafkajsLogLevel, kafkajsLogCreator } from './kafkajs-workarounds/kafkajs-log.js'
 import { OwnedSockets } from './kafkajs-workarounds/owned-sockets.js'
 import { repairRequestQueues } from './kafkajs-workarounds/request-queue-timer.js'
@@ -35,7 +35,7 @@ const METADATA_RETRY = { initialRetryTime: 5, multiplier: 2, maxRetryTime: 500, 
 export function createKafkaClient(
   settings: Pick<KafkaSettings, 'instance' | 'brokers' | 'tls' | 'sasl' | 'requestTimeout'>,
   clock: Clock,
-  log: Logger,
+  log: Log,
 ): KafkaClient {
   repairRequestQueues()
   const sockets = new OwnedSockets(clock)

@@ -3,9 +3,9 @@
  * (docs/adr/0002-position-in-the-transaction.md), so a journal that was put in the place of another one leaves the group of
  * that one behind, until `offsets.retention.minutes` has passed.
  */
-import type { Logger } from 'pino'
 import { orTimeout } from '../core/abort.js'
 import type { Clock } from '../core/clock.js'
+import type { Log } from '../core/log.js'
 import { createKafkaClient } from './kafka-client.js'
 import { toConnectionError } from './kafka-errors.js'
 import type { KafkaSettings } from './settings.js'
@@ -29,7 +29,7 @@ export async function findOtherJournals(
   settings: KafkaSettings,
   journalId: string,
   clock: Clock,
-  log: Logger,
+  log: Log,
 ): Promise<OtherJournal[]> {
   const client = createKafkaClient(settings, clock, log)
   const admin = client.kafka.admin()

@@ -3,9 +3,9 @@
  * (invariant 7).
  */
 import type { Admin, RequestTimeoutEvent } from 'kafkajs'
-import type { Logger } from 'pino'
 import { orTimeout } from '../core/abort.js'
 import type { Clock } from '../core/clock.js'
+import type { Log } from '../core/log.js'
 import { type RecordCompressor } from './compression.js'
 import { createKafkaClient, type KafkaClient } from './kafka-client.js'
 import { formatKafkaError, isBrokerResponse, isRefusedByBroker } from './kafka-errors.js'
@@ -21,7 +21,7 @@ import { ensureTopics } from './topics.js'
 export interface ProducerSessionDeps {
   readonly settings: KafkaSettings
   readonly clock: Clock
-  readonly log: Logger
+  readonly log: Log
   readonly throttle: Throttle
   readonly compressor: RecordCompressor
 }

@@ -6,8 +6,8 @@
  * producer id that no producer has, and Heartbeat of a member that no group has. The transaction and the group of a running
  * connector are not affected. InitProducerId would fence it, and FindCoordinator might create an internal topic.
  */
-import type { Logger } from 'pino'
 import type { Clock } from '../core/clock.js'
+import type { Log } from '../core/log.js'
 import { createKafkaClient } from './kafka-client.js'
 import { toConnectionError } from './kafka-errors.js'
 import { type BrokerConnection, KafkajsBrokers } from './kafkajs-workarounds/kafkajs-cluster.js'
@@ -53,7 +53,7 @@ export async function findMissingRights(
   settings: KafkaSettings,
   required: RequiredRights,
   clock: Clock,
-  log: Logger,
+  log: Log,
 ): Promise<RightsReport> {
   const client = createKafkaClient(settings, clock, log)
   const { requestTimeout } = settings

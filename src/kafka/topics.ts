@@ -1,8 +1,8 @@
 /** Finds the topics, and creates missing ones if the configuration allows that, before anything is published. */
 import type { Admin } from 'kafkajs'
-import type { Logger } from 'pino'
 import type { Clock } from '../core/clock.js'
 import { ConnectorError } from '../core/errors.js'
+import type { Log } from '../core/log.js'
 import { Backoff, retry } from '../core/retry.js'
 import { createKafkaClient } from './kafka-client.js'
 import { UNKNOWN_TOPIC, hasErrorType, toConnectionError } from './kafka-errors.js'
@@ -67,7 +67,7 @@ export async function fetchTopicPartitions(
   settings: KafkaSettings,
   names: readonly string[],
   clock: Clock,
-  log: Logger,
+  log: Log,
 ): Promise<Map<string, number>> {
   const client = createKafkaClient(settings, clock, log)
   const admin = client.kafka.admin()

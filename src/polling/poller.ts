@@ -92,6 +92,8 @@ export class Poller {
     const facts = { source: options.source }
     this.#outages = new OutageLog(
       {
+        failureEvent: 'pull-failed',
+        recoveryEvent: 'pull-recovered',
         facts,
         formatFailure: () => 'pulling fails and is retried with growing delays',
         recovery: 'pulling works again',
@@ -102,6 +104,8 @@ export class Poller {
     )
     this.#noRoom = new OutageLog(
       {
+        failureEvent: 'pull-paused',
+        recoveryEvent: 'pull-continued',
         facts: { ...facts, maxAnswer: options.maxAnswer },
         formatFailure: () => 'pulling waits because the journal has no room for an answer of maxAnswer bytes',
         recovery: 'pulling continues because the journal has room again',
@@ -163,7 +167,10 @@ export class Poller {
       const freeRoom = this.#deps.journal.reserveRoom(this.#options.maxAnswer)
       return await this.#pull().finally(freeRoom)
     } catch (error) {
-      this.#deps.log.error({ source: this.#options.source, err: error }, 'pulling failed with an unexpected error')
+      this.#deps.log.error(
+        { event: 'pull-internal-error', source: this.#options.source, err: error },
+        'pulling failed with an unexpected error',
+      )
       return this.#fail('internal-error', messageOf(error))
     }
   }
@@ -235,7 +242,7 @@ export class Poller {
       const answer = await this.#connection?.takeLateAnswer()
       if (!answer || this.#request === undefined) return
       const entry = this.#entryOf(answer, this.#request)
-      const facts = { source: entry.source, bytes: entry.body.byteLength }
+      const facts = { event: 'pull-late-bytes', source: entry.source, bytes: entry.body.byteLength } as const
       this.#deps.log.warn(
         facts,
         'bytes arrived after the end of an answer, and are kept; usually its Content-Length is too small: tell the provider',
@@ -272,7 +279,7 @@ export class Poller {
       this.#report('journal-refuses')
       if (attempts % ATTEMPTS_PER_LOG_LINE === 1) {
         log.error(
-          { ...facts, attempts, error: messageOf(error) },
+          { event: 'page-refused', ...facts, attempts, error: messageOf(error) },
           'the journal refuses a page that the provider has already forgotten; it is held in memory and retried: ' +
             'free space for the journal and do not kill this process',
         )
@@ -287,14 +294,17 @@ export class Poller {
       try {
         await append()
       } catch (error) {
-        const details = { ...facts, attempts: refusals + 1, error: messageOf(error) }
+        const details = { event: 'page-lost', ...facts, attempts: refusals + 1, error: messageOf(error) } as const
         log.error(details, 'page LOST: the journal refused it until the shutdown')
         this.#reportLoss('journal-refuses', messageOf(error))
         return false
       }
     }
     if (refusals > 0) {
-      log.info({ ...facts, attempts: refusals + 1 }, 'the journal has accepted the page that it refused before')
+      log.info(
+        { event: 'page-stored', ...facts, attempts: refusals + 1 },
+        'the journal has accepted the page that it refused before',
+      )
     }
     return true
   }

@@ -103,6 +103,8 @@ export class ReconcileClient {
     this.#answers = new AnswerStore(deps)
     this.#noRoom = new OutageLog(
       {
+        failureEvent: 'reconcile-paused',
+        recoveryEvent: 'reconcile-continued',
         facts: { source: options.source },
         formatFailure: () => 'reconciling waits because the journal has no room for an answer',
         recovery: 'reconciling continues because the journal has room again',
@@ -148,7 +150,10 @@ export class ReconcileClient {
     if (this.#deps.stopSignal.aborted) return
     const { log, reporter } = this.#deps
     if (error instanceof ConnectorError) return reporter.reportFailure(endpoint, 'journal-refuses', messageOf(error))
-    log.error({ source: this.#options.source, endpoint, err: error }, 'unexpected error while reconciling')
+    log.error(
+      { event: 'reconcile-internal-error', source: this.#options.source, endpoint, err: error },
+      'unexpected error while reconciling',
+    )
     reporter.reportFailure(endpoint, 'internal-error', messageOf(error))
   }
 

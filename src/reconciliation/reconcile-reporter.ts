@@ -45,6 +45,8 @@ export class ReconcileReporter {
     this.#deps = deps
     this.#outageLog = new OutageLog(
       {
+        failureEvent: 'reconcile-failed',
+        recoveryEvent: 'reconcile-recovered',
         facts: { source },
         formatFailure: () => 'reconciling fails and is retried with growing delays',
         recovery: 'reconciling works again',

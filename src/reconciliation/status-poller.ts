@@ -65,7 +65,12 @@ export class StatusPoller {
     const { source, giveUpAfter } = this.#options
     await journal.watchList.remove(source, messageIds)
     observer.messagesGivenUp(source, messageIds.length)
-    const facts = { source, messages: messageIds.length, giveUpAfterSeconds: giveUpAfter / 1_000 }
+    const facts = {
+      event: 'watch-given-up',
+      source,
+      messages: messageIds.length,
+      giveUpAfterSeconds: giveUpAfter / 1_000,
+    } as const
     log.info(facts, 'messages without a final receipt are no longer queried, because giveUpAfter has passed')
   }
 
@@ -110,7 +115,10 @@ export class StatusPoller {
     this.#batches.requireAlone(messageIds)
     this.#singleRefusals++
     if (this.#singleRefusals >= MAX_SINGLE_REFUSALS) return client.recordFailure('status', 'refused', detail).waitMs
-    log.info({ source, detail }, 'the provider refuses to report on one message; it is queried alone from now on')
+    log.info(
+      { event: 'message-query-refused', source, detail },
+      'the provider refuses to report on one message; it is queried alone from now on',
+    )
     await journal.watchList.markAsked(source, messageIds, clock.now())
     return 0
   }

@@ -49,6 +49,8 @@ export class SchemaGate {
     this.#deps = deps
     this.#outages = new OutageLog(
       {
+        failureEvent: 'registry-unreachable',
+        recoveryEvent: 'registry-recovered',
         formatFailure: () => 'the schema registry is unreachable: publishing with remembered schema ids',
         recovery: 'the schema registry is reachable again',
       },
@@ -105,8 +107,8 @@ export class SchemaGate {
     this.#outages.recovered()
     await this.#rememberIds(current)
     const ids = this.#formatIds(current)
-    log.info({ ids }, 'the schema registry has confirmed the schemas')
-    for (const warning of allWarnings) log.warn({}, warning)
+    log.info({ event: 'schemas-confirmed', ids }, 'the schema registry has confirmed the schemas')
+    for (const warning of allWarnings) log.warn({ event: 'schema-warning' }, warning)
     const isChanged = previous && EVENT_KINDS.some((kind) => previous[kind].id !== current[kind].id)
     if (isChanged) {
       // Records that are encoded already carry the old ids. This error makes the caller encode them again.
@@ -169,7 +171,7 @@ export class SchemaGate {
       await rememberedIds.set(client.url, entries)
     } catch (error) {
       log.warn(
-        { error: messageOf(error), path: rememberedIds.path },
+        { event: 'schema-ids-not-saved', error: messageOf(error), path: rememberedIds.path },
         'schema ids could not be saved: after a restart, publishing waits until the registry is reachable',
       )
     }

@@ -64,7 +64,7 @@ export class PublishedSync {
       if (!isRefusedByBroker(error)) throw error
       this.#refusedAt = clock.monotonic()
       log.warn(
-        {},
+        { event: 'published-check-skipped' },
         'old entries are published without a check for duplicates, because the topics cannot be read: ' +
           `${formatKafkaError(error)}; grant Read on the topics`,
       )
@@ -86,7 +86,7 @@ export class PublishedSync {
     if (this.#reader !== undefined && this.#reader.since > since) await this.close()
     if (this.#reader === undefined) {
       log.info(
-        { oldest: new Date(oldest).toISOString() },
+        { event: 'published-check-started', oldest: new Date(oldest).toISOString() },
         'old entries wait until this replica has read what other replicas have published',
       )
       this.#reader = { since, topics: await openReader(since, (batch) => this.#recordBatch(batch)) }

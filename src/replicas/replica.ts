@@ -58,7 +58,15 @@ export class Replica implements WorkScheduler {
     const { sources, reconciled, sessionTimeout } = options
     this.#options = options
     this.#deps = deps
-    this.#outages = new OutageLog({ formatFailure: (sentence) => sentence, recovery: JOINED }, deps)
+    this.#outages = new OutageLog(
+      {
+        failureEvent: 'group-unavailable',
+        recoveryEvent: 'group-joined',
+        formatFailure: (sentence) => sentence,
+        recovery: JOINED,
+      },
+      deps,
+    )
     const openReader: OpenReader = (since, onBatch) => {
       // The group's name is new each time, because a group waits for a member that was killed.
       const group = `dlr-mo-connector.${options.instance}.reader-${process.pid}-${deps.clock.now()}-${this.#readerCount}`
@@ -160,7 +168,7 @@ export class Replica implements WorkScheduler {
     this.#owned = owned
     this.#logMembership(membership, reason)
     if (gained.length + lost.length > 0)
-      log.info({ gained, lost, owned: owned.size }, 'the assigned sources have changed')
+      log.info({ event: 'assignment-changed', gained, lost, owned: owned.size }, 'the assigned sources have changed')
     for (const [source, { poll, reconcile }] of this.#switches) {
       observer.ownershipChanged(source, owned.has(source))
       poll?.setEnabled(owned.has(source))
@@ -175,7 +183,7 @@ export class Replica implements WorkScheduler {
     switch (membership) {
       case 'assigned':
         if (this.#outages.lastError !== null) this.#outages.recovered()
-        else if (!this.#hasLoggedJoining) this.#deps.log.info({}, JOINED)
+        else if (!this.#hasLoggedJoining) this.#deps.log.info({ event: 'group-joined' }, JOINED)
         this.#hasLoggedJoining = true
         return
       case 'disconnected':

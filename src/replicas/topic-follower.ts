@@ -54,6 +54,8 @@ export class TopicFollower {
     this.#deps = deps
     this.#outages = new OutageLog(
       {
+        failureEvent: 'following-failed',
+        recoveryEvent: 'following-recovered',
         formatFailure: (reason) =>
           `reconciliation waits, because what other replicas publish cannot be read: ${reason}`,
         recovery: 'what other replicas publish can be read again',
@@ -127,7 +129,7 @@ export class TopicFollower {
     const since = Math.min(...sources.map((source) => this.#startOf(source)))
     observer.followingChanged({ state: 'reading', reason: null })
     log.info(
-      { sources: sources.length, since: new Date(since).toISOString() },
+      { event: 'following-started', sources: sources.length, since: new Date(since).toISOString() },
       'this replica reads what all replicas have published',
     )
     const startedAt = clock.monotonic()
@@ -141,7 +143,7 @@ export class TopicFollower {
       this.#backoff.reset()
       observer.followingChanged({ state: 'following', reason: null })
       log.info(
-        { seconds: Math.round((clock.monotonic() - startedAt) / 1_000) },
+        { event: 'following-caught-up', seconds: Math.round((clock.monotonic() - startedAt) / 1_000) },
         'this replica has read everything that was published, and follows what all replicas publish',
       )
       while (!sourcesChanged.aborted) {

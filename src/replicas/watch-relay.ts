@@ -52,6 +52,8 @@ export class WatchRelay {
     this.#deps = deps
     this.#outages = new OutageLog(
       {
+        failureEvent: 'watch-relay-failed',
+        recoveryEvent: 'watch-relay-recovered',
         formatFailure: (reason) =>
           `watch requests cannot be sent to the replica that reconciles their source, and are sent again later: ${reason}`,
         recovery: 'watch requests reach the replica that reconciles their source again',
@@ -141,7 +143,10 @@ export class WatchRelay {
       sent += watched.length
     }
     if (sent > 0) {
-      log.info({ source, messages: sent }, 'watched messages were sent to the replica that reconciles their source')
+      log.info(
+        { event: 'watch-relayed', source, messages: sent },
+        'watched messages were sent to the replica that reconciles their source',
+      )
     }
   }
 

@@ -1,16 +1,15 @@
 import fc from 'fast-check'
+import type { Logger } from 'pino'
 import { describe, expect, it } from 'vitest'
 import { ConnectorError } from '../../src/core/errors.js'
 import { createLog } from '../../src/admin/log.js'
 import { maskNumber, personalDataMask } from '../../src/masking/personal-data.js'
 
-const logged = (
-  write: (log: ReturnType<typeof createLog>) => void,
-  personalData: 'masked' | 'plain' = 'masked',
-): string[] => {
+const logged = (write: (log: Logger) => void, personalData: 'masked' | 'plain' = 'masked'): string[] => {
   const lines: string[] = []
   const options = { level: 'info', instance: 'connector-0', personalData } as const
-  write(createLog(options, { write: (line: string) => void lines.push(line) }))
+  // The logger takes any facts; the type `Log` is for the program, where each line has an event.
+  write(createLog(options, { write: (line: string) => void lines.push(line) }) as Logger)
   return lines
 }
 
@@ -35,9 +34,11 @@ describe('createLog', () => {
     ['an object whose property throws', Object.defineProperty({}, 'data', { enumerable: true, get: throwError })],
     ['a map, a date and a bigint', { map: new Map([['a', 1n]]), date: new Date(0), big: 1n }],
   ])('never throws, whatever is logged, and writes the message at least: %s', (_what, fields) => {
-    const lines = logged((log) => log.info(fields, 'what has happened'))
+    const lines = logged((log) => log.info(Object.assign(fields, { event: 'pull-recovered' }), 'what has happened'))
     expect(lines).toHaveLength(1)
-    expect((JSON.parse(lines[0]!) as { msg: string }).msg).toMatch(/^what has happened/)
+    const { msg, event } = JSON.parse(lines[0]!) as { msg: string; event: string }
+    expect(msg).toMatch(/^what has happened/)
+    expect(event).toBe('pull-recovered')
   })
 
   it('removes credentials at the top level and up to two levels below', () => {

@@ -156,9 +156,9 @@ describe('A source with several guards', () => {
     await request(`${tested.origin}/callbacks/s/wr0ng`)
     await request(`${tested.origin}/callbacks/s/t`)
     expect(tested.log.lines.map(({ level, facts }) => [level, facts])).toEqual([
-      ['warn', { source: 's', reason: 'token' }],
-      ['warn', { source: 's', reason: 'token', sinceLastLine: 4 }],
-      ['warn', { source: 's', reason: 'credentials' }],
+      ['warn', { event: 'callback-rejected', source: 's', reason: 'token' }],
+      ['warn', { event: 'callback-rejected', source: 's', reason: 'token', sinceLastLine: 4 }],
+      ['warn', { event: 'callback-rejected', source: 's', reason: 'credentials' }],
     ])
     expect(JSON.stringify(tested.log.lines)).not.toContain('wr0ng')
   })

@@ -12,6 +12,8 @@ function create(options: Partial<OutageLogOptions> = {}) {
   const log = new RecordingLog()
   const outages = new OutageLog(
     {
+      failureEvent: 'pull-failed',
+      recoveryEvent: 'pull-recovered',
       facts: { source: 'a' },
       formatFailure: (detail) => `pulling fails: ${detail}`,
       recovery: 'pulling works again',
@@ -40,8 +42,16 @@ describe('OutageLog', () => {
     outages.recovered()
     expect(outages.lastError).toBeNull()
     expect(log.lines).toEqual([
-      { level: 'warn', facts: { source: 'a', outcome: 'refused' }, message: 'pulling fails: connection refused' },
-      { level: 'info', facts: { source: 'a', errors: 2, seconds: 60 }, message: 'pulling works again' },
+      {
+        level: 'warn',
+        facts: { event: 'pull-failed', source: 'a', outcome: 'refused' },
+        message: 'pulling fails: connection refused',
+      },
+      {
+        level: 'info',
+        facts: { event: 'pull-recovered', source: 'a', errors: 2, seconds: 60 },
+        message: 'pulling works again',
+      },
     ])
   })
 
@@ -110,14 +120,14 @@ describe('OutageLog', () => {
       await clock.advance(SECOND)
     }
     expect(log.linesAt('warn').map(({ facts }) => facts)).toEqual([
-      { source: 'a' },
-      ...Array.from({ length: 9 }, () => ({ source: 'a', unloggedOutages: 29 })),
+      { event: 'pull-failed', source: 'a' },
+      ...Array.from({ length: 9 }, () => ({ event: 'pull-failed', source: 'a', unloggedOutages: 29 })),
     ])
     expect(log.linesAt('info')).toHaveLength(10)
   })
 
   it('takes an outage for over only when nothing has failed for the time that is configured', async () => {
-    const { outages, clock, messages } = create({ level: 'error', recoversAfterMs: 5 * SECOND })
+    const { outages, clock, log, messages } = create({ failureEvent: 'custody-refused', recoversAfterMs: 5 * SECOND })
     outages.failed('full', 'full')
     await clock.advance(4 * SECOND)
     outages.recovered()
@@ -125,6 +135,7 @@ describe('OutageLog', () => {
     await clock.advance(SECOND)
     outages.recovered()
     expect(messages()).toEqual(['pulling fails: full', 'pulling works again'])
+    expect(log.lines.map(({ level }) => level)).toEqual(['error', 'info'])
   })
 
   it('is never silent for more than a few minutes of failures, names the present cause then, and never floods', async () => {

@@ -6,6 +6,7 @@ import { entryCount, openEnvironment, usedBytes } from '../../src/journal/enviro
 import { BYTES_PER_REMEMBERED_ID } from '../../src/journal/event-id-index.js'
 import type { EventOccurrence } from '../../src/journal/journal.js'
 import type { LmdbJournal } from '../../src/journal/lmdb-journal.js'
+import { RecordingLog } from '../support/recording-observers.js'
 import { entryOf } from './journal-contract.js'
 import { Journals } from './support/journals.js'
 
@@ -14,16 +15,16 @@ vi.setConfig({ testTimeout: 60_000 })
 const HOUR = 3_600_000
 const journals = new Journals()
 let directory: string
-let warnings: string[]
+let log: RecordingLog
 
 beforeEach(() => {
-  warnings = []
+  log = new RecordingLog()
   directory = journals.directory()
 })
 afterEach(() => journals.dispose())
 
 const open = async (duplicates = { rememberForMs: HOUR, maxIds: 1000 }): Promise<LmdbJournal> => {
-  const journal = await journals.open(directory, { duplicates, onWarning: (message) => warnings.push(message) })
+  const journal = await journals.open(directory, { duplicates, log })
   await journal.recover(-1)
   return journal
 }
@@ -58,7 +59,7 @@ describe('An event id', () => {
     await release(journal, [])
     expect(remembered(journal, ['a', 'b'])).toEqual(['b'])
     expect(journal.stats().idsForgottenEarly).toBe(0)
-    expect(warnings).toEqual([])
+    expect(log.messages).toEqual([])
   })
 
   it('is deleted by the age of its item, not by the time of its publication', async () => {
@@ -80,7 +81,7 @@ describe('An event id', () => {
     expect(remembered(journal, ids('20.', 10))).toHaveLength(10)
     expect(remembered(journal, ids('29.', 10))).toHaveLength(10)
     expect(journal.stats().idsForgottenEarly).toBe(200)
-    expect(warnings).toEqual([expect.stringMatching(/^more than 100 event ids .* raise duplicates\.maxIds/)])
+    expect(log.messages).toEqual([expect.stringMatching(/^more than 100 event ids .* raise duplicates\.maxIds/)])
   })
 
   it('is kept for the full time again if it arrives after it was deleted', async () => {

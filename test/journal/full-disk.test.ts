@@ -7,6 +7,7 @@ import { turnUntilIdle } from '../support/event-loop.js'
 import { entryOf } from './journal-contract.js'
 import { Journals, MIB } from './support/journals.js'
 import { mountError, SmallDisk } from '../../dev/fault-injection/small-disk.js'
+import { RecordingLog } from '../support/recording-observers.js'
 
 vi.setConfig({ testTimeout: 60_000 })
 
@@ -21,14 +22,14 @@ describe.skipIf(mountError !== null)(title, () => {
   const journals = new Journals()
   let disk: SmallDisk
   let directory: string
-  let warnings: string[]
+  let log: RecordingLog
   let unhandled: unknown[]
   const onUnhandled = (reason: unknown): void => void unhandled.push(reason)
 
   beforeEach(() => {
     disk = new SmallDisk(24 * MIB)
     directory = join(disk.path, 'journal')
-    warnings = []
+    log = new RecordingLog()
     unhandled = []
     process.on('unhandledRejection', onUnhandled)
     // lmdb-js also writes each failure to the console.
@@ -46,7 +47,7 @@ describe.skipIf(mountError !== null)(title, () => {
   })
 
   const open = (options: Partial<LmdbJournalOptions> = {}): Promise<LmdbJournal> =>
-    journals.open(directory, { reserveBytes: RESERVE, onWarning: (message) => warnings.push(message), ...options })
+    journals.open(directory, { reserveBytes: RESERVE, log, ...options })
 
   const callback = (size: number, name = 'callback') => entryOf(Buffer.alloc(size), { source: name })
   const page = (size: number, name = 'page') => entryOf(Buffer.alloc(size), { source: name, via: 'PULL' })
@@ -157,7 +158,7 @@ describe.skipIf(mountError !== null)(title, () => {
     await journals.close(await open())
     disk.fill()
     const journal = await open()
-    expect(warnings).toEqual([])
+    expect(log.messages).toEqual([])
     await journal.append(page(RESERVE / 2))
     expect(existsSync(join(directory, 'reserve.bin'))).toBe(false)
   })
@@ -184,12 +185,12 @@ describe.skipIf(mountError !== null)(title, () => {
       expect(await codeOf(journal.append(callback(10)))).toBe('JOURNAL_FULL')
       expect(journal.refusalReason()).not.toBeNull()
     }
-    expect(warnings).toEqual([WRITE_FAILED])
+    expect(log.messages).toEqual([WRITE_FAILED])
     disk.makeRoom()
     await journals.clock.advance(1_999)
     await journals.clock.advance(1)
     expect(journal.refusalReason()).toBeNull()
-    expect(warnings).toEqual([WRITE_FAILED, 'the disk takes writes of the journal again'])
+    expect(log.messages).toEqual([WRITE_FAILED, 'the disk takes writes of the journal again'])
     expect(existsSync(join(directory, 'reserve.bin'))).toBe(true)
     expect(journal.hasRoomFor(MIB)).toBe(true)
     await journal.append(callback(MIB))

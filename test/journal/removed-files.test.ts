@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync }
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { LmdbJournal } from '../../src/journal/lmdb-journal.js'
+import { RecordingLog } from '../support/recording-observers.js'
 import { entryOf } from './journal-contract.js'
 import { Journals, MIB } from './support/journals.js'
 
@@ -14,13 +15,12 @@ const NEXT_CHECK_MS = 20
 const journals = new Journals()
 let directory: string
 let journal: LmdbJournal
-let warnings: string[]
+let log: RecordingLog
 
 beforeEach(async () => {
   directory = join(journals.directory(), 'journal')
-  warnings = []
-  const onWarning = (message: string): void => void warnings.push(message)
-  journal = await journals.open(directory, { reserveBytes: 3 * MIB, onWarning })
+  log = new RecordingLog()
+  journal = await journals.open(directory, { reserveBytes: 3 * MIB, log })
   await journal.recover(-1)
   await journal.append(entryOf(Buffer.from('before')))
 })
@@ -78,7 +78,7 @@ describe.each<[string, RegExp, () => void | Promise<void>]>([
       expect(journal.hasRoomFor(1)).toBe(false)
       await journals.clock.advance(3_000)
     }
-    expect(warnings).toEqual([expect.stringMatching(event)])
+    expect(log.messages).toEqual([expect.stringMatching(event)])
     expect(bodies()).toEqual(['before'])
   })
 
@@ -107,7 +107,7 @@ describe('The journal whose directory was moved', () => {
     await journals.clock.advance(NEXT_CHECK_MS)
     await append('CALLBACK')
     expect(journal.refusalReason()).toBeNull()
-    expect(warnings).toEqual([expect.stringMatching(/was removed/), expect.stringMatching(/is in its place again/)])
+    expect(log.messages).toEqual([expect.stringMatching(/was removed/), expect.stringMatching(/is in its place again/)])
     await journals.close(journal)
     journal = await journals.open(directory)
     expect(bodies()).toEqual(['before', 'PULL', 'CALLBACK'])
@@ -130,6 +130,6 @@ describe('The journal without one of its other files', () => {
     journal = await journals.open(directory, { reserveBytes: 3 * MIB })
     expect(bodies()).toEqual(['PULL'])
     expect(existsSync(join(directory, 'reserve.bin'))).toBe(true)
-    expect(warnings).toEqual([])
+    expect(log.messages).toEqual([])
   })
 })

@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { entryOf } from './journal-contract.js'
 import { Journals } from './support/journals.js'
+import { RecordingLog } from '../support/recording-observers.js'
 
 const journals = new Journals()
 afterEach(() => journals.dispose())
@@ -11,9 +12,8 @@ describe('An append', () => {
     'takes place once, also if its entry is read and released before LMDB confirms the write',
     { timeout: 120_000 },
     async () => {
-      const warnings: string[] = []
-      const onWarning = (message: string): void => void warnings.push(message)
-      const journal = await journals.open(journals.directory(), { onWarning: onWarning })
+      const log = new RecordingLog()
+      const journal = await journals.open(journals.directory(), { log })
       await journal.recover(-1)
       const released: string[] = []
       let activeAppenders = 8
@@ -33,7 +33,7 @@ describe('An append', () => {
         else await new Promise(setImmediate)
       }
       await appending
-      expect(warnings).toEqual([])
+      expect(log.messages).toEqual([])
       expect(released).toHaveLength(8 * 500)
       expect(new Set(released).size).toBe(8 * 500)
     },

@@ -2,17 +2,18 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Capacity } from '../../src/journal/capacity.js'
 import { Writer } from '../../src/journal/writer.js'
+import { RecordingLog } from '../support/recording-observers.js'
 
 type Root = ConstructorParameters<typeof Writer>[0]
 
-let warnings: string[]
+let log: RecordingLog
 let attempts: number
 let isAlive: boolean
 let hasRoom: boolean
 let writer: Writer
 
 beforeEach(() => {
-  warnings = []
+  log = new RecordingLog()
   attempts = 0
   isAlive = true
   hasRoom = true
@@ -32,7 +33,7 @@ beforeEach(() => {
     },
     fitsOnDisk: () => hasRoom,
   }
-  writer = new Writer(root as unknown as Root, capacity as unknown as Capacity, (message) => warnings.push(message))
+  writer = new Writer(root as unknown as Root, capacity as unknown as Capacity, log)
 })
 
 /** A write whose attempts are reported as done or as failed, in this order. */
@@ -50,13 +51,13 @@ describe('Writer', () => {
   it('resolves a write that is reported as done and can be read back', async () => {
     await writer.write(writeReporting('done'), { isWritten: () => true })
     expect(attempts).toBe(1)
-    expect(warnings).toEqual([])
+    expect(log.messages).toEqual([])
   })
 
   it('rejects a write that is reported as done and cannot be read back', async () => {
     const write = writer.write(writeReporting('done'), { retry: false, isWritten: () => false })
     await expect(write).rejects.toMatchObject({ code: 'JOURNAL_WRITE_FAILED' })
-    expect(warnings).toEqual([expect.stringMatching(/^a write of the journal failed/)])
+    expect(log.messages).toEqual([expect.stringMatching(/^a write of the journal failed/)])
   })
 
   it('resolves a write that is reported as failed and can be read back', async () => {
@@ -73,7 +74,7 @@ describe('Writer', () => {
     attempts = 0
     await expect(writer.write(writeReporting(failed, failed, 'done'))).rejects.toThrow('Input/output error')
     expect(attempts).toBe(2)
-    expect(warnings).toEqual([expect.stringMatching(/^a write of the journal failed/)])
+    expect(log.messages).toEqual([expect.stringMatching(/^a write of the journal failed/)])
   })
 
   it('waits for the second promise of a failed commit, so that its rejection is handled', async () => {

@@ -1,4 +1,5 @@
 /** Loggers and observers that record their calls, for tests to inspect. */
+import type { LogLevel } from '../../src/core/log-events.js'
 import type { Log } from '../../src/core/log.js'
 import type {
   CallbackObserver,
@@ -10,7 +11,7 @@ import type {
 } from '../../src/core/observers.js'
 
 export interface LogLine {
-  readonly level: 'debug' | 'info' | 'warn' | 'error'
+  readonly level: 'trace' | 'debug' | LogLevel
   readonly facts: object
   readonly message: string
 }
@@ -18,6 +19,12 @@ export interface LogLine {
 export class RecordingLog implements Log {
   readonly lines: LogLine[] = []
 
+  isLevelEnabled(): boolean {
+    return true
+  }
+  trace(facts: object, message: string): void {
+    this.lines.push({ level: 'trace', facts, message })
+  }
   debug(facts: object, message: string): void {
     this.lines.push({ level: 'debug', facts, message })
   }
@@ -29,6 +36,14 @@ export class RecordingLog implements Log {
   }
   error(facts: object, message: string): void {
     this.lines.push({ level: 'error', facts, message })
+  }
+  fatal(facts: object, message: string): void {
+    this.lines.push({ level: 'fatal', facts, message })
+  }
+
+  /** The messages of all lines, in their order. */
+  get messages(): string[] {
+    return this.lines.map(({ message }) => message)
   }
 
   linesAt(level: LogLine['level']): LogLine[] {

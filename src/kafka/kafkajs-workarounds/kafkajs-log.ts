@@ -8,7 +8,7 @@
  * This file can go when the client no longer is kafkajs.
  */
 import { type logCreator, logLevel } from 'kafkajs'
-import type { Logger } from 'pino'
+import type { Log } from '../../core/log.js'
 
 /** The parts of kafkajs whose failures reach their callers, so that their log lines are demoted to debug. */
 const DEMOTED_NAMESPACES = new Set([
@@ -26,14 +26,14 @@ const DEMOTED_NAMESPACES = new Set([
 ])
 
 export const kafkajsLogCreator =
-  (log: Logger): logCreator =>
+  (log: Log): logCreator =>
   () =>
   ({ namespace, level, log: { message, timestamp: _timestamp, logger: _logger, ...facts } }) => {
     const line = { kafka: namespace, ...withoutBytes(facts) }
     if (level === logLevel.DEBUG) log.trace(line, message)
     else if (DEMOTED_NAMESPACES.has(namespace)) log.debug(line, message)
-    else if (level === logLevel.INFO) log.info(line, message)
-    else log.warn(line, message)
+    else if (level === logLevel.INFO) log.debug(line, message)
+    else log.warn({ ...line, event: 'kafka-client-warning' }, message)
   }
 
 /** Replaces bytes by their number: a response is a Buffer, of up to many megabytes. */
@@ -46,4 +46,4 @@ const withoutBytes = (facts: Readonly<Record<string, unknown>>): Record<string, 
   )
 
 /** Returns the level to give kafkajs: its debug lines, several for each request, are requested only if they are logged. */
-export const kafkajsLogLevel = (log: Logger): logLevel => (log.isLevelEnabled('trace') ? logLevel.DEBUG : logLevel.WARN)
+export const kafkajsLogLevel = (log: Log): logLevel => (log.isLevelEnabled('trace') ? logLevel.DEBUG : logLevel.WARN)
