@@ -1,8 +1,12 @@
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
+import { findAccountError } from '../../src/providers/mtarget/row-kind.js'
+import { decodeBody } from '../../src/providers/wire/body.js'
 import { toRaw } from '../../src/providers/wire/fields.js'
 import { jsonFields } from '../../src/providers/wire/json-fields.js'
+import { findRows, readableRows } from '../../src/providers/wire/json-rows.js'
+import { mutations } from './mutations.js'
 import { decodeWith, providerNamed, received, textOf } from './support.js'
 
 vi.setConfig({ testTimeout: 60_000 })
@@ -119,6 +123,100 @@ describe('The inspection of an answer of Mtarget', () => {
     ['a coding that is not known', gzipSync(page(receipt('1'))), { 'content-encoding': 'aes128gcm' }],
   ])('does not take an error for one without rows if it may hold them: %s', (_, body, facts) => {
     expect(inspect(body, { status: '500', ...facts }).kind).toBe('not-a-page')
+  })
+
+  it('counts the same rows, and finds the same account error, as a reading of each row, in random and in damaged pages', () => {
+    const inspectByReading = (body: Uint8Array, contentType: string) => {
+      const decoded = decodeBody(received('PULL', body, { 'content-type': contentType }))
+      if ('kind' in decoded) return undefined
+      const found = findRows(decoded.bytes, 'results')
+      if (!found.hasKey) return undefined
+      const errors = [...readableRows(found, decoded)].filter(({ length }) => length > 0).map(findAccountError)
+      const accountError = errors.find((error) => error !== undefined)
+      return {
+        kind: 'page',
+        rows: errors.filter((error) => error === undefined).length,
+        ...(found.remainder?.kind === 'cut' && { isCut: true }),
+        ...(accountError !== undefined && { accountError }),
+      }
+    }
+    const name = fc.constantFrom(
+      '"Status"',
+      '"code"',
+      '"MsgId"',
+      '"Msisdn"',
+      '"x"',
+      '"Sta\\u0074us"',
+      '"é"',
+      '"__proto__"',
+    )
+    const value = fc.constantFrom(
+      ...['"3"', '3', '-12', '1.0', '03', '"null"', 'null', '""', '" "', '"5 "', '"\u00a0"', 'true', '1e5', '[]', '{}'],
+      ...['{"Status":"3"}', '"\\"Status\\":\\"3"', '"\\\\"', '"é"', '"\\ud800"', '"a\nb"', '"Status"', '"},{"'],
+    )
+    const space = fc.constantFrom('', '', ' ', '\n')
+    const member = fc
+      .tuple(name, space, value, space)
+      .map(([key, before, each, after]) => `${key}${before}:${each}${after}`)
+    const plain = fc.constantFrom(JSON.stringify(receipt('1')), '{"Status":3}', '{"code":"-12","x":"a","Status":"5"}')
+    const unusual = fc
+      .tuple(space, fc.array(member, { maxLength: 4 }))
+      .map(([before, all]) => `{${before}${all.join(',')}}`)
+    const status = fc.constantFrom('', ' ', 'null', '\u00a0', '3', ' 5', '-1')
+    const accountError = fc
+      .tuple(
+        fc.array(
+          status.map((each) => `"Status":"${each}"`),
+          { maxLength: 2 },
+        ),
+        fc.constantFrom('"code":"-12"', '"code":-3'),
+      )
+      .chain(([all, code]) => fc.shuffledSubarray([...all, code], { minLength: all.length + 1 }))
+      .map((all) => `{${all.join(',')}}`)
+    const row = fc.oneof(
+      { arbitrary: plain, weight: 3 },
+      accountError,
+      unusual,
+      fc.constantFrom('{}', '1', '[{"Status":"3"}]'),
+    )
+    const pages = fc
+      .tuple(
+        space,
+        fc.array(row, { maxLength: 6 }),
+        fc.constantFrom(']}', ']}', ']}', ' ] } ', '],"n":1}', ',]}', ']}x', '\n]}\n', ']'),
+      )
+      .map(([before, rows, end]) => `${before}{"results":${before}[${rows.join(`${before},`)}${end}`)
+    fc.assert(
+      fc.property(
+        pages,
+        fc.option(mutations),
+        fc.constantFrom('latin1' as const, 'utf8' as const),
+        fc.constantFrom('application/json', 'application/json; charset=iso-8859-2', 'text/html; charset=utf-8'),
+        (text, mutate, encoding, contentType) => {
+          const whole = Buffer.from(text, encoding)
+          const body = mutate === null ? whole : mutate(whole)
+          const expected = inspectByReading(body, contentType)
+          const verdict = inspect(body, { 'content-type': contentType })
+          if (expected === undefined) expect(verdict.kind).toBe('not-a-page')
+          else expect(verdict).toEqual(expected)
+        },
+      ),
+      { numRuns: 3_000 },
+    )
+  })
+
+  it('counts the rows of a page of the largest size whose every value is written with escapes', () => {
+    const row = `{"Status":"3","x":"${'\\n'.repeat(4 * 1024)}"}`
+    expect(inspect(`{"results":[${Array.from({ length: 500 }, () => row).join(',')}]}`)).toEqual({
+      kind: 'page',
+      rows: 500,
+    })
+    const long = `{"Status":"3","x":"${'\\n'.repeat(2 * 1024 * 1024 - 100)}"}`
+    expect(inspect(`{"results":[${long}]}`)).toEqual({ kind: 'page', rows: 1 })
+    expect(inspect(`{"results":[${long}`)).toMatchObject({ kind: 'page', isCut: true })
+    const members = `{"Status":"3"${',"":1'.repeat(800_000)}}`
+    expect(inspect(`{"results":[${members}]}`)).toEqual({ kind: 'page', rows: 1 })
+    expect(inspect(`{"results":[${members}`)).toMatchObject({ kind: 'page', isCut: true })
   })
 
   it('counts the same rows as the decoder', () => {

@@ -11,9 +11,9 @@ import type { DecodeSettings, Item, PullProtocol, PullInspection } from '../prov
 import { decodeBody, type DecodedBody, trimWhiteSpace } from '../wire/body.js'
 import { readLatin1 } from '../wire/charset.js'
 import { deadLetter } from '../wire/dead-letter.js'
-import { beginsLikeJson, type FoundRows, readableRows } from '../wire/json-rows.js'
+import { beginsLikeJson, countFlatRows, type FoundRows, readableRows } from '../wire/json-rows.js'
 import { findResultRows, readPulledRows } from './pages.js'
-import { findAccountError } from './row-kind.js'
+import { findAccountError, hasPlainStatus } from './row-kind.js'
 
 export const decodePage = (received: Received, settings: DecodeSettings): Iterable<Item> => {
   const decoded = decodeBody(received)
@@ -66,6 +66,8 @@ export const pull: PullProtocol = {
       return { kind: 'not-a-page', detail }
     }
     const { bytes } = decoded
+    const receiptsAndMessages = countFlatRows(bytes, 'results', hasPlainStatus)
+    if (receiptsAndMessages !== undefined) return { kind: 'page', rows: receiptsAndMessages }
     const found = findResultRows(bytes)
     const isCut = found.remainder?.kind === 'cut' && beginsLikeJson(trimWhiteSpace(bytes))
     if (found.hasKey) {

@@ -126,3 +126,20 @@ export const findAccountError = (fields: readonly Field[]): string | undefined =
   if (code === undefined || code === '0') return undefined
   return `${valueOf('reason') ?? valueOf('Reason') ?? 'no reason given'} (code ${code})`
 }
+
+const STATUS_MEMBER = /"Status"[ \t\r\n]*:[ \t\r\n]*"?/g
+const DIGITS = { first: 0x30, last: 0x39 }
+
+/**
+ * Whether the text of a row shows without doubt that the row is no account error: its first `Status` begins with a digit, so
+ * that it has a value.
+ *
+ * @param text with the row from `start` to `end`: an object without nested values and without escapes in its names, so that
+ * `"Status"` in front of a colon can be nothing but the name of a member
+ */
+export const hasPlainStatus = (text: string, start: number, end: number): boolean => {
+  STATUS_MEMBER.lastIndex = start
+  if (!STATUS_MEMBER.test(text) || STATUS_MEMBER.lastIndex >= end) return false
+  const code = text.charCodeAt(STATUS_MEMBER.lastIndex)
+  return code >= DIGITS.first && code <= DIGITS.last
+}

@@ -36,12 +36,15 @@ export const jsonFields = (text: string): Field[] | JsonProblem => new FieldRead
 
 class FieldReader {
   readonly #json: JsonTokenizer
+  /** Whether no part of the text has an escape or half of a surrogate pair, so that strings are what stands between quotes. */
+  readonly #isPlain: boolean
   readonly #fields: Field[] = []
   #nameCharacters = 0
   #problem: JsonProblem | undefined
 
   constructor(text: string) {
     this.#json = new JsonTokenizer(text)
+    this.#isPlain = !text.includes('\\') && text.isWellFormed()
   }
 
   read(): Field[] | JsonProblem {
@@ -59,7 +62,8 @@ class FieldReader {
       if (next === 'end') return
       if (next === 'missing-comma') return this.#fail('a comma or the end of the object was expected')
       if (json.peek() !== QUOTE) return this.#fail('a quoted name was expected')
-      const key = this.#readString().toWellFormed()
+      const exactKey = this.#readString()
+      const key = this.#isPlain ? exactKey : exactKey.toWellFormed()
       if (this.#problem) return
       if (!json.skip(COLON)) return this.#fail('a colon was expected')
       this.#readValue(depth === 0 ? key : `${prefix}[${key}]`, depth)
@@ -116,6 +120,7 @@ class FieldReader {
 
   #readStringField(name: string): void {
     const exact = this.#readString()
+    if (this.#isPlain) return this.#addField({ name, value: exact, type: 'string' })
     // An escape can stand for half of a surrogate pair, which neither UTF-8 nor an Avro string can hold.
     const value = exact.toWellFormed()
     this.#addField(value === exact ? { name, value, type: 'string' } : { name, value, type: 'string', exact })
@@ -130,7 +135,7 @@ class FieldReader {
       return ''
     }
     const content = json.text.slice(start + 1, json.at - 1)
-    if (!content.includes('\\')) return content
+    if (this.#isPlain || !content.includes('\\')) return content
     const quoted = json.text.slice(start, json.at).replace(CONTROL_CHARACTERS, escapeControlCharacter)
     try {
       return JSON.parse(quoted) as string

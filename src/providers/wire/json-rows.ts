@@ -182,6 +182,52 @@ class RowFinder {
   }
 }
 
+/** A larger body is not walked by regular expressions, whose stack grows with what they match. */
+const MAX_WALKED_BYTES = 4 * 1024 * 1024
+
+const WHITE_SPACE = '[ \\t\\r\\n]*'
+/** Each part accepts no more than `jsonFields` does, and no part can match a text in two ways. */
+const NAME = '"[^"\\\\]*"'
+const STRING = String.raw`"[^"\\]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\]*)*"`
+const NUMBER_OR_WORD = String.raw`-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|true|false|null`
+const MEMBER = [NAME, ':', `(?:${STRING}|${NUMBER_OR_WORD})`, ''].join(WHITE_SPACE)
+const FLAT_ROW = new RegExp(`\\{${WHITE_SPACE}${MEMBER}(?:,${WHITE_SPACE}${MEMBER})*\\}`, 'y')
+const NEXT_ROW = new RegExp(`${WHITE_SPACE},${WHITE_SPACE}`, 'y')
+const END_OF_ROWS = new RegExp(['', '\\]', '\\}', '$'].join(WHITE_SPACE), 'y')
+
+/**
+ * Counts the rows of a body without reading their fields, which takes a fifth of the time. It counts only what needs no closer
+ * look: a whole object whose one member, `key`, is an array of objects, each with at least one member, and none with a nested
+ * value or an escape in a name. `jsonFields` can read every such row.
+ *
+ * @param isCounted whether a row is of the kind that is counted, as far as its text shows without doubt; the text has one
+ * character for each byte
+ * @returns undefined for every other body, and if any row is not counted: then the rows have to be read
+ */
+export function countFlatRows(
+  bytes: Uint8Array,
+  key: string,
+  isCounted: (text: string, start: number, end: number) => boolean,
+): number | undefined {
+  if (bytes.length > MAX_WALKED_BYTES) return undefined
+  const text = readLatin1(bytes)
+  let at = matchAt(new RegExp(['', '\\{', `"${key}"`, ':', '\\[', ''].join(WHITE_SPACE), 'y'), text, 0)
+  for (let rows = 1; at !== undefined; rows++) {
+    const start = at
+    const end = matchAt(FLAT_ROW, text, start)
+    if (end === undefined || !isCounted(text, start, end)) return undefined
+    if (matchAt(END_OF_ROWS, text, end) !== undefined) return rows
+    at = matchAt(NEXT_ROW, text, end)
+  }
+  return undefined
+}
+
+/** @returns the index behind the match that begins at `start`; undefined if there is none */
+const matchAt = (pattern: RegExp, text: string, start: number): number | undefined => {
+  pattern.lastIndex = start
+  return pattern.test(text) ? pattern.lastIndex : undefined
+}
+
 const MAX_QUOTED_KEY_LENGTH = 100
 
 /** Whether a quoted string, which may be written with escapes, has this content. */

@@ -37,50 +37,59 @@ const parseUnixTime = (text: string): number | null => {
 const DATE =
   /^([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,9}))?)?(?: ?([Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)| ([0-9]{2}:?[0-9]{2}))?$/
 
-interface ParsedDate {
-  /** The instant, if the wall clock were UTC. */
-  readonly utc: number
-  /** `Z`, or an offset such as `+02:00`; undefined if the date states no zone. */
-  readonly zone: string | undefined
-}
+const MAX_DAY_OF_EVERY_MONTH = 28
 
-const parseDate = (text: string): ParsedDate | null => {
-  const match = DATE.exec(text)
-  if (match === null) return null
-  const [year, month, day, hour, minute] = match.slice(1, 6).map(Number) as [number, number, number, number, number]
+/**
+ * @param match of `DATE`
+ * @returns the instant, if the wall clock were UTC; null if there is no such time
+ */
+const instantInUtc = (match: RegExpExecArray): number | null => {
+  const year = Number(match[1])
+  const month = Number(match[2])
+  const day = Number(match[3])
+  const hour = Number(match[4])
+  const minute = Number(match[5])
   const second = Number(match[6] ?? 0)
   if (hour > 23 || minute > 59 || second > 59) return null
+  // `Date.UTC` turns a year below 100 into one of the last century, and a month above 12 into one of the next year.
+  if (year < 100 || month < 1 || month > 12 || day < 1) return null
   const utc = Date.UTC(year, month - 1, day, hour, minute, second, Number(`0.${match[7] ?? '0'}`) * 1000)
-  const date = new Date(utc)
-  // `Date.UTC` turns a day that the month does not have into one of the next month.
-  if (date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day || date.getUTCFullYear() !== year) return null
-  // A `+` that is put into a URL without being escaped is read as a space.
-  return { utc, zone: match[8] ?? (match[9] && `+${match[9]}`) }
+  // It turns a day that the month does not have into one of the next month.
+  return day > MAX_DAY_OF_EVERY_MONTH && new Date(utc).getUTCDate() !== day ? null : utc
 }
 
+/** Returns `Z`, or an offset such as `+02:00`; undefined if the date states no zone. */
+const zoneOf = (match: RegExpExecArray): string | undefined =>
+  // A `+` that is put into a URL without being escaped is read as a space.
+  match[8] ?? (match[9] && `+${match[9]}`)
+
 const parseZonedDate = (text: string): number | null => {
-  const date = parseDate(text)
-  if (date?.zone === undefined) return null
-  if (date.zone === 'Z' || date.zone === 'z') return date.utc
-  const hours = Number(date.zone.slice(1, 3))
-  const minutes = Number(date.zone.slice(3).replace(':', '') || 0)
+  const match = DATE.exec(text)
+  const zone = match === null ? undefined : zoneOf(match)
+  if (match === null || zone === undefined) return null
+  const utc = instantInUtc(match)
+  if (utc === null || zone === 'Z' || zone === 'z') return utc
+  const hours = Number(zone.slice(1, 3))
+  const minutes = Number(zone.slice(3).replace(':', '') || 0)
   if (hours > 14 || minutes > 59) return null
   const offset = (hours * 60 + minutes) * 60_000
-  return date.zone.startsWith('-') ? date.utc + offset : date.utc - offset
+  return zone.startsWith('-') ? utc + offset : utc - offset
 }
 
 const HOUR_MS = 3_600_000
 
 /** An hour that occurs twice, when clocks go back, is null, and so is one that does not occur, when they go forward. */
 const parseWallClock = (text: string, zone: string): number | null => {
-  const date = parseDate(text)
-  if (date === null || date.zone !== undefined) return null
+  const match = DATE.exec(text)
+  if (match === null || zoneOf(match) !== undefined) return null
+  const utc = instantInUtc(match)
+  if (utc === null) return null
   // The offset of this time is that of a day before or that of a day after, whenever clocks change in between.
-  const before = offsetAt(date.utc - 24 * HOUR_MS, zone)
-  const after = offsetAt(date.utc + 24 * HOUR_MS, zone)
+  const before = offsetAt(utc - 24 * HOUR_MS, zone)
+  const after = offsetAt(utc + 24 * HOUR_MS, zone)
   const candidates = new Set<number>()
   for (const offset of [before, after]) {
-    const time = date.utc - offset
+    const time = utc - offset
     if (offsetAt(time, zone) === offset) candidates.add(time)
   }
   return candidates.size === 1 ? (candidates.values().next().value as number) : null

@@ -129,4 +129,22 @@ describe('jsonFields', () => {
       }),
     )
   })
+
+  it('reads the same fields with and without another field that is written with an escape', () => {
+    const text = fc.string({ unit: 'binary' })
+    const object = fc.dictionary(text, fc.oneof(text, fc.jsonValue({ maxDepth: 3, stringUnit: 'binary' })))
+    fc.assert(
+      fc.property(object, fc.boolean(), (value, isCut) => {
+        // Line breaks and such stand unescaped, as in a text message.
+        const whole = JSON.stringify(value).replaceAll(/\\[nrtbf]/g, '\n')
+        const plain = isCut ? whole.slice(0, -2) : whole
+        const withEscape = `{"\\u0061":"\\u0062",${plain.slice(1)}`
+        const fields = jsonFields(plain)
+        const others = jsonFields(withEscape)
+        if (whole === '{}') return
+        if (Array.isArray(fields)) expect(others).toEqual([{ name: 'a', value: 'b', type: 'string' }, ...fields])
+        else expect(others).toMatchObject({ reason: fields.reason })
+      }),
+    )
+  })
 })

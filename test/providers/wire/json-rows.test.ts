@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
 import type { ByteRanges } from '../../../src/providers/wire/byte-ranges.js'
-import { findRows } from '../../../src/providers/wire/json-rows.js'
+import { countFlatRows, findRows } from '../../../src/providers/wire/json-rows.js'
 
 vi.setConfig({ testTimeout: 60_000 })
 
@@ -86,4 +86,40 @@ describe('findRows', () => {
       }),
     )
   })
+})
+
+describe('countFlatRows', () => {
+  const count = (text: string, isCounted = () => true) => countFlatRows(Buffer.from(text), 'results', isCounted)
+
+  it('counts the rows of a whole page, and tells the caller where each lies', () => {
+    const text = '{"results":[{"a":"1","b":null}, {"a":"\\u00e9\\"","b":-1.5e3}]}'
+    const rows: string[] = []
+    const isCounted = (page: string, start: number, end: number): boolean => {
+      rows.push(page.slice(start, end))
+      return true
+    }
+    expect(countFlatRows(Buffer.from(text), 'results', isCounted)).toBe(2)
+    expect(rows).toEqual(['{"a":"1","b":null}', '{"a":"\\u00e9\\"","b":-1.5e3}'])
+  })
+
+  it('counts nothing if the caller does not count one of the rows', () => {
+    const results = [true, false]
+    expect(
+      countFlatRows(Buffer.from('{"results":[{"a":1},{"a":2}]}'), 'results', () => results.shift()!),
+    ).toBeUndefined()
+  })
+
+  it.each([
+    ['an empty list', '{"results":[]}'],
+    ['a row without members', '{"results":[{}]}'],
+    ['a nested value', '{"results":[{"a":{}}]}'],
+    ['a name with an escape', '{"results":[{"\\u0061":1}]}'],
+    ['an escape that JSON does not know', '{"results":[{"a":"\\x41"}]}'],
+    ['a row that is no object', '{"results":[1]}'],
+    ['a page that breaks off', '{"results":[{"a":1}'],
+    ['a comma in front of the end', '{"results":[{"a":1},]}'],
+    ['a member beside the rows', '{"results":[{"a":1}],"n":1}'],
+    ['bytes behind the page', '{"results":[{"a":1}]}x'],
+    ['another key', '{"rows":[{"a":1}]}'],
+  ])('counts nothing in a page that needs a closer look: %s', (_, text) => expect(count(text)).toBeUndefined())
 })
