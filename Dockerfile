@@ -45,6 +45,7 @@ RUN mkdir -p /image/program/usr/local/bin /image/program/var/lib/dlr-mo-connecto
     && ln -s /app/dist/main.js /image/program/usr/local/bin/dlr-mo-connector \
     && rm -f /image/dependencies/app/node_modules/.package-lock.json \
     && find /image/dependencies -type f -regex '.*\.\(map\|d\.[cm]?ts\|[Mm][Dd]\)' ! -iname 'licen[cs]e*' -delete \
+    && rm -rf /image/dependencies/app/node_modules/@opentelemetry/*/build/esm /image/dependencies/app/node_modules/@opentelemetry/*/build/esnext \
     && find /image/dependencies -type d -empty -delete \
     && find /image -exec touch --no-dereference --date "@${SOURCE_DATE_EPOCH}" {} +
 

@@ -12,7 +12,7 @@ const ORDER = [
   ['commands'],
   ['app'],
   ['reconciliation'],
-  ['callbacks', 'polling', 'replicas', 'pipeline', 'admin'],
+  ['callbacks', 'polling', 'replicas', 'pipeline', 'admin', 'telemetry'],
   ['journal', 'encode'],
   ['providers', 'kafka', 'registry', 'config'],
   ['http-client', 'http-server', 'masking', 'yaml'],

@@ -91,6 +91,10 @@
 {{- end }}
 {{- end }}
 
+{{- define "dlr-mo-connector.telemetryPorts" -}}
+{{- include "dlr-mo-connector.urlPort" (((.Values.config.telemetry | default dict).otlp | default dict).endpoint | default "") }}
+{{- end }}
+
 {{/* The egress rule of a network policy that allows DNS. */}}
 {{- define "dlr-mo-connector.dnsRule" -}}
 - ports:

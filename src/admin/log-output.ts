@@ -44,6 +44,8 @@ export class LogOutput implements DestinationStream {
   #dropped = 0
   /** Called with the number of missing lines when lines are written again. It may log. */
   onResumed: (missing: number) => void = () => undefined
+  /** Called with each line, also with those that are dropped. It must neither wait nor throw. */
+  onLine: (line: string) => void = () => undefined
 
   constructor(deps: LogOutputDeps) {
     this.#deps = deps
@@ -55,6 +57,7 @@ export class LogOutput implements DestinationStream {
   }
 
   write(line: string): void {
+    this.onLine(line)
     const bytes = Buffer.from(line)
     // Once a line is missing, the next ones are dropped too, so that the gap is one and the log can say where it is.
     const isTooMuch = this.#waiting.length > 0 && this.#waitingBytes + bytes.byteLength > MAX_WAITING_BYTES

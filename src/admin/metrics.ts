@@ -5,7 +5,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Clock } from '../core/clock.js'
 import { ConnectorError, type ErrorCode } from '../core/errors.js'
-import type { CallbackRefusalReason } from '../core/observers.js'
+import { type CallbackRefusalReason, TELEMETRY_DROP_REASONS, type TelemetrySignal } from '../core/observers.js'
 import type { Journal } from '../journal/journal.js'
 import { COMPONENT_STATES, type ComponentState, type SourceInfo } from './status.js'
 
@@ -144,6 +144,11 @@ export class Metrics {
     'Pauses that Kafka asked for because a quota of this client was exceeded. Publishing waits that long.',
     [],
   )
+  readonly telemetryDropped = this.#counter(
+    'telemetry_dropped_total',
+    'Spans, log records and exports of metrics that the OTLP endpoint did not take, by reason.',
+    ['signal', 'reason'],
+  )
   readonly sourceOwned = this.#gauge(
     'source_owned',
     '1 if this replica pulls and reconciles the source. The sum over all replicas is 1 while the consumer group works.',
@@ -217,6 +222,11 @@ export class Metrics {
 
   setRegistryState(present: ComponentState): void {
     this.#registryState.present = present
+  }
+
+  /** Creates the series of a signal that is exported by OTLP with the value 0. */
+  createTelemetrySeries(signal: TelemetrySignal): void {
+    for (const reason of TELEMETRY_DROP_REASONS) this.telemetryDropped.inc({ signal, reason }, 0)
   }
 
   /** Creates the series of a source with the value 0, so that Prometheus sees the first event as an increase. */

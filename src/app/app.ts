@@ -22,6 +22,7 @@ import { Pipeline, type PipelineDeps } from '../pipeline/pipeline.js'
 import { providers } from '../providers/index.js'
 import type { Provider } from '../providers/provider.js'
 import type { Replica } from '../replicas/replica.js'
+import type { Telemetry } from '../telemetry/telemetry.js'
 import { type SourceWork, standaloneScheduler, type WorkScheduler } from '../replicas/work-scheduler.js'
 import { findReplacedJournal } from './journal-identity.js'
 import { buildEncoder, buildPublisher } from './publishing.js'
@@ -34,6 +35,7 @@ import {
   observePulls,
   observeReconciling,
   observeSharing,
+  observeTelemetry,
 } from './telemetry.js'
 
 export interface AppOptions {
@@ -45,6 +47,8 @@ export interface AppOptions {
   readonly drainOnly: boolean
   /** Returns how many lines of the log were dropped because standard output did not take them. */
   readonly droppedLogLines: () => number
+  /** Undefined if no telemetry is exported. The caller closes it after the app has stopped. */
+  readonly otlp?: Telemetry | undefined
 }
 
 /** Room that stays free on the disk even without pulls, because LMDB needs some pages in order to release others. */
@@ -89,7 +93,7 @@ export class App {
   }
 
   private constructor(options: AppOptions, journal: LmdbJournal) {
-    const { config, clock, log, version, drainOnly } = options
+    const { config, clock, log, version, drainOnly, otlp } = options
     const sources = drainOnly ? [] : [...config.sources.values()]
     const metrics = new Metrics(journal, clock, options.droppedLogLines)
     for (const each of sources) metrics.createSeries(each)
@@ -107,7 +111,11 @@ export class App {
     this.#journal = journal
     this.#status = status
 
-    const deps = { journal, clock, log }
+    for (const signal of otlp?.signals ?? []) metrics.createTelemetrySeries(signal)
+    otlp?.connect(metrics.registry, observeTelemetry(telemetry))
+    const tracing = otlp?.tracing
+
+    const deps = { journal, clock, log, tracing }
     const sharingObserver = observeSharing(telemetry)
     const replica = buildReplica(config, { ...deps, observer: sharingObserver })
     this.#replica = replica
@@ -142,6 +150,7 @@ export class App {
       publisher: buildPublisher(config, clock, log, observePublisher(telemetry)),
       findSource,
       clock,
+      tracing,
       syncPublished: replica && ((entries, signal) => replica.syncPublished(entries, signal)),
       observer: observePipeline(telemetry, {
         onRelease: (items) => {

@@ -3,6 +3,7 @@ import type { Config, SourceConfig } from '../config/types.js'
 import { type Clock, DAY_MS } from '../core/clock.js'
 import type { Log } from '../core/log.js'
 import type { PullObserver, ReconcileObserver } from '../core/observers.js'
+import type { Tracing } from '../core/tracing.js'
 import type { Journal, WatchList } from '../journal/journal.js'
 import { Poller } from '../polling/poller.js'
 import { providers } from '../providers/index.js'
@@ -14,6 +15,7 @@ export interface SourceWorkDeps {
   readonly journal: Journal
   readonly clock: Clock
   readonly log: Log
+  readonly tracing?: Tracing | undefined
 }
 
 export interface ReconciliationDeps extends SourceWorkDeps, Pick<KnownItemsDeps, 'findSource'> {

@@ -13,7 +13,10 @@ import type {
   PullObserver,
   ReconcileObserver,
   SharingObserver,
+  TelemetryObserver,
+  TelemetrySignal,
 } from '../core/observers.js'
+import { traceFacts } from '../core/tracing.js'
 import { personalDataMask, type PersonalData, type PersonalDataMask } from '../masking/personal-data.js'
 
 export interface TelemetryDeps {
@@ -144,10 +147,44 @@ function reportPublishing(
 const causeOf = (code: string, reason: string): string =>
   code === 'PUBLISH_IN_DOUBT' || code === 'KAFKA_UNREACHABLE' ? 'no broker answers' : `${code} ${reason}`
 
+/** How long a failing OTLP endpoint that comes and goes is logged at most once. */
+const TELEMETRY_QUIET_MS = 60_000
+
+/** Reports telemetry that does not reach its endpoint. */
+export function observeTelemetry({ metrics, log, clock }: Omit<TelemetryDeps, 'status'>): TelemetryObserver {
+  const outages = new Map<TelemetrySignal, OutageLog>()
+  const outageOf = (signal: TelemetrySignal): OutageLog => {
+    const outage =
+      outages.get(signal) ??
+      new OutageLog(
+        {
+          facts: { signal },
+          failureEvent: 'telemetry-export-failed',
+          recoveryEvent: 'telemetry-export-recovered',
+          formatFailure: (detail) =>
+            `the OTLP endpoint does not take ${signal}, which are dropped and counted in dlrmo_telemetry_dropped_total: ${detail}`,
+          recovery: `the OTLP endpoint takes ${signal} again`,
+          quietMs: TELEMETRY_QUIET_MS,
+        },
+        { log, clock },
+      )
+    outages.set(signal, outage)
+    return outage
+  }
+  return {
+    dropped: (signal, reason, items) => metrics.telemetryDropped.inc({ signal, reason }, items),
+    exportFailed: (signal, error) => {
+      const detail = messageOf(error)
+      outageOf(signal).failed(detail, detail)
+    },
+    exported: (signal) => outageOf(signal).recovered(),
+  }
+}
+
 /** Logs one line for each decoded item. */
 const logItems =
   (log: Log, { number, text, sentence }: PersonalDataMask): NonNullable<PipelineObserver['decoded']> =>
-  (event, duplicate) => {
+  (event, duplicate, traceparent) => {
     const { kind, eventId, source, via } = event
     const details =
       event.kind === 'dead-letter'
@@ -155,7 +192,7 @@ const logItems =
         : event.kind === 'mo'
           ? { messageId: event.messageId, sender: number(event.sender), text: text(event.text) }
           : { messageId: event.messageId, status: event.status, recipient: number(event.recipient) }
-    log.debug({ kind, eventId, source, via, duplicate, ...details }, 'an item was decoded')
+    log.debug({ kind, eventId, source, via, duplicate, ...details, ...traceFacts(traceparent) }, 'an item was decoded')
   }
 
 function countItem(metrics: Metrics, { source, via, kind, reason, receivedAt }: ItemOutcome, now: number): void {

@@ -14,10 +14,11 @@ import type { AddressInfo, Socket } from 'node:net'
 import type { CallbacksConfig, SourceConfig } from '../config/types.js'
 import { orTimeout } from '../core/abort.js'
 import type { Clock } from '../core/clock.js'
-import { hasCode } from '../core/errors.js'
+import { codeOf, hasCode } from '../core/errors.js'
 import type { Log } from '../core/log.js'
 import type { CallbackObserver, CallbackRefusalReason } from '../core/observers.js'
 import type { RequestFacts } from '../core/received.js'
+import type { RequestSpan, Tracing } from '../core/tracing.js'
 import { listen } from '../http-server/listen.js'
 import type { Journal, NewEntry, Nonce } from '../journal/journal.js'
 import { clientAddress } from './addresses.js'
@@ -37,6 +38,7 @@ export interface CallbackServerDeps {
   readonly clock: Clock
   readonly log: Log
   readonly observer: CallbackObserver
+  readonly tracing?: Tracing | undefined
 }
 
 interface Source {
@@ -45,6 +47,8 @@ interface Source {
   /** The path of its callbacks without the token, as journaled. */
   readonly path: string
   readonly guards: Guards
+  /** Whether a caller that is accepted has proved anything. */
+  readonly isAuthenticated: boolean
 }
 
 /** A request to a source, from the end of its headers to its answer. */
@@ -92,7 +96,13 @@ export class CallbackServer {
   readonly #options: CallbackServerOptions
   readonly #deps: CallbackServerDeps
   readonly #sources = new Map<string, Source>()
-  readonly #unknownSource: Source = { name: '', provider: '', path: '', guards: unknownSourceGuards() }
+  readonly #unknownSource: Source = {
+    name: '',
+    provider: '',
+    path: '',
+    guards: unknownSourceGuards(),
+    isAuthenticated: false,
+  }
   readonly #log: ThrottledLog
   readonly #server: Server
   readonly #bodyBudget: BodyBudget
@@ -106,7 +116,9 @@ export class CallbackServer {
     this.#bodyBudget = new BodyBudget(Math.max(MIN_BODY_BUDGET_BYTES, 2 * options.bodyLimit))
     for (const { name, provider, callback } of options.sources) {
       if (callback === undefined) continue
-      this.#sources.set(name, { name, provider, path: `/callbacks/${name}`, guards: new Guards(name, callback) })
+      const isAuthenticated = !callback.open
+      const guards = new Guards(name, callback)
+      this.#sources.set(name, { name, provider, path: `/callbacks/${name}`, guards, isAuthenticated })
     }
     this.#server = createHttpServer(options.tls, (req, res) => this.#handle(req, res, false))
     this.#server.on('checkContinue', (req: IncomingMessage, res: ServerResponse) => this.#handle(req, res, true))
@@ -181,15 +193,29 @@ export class CallbackServer {
       now,
     )
     if (!result.isValid) return this.#reject(call, result.reason)
-    const { name: source, provider } = call.source
-    this.#store(call, { source, provider, via: 'CALLBACK', receivedAt: now, facts: factsOf(call), body }, result.nonce)
+    const { name: source, provider, isAuthenticated } = call.source
+    const entry: NewEntry = { source, provider, via: 'CALLBACK', receivedAt: now, facts: factsOf(call), body }
+    // Only requests that are accepted are traced: what a caller that has proved nothing sends starts no span.
+    const span = this.#deps.tracing?.startCallback({
+      source,
+      provider,
+      method,
+      traceparent: headers['traceparent'] as string | undefined,
+      isAuthenticated,
+      startedAt: call.startedAt,
+    })
+    this.#store(call, span ? { ...entry, traceparent: span.traceparent } : entry, result.nonce, span)
   }
 
-  #store(call: Call, entry: NewEntry, nonce: Nonce | undefined): void {
+  #store(call: Call, entry: NewEntry, nonce: Nonce | undefined, span: RequestSpan | undefined): void {
     this.#deps.journal.append(entry, nonce).then(
-      () => this.#confirm(call), // Invariant 1: the caller gets its 200 only when the entry is durable.
+      () => {
+        this.#confirm(call) // Invariant 1: the caller gets its 200 only when the entry is durable.
+        span?.end({ status: 200 })
+      },
       (error: unknown) => {
         if (hasCode(error, 'NONCE_SEEN')) return this.#reject(call, 'nonce')
+        span?.end({ status: 503, error: codeOf(error) })
         this.#log.journalRefused(error)
         this.#refuse(call.req, call.res, 503, 'journal-refuses', call.source.name)
       },

@@ -3,6 +3,7 @@ import { createLog } from '../admin/log.js'
 import { openLogOutput } from '../admin/log-output.js'
 import { App } from '../app/app.js'
 import { loadConfig } from '../config/load.js'
+import type { Config } from '../config/types.js'
 import { parseDuration } from '../config/units.js'
 import { configurationWarnings } from '../config/warnings.js'
 import { orTimeout, untilAborted } from '../core/abort.js'
@@ -10,6 +11,8 @@ import { MAX_TIMER_MS, systemClock as clock } from '../core/clock.js'
 import { ConnectorError, messageOf } from '../core/errors.js'
 import type { Log } from '../core/log.js'
 import { redact } from '../masking/secrets.js'
+import { resolveTelemetry } from '../telemetry/settings.js'
+import type { Telemetry } from '../telemetry/telemetry.js'
 import { shutdownOnTermination } from './signals.js'
 import { version } from './version.js'
 
@@ -19,6 +22,9 @@ export interface RunOptions {
   /** With `drain`: the longest time to wait for an empty journal, as a duration such as `30s`. */
   readonly timeout?: string
 }
+
+/** How long the process waits at its end for an OTLP endpoint to take what was recorded. */
+const TELEMETRY_FLUSH_TIMEOUT_MS = 2_000
 
 /**
  * @returns the exit code
@@ -40,22 +46,45 @@ export async function run(options: RunOptions): Promise<number> {
   log.debug({ configuration: redact(config) }, 'the configuration was loaded')
   // Signals are handled before anything is opened, so that an early one also leads to an orderly stop.
   const { stopSignal, forceSignal } = shutdownOnTermination(log)
-  const app = await App.start({
-    config,
-    clock,
-    log,
-    version,
-    drainOnly: options.drain,
-    droppedLogLines: () => output.droppedLines,
-  })
-
+  const otlp = await startTelemetry(config, log)
+  if (otlp?.exportLine) output.onLine = otlp.exportLine
   try {
-    if (options.drain)
+    const droppedLogLines = (): number => output.droppedLines
+    const app = await App.start({
+      config,
+      clock,
+      log,
+      version,
+      drainOnly: options.drain,
+      droppedLogLines,
+      otlp,
+    })
+    return await runUntilStopped(app, options.drain, timeoutMs, { log, stopSignal, forceSignal })
+  } finally {
+    await otlp?.close(TELEMETRY_FLUSH_TIMEOUT_MS)
+  }
+}
+
+interface RunDeps {
+  readonly log: Log
+  readonly stopSignal: AbortSignal
+  readonly forceSignal: AbortSignal
+}
+
+/** @returns the exit code */
+async function runUntilStopped(
+  app: App,
+  isDrain: boolean,
+  timeoutMs: number,
+  { log, stopSignal, forceSignal }: RunDeps,
+): Promise<number> {
+  try {
+    if (isDrain)
       log.info(
         { event: 'drain-started', ...app.counts },
         'draining: nothing is received, and what the journal holds is published',
       )
-    const finished = options.drain ? untilDrained(app, timeoutMs, stopSignal) : untilAborted(stopSignal)
+    const finished = isDrain ? untilDrained(app, timeoutMs, stopSignal) : untilAborted(stopSignal)
     await Promise.race([finished, app.publishing])
     return 0
   } catch (error) {
@@ -63,9 +92,28 @@ export async function run(options: RunOptions): Promise<number> {
     throw error
   } finally {
     // After a drain nothing is left to wait for: the journal is empty, or the timeout has passed.
-    await app.stop(options.drain ? AbortSignal.abort() : forceSignal)
+    await app.stop(isDrain ? AbortSignal.abort() : forceSignal)
     log.info({ event: 'connector-stopped', ...app.counts }, 'the connector has stopped')
   }
+}
+
+/**
+ * Starts the export of telemetry. Its modules, and with them the packages of OpenTelemetry, are loaded only here.
+ * @returns undefined if the configuration and the environment ask for none
+ */
+async function startTelemetry(config: Config, log: Log): Promise<Telemetry | undefined> {
+  const onWarning = (warning: string): void => log.warn({ event: 'telemetry-warning' }, warning)
+  const { settings, warnings } = resolveTelemetry(config.telemetry, process.env)
+  warnings.forEach(onWarning)
+  if (settings === undefined) return undefined
+  const { Telemetry } = await import('../telemetry/telemetry.js')
+  const telemetry = new Telemetry({ settings, instance: config.instance, version }, { clock, onWarning })
+  const { urls, sampling } = settings
+  log.info(
+    { event: 'telemetry-started', ...urls, ...(urls.traces !== undefined && { sampleRatio: sampling.ratio }) },
+    'telemetry is exported by OTLP',
+  )
+  return telemetry
 }
 
 /**

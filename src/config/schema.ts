@@ -6,6 +6,7 @@
 import * as z from 'zod'
 import { kafka } from './kafka.js'
 import { admin, callbacks, duplicates, instance, journal, log, sharing } from './root-sections.js'
+import { telemetry } from './telemetry.js'
 import { registry } from './registry.js'
 import { isSection, rule, section, withDefaults } from './section.js'
 import { SOURCE_NAME_EXPECTED, SOURCE_NAME_PATTERN, source } from './source.js'
@@ -77,6 +78,11 @@ export const schema = section({
     'What is remembered in order to publish each item with an identity once.',
   ),
   log: withDefaults(log()).describe('The log: JSON lines on standard output.'),
+  telemetry: telemetry()
+    .exactOptional()
+    .describe(
+      'Export of traces, metrics and log lines by OpenTelemetry. If left out, the OTEL_ variables of the environment decide, and without them nothing is exported.',
+    ),
   sources: sources().describe(
     'The accounts at providers that the connector receives from. Their names become part of URLs, keys and metrics.',
   ),

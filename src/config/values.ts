@@ -121,6 +121,19 @@ export const wholeNumber = ({ min, max, default: defaultValue }: Range<number>) 
     default: defaultValue,
   })
 
+/** A share of something, from 0 to 1. */
+export const ratio = () =>
+  value({
+    expected: 'a number from 0 to 1, such as 0.01,',
+    jsonSchema: {
+      anyOf: [
+        { type: 'number', minimum: 0, maximum: 1 },
+        { type: 'string', pattern: orSubstitution('^(0|1|[01]?\\.[0-9]+)$') },
+      ],
+    },
+    parse: (given) => within(/^(\d+|\d*\.\d+)$/.test(given) ? Number(given) : undefined, 0, 1),
+  })
+
 /** A duration, in milliseconds. */
 export const duration = ({ min, max = MAX_DURATION, default: defaultValue }: Range<string>) =>
   value({

@@ -73,6 +73,10 @@ export class ConnectorError extends Error {
 export const hasCode = (error: unknown, code: ErrorCode): boolean =>
   error instanceof ConnectorError && error.code === code
 
+/** The code of an error; UNEXPECTED for one that the connector does not raise on purpose. */
+export const codeOf = (error: unknown): ErrorCode | 'UNEXPECTED' =>
+  error instanceof ConnectorError ? error.code : 'UNEXPECTED'
+
 /** The message of anything that was thrown, for a log line or the status page. */
 export const messageOf = (error: unknown): string => {
   // Node.js reports one failure for each address of a host in an AggregateError, which has no message of its own.

@@ -157,8 +157,11 @@ export interface CallbackObserver {
 
 /** Reports the outcome of each journal entry. */
 export interface PipelineObserver {
-  /** Called for each item that is decoded, and again if it is decoded again. Left out if nothing uses it. */
-  decoded?(event: Event, duplicate: boolean): void
+  /**
+   * Called for each item that is decoded, and again if it is decoded again. Left out if nothing uses it.
+   * @param traceparent of the records of its entry; undefined if the entry is not traced
+   */
+  decoded?(event: Event, duplicate: boolean, traceparent?: string): void
   /** Called after a batch is committed in Kafka and released from the journal. */
   released(outcomes: readonly ItemOutcome[]): void
   /** @param seconds from sending the records to their acknowledgement by the broker */
@@ -185,6 +188,27 @@ export interface PublisherObserver {
    * @param ms the length of the pause
    */
   throttled(ms: number): void
+}
+
+/** A kind of telemetry that is exported by OTLP. */
+export type TelemetrySignal = 'traces' | 'metrics' | 'logs'
+
+/**
+ * Why telemetry is not exported: the label `reason` of `dlrmo_telemetry_dropped_total`.
+ *
+ * - `queue-full`: more was recorded than the endpoint took.
+ * - `export-failed`: the endpoint could not be reached, did not answer in time, or refused the export.
+ * - `rejected`: the endpoint took the export, and refused a part of it.
+ */
+export const TELEMETRY_DROP_REASONS = ['queue-full', 'export-failed', 'rejected'] as const
+export type TelemetryDropReason = (typeof TELEMETRY_DROP_REASONS)[number]
+
+/** Reports whether telemetry reaches its OTLP endpoint. */
+export interface TelemetryObserver {
+  /** @param items spans, log records, or exports of all metrics */
+  dropped(signal: TelemetrySignal, reason: TelemetryDropReason, items: number): void
+  exportFailed(signal: TelemetrySignal, error: unknown): void
+  exported(signal: TelemetrySignal): void
 }
 
 /** How one item of an entry ended. A page may hold 50,000 items, so this is kept small. */

@@ -59,6 +59,11 @@ export class AvroEncoder implements Encoder {
   }
 
   encode(event: Event, origin: Origin): EncodedEvent {
+    const encoded = this.#encode(event, origin)
+    return origin.traceparent === undefined ? encoded : this.#withTraceparent(encoded, origin.traceparent)
+  }
+
+  #encode(event: Event, origin: Origin): EncodedEvent {
     if (event.kind === 'dead-letter') return this.#encodeDeadLetter(event)
     const { maxRecordBytes, recordBytes } = this.#options
     let record: OutgoingRecord
@@ -75,6 +80,19 @@ export class AvroEncoder implements Encoder {
       `the ${event.kind === 'dlr' ? 'delivery receipt' : 'inbound message'} takes ${bytes} bytes as a record, ` +
       `${maxRecordBytes} fit; with a larger kafka.maxBatchBytes (and max.message.bytes of the topic) it can be replayed`
     return this.#encodeDeadLetter(deadLetterInsteadOf(event, origin, 'too-large', detail))
+  }
+
+  /**
+   * Adds the header to each record that has room for it. What an event becomes, and into which parts a dead letter is split,
+   * does not depend on it: the same entry may be encoded again when it is not traced.
+   */
+  #withTraceparent({ records, deadLetter }: EncodedEvent, traceparent: string): EncodedEvent {
+    const { maxRecordBytes, recordBytes } = this.#options
+    const traced = records.map((record) => {
+      const withHeader = { ...record, headers: { ...record.headers, traceparent } }
+      return recordBytes(withHeader) <= maxRecordBytes ? withHeader : record
+    })
+    return { records: traced, deadLetter }
   }
 
   /** Invariant 3: a dead letter of any size is published, in as many parts as it needs. */

@@ -11,7 +11,10 @@ import type { OutgoingRecord } from '../kafka/publisher.js'
  * The bytes of the row or report that an event was decoded from, and the facts of its request. They go into the dead letter
  * that replaces an event that no record can hold.
  */
-export type Origin = Pick<Received, 'body' | 'facts'>
+export interface Origin extends Pick<Received, 'body' | 'facts'> {
+  /** The value of the header `traceparent` of the records; they have no such header if it is left out. */
+  readonly traceparent?: string | undefined
+}
 
 export interface EncodedEvent {
   /** In order: one record, or one for each part of a dead letter. */

@@ -11,6 +11,8 @@ import type { Received } from '../core/received.js'
 export interface NewEntry extends Received {
   readonly source: string
   readonly provider: string
+  /** The trace that the entry belongs to, as in `core/tracing.ts`; absent if it is not traced. */
+  readonly traceparent?: string
 }
 
 export interface Entry extends NewEntry {

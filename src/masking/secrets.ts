@@ -4,8 +4,16 @@ import type { Path } from '../yaml/problem.js'
 /** Stands in place of what is not shown. */
 export const REDACTED = '…'
 
-/** The keys of the configuration whose values are secrets. */
-export const SECRET_KEYS: readonly string[] = ['password', 'token', 'signingKey', 'apiKey', 'clientSecret', 'key']
+/** The keys of the configuration whose values are secrets. `headers` are those of the OTLP endpoint. */
+export const SECRET_KEYS: readonly string[] = [
+  'password',
+  'token',
+  'signingKey',
+  'apiKey',
+  'clientSecret',
+  'key',
+  'headers',
+]
 
 /** Whether the value at this path of the configuration is a secret by its key. */
 export const isSecretKey = (path: Path): boolean =>

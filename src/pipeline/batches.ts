@@ -6,7 +6,8 @@
 import type { Clock } from '../core/clock.js'
 import type { Event } from '../core/event.js'
 import type { ItemOutcome, PipelineObserver } from '../core/observers.js'
-import type { EncodedEvent, Encoder } from '../encode/encoder.js'
+import type { EntrySpan, TracedBatch, Tracing } from '../core/tracing.js'
+import type { EncodedEvent, Encoder, Origin } from '../encode/encoder.js'
 import type { Entry, EventOccurrence, FirstSeen, IndexUpdates, Journal, WatchChange } from '../journal/journal.js'
 import type { OutgoingRecord } from '../kafka/publisher.js'
 import { type DecodableSource, decode, type DecodedItem } from './decode.js'
@@ -23,6 +24,7 @@ export interface BatchPreparerDeps {
   readonly findSource: (name: string) => PipelineSource | undefined
   readonly clock: Clock
   readonly observer: PipelineObserver
+  readonly tracing?: Tracing | undefined
   /**
    * Called before entries are decoded where replicas share the sources. Resolves when the journal knows what other replicas
    * have published of these entries, or when the signal aborts.
@@ -43,7 +45,7 @@ export interface BatchLimits {
 }
 
 /** What one transaction publishes. */
-export interface Batch {
+export interface Batch extends TracedBatch {
   /** How far the journal is committed once this batch is. */
   readonly position: Position
   readonly records: readonly OutgoingRecord[]
@@ -136,6 +138,8 @@ export class BatchPreparer {
     for (const entry of entries) {
       open ??= this.#open(entry)
       const endPlace = end !== null && entry.seq > end.upTo ? end.place : null
+      // Records that are committed already are not sent, so nothing is traced.
+      if (end === null) batch.addSpan(open.startSpan(this.#deps.tracing))
       await batch.addItems(open, endPlace?.items ?? Infinity)
       if (signal.aborted) return null
       if (endPlace && open.finishedItems === endPlace.items) open.markCommitted(endPlace)
@@ -200,6 +204,7 @@ class OpenEntry {
   readonly source: PipelineSource | undefined
   /** The item whose records go into a batch next, once it is encoded. */
   current: EncodedItem | undefined
+  span: EntrySpan | undefined
   readonly #items: Iterator<DecodedItem, void>
   readonly #digest = new ItemDigest()
   #peeked: IteratorResult<DecodedItem, void> | undefined
@@ -211,6 +216,12 @@ class OpenEntry {
     this.entry = entry
     this.source = source
     this.#items = items
+  }
+
+  /** Starts the span of the entry, unless it was started for an earlier batch. */
+  startSpan(tracing: Tracing | undefined): EntrySpan | undefined {
+    if (this.entry.traceparent !== undefined) this.span ??= tracing?.startEntry(this.entry)
+    return this.span
   }
 
   hasNext(): boolean {
@@ -304,6 +315,7 @@ class BatchBuilder {
   readonly #outcomes: ItemOutcome[] = []
   readonly #occurrences: EventOccurrence[] = []
   readonly #watchChanges: WatchChange[] = []
+  readonly #entrySpans: EntrySpan[] = []
   #items = 0
   #recordBytes = 0
   #bodyBytes = 0
@@ -322,6 +334,10 @@ class BatchBuilder {
     return this.#items >= items * share || this.#recordBytes >= recordBytes * share
   }
 
+  addSpan(span: EntrySpan | undefined): void {
+    if (span) this.#entrySpans.push(span)
+  }
+
   finishEntry({ seq, body }: Entry): void {
     this.lastEntry = seq
     this.#bodyBytes += body.byteLength
@@ -338,6 +354,8 @@ class BatchBuilder {
       updates,
       isLarge,
       preparedAt: this.#preparedAt,
+      entrySpans: this.#entrySpans,
+      unfinishedSpan: position.place === null ? undefined : this.#entrySpans.at(-1),
     }
   }
 
@@ -346,6 +364,14 @@ class BatchBuilder {
    * @param end the number of items of the entry before which the batch ends even if it is not full
    */
   async addItems(open: OpenEntry, end: number): Promise<void> {
+    if (!open.span?.isRecorded) return this.#addItems(open, end)
+    const firstOutcome = this.#outcomes.length
+    open.span.startDecoding()
+    await this.#addItems(open, end)
+    open.span.endDecoding(this.#outcomes.slice(firstOutcome))
+  }
+
+  async #addItems(open: OpenEntry, end: number): Promise<void> {
     while (!this.isFull && open.finishedItems < end && open.hasNext()) {
       if (this.#items % ITEMS_PER_TURN === ITEMS_PER_TURN - 1) await new Promise(setImmediate)
       if (this.#options.signal.aborted) return
@@ -370,8 +396,8 @@ class BatchBuilder {
     const { event, itemIndex, isIdentified, body } = decoded
     const occurrence = { eventId: event.eventId, seq: entry.seq, itemIndex, receivedAt: entry.receivedAt }
     const isDuplicate = isIdentified && this.#isKnown(occurrence)
-    observer.decoded?.(event, isDuplicate)
-    const encoded = isDuplicate ? NO_RECORDS : encoder.encode(event, { body, facts: entry.facts })
+    observer.decoded?.(event, isDuplicate, open.span?.traceparent)
+    const encoded = isDuplicate ? NO_RECORDS : encoder.encode(event, originOf(open, body))
     return { decoded, occurrence, isDuplicate, encoded, taken: 0 }
   }
 
@@ -397,6 +423,9 @@ class BatchBuilder {
     return firstSeen !== undefined && isEarlier(firstSeen, occurrence)
   }
 }
+
+const originOf = ({ entry: { facts }, span }: OpenEntry, body: Uint8Array): Origin =>
+  span === undefined ? { body, facts } : { body, facts, traceparent: span.traceparent }
 
 /** Only an earlier occurrence makes an item a duplicate, so the decision comes out the same when it is made again. */
 const isEarlier = (first: FirstSeen, { seq, itemIndex }: EventOccurrence): boolean =>

@@ -148,12 +148,16 @@ export class Pipeline {
     if (batch.outcomes.length >= MIN_ITEMS_TO_GATHER) await this.#deps.clock.sleep(GATHER_MS, signal)
   }
 
-  async #publish({ records, position }: Batch): Promise<void> {
-    const { clock, publisher, observer } = this.#deps
+  async #publish(batch: Batch): Promise<void> {
+    const { records, position } = batch
+    const { clock, publisher, observer, tracing } = this.#deps
     const startedAt = clock.monotonic()
+    const span = batch.entrySpans.length > 0 ? tracing?.startTransaction(batch) : undefined
     try {
       await publisher.publish(records, position.upTo, formatPlace(position.place))
+      span?.end()
     } catch (error) {
+      span?.end(error)
       this.#batchShare = Math.max(MIN_BATCH_SHARE, this.#batchShare / 2)
       throw error
     }

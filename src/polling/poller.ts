@@ -16,6 +16,7 @@ import type { Log } from '../core/log.js'
 import type { LostAnswerReason, PullObserver, PullOutcome, PullState } from '../core/observers.js'
 import { OutageLog } from '../core/outage-log.js'
 import type { Received } from '../core/received.js'
+import type { RequestSpan, Tracing } from '../core/tracing.js'
 import { Backoff, retry } from '../core/retry.js'
 import { answerFacts, describeRedirect, parseRetryAfter } from '../http-client/answer.js'
 import { Connection, type HttpAnswer, type OutgoingRequest } from '../http-client/connection.js'
@@ -36,6 +37,7 @@ export interface PollerDeps {
   readonly clock: Clock
   readonly log: Log
   readonly observer: PullObserver
+  readonly tracing?: Tracing | undefined
   /** Returns a number in [0, 1). The default is Math.random. */
   readonly random?: () => number
 }
@@ -72,6 +74,8 @@ export class Poller {
   #connection: Connection | undefined
   /** The last request that was sent. */
   #request: OutgoingRequest | undefined
+  /** The span of that request. */
+  #span: RequestSpan | undefined
   #loop: Promise<void> = Promise.resolve()
   #state: PullState['state'] = 'stopped'
   /** When the poller entered its state. */
@@ -187,12 +191,14 @@ export class Poller {
 
   /** Resolves with undefined if the poller was stopped before it sent the request. */
   async #pull(): Promise<PullResult | undefined> {
-    const { provider, clock } = this.#deps
+    const { provider, clock, tracing } = this.#deps
     const options = this.#options
     await this.#storeLateAnswers()
     if (this.#stopping.signal.aborted) return undefined
     const startedAt = clock.monotonic()
     const request = provider.pull.request(options, this.#pageSize.pageSize)
+    const { method, url } = request
+    this.#span = tracing?.startProviderRequest({ source: options.source, provider: provider.name, method, url })
     this.#inFlightItems = this.#pageSize.pageSize
     this.#report('asking')
     this.#request = request
@@ -202,10 +208,15 @@ export class Poller {
       if (answer.wasSent) this.#pageSize.pageFailed()
       else this.#pageSize.requestFailed()
       if (answer.wasSent) this.#reportLoss(answer.reason, answer.detail)
+      this.#span?.end({ status: null, outcome: answer.reason, error: answer.reason })
       return this.#fail(answer.reason, answer.detail)
     }
     const inspection = await this.#store(answer, this.#entryOf(answer, request))
-    return this.#conclude(answer, inspection, clock.monotonic() - startedAt, new URL(request.url))
+    const result = this.#conclude(answer, inspection, clock.monotonic() - startedAt, new URL(url))
+    const { outcome } = result
+    const isSuccess = outcome === 'page' || outcome === 'empty'
+    this.#span?.end({ status: answer.status, outcome, ...(!isSuccess && { error: outcome }) })
+    return result
   }
 
   #entryOf(answer: HttpAnswer, { method, url }: OutgoingRequest): NewEntry {
@@ -218,6 +229,7 @@ export class Poller {
       receivedAt: clock.now(),
       facts: answerFacts(answer, method, new URL(url), [password, username]),
       body: answer.malformed?.bytes ?? answer.body,
+      ...(this.#span && { traceparent: this.#span.traceparent }),
     }
   }
 

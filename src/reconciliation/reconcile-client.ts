@@ -12,6 +12,7 @@ import { ConnectorError, messageOf } from '../core/errors.js'
 import type { Log } from '../core/log.js'
 import type { ReconcileEndpoint, ReconcileObserver, ReconcileOutcome } from '../core/observers.js'
 import { OutageLog } from '../core/outage-log.js'
+import type { RequestSpan, Tracing } from '../core/tracing.js'
 import { Backoff } from '../core/retry.js'
 import { answerFacts, describeRedirect, parseRetryAfter } from '../http-client/answer.js'
 import { Connection, type ConnectionOptions, type OutgoingRequest } from '../http-client/connection.js'
@@ -27,6 +28,7 @@ export interface ReconcileClientDeps extends AnswerStoreDeps {
   readonly log: Log
   readonly observer: ReconcileObserver
   readonly reporter: ReconcileReporter
+  readonly tracing?: Tracing | undefined
   /** Returns a number in [0, 1) for the jitter of delays; `Math.random` by default. */
   readonly random?: () => number
 }
@@ -199,6 +201,25 @@ export class ReconcileClient {
   }
 
   async #exchange(endpoint: ReconcileEndpoint, request: OutgoingRequest): Promise<QueryResult> {
+    const { provider, tracing } = this.#deps
+    const { method, url } = request
+    const span = tracing?.startProviderRequest({
+      source: this.#options.source,
+      provider: provider.name,
+      method,
+      url,
+    })
+    const result = await this.#sendAndStore(endpoint, request, span)
+    const { kind } = result
+    span?.end({ outcome: kind, ...(kind !== 'answer' && { error: kind }) })
+    return result
+  }
+
+  async #sendAndStore(
+    endpoint: ReconcileEndpoint,
+    request: OutgoingRequest,
+    span: RequestSpan | undefined,
+  ): Promise<QueryResult> {
     const { provider, clock, reporter } = this.#deps
     const { source, apiKey } = this.#options
     const url = new URL(request.url)
@@ -224,6 +245,7 @@ export class ReconcileClient {
       // The body is the most probable reading of a malformed answer, not all of its bytes.
       facts: answerFacts({ ...answer, malformed: null }, request.method, url, [apiKey]),
       body: answer.body,
+      ...(span && { traceparent: span.traceparent }),
     }
     const inspection = this.#inspect(entry)
     if (inspection.kind !== 'refused') return this.#store(endpoint, entry, inspection)

@@ -71,6 +71,7 @@ describe('Metrics', () => {
       'dlrmo_watched_messages',
       'dlrmo_watch_given_up_total',
       'dlrmo_publishing',
+      'dlrmo_telemetry_dropped_total',
       'dlrmo_source_owned',
       'dlrmo_sharing_assigned',
       'dlrmo_published_twice_total',

@@ -7,7 +7,7 @@ const policy = async (options?: RenderOptions): Promise<ObjectOf<'NetworkPolicy'
   (await renderOne('NetworkPolicy', options, FULLNAME)).spec
 const ports = (rule: Rule): unknown[] => rule.ports.map(({ port }) => port)
 
-/** The ports of the egress rules for brokers, registry and providers. */
+/** The ports of the egress rules for brokers, registry, providers and telemetry. */
 const out = async (config: Values): Promise<unknown[][]> =>
   (await policy({ values: { config } })).egress.slice(1).map(ports)
 
@@ -72,6 +72,8 @@ describe('The network policy', () => {
     }
     const config = { kafka: { brokers: ['a:9093', 'b:9093', 'c:9094'] }, registry: { url: 'https://r/apis' }, sources }
     expect(await out(config)).toEqual([[9093, 9094], [443], [4010, 443]])
+    const telemetry = { otlp: { endpoint: 'http://otel-collector:4318' } }
+    expect(await out({ ...config, telemetry })).toEqual([[9093, 9094], [443], [4010, 443], [4318]])
   })
 
   it.each([

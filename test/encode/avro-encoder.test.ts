@@ -41,6 +41,35 @@ describe('AvroEncoder', () => {
     expect(decodeRecord(record!)).toEqual({ id: IDS['dead-letter'], fields: { ...fieldsOf(event), part: 0, parts: 1 } })
   })
 
+  it('adds the traceparent of its origin to each record that has room for it, and changes nothing else', async () => {
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
+    const smallBatch = 4 * 1024
+    const encoder = await createEncoder(smallBatch)
+    const roomFor = maxRecordBytes(smallBatch)
+    let traced = 0
+    let withoutRoom = 0
+    fc.assert(
+      fc.property(fc.integer({ min: 2_500, max: 4_200 }), fc.boolean(), (length, isDeadLetter) => {
+        const event = isDeadLetter
+          ? deadLetter({ body: Buffer.alloc(length) })
+          : message({ text: 'x'.repeat(length), raw: {} })
+        const plain = encodeWith(encoder, event, origin)
+        const records = encodeWith(encoder, event, { ...origin, traceparent })
+        expect(records.map(({ value }) => value)).toEqual(plain.map(({ value }) => value))
+        for (const [index, record] of records.entries()) {
+          const { headers } = plain[index]!
+          const hasRoom = maxEncodedBytes({ ...record, headers: { ...headers, traceparent } }) <= roomFor
+          expect(record.headers).toEqual(hasRoom ? { ...headers, traceparent } : headers)
+          if (hasRoom) traced++
+          else withoutRoom++
+        }
+      }),
+      { numRuns: 300 },
+    )
+    expect(traced).toBeGreaterThan(0)
+    expect(withoutRoom).toBeGreaterThan(0)
+  })
+
   it('adds CloudEvents headers to each kind of record', async () => {
     const encoder = await createEncoder()
     const headersOf = async (event: Parameters<typeof encoder.encode>[0]) =>

@@ -1,6 +1,7 @@
 /** A callback server on a free port of 127.0.0.1 with a journal in memory. The test closes it. */
 import { CallbackServer, type CallbackServerOptions } from '../../src/callbacks/callback-server.js'
 import type { CallbackConfig, SourceConfig } from '../../src/config/types.js'
+import type { Tracing } from '../../src/core/tracing.js'
 import { ManualClock } from './manual-clock.js'
 import { MemoryJournal } from './memory-journal.js'
 import { RecordingCallbackObserver, RecordingLog } from './recording-observers.js'
@@ -33,6 +34,7 @@ export const OPEN_SOURCE = callbackSource('seven-main', { open: true })
 export const startCallbackServer = async (
   sources: readonly CallbackSource[] = [OPEN_SOURCE],
   options: Partial<CallbackServerOptions> = {},
+  tracing?: Tracing,
 ): Promise<TestedCallbackServer> => {
   const clock = new ManualClock()
   const journal = new MemoryJournal(clock)
@@ -40,7 +42,7 @@ export const startCallbackServer = async (
   const observer = new RecordingCallbackObserver()
   const server = new CallbackServer(
     { host: '127.0.0.1', port: 0, bodyLimit: 1024 * 1024, trustProxy: false, sources, ...options },
-    { journal, clock, log, observer },
+    { journal, clock, log, observer, tracing },
   )
   const { port } = await server.listen()
   const scheme = options.tls === undefined ? 'http' : 'https'

@@ -146,7 +146,9 @@ export class TestEncoder implements Encoder {
     const records = Array.from({ length: parts }, (_, part) => {
       const id = part === 0 ? event.eventId : `${event.eventId}/${part}`
       const value = Buffer.from(String(origin.body.byteLength + this.partBytes * part))
-      return { topic: event.kind, key, value, headers: { ce_id: id } }
+      const { traceparent } = origin
+      const headers = { ce_id: id, ...(traceparent !== undefined && { traceparent }) }
+      return { topic: event.kind, key, value, headers }
     })
     const isUnencodable = event.kind === 'dlr' && event.messageId === UNENCODABLE
     return { records, deadLetter: event.kind === 'dead-letter' ? event.reason : isUnencodable ? 'too-large' : null }
@@ -199,6 +201,7 @@ export interface PipelineProcessOptions {
   readonly keepsPosition?: boolean
   readonly syncPublished?: PipelineDeps['syncPublished']
   readonly limits?: BatchLimits | undefined
+  readonly tracing?: PipelineDeps['tracing']
 }
 
 /** One process: a pipeline that runs until it is stopped or crashes. */
@@ -217,7 +220,7 @@ export class PipelineProcess {
   #isEncoderBusy = false
 
   constructor(environment: TestEnvironment, options: PipelineProcessOptions = {}) {
-    const { faultPlan = () => undefined, keepsPosition = true, syncPublished, limits } = options
+    const { faultPlan = () => undefined, keepsPosition = true, syncPublished, limits, tracing } = options
     this.#faultPlan = faultPlan
     this.publisher = new TestPublisher(environment.broker, environment.violations, keepsPosition)
     this.encoder = new TestEncoder(environment.violations)
@@ -233,6 +236,7 @@ export class PipelineProcess {
       clock: environment.clock,
       observer: this.observer,
       syncPublished,
+      tracing,
       ...(limits && { limits }),
     })
     this.ended = pipeline.run(this.stop.signal)
@@ -325,10 +329,11 @@ export class TestEnvironment {
   readonly violations: string[] = []
 
   /** @param paddingBytes make an entry large, so that a batch holds few entries */
-  append(items: readonly ItemSpec[], paddingBytes = 0, source = 'plain'): Promise<number> {
+  append(items: readonly ItemSpec[], paddingBytes = 0, source = 'plain', traceparent?: string): Promise<number> {
     const body = Buffer.concat([Buffer.from(`${JSON.stringify(items)}\n`), Buffer.alloc(paddingBytes, 'x')])
     const facts = { method: 'POST', path: '/', query: '' }
-    return this.journal.append({ source, provider: 'test', via: 'PULL', receivedAt: this.clock.now(), facts, body })
+    const entry = { source, provider: 'test', via: 'PULL', receivedAt: this.clock.now(), facts, body } as const
+    return this.journal.append(traceparent === undefined ? entry : { ...entry, traceparent })
   }
 
   /** Lets everything run, and every sleep end, until the condition holds. */
