@@ -73,7 +73,7 @@ const MAX_BATCH: BatchLimits = {
   recordBytes: 8 * 1024 * 1024,
 }
 /** A batch that reaches one of these takes longer in its transaction than most others. */
-const LARGE_BATCH = { items: 500, bodyBytes: 1024 * 1024 }
+const LARGE_BATCH = { items: 1_000, bodyBytes: 1024 * 1024 }
 /** The bytes that key, headers and framing add to the value of a record, approximately. */
 const RECORD_OVERHEAD_BYTES = 300
 /** Items that are decoded and encoded before callbacks are served again. */

@@ -25,11 +25,13 @@ const MIN_BATCH_SHARE = 1 / 1024
 const SHORT_TRANSACTION_MS = 2_000
 const LONG_TRANSACTION_MS = 10_000
 /**
- * After a transaction with at least so many items the next one waits for so long, because more are about to arrive: a few large
- * transactions cost much less than many small ones. A lone callback, and what follows it, is published at once.
+ * After a transaction with at least so many items the next one waits, because more are about to arrive: a few large
+ * transactions cost much less than many small ones, and what they cost is missing where callbacks are answered. The wait grows
+ * with the number of items, so that it is short while they come slowly. A lone callback, and what follows it, is published at
+ * once.
  */
 const MIN_ITEMS_TO_GATHER = 4
-const GATHER_MS = 10
+const GATHER = { msPerItem: 0.25, shortestMs: 10, longestMs: 50 }
 /**
  * A batch that was prepared longer ago is prepared anew where replicas share the sources, because other replicas may have
  * published some of it meanwhile.
@@ -145,7 +147,10 @@ export class Pipeline {
   async #timeToPrepare(batch: Batch, committed: Promise<void>, signal: AbortSignal): Promise<void> {
     if (batch.isLarge) return
     await committed
-    if (batch.outcomes.length >= MIN_ITEMS_TO_GATHER) await this.#deps.clock.sleep(GATHER_MS, signal)
+    const items = batch.outcomes.length
+    if (items < MIN_ITEMS_TO_GATHER) return
+    const gatherMs = Math.min(GATHER.longestMs, Math.max(GATHER.shortestMs, items * GATHER.msPerItem))
+    await this.#deps.clock.sleep(gatherMs, signal)
   }
 
   async #publish(batch: Batch): Promise<void> {

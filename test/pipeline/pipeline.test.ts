@@ -258,6 +258,21 @@ describe('Pipeline', () => {
     expect(commitsOf(running)).toEqual([1, 4, 2])
   })
 
+  it.each([
+    [40, 10],
+    [100, 25],
+    [400, 50],
+  ])('waits longer after a transaction with more items: after %i items %i ms', async (count, gatherMs) => {
+    const running = start()
+    await environment.append(Array.from({ length: count }, (_, index) => mo(String(index))))
+    await turnUntil(() => running.count('journal.release') === 1)
+    await turnUntil(() => environment.clock.sleeps.length > 0)
+    expect(environment.clock.sleeps).toEqual([gatherMs])
+    await environment.append([mo('one more')])
+    await environment.drain(running)
+    expect(commitsOf(running)).toEqual([count, 1])
+  })
+
   it('commits a position for entries that give no record', async () => {
     await environment.append([])
     await environment.append([])
