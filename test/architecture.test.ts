@@ -32,7 +32,7 @@ const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'http-server': 'test/admin and test/callbacks open and close both servers that are built on it',
 }
 /** Folders of test/ that test no single room. */
-const OUTSIDE_ROOMS = ['bench', 'chart', 'dev', 'examples', 'fixtures', 'image', 'integration', 'support']
+const OUTSIDE_ROOMS = ['bench', 'chart', 'dev', 'examples', 'fixtures', 'image', 'integration', 'monitoring', 'support']
 
 const SRC = join(import.meta.dirname, '../src')
 const DEV = join(import.meta.dirname, '../dev')

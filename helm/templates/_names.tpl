@@ -70,3 +70,19 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- define "dlr-mo-connector.configDirectory" -}}/etc/dlr-mo-connector{{- end }}
 {{- define "dlr-mo-connector.dataDirectory" -}}/var/lib/dlr-mo-connector{{- end }}
 {{- define "dlr-mo-connector.secretDirectory" -}}/run/secrets/connector{{- end }}
+
+{{/* The address of the runbook in monitoring/, which `runbookUrl` replaces. */}}
+{{- define "dlr-mo-connector.runbookPlaceholder" -}}
+https://github.com/OWNER/dlr-mo-connector/blob/main/docs/runbook.md
+{{- end }}
+
+{{/* The address of the runbook. A released chart names the repository of this version in `sources`. */}}
+{{- define "dlr-mo-connector.runbookUrl" -}}
+{{- if .Values.prometheusRule.runbookUrl }}
+{{- .Values.prometheusRule.runbookUrl }}
+{{- else if .Chart.Sources }}
+{{- printf "%s/blob/v%s/docs/runbook.md" (first .Chart.Sources) .Chart.AppVersion }}
+{{- else }}
+{{- include "dlr-mo-connector.runbookPlaceholder" . }}
+{{- end }}
+{{- end }}

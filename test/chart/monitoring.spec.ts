@@ -1,7 +1,10 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { ManualClock } from '../support/manual-clock.js'
-import { MemoryJournal } from '../support/memory-journal.js'
-import { Metrics } from '../../src/admin/metrics.js'
+import { stringify } from 'yaml'
+import { promtool } from '../monitoring/support/prometheus.js'
+import { readRuleFile, RULE_FILES, RUNBOOK_URL, selectorsOf } from '../monitoring/support/rule-files.js'
 import { FULLNAME, NAMESPACE, render, renderOne, scenarioFile } from './support/helm.js'
 import type { Values } from './support/helm.js'
 import type { Alert } from './support/objects.js'
@@ -48,22 +51,32 @@ describe('The ServiceMonitor', () => {
 })
 
 describe('The alerts', () => {
-  it('query metrics that exist', async () => {
-    const metrics = new Metrics(new MemoryJournal(), new ManualClock())
-    const known = new Set(
-      [...(await metrics.registry.metrics()).matchAll(/^# TYPE (\S+) (\S+)/gm)].flatMap(([, name = '', type]) =>
-        type === 'histogram' ? [`${name}_count`, `${name}_bucket`] : [name],
-      ),
-    )
-    const asked = JSON.stringify(await rules({})).matchAll(/dlrmo_\w+/g)
-    const names = [...new Set([...asked].map(([name]) => name))]
-    expect(names.length).toBeGreaterThan(5)
-    expect(names.filter((name) => !known.has(name))).toEqual([])
+  it('are those of monitoring/, but for the selector', async () => {
+    const own = `namespace="${NAMESPACE}",service="${FULLNAME}-headless"`
+    const { spec } = await renderOne('PrometheusRule', {
+      values: { replicas: 1, serviceMonitor: { enabled: true }, prometheusRule: { enabled: true } },
+    })
+    const files = RULE_FILES.flatMap((name) => readRuleFile(name).groups)
+    // A single expression of several lines becomes an alternative of one.
+    const bare = (expr: string): string =>
+      expr
+        .replace(/\s+/g, ' ')
+        .replace(/^\( (.*) \)$/, '$1')
+        .trim()
+    const withoutSelector = spec.groups.map(({ name, rules: found }) => ({
+      name,
+      rules: found.map((rule) => ({ ...rule, expr: bare(rule.expr.replaceAll(own, 'job="dlr-mo-connector"')) })),
+    }))
+    const inFiles = files.map(({ name, rules: found }) => ({
+      name,
+      rules: found.map((rule) => ({ ...rule, expr: bare(rule.expr) })),
+    }))
+    expect(withoutSelector).toEqual(inFiles)
   })
 
   it('query metrics of this release only', async () => {
     for (const { expr } of await rules({})) {
-      const selectors = expr.match(/(up|dlrmo_\w+)\{/g) ?? []
+      const selectors = selectorsOf(expr)
       const own = expr.split(`{namespace="${NAMESPACE}",service="${FULLNAME}-headless"`).length - 1
       expect(own).toBe(selectors.length)
       expect(own).toBeGreaterThan(0)
@@ -77,17 +90,52 @@ describe('The alerts', () => {
     expect(await missing(0)).toBeUndefined()
   })
 
-  it('compare with the configured size of the journal', async () => {
-    const filling = async (values: Values): Promise<unknown> =>
-      (await rules(values)).find(({ alert }) => alert === 'DlrMoConnectorJournalFilling')?.expr
-    expect(await filling({})).toMatch(/ > 751619276$/)
-    expect(
-      await filling({
-        config: { journal: { maxBytes: '100MiB' } },
-        prometheusRule: { enabled: true, journalFullPercent: 50 },
-      }),
-    ).toMatch(/ > 52428800$/)
-    expect(await filling({ config: { journal: { maxBytes: '${MAX}' } } })).toBeUndefined()
+  const exprOf = async (name: string, prometheusRule: Values, more: Values = {}): Promise<string | undefined> => {
+    const found = await rules({ ...more, prometheusRule: { enabled: true, ...prometheusRule } })
+    return found.find(({ alert }) => alert === name)?.expr
+  }
+
+  it('compare with the configured thresholds', async () => {
+    expect(await exprOf('DlrMoConnectorJournalFilling', {})).toMatch(/ > 70$/)
+    expect(await exprOf('DlrMoConnectorJournalFilling', { journalFullPercent: 50 })).toMatch(/ > 50$/)
+    expect(await exprOf('DlrMoConnectorPublishingLate', { oldestAgeSeconds: 120 })).toMatch(/ > 120$/)
+    expect(await exprOf('DlrMoConnectorRestarting', { disabledAlerts: ['DlrMoConnectorRestarting'] })).toBeUndefined()
+  })
+
+  it('allow each source the silence that is configured for it', async () => {
+    const silent = (prometheusRule: Values): Promise<string | undefined> =>
+      exprOf('DlrMoConnectorSourceSilent', prometheusRule)
+    const own = await silent({ silentAfterSeconds: 7200, silentAfterSecondsBySource: { busy: 600, rare: 0 } })
+    const [busy = '', others = ''] = own?.split('\nor\n') ?? []
+    expect(busy).toMatch(/,source="busy"\}\[600s\]\)\) > 600\n.*,source="busy"\} offset 600s\n\)$/)
+    expect(others).toMatch(/,source!~"busy\|rare"\}\[7200s\]\)\) > 7200\n.*,source!~"busy\|rare"\} offset 7200s\n\)$/)
+    expect(await silent({ silentAfterSeconds: 0, silentAfterSecondsBySource: { busy: 600 } })).not.toContain('!~')
+    expect(await silent({ silentAfterSeconds: 0 })).toBeUndefined()
+  })
+
+  it('link to the configured runbook, or to that of the repository of a released chart', async () => {
+    const linkOf = async (prometheusRule: Values): Promise<unknown> =>
+      (await rules({ prometheusRule: { enabled: true, ...prometheusRule } }))[0]?.annotations
+    const own = 'https://wiki.example.com/runbook'
+    expect(await linkOf({ runbookUrl: own })).toMatchObject({ runbook_url: `${own}#dlrmoconnectordown` })
+    expect(await linkOf({})).toMatchObject({ runbook_url: `${RUNBOOK_URL}#dlrmoconnectordown` })
+  })
+
+  it('are valid for Prometheus with every kind of value', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'dlrmo-rules-'))
+    try {
+      const { spec } = await renderOne('PrometheusRule', {
+        values: {
+          replicas: 3,
+          serviceMonitor: { enabled: true },
+          prometheusRule: { enabled: true, silentAfterSecondsBySource: { a: 600, b: 0 }, alertLabels: { team: 'sms' } },
+        },
+      })
+      await writeFile(join(folder, 'rules.yaml'), stringify({ groups: spec.groups }))
+      expect(await promtool('check', 'rules', join(folder, 'rules.yaml'))).toMatchObject({ isOk: true })
+    } finally {
+      await rm(folder, { recursive: true })
+    }
   })
 
   it('wait as long as a source may be idle', async () => {
@@ -98,11 +146,12 @@ describe('The alerts', () => {
     }
     expect(await stalled('3m')).toContain('[15m]')
     expect(await stalled('1h')).toContain('[240m]')
+    expect(await stalled('1h')).not.toContain('15m')
   })
 
   it('carry configured labels, and configured rules are added', async () => {
     const { spec } = await renderOne('PrometheusRule', everything)
-    const found = spec.groups[0].rules
+    const found = spec.groups.flatMap((group) => group.rules).filter(({ alert }) => alert !== undefined)
     const own = found.filter(({ alert }) => alert !== 'DlrMoConnectorSlowCustody')
     expect(found.length).toBe(own.length + 1)
     for (const { labels } of own) {

@@ -57,10 +57,17 @@ export interface Rule {
   readonly to?: unknown
 }
 
+/** Of a PrometheusRule; a recording rule has no name of an alert. */
 export interface Alert {
-  readonly alert: string
+  readonly alert?: string
   readonly expr: string
   readonly labels: unknown
+  readonly annotations?: unknown
+}
+
+interface RuleGroup {
+  readonly name: string
+  readonly rules: readonly Alert[]
 }
 
 interface Specs {
@@ -75,7 +82,7 @@ interface Specs {
   }
   Pod: PodSpec
   PodDisruptionBudget: { selector: Selector }
-  PrometheusRule: { groups: readonly [{ rules: readonly Alert[] }] }
+  PrometheusRule: { groups: readonly [RuleGroup, ...RuleGroup[]] }
   Secret: unknown
   Service: {
     selector: unknown
