@@ -15,6 +15,7 @@ const NOT_YET_PROPAGATED: ReadonlySet<string> = new Set([
   'LEADER_NOT_AVAILABLE',
   'NOT_LEADER_FOR_PARTITION',
 ])
+const NOT_AUTHORIZED: ReadonlySet<string> = new Set(['TOPIC_AUTHORIZATION_FAILED'])
 /** How often the leaders of new topics are asked for. */
 const PROPAGATION_INTERVAL_MS = 50
 /** How long the leaders of new topics are awaited. */
@@ -39,7 +40,7 @@ export class MissingTopicsError extends ConnectorError {
 /**
  * Returns the number of partitions of each topic, after creating missing topics if `createTopics` is set.
  *
- * @throws MissingTopicsError; errors of kafkajs unchanged
+ * @throws MissingTopicsError; ConnectorError KAFKA_REFUSED; errors of kafkajs unchanged
  */
 export async function ensureTopics(
   admin: Admin,
@@ -121,14 +122,21 @@ async function waitForLeaders(admin: Admin, topic: string, giveUpAt: number, clo
 /** Asks for one topic at a time, because kafkajs rejects a request for several if one of them is missing. */
 async function countPartitions(admin: Admin, names: readonly string[]): Promise<Map<string, number>> {
   const found = new Map<string, number>()
+  const refused: string[] = []
   for (const name of names) {
     try {
       const { topics } = await admin.fetchTopicMetadata({ topics: [name] })
       const count = topics.find((topic) => topic.name === name)?.partitions.length ?? 0
       if (count > 0) found.set(name, count)
     } catch (error) {
-      if (!hasErrorType(error, UNKNOWN_TOPIC)) throw error
+      if (hasErrorType(error, NOT_AUTHORIZED)) refused.push(name)
+      else if (!hasErrorType(error, UNKNOWN_TOPIC)) throw error
     }
+  }
+  // kafkajs does not say which topic a refusal is about.
+  if (refused.length > 0) {
+    const message = `Kafka refuses this client: this user has no right on topic ${refused.join(', ')}; grant it Write there to publish, Read to read`
+    throw new ConnectorError('KAFKA_REFUSED', message)
   }
   return found
 }

@@ -392,7 +392,10 @@ export class Poller {
     return { outcome, waitMs: this.#backoff.next(retryAfterMs) }
   }
 
-  #reportFailure(outcome: PullOutcome, detail: string): void {
+  #reportFailure(outcome: PullOutcome, found: string): void {
+    const section = `sources.${this.#options.source}.pull`
+    const advice = outcome === 'account-error' ? `; check ${section}.username and ${section}.password` : ''
+    const detail = found + advice
     this.#outages.failed(`${outcome} ${detail}`, detail, { outcome, detail })
   }
 
