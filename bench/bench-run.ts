@@ -15,6 +15,7 @@ export interface Workload {
   readonly callbacksAt8: number
   readonly rows: number
   readonly records: number
+  /** 0 leaves out this work. */
   readonly latencySeconds: number
   readonly fsyncMs: number
 }
@@ -67,7 +68,7 @@ export class BenchRun {
     }
     for (const contender of pulls) add(await this.#pulls(contender, rows))
     for (const contender of publishers) add(await this.#publishing(contender, records))
-    for (const contender of callbacks) add(await this.#latencies(contender))
+    if (this.#workload.latencySeconds > 0) for (const contender of callbacks) add(await this.#latencies(contender))
     return found
   }
 

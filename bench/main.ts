@@ -10,8 +10,10 @@ import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { progressOn, type Progress } from '../dev/progress.js'
 import { startStack, type Stack } from '../dev/stack/index.js'
+import type { TrialConfiguration } from '../dev/trial.js'
 import { KAFKA_VERSION } from '../dev/stack/jvm/distributions.js'
 import { BenchRun, type Contenders, type Measurement, type Workload } from './bench-run.js'
+import { BenchChild } from './child.js'
 import { startCamel } from './contenders/camel.js'
 import { startConnect } from './contenders/connect.js'
 import { startCallbackConnector, startPullConnector } from './contenders/connector.js'
@@ -34,6 +36,8 @@ const HELP = `Usage: npm run bench -- [options]
   --rounds N           rounds that are counted, after one that only warms up (default 5)
   --share S            part of the usual work of a round, for example 0.1 (default 1)
   --json FILE          also writes all figures of all rounds to this file
+  --telemetry          compares this connector without telemetry with itself that exports 1 % and all of its traces, beside
+                       metrics and log lines, and leaves out everything else
   --without-peers      leaves out Apache Camel and Kafka Connect
   --profile DIRECTORY  measures nothing: writes CPU profiles of the connector's main thread under callbacks and under pulls, and
                        a table of each by function, into this directory`
@@ -53,6 +57,7 @@ const { values: options } = parseArgs({
     rounds: { type: 'string', default: '5' },
     share: { type: 'string', default: '1' },
     json: { type: 'string' },
+    telemetry: { type: 'boolean', default: false },
     'without-peers': { type: 'boolean', default: false },
     profile: { type: 'string' },
     help: { type: 'boolean', default: false },
@@ -109,18 +114,52 @@ async function startContenders(
   return { contenders, missing }
 }
 
+/** The same connector without telemetry, and with two shares of its traces. */
+async function startTelemetryContenders(
+  stack: Stack,
+  progress: Progress,
+): Promise<{ contenders: Contenders; missing: string[] }> {
+  progress.step('Starting the connectors ...')
+  const { child, ready: endpoint } = await BenchChild.start<never, never, string>('otlp-endpoint-process.ts', {})
+  started.push(() => child.stop())
+  const variants = [
+    { name: NAMES.withoutTelemetry },
+    { name: NAMES.withTelemetry, sampleRatio: 0.01 },
+    { name: NAMES.withAllTraces, sampleRatio: 1 },
+  ]
+  const callbacks: CallbackContender[] = []
+  const pulls: PullContender[] = []
+  for (const { name, sampleRatio } of variants) {
+    const configure = (configuration: TrialConfiguration): void => {
+      if (sampleRatio === undefined) return
+      configuration['telemetry'] = { otlp: { endpoint, traces: { sampleRatio }, metrics: { interval: '10s' } } }
+    }
+    callbacks.push(await start(startCallbackConnector(stack, [], { name, configure })))
+    pulls.push(await start(startPullConnector(stack, name, { limit: LARGE_PAGES, configure })))
+  }
+  const fixedAnswers = await start(startFixedAnswerServer())
+  return { contenders: { fixedAnswers, callbacks, pulls, publishers: [] }, missing: [] }
+}
+
 async function measure(stack: Stack, progress: Progress): Promise<BenchReport> {
   const share = Number(options.share)
   const workload = Object.fromEntries(
     Object.entries(FULL_WORKLOAD).map(([name, amount]) => [name, Math.ceil(share * amount)]),
   ) as unknown as Workload
+  const { latencySeconds } = workload
   const rounds = Number(options.rounds)
-  const { contenders, missing } = await startContenders(stack, progress)
+  const startAll = options.telemetry ? startTelemetryContenders : startContenders
+  const { contenders, missing } = await startAll(stack, progress)
   const all: readonly Contender[] = [...contenders.callbacks, ...contenders.pulls, ...contenders.publishers]
   const memory = new MemorySampler()
   started.push(async () => memory.stop())
   for (const { pid } of all) memory.watch(pid)
-  const run = new BenchRun(stack, contenders, workload, progress)
+  const run = new BenchRun(
+    stack,
+    contenders,
+    { ...workload, latencySeconds: options.telemetry ? 0 : latencySeconds },
+    progress,
+  )
   progress.step('Warming up ...')
   await run.round()
   const measurements: Measurement[] = []

@@ -54,6 +54,20 @@ const COMPARISONS: readonly Comparison[] = [
   { work: 'pulled items', figure: '/s', of: NAMES.connectorLargePages, against: NAMES.connect },
   { work: 'pulled items', figure: 'CPU us', of: NAMES.connectorLargePages, against: NAMES.connect },
   { work: 'records in transactions', figure: '/s', of: NAMES.publisher, against: NAMES.kafkajs },
+  {
+    work: 'callbacks at 64 connections',
+    figure: 'CPU us',
+    of: NAMES.withTelemetry,
+    against: NAMES.withoutTelemetry,
+  },
+  {
+    work: 'callbacks at 64 connections',
+    figure: 'CPU us',
+    of: NAMES.withAllTraces,
+    against: NAMES.withoutTelemetry,
+  },
+  { work: 'pulled items', figure: 'CPU us', of: NAMES.withTelemetry, against: NAMES.withoutTelemetry },
+  { work: 'pulled items', figure: 'CPU us', of: NAMES.withAllTraces, against: NAMES.withoutTelemetry },
   { work: 'request to visible at 20/s', figure: 'p50 ms', of: NAMES.connector, against: NAMES.camel },
 ]
 

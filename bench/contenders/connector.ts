@@ -40,20 +40,27 @@ export interface CallbackConnector extends CallbackContender {
   readonly trial: Trial
 }
 
+export interface CallbackConnectorOptions {
+  readonly name?: string
+  readonly configure?: (configuration: TrialConfiguration) => void
+}
+
 export async function startCallbackConnector(
   stack: TrialStack,
   nodeOptions: readonly string[] = [],
+  { name = NAMES.connector, configure }: CallbackConnectorOptions = {},
 ): Promise<CallbackConnector> {
   const trial = await startConnector(
     stack,
-    ({ sources }) => {
+    (configuration) => {
       // The empty queue is asked once, and not again during the measurement.
-      sources['mtarget-fr'].pull['idleDelay'] = '1h'
+      configuration.sources['mtarget-fr'].pull['idleDelay'] = '1h'
+      configure?.(configuration)
     },
     nodeOptions,
   )
   return {
-    name: NAMES.connector,
+    name,
     trial,
     pid: trial.connector.pid!,
     callbackUrl: trial.callbackUrl,

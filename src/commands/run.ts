@@ -109,11 +109,22 @@ async function startTelemetry(config: Config, log: Log): Promise<Telemetry | und
   const { Telemetry } = await import('../telemetry/telemetry.js')
   const telemetry = new Telemetry({ settings, instance: config.instance, version }, { clock, onWarning })
   const { urls, sampling } = settings
+  const addresses = Object.entries(urls).map(([signal, url]) => [signal, withoutCredentials(url)] as const)
   log.info(
-    { event: 'telemetry-started', ...urls, ...(urls.traces !== undefined && { sampleRatio: sampling.ratio }) },
+    {
+      event: 'telemetry-started',
+      ...Object.fromEntries(addresses),
+      ...(urls.traces !== undefined && { sampleRatio: sampling.ratio }),
+    },
     'telemetry is exported by OTLP',
   )
   return telemetry
+}
+
+/** An address in a variable may hold a user, a password, or a key in its query. */
+const withoutCredentials = (url: string): string => {
+  const { origin, pathname } = new URL(url)
+  return origin + pathname
 }
 
 /**

@@ -81,11 +81,13 @@ function urlOf(
   const ofAll = valueOf(env, 'OTEL_EXPORTER_OTLP_ENDPOINT')
   // The address for one signal is used as it is; the path of the signal is appended to the address for all of them.
   const url = ofSignal ?? (ofAll && `${ofAll.replace(/\/+$/, '')}/v1/${signal}`)
-  if (url === undefined || /^https?:\/\/[^/]/i.test(url)) return url
+  if (url === undefined || isHttpUrl(url)) return url
   const variable = ofSignal === undefined ? 'OTEL_EXPORTER_OTLP_ENDPOINT' : signalVariable
   warnings.push(`${variable} is not an http:// or https:// address, so ${signal} are not exported`)
   return undefined
 }
+
+const isHttpUrl = (text: string): boolean => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)
 
 function warnOfProtocol(env: Environment, warnings: string[]): void {
   const protocol = valueOf(env, 'OTEL_EXPORTER_OTLP_PROTOCOL')

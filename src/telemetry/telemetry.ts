@@ -47,7 +47,7 @@ const MAX_QUEUED_ITEMS = 4_096
 /** Encoding a batch takes a few milliseconds, in which no callback is answered. */
 const MAX_BATCH_ITEMS = 256
 const EXPORT_DELAY_MS = 1_000
-const MAX_ATTRIBUTE_CHARACTERS = 16 * 1024
+const MAX_ATTRIBUTE_CHARACTERS = 4 * 1024
 /** A transaction may hold 5,000 entries. The SDK drops links beyond 128 by default. */
 const MAX_LINKS = 1_000
 

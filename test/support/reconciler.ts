@@ -9,6 +9,7 @@ import type {
   ReconcileState,
 } from '../../src/core/observers.js'
 import type { ReconcilerOptions } from '../../src/reconciliation/reconcile-client.js'
+import type { Tracing } from '../../src/core/tracing.js'
 import { Reconciler } from '../../src/reconciliation/reconciler.js'
 import type { Journal } from '../../src/journal/journal.js'
 import { KnownItems } from '../../src/reconciliation/known-items.js'
@@ -82,6 +83,7 @@ export interface SharedState {
   readonly journal: Journal
   readonly clock: ManualClock
   readonly broker: MemoryBroker
+  readonly tracing: Tracing
 }
 
 export class TestedReconciler {
@@ -129,6 +131,7 @@ export class TestedReconciler {
         log: this.log,
         observer: this.observer,
         random: () => 0.5,
+        tracing: shared.tracing,
       },
     )
     this.#pipeline = new Pipeline({
@@ -137,6 +140,7 @@ export class TestedReconciler {
       publisher: this.#publisher,
       findSource: source,
       clock: this.clock,
+      tracing: shared.tracing,
       observer: {
         released: (outcomes) => void this.outcomes.push(...outcomes),
         committed: () => undefined,

@@ -8,6 +8,7 @@ import { callbackSource, closeNow, startCallbackServer, type TestedCallbackServe
 import { ManualClock } from '../support/manual-clock.js'
 import { turnUntil } from '../support/event-loop.js'
 import { deadLetter, dlr, PipelineProcess, TestEnvironment } from '../support/pipeline-process.js'
+import { MINUTE, ReconcilerFixtures, SOURCE } from '../support/reconciler.js'
 
 const TRACE_ID = '0af7651916cd43dd8448eb211c80319c'
 const SPAN_ID = 'b7ad6b7169203331'
@@ -150,6 +151,27 @@ describe('The pipeline', () => {
     expect(records.map(({ headers }) => headers['traceparent'])).toEqual([header, header, undefined])
     expect(published[1]!.attributes).toMatchObject({ 'dlrmo.items': 2, 'dlrmo.dead_letters': 1 })
     expect(environment.violations).toEqual([])
+  })
+})
+
+describe('The reconciler', () => {
+  const fixtures = new ReconcilerFixtures()
+  afterEach(() => fixtures.stopAll())
+
+  it('begins a trace with a query, which goes on with the answer that is kept', async () => {
+    const { tracing, spans, clock } = createTracing({ ratio: 1, isParentBased: true })
+    const simulator = await fixtures.simulator()
+    simulator.setStatus('771', 'DELIVERED')
+    const tested = fixtures.reconciler(simulator.url, {}, { tracing, clock })
+    await tested.watch('771')
+    tested.reconciler.start()
+    await tested.advance(20 * MINUTE)
+    expect(tested.receipts).toEqual(['771 DELIVERED QUERY'])
+
+    const [publish] = spans.filter(({ name }) => name === `publish ${SOURCE}`)
+    const request = spans.find((span) => span.spanContext().spanId === publish!.parentSpanContext?.spanId)
+    expect(request).toMatchObject({ name: `GET ${SOURCE}`, attributes: { 'dlrmo.outcome': 'answer' } })
+    expect(JSON.stringify(request!.attributes)).not.toContain('771')
   })
 })
 
