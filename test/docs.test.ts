@@ -100,7 +100,8 @@ beforeAll(() => {
     // The options of a command such as `schemas check` are in its own help.
     help.set(command, [text, ...commandsIn(text).map((name) => helpOf(command, name))].join('\n'))
   }
-})
+  // Each --help is a process, of which there are more than ten.
+}, 60_000)
 
 describe.each(documents)('%s', (document) => {
   const code = codeOf(document)
