@@ -42,7 +42,16 @@ describe('The npm package', () => {
     // Below the repository, so that the copy finds the compiler, and what is built there is of this source.
     folder = mkdtempSync(join(ROOT, 'node_modules', '.dlrmo-package-'))
     const source = join(folder, 'source')
-    for (const path of ['src', 'schemas', 'config', 'README.md', 'LICENSE', 'CHANGELOG.md', '.npmrc']) {
+    for (const path of [
+      'src',
+      'schemas',
+      'config',
+      'README.md',
+      'LICENSE',
+      'CHANGELOG.md',
+      '.npmrc',
+      'docs/runbook.md',
+    ]) {
       cpSync(join(ROOT, path), join(source, path), { recursive: true })
     }
     for (const path of ['package.json', 'tsconfig.json', 'tsconfig.build.json']) {
@@ -77,7 +86,7 @@ describe('The npm package', () => {
     const SCHEMAS = readdirSync(join(ROOT, 'schemas'), { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
       .map((entry) => join(entry.parentPath, entry.name).slice(ROOT.length + 1))
-    const DOCUMENTS = ['CHANGELOG.md', 'LICENSE', 'README.md']
+    const DOCUMENTS = ['CHANGELOG.md', 'LICENSE', 'README.md', 'docs/runbook.md']
     const CONFIGURATION = ['config/connector.schema.json', 'config/connector.yaml']
     expect(outside.toSorted()).toEqual([...DOCUMENTS, ...CONFIGURATION, 'package.json', ...SCHEMAS].toSorted())
   })

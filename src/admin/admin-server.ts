@@ -14,11 +14,13 @@ import type { Log } from '../core/log.js'
 import { listen } from '../http-server/listen.js'
 import type { Metrics } from './metrics.js'
 import type { Status } from './status.js'
-import { PAGE_HEADERS, renderStatusPage } from './status-page.js'
+import { reportStatus } from './problems.js'
+import { renderRunbookPage } from './page/runbook-page.js'
+import { PAGE_HEADERS, renderStatusPage } from './page/status-page.js'
 import { readWatchRequest, type WatchHandler } from './watch-request.js'
 
 export interface AdminServerDeps {
-  readonly status: Pick<Status, 'snapshot' | 'unreadyReason'>
+  readonly status: Pick<Status, 'snapshot' | 'history' | 'unreadyReason'>
   readonly metrics: Pick<Metrics, 'registry'>
   readonly addToWatchList: WatchHandler
   readonly log: Pick<Log, 'error'>
@@ -106,10 +108,15 @@ export class AdminServer {
       }),
       '/status.json': () => ({
         code: 200,
-        body: `${JSON.stringify(status.snapshot(), null, 2)}\n`,
+        body: `${JSON.stringify(reportStatus(status.snapshot()), null, 2)}\n`,
         headers: JSON_TYPE,
       }),
-      '/': () => ({ code: 200, body: renderStatusPage(status.snapshot()), headers: PAGE_HEADERS }),
+      '/runbook': () => ({ code: 200, body: renderRunbookPage(), headers: PAGE_HEADERS }),
+      '/': () => ({
+        code: 200,
+        body: renderStatusPage(reportStatus(status.snapshot()), status.history()),
+        headers: PAGE_HEADERS,
+      }),
     }
     return Object.hasOwn(pages, path) ? pages[path] : undefined
   }

@@ -7,13 +7,18 @@
 import type { Clock } from '../core/clock.js'
 import { messageOf } from '../core/errors.js'
 import type {
+  CallbackRefusalReason,
+  DeadLetterSummary,
   FollowingReport,
-  LostAnswerReason,
   MembershipReport,
   PullState,
   ReconcileState,
 } from '../core/observers.js'
 import type { Journal } from '../journal/journal.js'
+import { personalDataMask } from '../masking/personal-data.js'
+import { hideSecretValues } from '../masking/secret-values.js'
+import { MinuteSeries } from './minute-series.js'
+import { type LostAnswer, SourceRecord } from './source-record.js'
 
 /** Publishing, or the registry. `waiting`: a dependency is unavailable or refuses; the reason says which and why. */
 export const COMPONENT_STATES = ['starting', 'ok', 'waiting'] as const
@@ -38,33 +43,33 @@ export interface StatusDeps {
   readonly instance: string
   readonly version: string
   readonly sources: readonly SourceInfo[]
-  readonly journal: Pick<Journal, 'id' | 'stats' | 'refusalReason'>
+  readonly journal: Pick<Journal, 'id' | 'stats' | 'refusalReason' | 'custodyRoom'>
   readonly journalMaxBytes: number
+  /** Never shown, whatever text holds them. */
+  readonly secrets?: readonly string[]
   /** The consumer group that the replicas form; undefined where this process works alone. */
   readonly group?: string | undefined
   readonly clock: Clock
 }
 
-/** An answer of a queue that did not arrive, or not as a whole. */
-export interface LostAnswer {
-  /** Milliseconds since the epoch. */
-  readonly at: number
-  readonly reason: LostAnswerReason
-  /** What was met, as a clause. */
-  readonly detail: string
-}
+/** How often the journal is looked at while nobody asks for the status. */
+const JOURNAL_SAMPLE_INTERVAL_MS = 10_000
+/** The minutes whose growth says when the journal will be full. */
+const GROWTH_MINUTES = 10
+/** The share of the journal's limit below which the room that is left is little. */
+const LITTLE_ROOM_SHARE = 0.3
+/** A text of a provider may be as long as its answer. */
+const MAX_TEXT_LENGTH = 2_000
 
-/** What `/status.json` answers. */
+/** The facts that `/status.json` answers. */
 export type StatusSnapshot = ReturnType<Status['snapshot']>
+/** A number for each minute of the last hour. */
+export type StatusHistory = ReturnType<Status['history']>
 export type SourceSnapshot = StatusSnapshot['sources'][number]
 
 export class Status {
   /** `running`: the callbacks server listens. `stopping`: SIGTERM or SIGINT was received. */
   phase: 'starting' | 'running' | 'stopping' = 'starting'
-  /** By source; a source that another replica pulls has none. */
-  readonly pulls = new Map<string, PullState>()
-  /** By source; a source that another replica reconciles has none. */
-  readonly reconciling = new Map<string, ReconcileState>()
   /** The sources that this replica pulls and reconciles. */
   readonly owned = new Set<string>()
   membership: MembershipReport
@@ -72,8 +77,14 @@ export class Status {
 
   readonly #deps: StatusDeps
   readonly #journalWarnings: string[] = []
-  /** By source. A success, and a change of the replica that pulls, leave it as it is: what is lost stays lost. */
-  readonly #lostAnswers = new Map<string, { readonly count: number; readonly last: LostAnswer }>()
+  /** The configured sources, those whose entries an earlier configuration has left, and '' for callbacks without a source. */
+  readonly #records = new Map<string, SourceRecord>()
+  readonly #journalBytes: MinuteSeries
+  readonly #publishedEvents: MinuteSeries
+  /** Since when the journal refuses callbacks; null while it takes them. */
+  #refusedSince: number | null = null
+  /** Since when little room is left for callbacks; null while there is more. */
+  #fillingSince: number | null = null
   readonly #startedAt: number
   readonly #startedMonotonic: number
   #publishing: Component
@@ -87,6 +98,8 @@ export class Status {
     this.#startedMonotonic = deps.clock.monotonic()
     this.#publishing = { state: 'starting', reason: null, since: this.#startedAt }
     this.#registry = this.#publishing
+    this.#journalBytes = new MinuteSeries(deps.clock)
+    this.#publishedEvents = new MinuteSeries(deps.clock)
     this.membership = { membership: 'waiting', since: this.#startedAt, reason: null, partitions: [] }
   }
 
@@ -110,8 +123,61 @@ export class Status {
     this.#journalWarnings.push(warning)
   }
 
+  /** @param refusal is null for a callback that was accepted; the source is empty if the request named none */
+  recordCallback(source: string, code: number, refusal: CallbackRefusalReason | null): void {
+    const record = this.#recordOf(source)
+    if (refusal === null) record.callbackAccepted()
+    else record.callbackRefused(code, refusal)
+  }
+
+  /** Records a page with items that is in custody. */
+  recordPage(source: string): void {
+    this.#recordOf(source).received()
+  }
+
+  recordPull(source: string, state: PullState): void {
+    this.#recordOf(source).pullChanged(state)
+  }
+
+  /** Records that another replica pulls the source from now on. */
+  recordPullingHandedOver(source: string): void {
+    this.#recordOf(source).pullChanged(undefined)
+  }
+
+  recordReconciling(source: string, state: ReconcileState): void {
+    this.#recordOf(source).reconcilingChanged(state)
+  }
+
   recordLostAnswer(source: string, last: LostAnswer): void {
-    this.#lostAnswers.set(source, { count: (this.#lostAnswers.get(source)?.count ?? 0) + 1, last })
+    this.#recordOf(source).answerLost(last)
+  }
+
+  /** Records receipts and messages that are committed. */
+  recordPublished(source: string, events: number): void {
+    this.#recordOf(source).published(events)
+    this.#publishedEvents.add(events)
+  }
+
+  /** Records a dead letter that is committed. */
+  recordDeadLetter(source: string, letter: DeadLetterSummary): void {
+    this.#recordOf(source).deadLetter(letter)
+  }
+
+  /** Looks at the journal every few seconds until the signal aborts: how full it is, and since when it refuses callbacks. */
+  async watchJournal(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      this.#sampleJournal()
+      await this.#deps.clock.sleep(JOURNAL_SAMPLE_INTERVAL_MS, signal)
+    }
+  }
+
+  /** What the last hour was like, a number a minute, for the status page. */
+  history() {
+    return {
+      published: this.#publishedEvents.completeMinutes(),
+      journalBytes: this.#journalBytes.levels(),
+      sources: new Map([...this.#records].map(([source, record]) => [source, record.history()])),
+    }
   }
 
   /** Why callbacks can't be taken into custody now; null while they can. */
@@ -133,6 +199,7 @@ export class Status {
     const { instance, version, journal, journalMaxBytes, clock, sources, group } = this.#deps
     const { entries, bytes, oldestReceivedAt } = this.#journalStats()
     const reason = this.unreadyReason()
+    const { refusal, freeBytes } = this.#sampleJournal()
     return {
       instance,
       version,
@@ -143,10 +210,17 @@ export class Status {
       reason,
       publishing: {
         ...this.#publishing,
-        reason: this.#publishing.reason ?? this.#throttleReason(),
+        reason: this.#shown(this.#publishing.reason ?? this.#throttleReason()),
         since: iso(this.#publishing.since),
+        isThrottled: this.#throttleReason() !== null,
+        /** When the last receipt or message of any source was committed; null before the first. */
+        lastPublishedAt: iso(maxOf([...this.#records.values()].map((record) => record.lastPublishedAt))),
       },
-      registry: { ...this.#registry, since: iso(this.#registry.since) },
+      registry: {
+        ...this.#registry,
+        reason: this.#shown(this.#registry.reason),
+        since: iso(this.#registry.since),
+      },
       /** The numbers are null while the journal can't be read. */
       journal: {
         id: journal.id,
@@ -154,7 +228,15 @@ export class Status {
         bytes,
         maxBytes: journalMaxBytes,
         oldestAgeSeconds: oldestReceivedAt === null ? 0 : Math.max(0, (clock.now() - oldestReceivedAt) / 1_000),
-        refusal: this.#journalRefusal(),
+        refusal,
+        /** Since when callbacks are refused; null while they are taken. */
+        refusedSince: iso(this.#refusedSince),
+        /** The bytes that callbacks can still use, within the limit and on the disk. */
+        freeBytes,
+        /** Since when little room is left; null while there is more. */
+        fillingSince: iso(this.#fillingSince),
+        /** When the journal will be full if it goes on growing as in the last minutes; null if it does not grow. */
+        fullInSeconds: this.#fullInSeconds(freeBytes),
         /** Null if there is nothing to warn of. */
         warning: this.#journalWarnings.join('. ') || null,
       },
@@ -176,8 +258,90 @@ export class Status {
         lostAnswers: pull === undefined ? null : this.#lostAnswersOf(name),
         /** null for a source without `reconcile`, and for one that another replica reconciles. */
         reconciling: this.#reconcilingOf(name),
+        /** Since the start of this process; null for a source without `callback`. */
+        callbacks: callback === undefined ? null : this.#callbacksOf(name),
+        /** When the last callback or page came into custody, and when the last receipt or message was committed. */
+        lastReceivedAt: iso(this.#recordOf(name).lastReceivedAt),
+        lastPublishedAt: iso(this.#recordOf(name).lastPublishedAt),
       })),
+      /** Refused requests to the port of the callbacks that name no source. */
+      callbacksWithoutSource: this.#callbacksOf(''),
+      /** Since the start of this process, by source and reason, the latest first. */
+      deadLetters: this.#deadLetters(),
     }
+  }
+
+  #recordOf(source: string): SourceRecord {
+    let record = this.#records.get(source)
+    if (record === undefined) {
+      record = new SourceRecord(this.#deps.clock)
+      this.#records.set(source, record)
+    }
+    return record
+  }
+
+  /** Hides secrets in a text of the connector or of what it talks to, and cuts it. */
+  #shown<T extends string | null>(text: T): T {
+    if (text === null) return text
+    // A secret may stand where the text is cut.
+    const begin = hideSecretValues(text.slice(0, 4 * MAX_TEXT_LENGTH), this.#deps.secrets ?? [])
+    if (begin.length <= MAX_TEXT_LENGTH) return begin as T
+    return `${begin.slice(0, MAX_TEXT_LENGTH).toWellFormed()}… (cut, ${text.length} characters)` as T
+  }
+
+  /** The same for a text that may quote a provider, and with it people's phone numbers. */
+  #shownQuote<T extends string | null>(text: T): T {
+    return text === null ? text : (this.#shown(maskPeople(text)) as T)
+  }
+
+  #sampleJournal() {
+    const { clock, journalMaxBytes } = this.#deps
+    const refusal = this.#journalRefusal()
+    const freeBytes = this.#freeBytes()
+    const hasLittleRoom = freeBytes !== null && freeBytes < journalMaxBytes * LITTLE_ROOM_SHARE
+    this.#refusedSince = refusal === null ? null : (this.#refusedSince ?? clock.now())
+    this.#fillingSince = hasLittleRoom ? (this.#fillingSince ?? clock.now()) : null
+    this.#journalBytes.raise(this.#journalStats().bytes ?? 0)
+    return { refusal, freeBytes }
+  }
+
+  #freeBytes(): number | null {
+    try {
+      return this.#deps.journal.custodyRoom().freeBytes
+    } catch {
+      return null
+    }
+  }
+
+  #fullInSeconds(freeBytes: number | null): number | null {
+    const recent = this.#journalBytes.levels().slice(-GROWTH_MINUTES)
+    const growth = (recent.at(-1) ?? 0) - (recent[0] ?? 0)
+    if (freeBytes === null || growth <= 0) return null
+    return Math.round((freeBytes / growth) * (recent.length - 1) * 60)
+  }
+
+  #callbacksOf(source: string) {
+    const { accepted, lastAcceptedAt, refused, lastRefused, refusedInARow, refusedSince } = this.#recordOf(source)
+    return {
+      accepted,
+      lastAcceptedAt: iso(lastAcceptedAt),
+      refused,
+      lastRefused: lastRefused && { ...lastRefused, at: iso(lastRefused.at) },
+      /** The refused callbacks since the last one that was accepted, and when they began. */
+      refusedInARow,
+      refusedSince: iso(refusedSince),
+    }
+  }
+
+  #deadLetters() {
+    return [...this.#records]
+      .flatMap(([source, { deadLetters }]) => [...deadLetters].map(([reason, each]) => ({ source, reason, ...each })))
+      .sort((a, b) => b.lastAt - a.lastAt)
+      .map(({ lastAt, lastDetail, ...rest }) => ({
+        ...rest,
+        lastAt: iso(lastAt),
+        lastDetail: this.#shownQuote(lastDetail),
+      }))
   }
 
   /** The journal's reason, or that it can't be read: the status is wanted most when something is broken. */
@@ -198,30 +362,45 @@ export class Status {
   }
 
   #pullOf(source: string) {
-    const report = this.pulls.get(source)
+    const { pull: report, pullFailingSince } = this.#recordOf(source)
     if (report === undefined) {
       // No poller of this process has reported yet. The name of the state is kept for readers of /status.json.
       const since = iso(this.#startedAt)
-      const nothing = { limit: null, inFlightItems: 0, nextAt: null, lastError: null, lastPageAt: null }
+      const nothing = {
+        limit: null,
+        inFlightItems: 0,
+        nextAt: null,
+        lastError: null,
+        lastPageAt: null,
+        failingSince: null,
+      }
       return { state: 'not-here' as const, since, ...nothing }
     }
-    const { since, nextAt, lastPageAt } = report
-    return { ...report, since: iso(since), nextAt: iso(nextAt), lastPageAt: iso(lastPageAt) }
+    const { since, nextAt, lastPageAt, lastError } = report
+    return {
+      ...report,
+      since: iso(since),
+      nextAt: iso(nextAt),
+      lastPageAt: iso(lastPageAt),
+      lastError: this.#shownQuote(lastError),
+      failingSince: iso(pullFailingSince),
+    }
   }
 
   #lostAnswersOf(source: string) {
-    const lost = this.#lostAnswers.get(source)
-    if (lost === undefined) return { count: 0, lastAt: null, lastReason: null, lastDetail: null }
-    const { at, reason, detail } = lost.last
-    return { count: lost.count, lastAt: iso(at), lastReason: reason, lastDetail: detail }
+    const { lostAnswers: count, lastLostAnswer: last } = this.#recordOf(source)
+    if (last === null) return { count, lastAt: null, lastReason: null, lastDetail: null }
+    return { count, lastAt: iso(last.at), lastReason: last.reason, lastDetail: this.#shownQuote(last.detail) }
   }
 
   #reconcilingOf(source: string) {
-    const report = this.reconciling.get(source)
+    const { reconciling: report, reconcilingFailingSince } = this.#recordOf(source)
     if (report === undefined) return null
     const { outbound, inbound } = report.lastWalkAt
     return {
       ...report,
+      lastError: this.#shownQuote(report.lastError),
+      failingSince: iso(reconcilingFailingSince),
       since: iso(report.since),
       lastAnswerAt: iso(report.lastAnswerAt),
       lastWalkAt: { outbound: iso(outbound), inbound: iso(inbound) },
@@ -231,6 +410,13 @@ export class Status {
   #changed(component: Component, state: ComponentState, reason: string | null): Component {
     return { state, reason, since: component.state === state ? component.since : this.#deps.clock.now() }
   }
+}
+
+const maskPeople = personalDataMask('masked').sentence
+
+const maxOf = (times: readonly (number | null)[]): number | null => {
+  const known = times.filter((time) => time !== null)
+  return known.length === 0 ? null : Math.max(...known)
 }
 
 /** Formats a time in ISO 8601; a time that is not known stays null. */

@@ -38,13 +38,14 @@ export interface PipelineTelemetryOptions {
 }
 
 export function observePipeline(deps: TelemetryDeps, options: PipelineTelemetryOptions): PipelineObserver {
-  const { metrics, log, clock } = deps
+  const { metrics, status, log, clock } = deps
   const report = reportPublishing(deps, options)
   return {
     ...(log.isLevelEnabled('debug') && { decoded: logItems(log, personalDataMask(options.personalData)) }),
     released: (outcomes) => {
       const now = clock.now()
       for (const outcome of outcomes) countItem(metrics, outcome, now)
+      recordOutcomes(status, outcomes)
       options.onRelease(outcomes.length)
     },
     committed: (records, seconds) => {
@@ -195,21 +196,32 @@ const logItems =
     log.debug({ kind, eventId, source, via, duplicate, ...details, ...traceFacts(traceparent) }, 'an item was decoded')
   }
 
-function countItem(metrics: Metrics, { source, via, kind, reason, receivedAt }: ItemOutcome, now: number): void {
+function countItem(metrics: Metrics, { source, via, kind, deadLetter, receivedAt }: ItemOutcome, now: number): void {
   metrics.itemsReceived.inc({ source, via })
   if (kind === 'duplicate') return metrics.duplicatesSuppressed.inc({ source })
   metrics.endToEnd.observe(Math.max(0, now - receivedAt) / 1000)
-  if (kind === 'dead-letter') metrics.deadLetters.inc({ source, reason: reason ?? '' })
+  if (kind === 'dead-letter') metrics.deadLetters.inc({ source, reason: deadLetter?.reason ?? '' })
   else {
     metrics.eventsPublished.inc({ source, kind })
     metrics.lastPublishedAt.set(source, now)
   }
 }
 
+function recordOutcomes(status: Status, outcomes: readonly ItemOutcome[]): void {
+  const published = new Map<string, number>()
+  for (const { source, kind, deadLetter } of outcomes) {
+    if (deadLetter !== null && kind === 'dead-letter') status.recordDeadLetter(source, deadLetter)
+    else if (kind !== 'duplicate') published.set(source, (published.get(source) ?? 0) + 1)
+  }
+  for (const [source, events] of published) status.recordPublished(source, events)
+}
+
 export const observePulls = ({ metrics, status, log, clock }: TelemetryDeps): PullObserver => ({
   requestEnded: (source, outcome) => {
     metrics.pullRequests.inc({ source, outcome })
-    if (outcome === 'page') metrics.lastReceivedAt.set(source, clock.now())
+    if (outcome !== 'page') return
+    metrics.lastReceivedAt.set(source, clock.now())
+    status.recordPage(source)
   },
   pageSizeChanged: (source, limit) => metrics.pullLimit.set({ source }, limit),
   custodyTaken: (seconds) => metrics.custody.observe(seconds),
@@ -223,7 +235,7 @@ export const observePulls = ({ metrics, status, log, clock }: TelemetryDeps): Pu
   },
   stateChanged: (source, state) => {
     metrics.pullInFlightItems.set({ source }, state.inFlightItems)
-    status.pulls.set(source, state)
+    status.recordPull(source, state)
   },
 })
 
@@ -238,7 +250,7 @@ export const observeReconciling = ({ metrics, status }: TelemetryDeps): Reconcil
   custodyTaken: (seconds) => metrics.custody.observe(seconds),
   stateChanged: (source, state) => {
     metrics.watched.set({ source }, state.watched)
-    status.reconciling.set(source, state)
+    status.recordReconciling(source, state)
   },
 })
 
@@ -252,16 +264,17 @@ export const observeSharing = ({ metrics, status }: TelemetryDeps): SharingObser
     if (owned) status.owned.add(source)
     else status.owned.delete(source)
   },
-  pollingHandedOver: (source) => status.pulls.delete(source),
+  pollingHandedOver: (source) => status.recordPullingHandedOver(source),
   followingChanged: (report) => {
     status.following = report
   },
   publishedTwice: (source) => metrics.publishedTwice.inc({ source }),
 })
 
-export const observeCallbacks = ({ metrics, clock }: TelemetryDeps): CallbackObserver => ({
+export const observeCallbacks = ({ metrics, status, clock }: TelemetryDeps): CallbackObserver => ({
   answered: (source, code, refusal) => {
     metrics.callbacks.inc({ source, code: String(code) })
+    status.recordCallback(source, code, refusal ?? null)
     if (refusal === undefined) metrics.lastReceivedAt.set(source, clock.now())
     else metrics.callbacksRefused.inc({ source, reason: refusal })
   },

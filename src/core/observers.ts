@@ -5,7 +5,7 @@
  * Unless a comment says otherwise, a `source` is a key under `sources` in the configuration, and a time is in
  * milliseconds since the epoch.
  */
-import type { Envelope, Event } from './event.js'
+import type { DeadLetter, Envelope, Event } from './event.js'
 
 /** How one request to a provider's queue ended: the label `outcome` of `dlrmo_pull_requests_total`. */
 export type PullOutcome =
@@ -214,9 +214,12 @@ export interface TelemetryObserver {
 /** How one item of an entry ended. A page may hold 50,000 items, so this is kept small. */
 export interface ItemOutcome extends Pick<Envelope, 'source' | 'via' | 'receivedAt'> {
   readonly kind: Event['kind'] | 'duplicate'
-  /** The reason code of a dead letter; null for the other kinds. */
-  readonly reason: string | null
+  /** What the dead letter is; null for the other kinds. */
+  readonly deadLetter: DeadLetterSummary | null
 }
+
+/** A dead letter without what was received. */
+export type DeadLetterSummary = Pick<DeadLetter, 'eventId' | 'reason' | 'detail'>
 
 /**
  * The relation of this replica to the consumer group that divides the sources.

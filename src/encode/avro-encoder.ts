@@ -105,7 +105,8 @@ export class AvroEncoder implements Encoder {
     }
     const parts = splitIntoParts(fitting, Math.min(MAX_PART_BYTES, partBytes))
     const records = parts.map((part) => this.#encodeRecord(part, part.source, partId(part)))
-    return { records, deadLetter: letter.reason }
+    const { eventId, reason, detail } = letter
+    return { records, deadLetter: { eventId, reason, detail } }
   }
 
   /** Returns the bytes of body that fit into one record beside everything else in it. */

@@ -4,6 +4,7 @@
  * Only the pipeline calls `encode`, one call at a time. `ready` may be called while an `encode` is under way.
  */
 import type { Event } from '../core/event.js'
+import type { DeadLetterSummary } from '../core/observers.js'
 import type { Received } from '../core/received.js'
 import type { OutgoingRecord } from '../kafka/publisher.js'
 
@@ -19,8 +20,8 @@ export interface Origin extends Pick<Received, 'body' | 'facts'> {
 export interface EncodedEvent {
   /** In order: one record, or one for each part of a dead letter. */
   readonly records: readonly OutgoingRecord[]
-  /** Reason code if the records are a dead letter; null if they are the event itself. */
-  readonly deadLetter: string | null
+  /** What the dead letter is if the records are one; null if they are the event itself. */
+  readonly deadLetter: DeadLetterSummary | null
 }
 
 export interface Encoder {

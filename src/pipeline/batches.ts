@@ -5,7 +5,7 @@
  */
 import type { Clock } from '../core/clock.js'
 import type { Event } from '../core/event.js'
-import type { ItemOutcome, PipelineObserver } from '../core/observers.js'
+import type { DeadLetterSummary, ItemOutcome, PipelineObserver } from '../core/observers.js'
 import type { EntrySpan, TracedBatch, Tracing } from '../core/tracing.js'
 import type { EncodedEvent, Encoder, Origin } from '../encode/encoder.js'
 import type { Entry, EventOccurrence, FirstSeen, IndexUpdates, Journal, WatchChange } from '../journal/journal.js'
@@ -431,11 +431,11 @@ const originOf = ({ entry: { facts }, span }: OpenEntry, body: Uint8Array): Orig
 const isEarlier = (first: FirstSeen, { seq, itemIndex }: EventOccurrence): boolean =>
   first.seq < seq || (first.seq === seq && first.itemIndex < itemIndex)
 
-const outcomeOf = (event: Event, isDuplicate: boolean, deadLetter: string | null): ItemOutcome => ({
+const outcomeOf = (event: Event, isDuplicate: boolean, deadLetter: DeadLetterSummary | null): ItemOutcome => ({
   source: event.source,
   via: event.via,
   kind: isDuplicate ? 'duplicate' : deadLetter === null ? event.kind : 'dead-letter',
-  reason: deadLetter,
+  deadLetter,
   receivedAt: event.receivedAt,
 })
 

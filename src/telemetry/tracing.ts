@@ -254,9 +254,9 @@ class RecordedEntry implements EntrySpan {
   }
 
   endDecoding(outcomes: readonly ItemOutcome[]): void {
-    for (const { kind, reason } of outcomes) {
+    for (const { kind, deadLetter } of outcomes) {
       if (kind === 'duplicate') this.#duplicates++
-      if (kind === 'dead-letter') this.#addDeadLetter(reason ?? '')
+      if (kind === 'dead-letter') this.#addDeadLetter(deadLetter?.reason ?? '')
     }
     this.#items += outcomes.length
     this.#decoding?.setAttribute('dlrmo.items', outcomes.length)

@@ -3,7 +3,8 @@ import { hash } from 'node:crypto'
 import { request } from 'undici'
 import { AdminServer } from '../../src/admin/admin-server.js'
 import { Metrics } from '../../src/admin/metrics.js'
-import { Status, type StatusSnapshot } from '../../src/admin/status.js'
+import type { StatusReport } from '../../src/admin/problems.js'
+import { Status } from '../../src/admin/status.js'
 import { RecordingLog } from '../support/recording-observers.js'
 import { ManualClock } from '../support/manual-clock.js'
 import { MemoryJournal } from '../support/memory-journal.js'
@@ -95,7 +96,7 @@ describe('/status.json of the admin server', () => {
     const since = clock.now()
     await clock.advance(60_000)
     status.setPublishing('waiting', 'no broker answers at all')
-    status.pulls.set('mtarget-fr', {
+    status.recordPull('mtarget-fr', {
       state: 'backing-off',
       since,
       limit: 25,
@@ -104,7 +105,7 @@ describe('/status.json of the admin server', () => {
       lastError: 'invalid credential',
       lastPageAt: null,
     })
-    status.reconciling.set('seven-main', {
+    status.recordReconciling('seven-main', {
       state: 'failing',
       since,
       watched: 3,
@@ -114,7 +115,7 @@ describe('/status.json of the admin server', () => {
     })
     const { text, headers } = await get('/status.json')
     expect(headers['content-type']).toContain('application/json')
-    const shown = JSON.parse(text) as StatusSnapshot
+    const shown = JSON.parse(text) as StatusReport
     expect(shown).toMatchObject({
       instance: 'connector-<0>',
       version: '1.2.3',
@@ -141,9 +142,13 @@ describe('/status.json of the admin server', () => {
           nextAt: new Date(clock.now() + 30_000).toISOString(),
           lastError: 'invalid credential',
           lastPageAt: null,
+          failingSince: new Date(clock.now()).toISOString(),
         },
         lostAnswers: { count: 0, lastAt: null, lastReason: null, lastDetail: null },
         reconciling: null,
+        callbacks: null,
+        lastReceivedAt: null,
+        lastPublishedAt: null,
       },
       {
         source: 'seven-main',
@@ -160,9 +165,27 @@ describe('/status.json of the admin server', () => {
           lastAnswerAt: null,
           lastWalkAt: { outbound: new Date(since).toISOString(), inbound: null },
           lastError: 'no <answer>',
+          failingSince: new Date(clock.now()).toISOString(),
         },
+        callbacks: {
+          accepted: 0,
+          lastAcceptedAt: null,
+          refused: 0,
+          lastRefused: null,
+          refusedInARow: 0,
+          refusedSince: null,
+        },
+        lastReceivedAt: null,
+        lastPublishedAt: null,
       },
     ])
+    expect(shown.severity).toBe('critical')
+    expect(shown.problems.map(({ source, title }) => [source, title])).toEqual([
+      ['mtarget-fr', 'Pulling fails'],
+      [null, 'Nothing is published'],
+      ['seven-main', 'Reconciling fails'],
+    ])
+    expect(shown.wrongSince).toBe(new Date(since).toISOString())
   })
 
   it('shows lost answers as long as the process lives, whatever succeeds after them', async () => {
@@ -177,7 +200,7 @@ describe('/status.json of the admin server', () => {
     const lastAt = new Date(clock.now()).toISOString()
     await clock.advance(60_000)
     const since = clock.now()
-    status.pulls.set('mtarget-fr', {
+    status.recordPull('mtarget-fr', {
       state: 'idle',
       since,
       limit: 50,
@@ -186,25 +209,25 @@ describe('/status.json of the admin server', () => {
       lastError: null,
       lastPageAt: since,
     })
-    const shown = JSON.parse((await get('/status.json')).text) as StatusSnapshot
+    const shown = JSON.parse((await get('/status.json')).text) as StatusReport
     const lostAnswers = { count: 2, lastAt, lastReason: 'cut', lastDetail: 'read <ECONNRESET>' }
     expect(shown.sources[0]).toMatchObject({ pull: { lastError: null }, lostAnswers })
-    expect((await get('/')).text).toContain('the last one 1 min ago, cut: read &#60;ECONNRESET&#62;')
-    status.pulls.delete('mtarget-fr')
-    expect((JSON.parse((await get('/status.json')).text) as StatusSnapshot).sources[0]).toMatchObject({ lostAnswers })
+    expect((await get('/')).text).toContain('The last one: read &#60;ECONNRESET&#62;.')
+    status.recordPullingHandedOver('mtarget-fr')
+    expect((JSON.parse((await get('/status.json')).text) as StatusReport).sources[0]).toMatchObject({ lostAnswers })
   })
 
   it('shows the state not-here for a source whose poller has not reported', async () => {
     await start()
-    const shown = JSON.parse((await get('/status.json')).text) as StatusSnapshot
+    const shown = JSON.parse((await get('/status.json')).text) as StatusReport
     expect(shown.sources[0]?.pull?.state).toBe('not-here')
   })
 })
 
 describe('The status page', () => {
-  it('loads no resource, runs no script, and escapes what providers wrote', async () => {
+  it('loads no resource, runs no script but its own, and escapes what providers wrote', async () => {
     await start()
-    status.pulls.set('mtarget-fr', {
+    status.recordPull('mtarget-fr', {
       state: 'backing-off',
       since: 0,
       limit: 25,
@@ -216,7 +239,8 @@ describe('The status page', () => {
     const { code, headers, text } = await get('/')
     expect(code).toBe(200)
     expect(headers['content-type']).toBe('text/html; charset=utf-8')
-    expect(text).not.toMatch(/<script|src=|@import|url\(/)
+    expect(text).not.toMatch(/<script[^>]|src=|@import|url\(/)
+    expect(text.match(/<script/g)).toHaveLength(1)
     expect(text).toContain('&#60;script&#62;alert(&#34;1&#34;)')
     expect(text).toContain('connector-&#60;0&#62;')
     expect(text).toContain('in 1 min 30 s')
@@ -225,6 +249,19 @@ describe('The status page', () => {
     const style = /<style>(?<css>[^]*)<\/style>/.exec(text)?.groups?.['css'] ?? ''
     expect(headers['content-security-policy']).toContain("default-src 'none'")
     expect(headers['content-security-policy']).toContain(`'sha256-${hash('sha256', style, 'base64')}'`)
+    const script = /<script>(?<code>[^]*)<\/script>/.exec(text)?.groups?.['code'] ?? ''
+    expect(headers['content-security-policy']).toContain(`script-src 'sha256-${hash('sha256', script, 'base64')}'`)
+  })
+})
+
+describe('/runbook of the admin server', () => {
+  it('has an anchor for each heading of docs/runbook.md', async () => {
+    await start()
+    const { code, headers, text } = await get('/runbook')
+    expect(code).toBe(200)
+    expect(headers['content-security-policy']).toContain("default-src 'none'")
+    expect(text).toContain('<h3 id="dlrmoconnectorrefusescustody">DlrMoConnectorRefusesCustody</h3>')
+    expect(text).toContain('<a href="#page-refused">page-refused</a>')
   })
 })
 
@@ -343,7 +380,7 @@ describe('The admin server while the journal can not be read', () => {
       })
       const page = await get('/')
       expect(page.code).toBe(200)
-      expect(page.text).toContain('unknown waiting')
+      expect(page.text).toMatch(/<dt>Waiting<\/dt>\s*<dd>unknown<\/dd>/)
       expect(page.text).toContain('MDB_CORRUPTED: page &#60;1&#62; is damaged')
       const metrics = await get('/metrics')
       expect(metrics.code).toBe(200)

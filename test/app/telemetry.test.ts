@@ -98,11 +98,11 @@ describe('The times of the last event of a source', () => {
   it('are set by published events, and not by duplicates and dead letters', async () => {
     const { metrics, observer, clock } = create()
     const published = (): Promise<number> => exported(metrics, 'dlrmo_last_published_timestamp_seconds')
-    const item = { source: 'a', via: 'CALLBACK', receivedAt: clock.now(), reason: null } as const
+    const item = { source: 'a', via: 'CALLBACK', receivedAt: clock.now(), deadLetter: null } as const
     metrics.createSeries({ name: 'a', callback: {} })
     observer.released([
       { ...item, kind: 'duplicate' },
-      { ...item, kind: 'dead-letter', reason: 'not-a-page' },
+      { ...item, kind: 'dead-letter', deadLetter: { eventId: 'e', reason: 'not-a-page', detail: 'found HTML' } },
     ])
     expect(await published()).toBe(0)
     observer.released([{ ...item, kind: 'mo' }])

@@ -96,7 +96,7 @@ describe.skipIf(missing)(`The image${missing ? ` (not tested: ${missing})` : ''}
     const plain = (names: object): string[] => Object.keys(names).filter((name) => !name.startsWith('@'))
     expect(installed).toEqual(expect.arrayContaining(plain(dependencies)))
     expect(installed.filter((name) => plain(devDependencies).includes(name))).toEqual([])
-    expect(files).toBe('LICENSE,dist,node_modules,package.json,schemas')
+    expect(files).toBe('LICENSE,dist,docs,node_modules,package.json,schemas')
   })
 
   it('has byte-identical layers when it is built again', async () => {

@@ -285,7 +285,9 @@ describe('Pipeline', () => {
   it('publishes a dead letter for an entry whose source is no longer configured', async () => {
     await environment.append([mo()], 0, 'gone')
     const { observer } = await environment.drain()
-    expect(observer.outcomes).toMatchObject([{ kind: 'dead-letter', reason: 'unknown-source', source: 'gone' }])
+    expect(observer.outcomes).toMatchObject([
+      { kind: 'dead-letter', deadLetter: { reason: 'unknown-source' }, source: 'gone' },
+    ])
     expect(environment.broker.records).toMatchObject([{ topic: 'dead-letter', key: 'gone' }])
   })
 
@@ -507,7 +509,7 @@ describe('A duplicate', () => {
   it('is not an item whose earlier occurrence could not be encoded, so that a replay of it is published', async () => {
     await environment.append([dlr(UNENCODABLE)])
     const first = await environment.drain()
-    expect(first.observer.outcomes).toMatchObject([{ kind: 'dead-letter', reason: 'too-large' }])
+    expect(first.observer.outcomes).toMatchObject([{ kind: 'dead-letter', deadLetter: { reason: 'too-large' } }])
     await environment.append([dlr(UNENCODABLE)])
     const again = await environment.drain()
     expect(again.observer.outcomes).toMatchObject([{ kind: 'dead-letter' }])

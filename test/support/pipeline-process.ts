@@ -151,7 +151,10 @@ export class TestEncoder implements Encoder {
       return { topic: event.kind, key, value, headers }
     })
     const isUnencodable = event.kind === 'dlr' && event.messageId === UNENCODABLE
-    return { records, deadLetter: event.kind === 'dead-letter' ? event.reason : isUnencodable ? 'too-large' : null }
+    const { eventId } = event
+    if (isUnencodable) return { records, deadLetter: { eventId, reason: 'too-large', detail: 'no record can hold it' } }
+    if (event.kind !== 'dead-letter') return { records, deadLetter: null }
+    return { records, deadLetter: { eventId, reason: event.reason, detail: event.detail } }
   }
 }
 

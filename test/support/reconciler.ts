@@ -74,7 +74,9 @@ const jsonEncoder: Encoder = {
   encode: (event) => {
     const value = Buffer.from(JSON.stringify(event))
     const records = [{ topic: event.kind, key: event.source, value, headers: {} }]
-    return { records, deadLetter: event.kind === 'dead-letter' ? event.reason : null }
+    const { eventId } = event
+    const deadLetter = event.kind === 'dead-letter' ? { eventId, reason: event.reason, detail: event.detail } : null
+    return { records, deadLetter }
   },
 }
 

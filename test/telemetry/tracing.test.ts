@@ -109,7 +109,8 @@ describe('The spans of an entry', () => {
   it('are few for a page full of dead letters, all of which are counted', () => {
     const { tracing, spans } = createTracing({ ratio: 1, isParentBased: true })
     const span = tracing.startEntry({ ...entry, traceparent: SAMPLED })!
-    const outcome: ItemOutcome = { source: 'a', via: 'PULL', kind: 'dead-letter', reason: 'test', receivedAt: 0 }
+    const deadLetter = { eventId: 'e', reason: 'test', detail: 'a test' }
+    const outcome: ItemOutcome = { source: 'a', via: 'PULL', kind: 'dead-letter', deadLetter, receivedAt: 0 }
     span.startDecoding()
     span.endDecoding(Array<ItemOutcome>(1_000).fill(outcome))
     tracing.startTransaction({ records: [], entrySpans: [span], unfinishedSpan: undefined })!.end()

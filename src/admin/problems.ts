@@ -1,0 +1,345 @@
+/**
+ * What is wrong, since when, why, and what to do about it, derived from the facts of `/status.json`. The status page shows the
+ * problems in this order, the worst first.
+ */
+import type { SourceSnapshot, StatusSnapshot } from './status.js'
+
+/** `critical`: something is refused or held up now. `warning`: it asks for a look during the day. */
+export type Severity = 'critical' | 'warning'
+
+export interface StatusProblem {
+  readonly severity: Severity
+  /** The source that it concerns; null if it concerns the connector as a whole. */
+  readonly source: string | null
+  /** What is wrong, as a clause. */
+  readonly title: string
+  /** Why, as a sentence. */
+  readonly reason: string
+  /** ISO 8601. */
+  readonly since: string
+  /** What to do, as sentences. */
+  readonly action: string
+  /** The heading of docs/runbook.md that explains it. */
+  readonly runbook: string
+}
+
+/** How long a single event stays a problem that is shown at the top. */
+const REFUSAL_SHOWN_MS = 60 * 60_000
+const LOSS_SHOWN_MS = 24 * 60 * 60_000
+/** Publishing that waits for longer is critical. */
+const LONG_WAIT_MS = 5 * 60_000
+/** Entries that are older are published late. */
+const LATE_SECONDS = 60
+
+const CHECK_COMMAND =
+  'The command check tests brokers, rights, topics, registry and schemas, and names what is missing.'
+
+/** The reasons of refusals, in words, and the key of the configuration that decides. */
+const REFUSALS: Readonly<Record<string, { readonly words: string; readonly key: string | null }>> = {
+  'unknown-source': { words: 'the path names no source', key: null },
+  address: { words: 'the address of the caller is not allowed', key: 'allowFrom' },
+  token: { words: 'the token is wrong', key: 'token' },
+  credentials: { words: 'the Basic credentials are wrong', key: 'basic' },
+  nonce: { words: 'the nonce was used before', key: 'signingKey' },
+  'signature-missing': { words: 'the signature is missing', key: 'signingKey' },
+  'signature-wrong': { words: 'the signature is wrong', key: 'signingKey' },
+  'signature-too-old': { words: 'the signature is too old', key: 'signatureMaxAge' },
+  'signature-from-the-future': { words: 'the signature is from the future', key: 'signingKey' },
+  path: { words: 'the path is not that of a callback', key: null },
+  method: { words: 'the method is neither GET nor POST', key: null },
+  'body-too-large': { words: 'the body is too large', key: null },
+  malformed: { words: 'the request is not valid HTTP', key: null },
+  'no-memory': { words: 'too many bodies are being received at once', key: null },
+  'journal-refuses': { words: 'the journal cannot take it', key: null },
+}
+
+/** A reason for which a callback was refused, in words. */
+export const refusalInWords = (reason: string): string => REFUSALS[reason]?.words ?? reason
+
+/** The heading of docs/runbook.md about a reason of dead letters. */
+export const deadLetterEntry = (reason: string): string => `Dead letter: ${reason}`
+
+export function findProblems(facts: StatusSnapshot): StatusProblem[] {
+  const problems = [
+    ...custodyProblems(facts),
+    ...publishingProblems(facts),
+    ...facts.sources.flatMap((source) => sourceProblems(source, facts)),
+    ...unknownSourceProblems(facts),
+    ...deadLetterProblems(facts),
+    ...sharingProblems(facts),
+  ]
+  const rank = ({ severity }: StatusProblem): number => (severity === 'critical' ? 0 : 1)
+  return problems.sort((a, b) => rank(a) - rank(b))
+}
+
+/** What `/status.json` answers: the facts, and what is wrong. */
+export function reportStatus(facts: StatusSnapshot) {
+  const problems = findProblems(facts)
+  return {
+    ...facts,
+    /** The severity of the worst problem. */
+    severity: problems[0]?.severity ?? ('ok' as const),
+    /** Since when the oldest of the present problems lasts; null if there is none. */
+    wrongSince: problems.map(({ since }) => since).sort()[0] ?? null,
+    problems,
+  }
+}
+
+export type StatusReport = ReturnType<typeof reportStatus>
+
+const ageMs = (since: string, { time }: StatusSnapshot): number => Date.parse(time) - Date.parse(since)
+
+function custodyProblems({ journal, startedAt }: StatusSnapshot): StatusProblem[] {
+  const { refusal, refusedSince, fillingSince, warning } = journal
+  const problems: StatusProblem[] = []
+  if (refusal !== null) {
+    problems.push({
+      severity: 'critical',
+      source: null,
+      title: 'Callbacks are refused with 503, and no queue is asked',
+      reason: refusal,
+      since: refusedSince ?? startedAt,
+      action:
+        'If the journal is full, get publishing going again: the journal empties as Kafka takes what it holds. If the disk ' +
+        'refuses writes, free space on it. Do not delete the journal: everything in it was acknowledged and exists nowhere else.',
+      runbook: 'DlrMoConnectorRefusesCustody',
+    })
+  } else if (fillingSince !== null) {
+    problems.push({
+      severity: 'warning',
+      source: null,
+      title: 'Little room is left for callbacks',
+      reason: 'The limit of the journal, or the disk that holds it, is nearly used up. After that, callbacks get 503.',
+      since: fillingSince,
+      action:
+        'Get publishing going again, free space on the disk, or raise journal.maxBytes if the disk has room for it.',
+      runbook: 'DlrMoConnectorJournalFilling',
+    })
+  }
+  if (warning !== null) {
+    problems.push({
+      severity: 'warning',
+      source: null,
+      title: 'The journal is not the one of the last run, or an older copy of it',
+      reason: warning,
+      since: startedAt,
+      action: 'Find out whether the directory was replaced or restored, and whether the newer files still exist.',
+      runbook: 'journal-replaced',
+    })
+  }
+  return problems
+}
+
+function publishingProblems(facts: StatusSnapshot): StatusProblem[] {
+  const { publishing, registry, journal, time } = facts
+  if (publishing.state === 'waiting') {
+    const isLong = ageMs(publishing.since, facts) > LONG_WAIT_MS
+    return [
+      {
+        severity: isLong ? 'critical' : 'warning',
+        source: null,
+        title: 'Nothing is published',
+        reason: publishing.reason ?? 'The reason is not known.',
+        since: publishing.since,
+        action: `Nothing is lost while the journal has room: what arrives is kept and published later. ${CHECK_COMMAND}`,
+        runbook: 'DlrMoConnectorPublishingHeldUp',
+      },
+    ]
+  }
+  const problems: StatusProblem[] = []
+  if (registry.state === 'waiting') {
+    problems.push({
+      severity: 'warning',
+      source: null,
+      title: 'The schema registry is away',
+      reason: registry.reason ?? 'The registry does not answer.',
+      since: registry.since,
+      action:
+        'Publishing goes on with the schema ids of an earlier run. Bring the registry back before the connector restarts.',
+      runbook: 'DlrMoConnectorRegistryWaiting',
+    })
+  }
+  if (publishing.isThrottled) {
+    problems.push({
+      severity: 'warning',
+      source: null,
+      title: 'Kafka slows publishing down',
+      reason: publishing.reason ?? 'A quota is exceeded.',
+      since: time,
+      action: 'Raise the quota of this user or client id if events are late.',
+      runbook: 'DlrMoConnectorThrottled',
+    })
+  }
+  if (publishing.state === 'ok' && journal.oldestAgeSeconds > LATE_SECONDS) {
+    problems.push({
+      severity: 'warning',
+      source: null,
+      title: 'Events are published late',
+      reason: 'The oldest entry of the journal waits for longer than a minute, although publishing works.',
+      since: new Date(Date.parse(time) - journal.oldestAgeSeconds * 1_000).toISOString(),
+      action:
+        'A backlog is being published, or Kafka is slow. If it does not shrink, look at the brokers and their quotas.',
+      runbook: 'DlrMoConnectorPublishingLate',
+    })
+  }
+  return problems
+}
+
+function sourceProblems(source: SourceSnapshot, facts: StatusSnapshot): StatusProblem[] {
+  return [
+    ...pullProblems(source, facts),
+    ...reconcilingProblems(source),
+    ...refusedCallbackProblems(source, facts),
+    ...lostAnswerProblems(source, facts),
+  ]
+}
+
+function pullProblems({ source, pull }: SourceSnapshot, { journal }: StatusSnapshot): StatusProblem[] {
+  if (pull === null) return []
+  if (pull.state === 'journal-refuses') {
+    return [
+      {
+        severity: 'critical',
+        source,
+        title: 'A page is held in memory because the journal refuses it',
+        reason: 'The provider has already forgotten this page. It is lost if the process dies now.',
+        since: pull.since,
+        action: 'Free space on the disk of the journal. Do not restart or kill this process before the page is stored.',
+        runbook: 'page-refused',
+      },
+    ]
+  }
+  if (pull.state === 'journal-full' && journal.refusal === null) {
+    return [
+      {
+        severity: 'critical',
+        source,
+        title: 'The queue is not asked, because an answer might not fit',
+        reason: 'The journal or its disk has no room for an answer of pull.maxAnswer bytes.',
+        since: pull.since,
+        action:
+          'Get publishing going again, or free space on the disk. The provider keeps the items for a limited time.',
+        runbook: 'DlrMoConnectorNotPulling',
+      },
+    ]
+  }
+  if (pull.lastError === null) return []
+  return [
+    {
+      severity: 'critical',
+      source,
+      title: 'Pulling fails',
+      reason: pull.lastError,
+      since: pull.failingSince ?? pull.since,
+      action:
+        `If the provider refuses the account, correct sources.${source}.pull.username and sources.${source}.pull.password. ` +
+        'If it does not answer, ask the provider. It keeps the items for a limited time.',
+      runbook: 'DlrMoConnectorPullFailing',
+    },
+  ]
+}
+
+function reconcilingProblems({ source, reconciling }: SourceSnapshot): StatusProblem[] {
+  if (reconciling === null || reconciling.lastError === null) return []
+  return [
+    {
+      severity: 'warning',
+      source,
+      title: 'Reconciling fails',
+      reason: reconciling.lastError,
+      since: reconciling.failingSince ?? reconciling.since,
+      action: `If the provider refuses the account, correct sources.${source}.reconcile.apiKey. Callbacks are not affected.`,
+      runbook: 'DlrMoConnectorReconcileFailing',
+    },
+  ]
+}
+
+function refusedCallbackProblems({ source, callbacks }: SourceSnapshot, facts: StatusSnapshot): StatusProblem[] {
+  const last = callbacks?.lastRefused
+  // What the journal refuses is a problem of its own.
+  if (!last || last.reason === 'journal-refuses' || ageMs(last.at, facts) > REFUSAL_SHOWN_MS) return []
+  const { key, words } = REFUSALS[last.reason] ?? { key: null, words: last.reason }
+  const hasOnlyRefusals = callbacks.refusedInARow > 1
+  const told = hasOnlyRefusals
+    ? `The last ${callbacks.refusedInARow} callbacks were refused`
+    : 'A callback was refused between others that were accepted'
+  return [
+    {
+      severity: hasOnlyRefusals ? 'critical' : 'warning',
+      source,
+      title: `Callbacks are refused with ${last.code}`,
+      reason: `${told}: ${words}.`,
+      since: callbacks.refusedSince ?? last.at,
+      action:
+        key === null
+          ? 'Compare what the provider sends with the address and the method that it was given.'
+          : `Compare sources.${source}.callback.${key} with what the provider uses. What it does not repeat is lost.`,
+      runbook: 'DlrMoConnectorCallbacksUnauthorized',
+    },
+  ]
+}
+
+function unknownSourceProblems(facts: StatusSnapshot): StatusProblem[] {
+  const { refused, lastRefused, refusedSince } = facts.callbacksWithoutSource
+  if (lastRefused?.reason !== 'unknown-source' || ageMs(lastRefused.at, facts) > REFUSAL_SHOWN_MS) return []
+  return [
+    {
+      severity: 'warning',
+      source: null,
+      title: 'Callbacks name no source',
+      reason: `${refused === 1 ? 'A request' : `${refused} requests`} to the callbacks port named no source that takes callbacks, and got 401.`,
+      since: refusedSince ?? lastRefused.at,
+      action:
+        'Compare the address that the provider was given with the names under sources. It may also be a stranger.',
+      runbook: 'DlrMoConnectorCallbacksUnauthorized',
+    },
+  ]
+}
+
+function lostAnswerProblems({ source, lostAnswers }: SourceSnapshot, facts: StatusSnapshot): StatusProblem[] {
+  if (!lostAnswers?.lastAt || ageMs(lostAnswers.lastAt, facts) > LOSS_SHOWN_MS) return []
+  return [
+    {
+      severity: 'warning',
+      source,
+      title:
+        lostAnswers.count === 1
+          ? 'An answer of the queue is lost'
+          : `${lostAnswers.count} answers of the queue are lost`,
+      reason: `The last one: ${lostAnswers.lastDetail}.`,
+      since: lostAnswers.lastAt,
+      action: 'Each may have held a page. Compare with the provider what it has handed out at that time.',
+      runbook: 'DlrMoConnectorPullAnswerLost',
+    },
+  ]
+}
+
+function deadLetterProblems(facts: StatusSnapshot): StatusProblem[] {
+  return facts.deadLetters
+    .filter(({ lastAt }) => ageMs(lastAt, facts) <= LOSS_SHOWN_MS)
+    .map(({ source, reason, count, lastAt, lastDetail }) => ({
+      severity: 'warning',
+      source,
+      title: `${count === 1 ? 'A dead letter' : `${count} dead letters`}: ${reason}`,
+      reason: `The last one: ${lastDetail}.`,
+      since: lastAt,
+      action: 'The dead-letter topic holds what was received with all its bytes, so nothing is lost.',
+      runbook: deadLetterEntry(reason),
+    }))
+}
+
+function sharingProblems({ sharing }: StatusSnapshot): StatusProblem[] {
+  if (sharing === null || sharing.reason === null) return []
+  return [
+    {
+      severity: 'warning',
+      source: null,
+      title: 'The other replicas cannot be reached through Kafka',
+      reason: sharing.reason,
+      since: sharing.since,
+      action:
+        'Look whether the brokers answer, and whether the rights on the group and the topic of sharing are granted.',
+      runbook: 'DlrMoConnectorSharingUnassigned',
+    },
+  ]
+}

@@ -1,0 +1,86 @@
+import { describe, expect, it } from 'vitest'
+import { renderStatusPage } from '../../src/admin/page/status-page.js'
+import { PASSWORD, RECIPIENT, SCENARIOS, StatusScenario } from './support/status-scenarios.js'
+
+const HOUR_MS = 3_600_000
+const titlesOf = (scenario: StatusScenario): string[] =>
+  scenario.report().report.problems.map(({ severity, source, title }) => `${severity} ${source ?? '-'} ${title}`)
+
+describe('The problems in /status.json', () => {
+  it('are none while all is well', async () => {
+    const { report } = (await SCENARIOS['all is well']!()).report()
+    expect(report).toMatchObject({ severity: 'ok', wrongSince: null, problems: [] })
+  })
+
+  it('name a wrong password, refused callbacks and dead letters, the worst first', async () => {
+    const scenario = await SCENARIOS['a password is wrong, callbacks are refused and dead letters arrive']!()
+    expect(titlesOf(scenario)).toEqual([
+      'critical mtarget-fr Pulling fails',
+      'critical seven-main Callbacks are refused with 401',
+      'warning - Callbacks name no source',
+      'warning seven-main A dead letter: not-a-report',
+      'warning mtarget-fr A dead letter: missing-text',
+    ])
+    const { report } = scenario.report()
+    expect(report.problems[1]).toMatchObject({
+      reason: 'The last 17 callbacks were refused: the token is wrong.',
+      action: expect.stringContaining('sources.seven-main.callback.token') as string,
+    })
+    expect(report.deadLetters[1]).toMatchObject({
+      source: 'mtarget-fr',
+      reason: 'missing-text',
+      count: 1,
+      lastEventId: 'ab12-1764295000000000-0',
+    })
+    expect(report.sources[1]?.callbacks).toMatchObject({ refused: 17, lastRefused: { code: 401, reason: 'token' } })
+  })
+
+  it('show neither a secret nor a phone number, and cut a text of 5 MB', async () => {
+    const scenario = await SCENARIOS['a password is wrong, callbacks are refused and dead letters arrive']!()
+    const { report, history } = scenario.report()
+    for (const shown of [JSON.stringify(report), renderStatusPage(report, history)]) {
+      expect(shown).not.toContain(PASSWORD)
+      expect(shown).not.toContain(RECIPIENT)
+      expect(shown).toContain('+336*****678')
+      expect(shown.length).toBeLessThan(60_000)
+    }
+  })
+
+  it('say since when custody is refused, and until it is taken again', async () => {
+    const scenario = await SCENARIOS['the disk is full']!()
+    const { report } = scenario.report()
+    expect(report.problems[0]).toMatchObject({ severity: 'critical', since: report.journal.refusedSince })
+    expect(Date.parse(report.time) - Date.parse(report.wrongSince!)).toBeGreaterThanOrEqual(4 * 60_000)
+    Object.assign(scenario.journal, { refusalReason: () => null, refuses: undefined })
+    expect(scenario.report().report.journal.refusedSince).toBeNull()
+    expect(titlesOf(scenario)).not.toContain('critical - Callbacks are refused with 503, and no queue is asked')
+  })
+
+  it('tell when the journal will be full, from what it grew in the last minutes', async () => {
+    const scenario = await SCENARIOS['Kafka is away and the journal fills']!()
+    const { journal } = scenario.report().report
+    // 8 callbacks of 2,000 bytes a minute, and about 325,000 bytes left.
+    expect(journal.fullInSeconds).toBeGreaterThan(15 * 60)
+    expect(journal.fullInSeconds).toBeLessThan(30 * 60)
+  })
+
+  it('make publishing that waits critical after five minutes', async () => {
+    const scenario = new StatusScenario()
+    scenario.status.setPublishing('waiting', 'no broker answers')
+    expect(titlesOf(scenario)).toEqual(['warning - Nothing is published'])
+    await scenario.clock.advance(6 * 60_000)
+    expect(titlesOf(scenario)).toEqual(['critical - Nothing is published'])
+  })
+
+  it('tell a single refused callback from a source whose callbacks are all refused, and forget both after an hour', async () => {
+    const scenario = new StatusScenario()
+    scenario.status.recordCallback('seven-main', 401, 'token')
+    scenario.status.recordCallback('seven-main', 200, null)
+    expect(titlesOf(scenario)).toEqual(['warning seven-main Callbacks are refused with 401'])
+    scenario.status.recordCallback('seven-main', 401, 'token')
+    scenario.status.recordCallback('seven-main', 401, 'token')
+    expect(titlesOf(scenario)).toEqual(['critical seven-main Callbacks are refused with 401'])
+    await scenario.clock.advance(HOUR_MS + 1)
+    expect(titlesOf(scenario)).toEqual([])
+  })
+})
