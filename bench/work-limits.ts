@@ -39,7 +39,7 @@ export const WORK_LIMITS = {
     reason: 'Schema ids are remembered, so that publishing needs no registry.',
   },
   heapKilobytesPer1000Items: {
-    limit: 17_000,
+    limit: 13_800,
     reason:
       'Objects and strings from the page to the record, without optimising compiler; a tenth above the count, because versions of V8 differ.',
   },
