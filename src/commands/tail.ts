@@ -8,7 +8,12 @@ import { loadConfig } from '../config/load.js'
 import type { Config } from '../config/types.js'
 import { orAborted } from '../core/abort.js'
 import { systemClock } from '../core/clock.js'
-import { CommittedRecordReader, type PartitionOffset, type StoredRecord } from '../kafka/committed-record-reader.js'
+import {
+  CommittedRecordReader,
+  mergeByTime,
+  type PartitionOffset,
+  type StoredRecord,
+} from '../kafka/committed-record-reader.js'
 import { formatKafkaError } from '../kafka/kafka-errors.js'
 import { RegistryClient } from '../registry/registry-client.js'
 import { LineOutput } from './output.js'
@@ -114,7 +119,7 @@ class Tailer {
     if (from === 'beginning' || limit === Infinity) return this.#showFirst(topics, starts)
     const lists: TailRecord[][] = []
     for (const topic of topics) lists.push(await this.#findLast(starts.filter((start) => start.topic === topic)))
-    const records = sortByTime(lists.flat())
+    const records = mergeByTime(lists.flat())
     for (const record of records) await this.#show(record)
     return records.length
   }
@@ -150,7 +155,7 @@ class Tailer {
     // Each of the last records of the topic is one of the last records of its partition.
     const found: TailRecord[][] = []
     for (const start of starts) found.push(await this.#findLastOfPartition(start))
-    return sortByTime(found.flat()).slice(-limit)
+    return mergeByTime(found.flat()).slice(-limit)
   }
 
   /** Reads windows backwards from the end, each longer than the one before, until enough records are found. */
@@ -186,7 +191,3 @@ class Tailer {
     return isMatch(record) ? record : undefined
   }
 }
-
-/** The sort is stable, so that records of one partition with the same timestamp keep their order. */
-const sortByTime = (records: readonly TailRecord[]): TailRecord[] =>
-  [...records].sort((one, other) => one.timestamp - other.timestamp)

@@ -119,7 +119,8 @@ export class AvroEncoder implements Encoder {
   #encodeRecord(event: Event, key: string, id: string): OutgoingRecord {
     if (!this.#writers) throw new Error('encode was called before ready() resolved')
     const value = this.#encodeValue(event, this.#writers[event.kind])
-    return { topic: this.#options.topics[event.kind], key, value, headers: this.#headers.of(event, id) }
+    const headers = this.#headers.of(event, id)
+    return { topic: this.#options.topics[event.kind], key, value, headers, timestamp: event.receivedAt }
   }
 
   /** @returns a part of a buffer that it shares with other values */

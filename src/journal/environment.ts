@@ -2,7 +2,7 @@
 import { closeSync, fsyncSync, openSync, readSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { open } from 'lmdb'
-import type { NewEntry } from './journal.js'
+import type { NewEntry, TopicProgress } from './journal.js'
 
 /**
  * Keys of the `meta` database:
@@ -14,10 +14,18 @@ import type { NewEntry } from './journal.js'
  * - `barrier`: written by `recover` to learn that every write before it has ended.
  * - `walked <log> <source>`: when the last complete scan of a provider's message log began. The word is from an earlier
  *   build and stays, so that journals of that build can be read.
- * - `followed <source>`: the time up to which the topics have been followed.
+ * - `progress <source>`: how far the topics have been read.
+ * - `followed <source>`: the time up to which an earlier build had read the topics. It is read and no longer written.
  */
 export type MetaKey =
-  'id' | 'released' | 'releases' | 'unverifiedFrom' | 'barrier' | `walked ${string}` | `followed ${string}`
+  | 'id'
+  | 'released'
+  | 'releases'
+  | 'unverifiedFrom'
+  | 'barrier'
+  | `walked ${string}`
+  | `progress ${string}`
+  | `followed ${string}`
 
 export type Environment = ReturnType<typeof openEnvironment>
 
@@ -56,7 +64,7 @@ export function openEnvironment(directory: string) {
     root,
     /** Sequence number -> entry. */
     entries: root.openDB<NewEntry, number>('entries', encoding),
-    meta: root.openDB<string | number, MetaKey>('meta', encoding),
+    meta: root.openDB<string | number | TopicProgress, MetaKey>('meta', encoding),
     /** Hash of the nonce -> expiry, in milliseconds since the epoch. */
     nonces: root.openDB<number, string>('nonces', encoding),
     /** [expiry, hash of the nonce], so that the next nonce to delete comes first. */

@@ -43,6 +43,16 @@ export interface PublishedEvent {
 /** An identified item of an entry. */
 export interface EventOccurrence extends FirstSeen, PublishedEvent {}
 
+/** How far topics have been read, by topic. A topic that is missing has not been read. */
+export type TopicProgress = Readonly<Record<string, TopicOffsets>>
+
+export interface TopicOffsets {
+  /** A topic that is created again under the same name has another id. Null if the brokers tell none. */
+  readonly topicId: string | null
+  /** By partition: the offset behind the last record that was read. */
+  readonly offsets: readonly number[]
+}
+
 /** A change of the watch list that follows from a receipt: `closed` if the receipt is final, `open` if it is not. */
 export interface WatchChange {
   readonly source: string
@@ -174,13 +184,19 @@ export interface Journal {
   findFirstSeen(eventId: string): FirstSeen | undefined
 
   /**
-   * The time up to which everything that was published for the source has been read from the topics, in milliseconds
-   * since the epoch; 0 if the source was never followed. A source that comes back to this replica is read from there on.
+   * How far the topics have been read for a source; undefined if that is not known. A source that comes back to this replica
+   * is read from there on.
+   */
+  topicProgress(source: string): TopicProgress | undefined
+
+  /** Stores how far the topics have been read for each of the sources. Resolves once that is durable. */
+  recordTopicProgress(sources: readonly string[], progress: TopicProgress): Promise<void>
+
+  /**
+   * The time up to which an earlier build has read the topics for a source, in milliseconds since the epoch; 0 if there is
+   * none. Such builds stored a time instead of the progress.
    */
   followedUpTo(source: string): number
-
-  /** Resolves once the time is durable. */
-  recordFollowedUpTo(source: string, time: number): Promise<void>
 
   readonly watchList: WatchList
 

@@ -77,6 +77,7 @@ import type {
   Nonce,
   PublishedEvent,
   ReadBounds,
+  TopicProgress,
   WatchChange,
 } from './journal.js'
 import { NonceStore } from './nonce-store.js'
@@ -327,14 +328,22 @@ export class LmdbJournal implements Journal {
     return this.#eventIds.find(eventId)
   }
 
-  followedUpTo(source: string): number {
-    const { meta } = this.#env
-    // Earlier builds stored this time beside the scans of a provider's message logs, under the second key.
-    return ((meta.get(`followed ${source}`) ?? meta.get(`walked topics ${source}`)) as number | undefined) ?? 0
+  topicProgress(source: string): TopicProgress | undefined {
+    return this.#env.meta.get(`progress ${source}`) as TopicProgress | undefined
   }
 
-  recordFollowedUpTo(source: string, time: number): Promise<void> {
-    return this.#writer.write(() => this.#env.meta.put(`followed ${source}`, time))
+  recordTopicProgress(sources: readonly string[], progress: TopicProgress): Promise<void> {
+    const { root, meta } = this.#env
+    const queueAll = (): void => {
+      for (const source of sources) void meta.put(`progress ${source}`, progress)
+    }
+    return this.#writer.write(() => root.batch(queueAll))
+  }
+
+  followedUpTo(source: string): number {
+    const { meta } = this.#env
+    // The first builds stored this time beside the scans of a provider's message logs, under the second key.
+    return ((meta.get(`followed ${source}`) ?? meta.get(`walked topics ${source}`)) as number | undefined) ?? 0
   }
 
   stats(): JournalStats {

@@ -11,6 +11,7 @@ import { IdempotentProducer } from './idempotent-producer.js'
 import { isRefusedByBroker, toConnectionError } from './kafka-errors.js'
 import { ProducerSession } from './producer-session.js'
 import type { OutgoingRecord, Publisher } from './publisher.js'
+import { RecordTimestamps } from './record-timestamps.js'
 import { Throttle } from './throttle.js'
 
 interface OpenProducer {
@@ -24,6 +25,7 @@ export class AtLeastOncePublisher implements Publisher {
   readonly #deps: PublisherDeps
   readonly #compressor: RecordCompressor
   readonly #throttle: Throttle
+  readonly #timestamps: RecordTimestamps
   #open: OpenProducer | undefined
 
   /** @throws ConnectorError CONFIG_INVALID: this runtime does not support the compression */
@@ -32,13 +34,19 @@ export class AtLeastOncePublisher implements Publisher {
     this.#deps = deps
     this.#compressor = createCompressor(settings.compression)
     this.#throttle = new Throttle(clock, observer)
+    this.#timestamps = new RecordTimestamps(clock)
   }
 
   /** @returns -1, because Kafka stores no position; what the journal has released counts */
   async open(_journalId: string): Promise<number> {
     this.#destroyProducer()
     const { settings, log } = this.#deps
-    const session = new ProducerSession({ ...this.#deps, throttle: this.#throttle, compressor: this.#compressor })
+    const session = new ProducerSession({
+      ...this.#deps,
+      throttle: this.#throttle,
+      timestamps: this.#timestamps,
+      compressor: this.#compressor,
+    })
     const { requests, records } = session
     const producer = new IdempotentProducer({ requests, records, log })
     this.#open = { session, producer }
@@ -61,6 +69,8 @@ export class AtLeastOncePublisher implements Publisher {
       await producer.send(records)
     } catch (error) {
       this.#destroyProducer()
+      const adapted = this.#timestamps.adaptTo(error, records)
+      if (adapted !== undefined) throw new ConnectorError('PUBLISH_IN_DOUBT', adapted, { cause: error })
       const code = isRefusedByBroker(error) ? 'KAFKA_REFUSED' : 'PUBLISH_IN_DOUBT'
       const message = `Kafka did not confirm all records: ${session.formatError(error)}`
       throw new ConnectorError(code, message, { cause: error })

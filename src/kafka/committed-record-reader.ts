@@ -145,7 +145,7 @@ export class CommittedRecordReader {
 
   /**
    * Reads from these offsets on, without end, also across outages. Partitions that are added later are read from their
-   * beginning. The records of one response are ordered by their timestamps.
+   * beginning. The records of one response are merged as in `read`.
    * @throws ConnectorError KAFKA_REFUSED
    */
   async *follow(starts: readonly PartitionOffset[]): AsyncGenerator<StoredRecord> {
@@ -156,7 +156,7 @@ export class CommittedRecordReader {
       }
       await this.#fill(cursors, Infinity)
       const records = cursors.flatMap((cursor) => cursor.takeAll())
-      yield* records.sort((one, other) => one.timestamp - other.timestamp)
+      yield* mergeByTime(records)
     }
   }
 
@@ -286,6 +286,21 @@ export class CommittedRecordReader {
     }
     return withDeadline(operation, deadline, what, clock)
   }
+}
+
+/**
+ * Merges the records of partitions by their timestamps. The records of one partition keep their order, although their timestamps
+ * need not ascend: a record counts as at least as late as those before it in its partition.
+ */
+export function mergeByTime<T extends Partition & { readonly timestamp: number }>(records: readonly T[]): T[] {
+  const latest = new Map<string, number>()
+  const timed = records.map((record) => {
+    const partition = `${record.topic} ${record.partition}`
+    const time = Math.max(latest.get(partition) ?? -Infinity, record.timestamp)
+    latest.set(partition, time)
+    return { record, time }
+  })
+  return timed.sort((one, other) => one.time - other.time).map(({ record }) => record)
 }
 
 /** How far a partition has been read, and the records that have been fetched and not taken yet. */

@@ -23,6 +23,7 @@ import { hasErrorType, isRefusedByBroker, toConnectionError } from './kafka-erro
 import { ProducerSession } from './producer-session.js'
 import type { GroupOffset } from './protocol/requests.js'
 import type { OutgoingRecord, Publisher } from './publisher.js'
+import { RecordTimestamps } from './record-timestamps.js'
 import type { KafkaSettings } from './settings.js'
 import { Throttle } from './throttle.js'
 import { TransactionalProducer } from './transactional-producer.js'
@@ -65,6 +66,7 @@ export class ExactlyOncePublisher implements Publisher {
   readonly #compressor: RecordCompressor
   readonly #fencing: Fencing
   readonly #throttle: Throttle
+  readonly #timestamps: RecordTimestamps
   #open: OpenProducer | undefined
   #isOperating = false
   #idleTimer = new AbortController()
@@ -76,13 +78,19 @@ export class ExactlyOncePublisher implements Publisher {
     this.#compressor = createCompressor(settings.compression)
     this.#fencing = new Fencing(clock, settings.transactionTimeout)
     this.#throttle = new Throttle(clock, observer)
+    this.#timestamps = new RecordTimestamps(clock)
   }
 
   async open(journalId: string): Promise<number> {
     return this.#exclusively(async () => {
       this.#destroyProducer()
       const { settings, clock } = this.#deps
-      const session = new ProducerSession({ ...this.#deps, throttle: this.#throttle, compressor: this.#compressor })
+      const session = new ProducerSession({
+        ...this.#deps,
+        throttle: this.#throttle,
+        timestamps: this.#timestamps,
+        compressor: this.#compressor,
+      })
       const transactionalId = `dlr-mo-connector.${settings.instance}`
       const { requests, records } = session
       const producer = new TransactionalProducer(
@@ -114,6 +122,11 @@ export class ExactlyOncePublisher implements Publisher {
       try {
         await this.#runTransaction(open, records, { offset: BigInt(position) + 1n, metadata })
       } catch (error) {
+        const adapted = this.#timestamps.adaptTo(error, records)
+        if (adapted !== undefined) {
+          this.#destroyProducer()
+          throw new ConnectorError('PUBLISH_IN_DOUBT', adapted, { cause: error })
+        }
         const clockLead = hasErrorType(error, INVALID_TIMESTAMP) ? await open.producer.measureClockLead() : undefined
         this.#destroyProducer()
         throw this.#toPublishError(error, open.session, clockLead)

@@ -32,6 +32,10 @@ function causesOf(error: unknown): KafkaFailure[] {
 export const hasErrorType = (error: unknown, types: ReadonlySet<string>): boolean =>
   causesOf(error).some(({ type }) => typeof type === 'string' && types.has(type))
 
+/** Returns the answer of a broker that led to this error. */
+export const brokerErrorIn = (error: unknown): BrokerError | undefined =>
+  causesOf(error).find((each) => each instanceof BrokerError)
+
 /** Whether a broker has answered. The outcome is then certain, and no request is under way any more. */
 export const isBrokerResponse = (error: unknown): boolean =>
   causesOf(error).some(({ name }) => name === 'KafkaJSProtocolError' || name === 'BrokerError')

@@ -13,6 +13,7 @@ import { KafkajsBrokers } from './kafkajs-workarounds/kafkajs-cluster.js'
 import { MAX_SILENT_TIMEOUTS, withDeadline } from './kafkajs-workarounds/operation-deadline.js'
 import { createJavaPartitioner } from './partitioner.js'
 import { RecordSender } from './record-sender.js'
+import type { RecordTimestamps } from './record-timestamps.js'
 import { RequestSender } from './request-sender.js'
 import type { KafkaSettings } from './settings.js'
 import type { Throttle } from './throttle.js'
@@ -23,6 +24,7 @@ export interface ProducerSessionDeps {
   readonly clock: Clock
   readonly log: Log
   readonly throttle: Throttle
+  readonly timestamps: RecordTimestamps
   readonly compressor: RecordCompressor
 }
 
@@ -51,7 +53,7 @@ export class ProducerSession {
   readonly requests: RequestSender
   readonly records: RecordSender
 
-  constructor({ settings, clock, log, throttle, compressor }: ProducerSessionDeps) {
+  constructor({ settings, clock, log, throttle, timestamps, compressor }: ProducerSessionDeps) {
     this.#clock = clock
     this.#settings = settings
     this.#client = createKafkaClient(settings, clock, log)
@@ -70,6 +72,7 @@ export class ProducerSession {
       requests: this.requests,
       partitionOf: createJavaPartitioner(this.#partitions),
       compressor,
+      timestamps,
       maxBatchBytes,
       requestTimeoutMs: requestTimeout,
       clock,

@@ -14,7 +14,10 @@ export interface OutgoingRecord {
   /** Confluent wire format: a zero byte, the 4-byte schema id, and the Avro encoding. */
   readonly value: Buffer
   readonly headers: Readonly<Record<string, string>>
-  /** Milliseconds since the epoch; if left out, the time at which the record is sent. */
+  /**
+   * The time at which the item was received, in milliseconds since the epoch; if left out, the time at which the record is sent.
+   * A topic that refuses so old a time gets the time at which the record is sent.
+   */
   readonly timestamp?: number
 }
 

@@ -17,6 +17,7 @@ import { produceRequest, type PartitionBatch, type ProducedPartition } from './p
 import type { ProducerIdentity, TopicPartitions } from './protocol/requests.js'
 import type { OutgoingRecord } from './publisher.js'
 import { RecordBatchWriter } from './record-batch.js'
+import type { RecordTimestamps } from './record-timestamps.js'
 import { PATIENCE_TIMEOUTS, type RequestSender } from './request-sender.js'
 
 export interface RecordSenderDeps {
@@ -24,6 +25,7 @@ export interface RecordSenderDeps {
   readonly requests: Pick<RequestSender, 'sendOnce'>
   readonly partitionOf: Partitioner
   readonly compressor: RecordCompressor
+  readonly timestamps: Pick<RecordTimestamps, 'timestampOf'>
   readonly maxBatchBytes: number
   readonly requestTimeoutMs: number
   readonly clock: Clock
@@ -83,13 +85,13 @@ export class RecordSender {
 
   /** Writes the records into batches, in their order. */
   async writeBatches(records: readonly OutgoingRecord[]): Promise<PartitionQueue[]> {
-    const { partitionOf, maxBatchBytes, clock } = this.#deps
+    const { partitionOf, maxBatchBytes, clock, timestamps } = this.#deps
     /** By topic, and then by the number of the partition. */
     const queues = new Map<string, PartitionQueue[]>()
     const now = clock.now()
     let written = 0
     for (const record of records) {
-      const timestamp = record.timestamp ?? now
+      const timestamp = timestamps.timestampOf(record, now)
       const queue = queueOf(queues, record.topic, partitionOf(record.topic, record.key))
       const last = queue.batches.at(-1)?.writer ?? this.#addBatch(queue)
       last.append(record, timestamp)

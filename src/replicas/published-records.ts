@@ -4,7 +4,7 @@ import { isIdentifiedEventId } from '../core/event.js'
 import { CLOUDEVENTS_TYPES, parseCloudEventsHeaders } from '../encode/cloudevents-headers.js'
 import type { PublishedEvent } from '../journal/journal.js'
 
-/** By how much the clocks of two replicas may differ. Readers start earlier by this much. */
+/** By how much the clocks of two replicas, or of a replica and a broker, may differ. Readers start earlier by this much. */
 export const CLOCK_SKEW_MS = 600_000
 
 export interface PublishedRecord extends PublishedEvent {

@@ -2,8 +2,9 @@
  * Reads what other replicas have published before old entries of this replica's journal are published.
  *
  * An entry that waited here, because Kafka was away, may have been published by another replica in the meantime: the replica that
- * reconciles its source has asked the provider for what it missed. The topics are therefore read up to now, from the time at
- * which the entries arrived. Entries that are published promptly cost nothing.
+ * reconciles its source has asked the provider for what it missed. The topics are therefore read up to now, from the first record
+ * whose item was received at about the time at which the entries arrived, or later: that replica received its answer no earlier.
+ * Entries that are published promptly cost nothing.
  */
 import type { Batch } from 'kafkajs'
 import { orAborted } from '../core/abort.js'
@@ -89,7 +90,7 @@ export class PublishedSync {
         { event: 'published-check-started', oldest: new Date(oldest).toISOString() },
         'old entries wait until this replica has read what other replicas have published',
       )
-      this.#reader = { since, topics: await openReader(since, (batch) => this.#recordBatch(batch)) }
+      this.#reader = { since, topics: await openReader({ since, readBefore: [] }, (batch) => this.#recordBatch(batch)) }
     }
     if (clock.monotonic() - this.#syncedAt >= SYNC_MAX_AGE_MS) {
       const startedAt = clock.monotonic()

@@ -27,7 +27,7 @@ export interface ReplicaOptions extends SharingSettings {
 }
 
 export interface ReplicaDeps extends GroupMemberDeps, Omit<FollowerDeps, 'openReader'> {
-  readonly journal: Pick<Journal, 'watchList' | 'recordPublished' | 'followedUpTo' | 'recordFollowedUpTo'>
+  readonly journal: Pick<Journal, 'watchList'> & FollowerDeps['journal']
   readonly observer: SharingObserver
 }
 
@@ -67,12 +67,12 @@ export class Replica implements WorkScheduler {
       },
       deps,
     )
-    const openReader: OpenReader = (since, onBatch) => {
+    const openReader: OpenReader = (start, onBatch) => {
       // The group's name is new each time, because a group waits for a member that was killed.
       const group = `dlr-mo-connector.${options.instance}.reader-${process.pid}-${deps.clock.now()}-${this.#readerCount}`
       this.#readerCount++
       const { topics } = options
-      return TopicReader.open({ topics, since, group, client: deps.createClient(), clock: deps.clock, onBatch })
+      return TopicReader.open({ topics, start, group, client: deps.createClient(), clock: deps.clock, onBatch })
     }
     this.#ownership = new Ownership({
       sources,

@@ -2,12 +2,13 @@
  * Follows what all replicas publish of the followed sources: records their event ids in the journal's index of duplicates, and
  * updates the watch list by their receipts.
  *
- * An added source is read from the start of its look-back window. Then one reader follows all sources. How far a source was
- * followed is kept in the journal, so that a source that is assigned again is read from there.
+ * An added source is read from the start of its look-back window: items that were received before it are in no answer to a query.
+ * Then one reader follows all sources. How far the topics were read for a source is kept in the journal as offsets, so that a
+ * source that is assigned again is read from there, also what was received long before it was published.
  */
 import type { Batch } from 'kafkajs'
 import { orAborted, untilAborted } from '../core/abort.js'
-import type { Clock } from '../core/clock.js'
+import { type Clock, DAY_MS } from '../core/clock.js'
 import type { Log } from '../core/log.js'
 import type { FollowerObserver } from '../core/observers.js'
 import { OutageLog } from '../core/outage-log.js'
@@ -17,11 +18,11 @@ import { formatKafkaError } from '../kafka/kafka-errors.js'
 import { CLOCK_SKEW_MS, decodePublishedRecord, DuplicatePublicationDetector } from './published-records.js'
 import type { OpenReader, TopicReader } from './topic-reader.js'
 
-type FollowedTopics = Pick<TopicReader, 'readToEnd' | 'close' | 'whileOpen'>
+type FollowedTopics = Pick<TopicReader, 'readToEnd' | 'progress' | 'close' | 'whileOpen'>
 
 export interface FollowerDeps {
   readonly openReader: OpenReader<FollowedTopics>
-  readonly journal: Pick<Journal, 'recordPublished' | 'followedUpTo' | 'recordFollowedUpTo'>
+  readonly journal: Pick<Journal, 'recordPublished' | 'topicProgress' | 'recordTopicProgress' | 'followedUpTo'>
   /** Returns how far back the answers of a source's queries can reach, in milliseconds. */
   readonly lookBackOf: (source: string) => number
   /** Whether no further receipt is expected after this one. */
@@ -35,6 +36,11 @@ const RETRY_DELAYS = { firstMs: 1_000, longestMs: 30_000 }
 /** The first failure may be due to topics that are being created, so only the second is logged. */
 const FAILURES_BEFORE_LOG = 2
 const RECORD_PROGRESS_EVERY_MS = 30_000
+/**
+ * An earlier build stored the time up to which it had read, while the timestamp of a record was the time of publishing. Reading
+ * goes on from so long before that time, because a record that other replicas publish since may have been received before it.
+ */
+const EARLIER_BUILD_OVERLAP_MS = DAY_MS
 
 export class TopicFollower {
   readonly #deps: FollowerDeps
@@ -126,14 +132,16 @@ export class TopicFollower {
 
   async #followUntil(sourcesChanged: AbortSignal, sources: readonly string[]): Promise<void> {
     const { openReader, journal, clock, log, observer } = this.#deps
-    const since = Math.min(...sources.map((source) => this.#startOf(source)))
+    const since = Math.min(...sources.map((source) => this.#windowStartOf(source)))
+    // Nothing has been read for a source that was never followed.
+    const readBefore = sources.map((source) => journal.topicProgress(source) ?? {})
     observer.followingChanged({ state: 'reading', reason: null })
     log.info(
       { event: 'following-started', sources: sources.length, since: new Date(since).toISOString() },
       'this replica reads what all replicas have published',
     )
     const startedAt = clock.monotonic()
-    const reader = await openReader(since, (batch) => this.#recordBatch(batch))
+    const reader = await openReader({ since, readBefore }, (batch) => this.#recordBatch(batch))
     this.#reader = reader
     try {
       if ((await orAborted(reader.readToEnd(), sourcesChanged)) === 'aborted') return
@@ -147,10 +155,11 @@ export class TopicFollower {
         'this replica has read everything that was published, and follows what all replicas publish',
       )
       while (!sourcesChanged.aborted) {
-        const upTo = clock.now()
         await reader.readToEnd()
-        // A source that was added meanwhile has not been read from the start of its window yet.
-        for (const source of sources) if (this.#sources.has(source)) await journal.recordFollowedUpTo(source, upTo)
+        // A source that was added meanwhile, or was removed and added again, has not been read completely yet.
+        if (sourcesChanged.aborted) return
+        const followed = sources.filter((source) => this.#sources.has(source))
+        await journal.recordTopicProgress(followed, reader.progress())
         await reader.whileOpen(clock.sleep(RECORD_PROGRESS_EVERY_MS, sourcesChanged))
       }
     } finally {
@@ -159,9 +168,12 @@ export class TopicFollower {
     }
   }
 
-  #startOf(source: string): number {
+  /** Returns the time from which what was received of a source matters. */
+  #windowStartOf(source: string): number {
     const { clock, lookBackOf, journal } = this.#deps
-    return Math.max(clock.now() - lookBackOf(source), journal.followedUpTo(source)) - CLOCK_SKEW_MS
+    const windowStart = clock.now() - lookBackOf(source)
+    const followedUpTo = journal.topicProgress(source) === undefined ? journal.followedUpTo(source) : 0
+    return Math.max(windowStart, followedUpTo - EARLIER_BUILD_OVERLAP_MS) - CLOCK_SKEW_MS
   }
 
   async #recordBatch(batch: Batch): Promise<void> {

@@ -1,24 +1,39 @@
 /**
- * Reads all partitions of topics with `read_committed`, from a time on, and continues to read. It can tell when everything has been
- * read that was committed at a given moment.
+ * Reads all partitions of topics with `read_committed` and continues to read. It can tell when everything has been read that was
+ * committed at a given moment.
+ *
+ * Reading starts in each partition behind what was read before, and not before the first record of a time. The timestamp of a
+ * record is the time at which its item was received, so that timestamps are not in order: an item that waited for Kafka is
+ * published behind items that were received later. The broker answers with the first record of that time *or later*, so that
+ * every record of the time or later lies behind it. A time can therefore tell which items matter, but not how far the topics
+ * have been read. Only offsets tell that.
  *
  * kafkajs reads only as a member of a consumer group. This reader uses a group of its own with a single member that stores no
  * offsets, so that the broker forgets the group by itself.
  */
 import type { Admin, Batch } from 'kafkajs'
+import { orTimeout } from '../core/abort.js'
 import type { Clock } from '../core/clock.js'
+import type { TopicProgress } from '../journal/journal.js'
+import { TopicIds } from '../kafka/topic-ids.js'
 import { ConsumerSession, type ConsumerClient } from './consumer-session.js'
 
-/** Opens a reader. @param since milliseconds since the epoch */
+/** Where reading starts. */
+export interface ReadingStart {
+  /** Milliseconds since the epoch. Records of items that were received earlier need not be read. */
+  readonly since: number
+  /** What was read before. Of several, only what each covers counts as read; without any, nothing does. */
+  readonly readBefore: readonly TopicProgress[]
+}
+
 export type OpenReader<Reader = TopicReader> = (
-  since: number,
+  start: ReadingStart,
   onBatch: (batch: Batch) => Promise<void>,
 ) => Promise<Reader>
 
 export interface TopicReaderOptions {
   readonly topics: readonly string[]
-  /** Milliseconds since the epoch, compared with the timestamps of the records. */
-  readonly since: number
+  readonly start: ReadingStart
   readonly group: string
   readonly client: ConsumerClient
   readonly clock: Clock
@@ -28,13 +43,18 @@ export interface TopicReaderOptions {
 
 const SESSION = { sessionTimeout: 30_000, heartbeatInterval: 3_000, maxWaitTimeInMs: 500 }
 const CONCURRENT_PARTITIONS = 3
+/** How often the topics are checked while the end is not reached. A consumer does not notice that a topic was created again. */
+const CHECK_TOPICS_EVERY_MS = 30_000
 
 export class TopicReader {
   readonly #options: TopicReaderOptions
   readonly #session: ConsumerSession
   readonly #admin: Admin
+  readonly #topicIds: TopicIds
+  /** The ids of the topics when reading started. */
+  #idsAtStart: ReadonlyMap<string, string | null> = new Map()
   /** The offset up to which each partition of each topic has been read. */
-  readonly #positions = new Map<string, Map<number, bigint>>()
+  readonly #positions = new Map<string, Map<number, number>>()
   readonly #waiters = new Set<() => void>()
 
   /** @throws errors of kafkajs, if the topics cannot be read */
@@ -53,20 +73,43 @@ export class TopicReader {
     this.#options = options
     this.#session = new ConsumerSession(options.client, { groupId: options.group, ...SESSION }, options.clock)
     this.#admin = this.#session.kafka.admin()
+    this.#topicIds = new TopicIds(this.#session.kafka, options.clock)
   }
 
   /**
    * Resolves when everything has been read that was committed when this was called.
-   * @throws errors of kafkajs, and an error if reading has ended
+   * @throws errors of kafkajs, and an error if reading has ended or a topic was created again
    */
   async readToEnd(): Promise<void> {
-    const ends: { topic: string; partition: number; high: string }[] = []
-    for (const topic of this.#options.topics) {
-      for (const end of await this.#admin.fetchTopicOffsets(topic)) ends.push({ topic, ...end })
+    const { topics, clock } = this.#options
+    const before = this.progress()
+    const ends: { topic: string; partition: number; high: number }[] = []
+    for (const topic of topics) {
+      for (const { partition, high } of await this.#admin.fetchTopicOffsets(topic)) {
+        const end = { topic, partition, high: Number(high) }
+        if ((before[topic]?.offsets[partition] ?? 0) > end.high) throw endedEarly(end)
+        ends.push(end)
+      }
     }
-    const isAtEnd = (): boolean =>
-      ends.every(({ topic, partition, high }) => (this.#positions.get(topic)?.get(partition) ?? 0n) >= BigInt(high))
-    await this.whileOpen(this.#waitUntil(isAtEnd))
+    // A topic that is created again from now on may hold the ends above, but none of its records was committed when this began.
+    await this.#assertSameTopics()
+    const reachedEnd = this.#waitUntil(() =>
+      ends.every(({ topic, partition, high }) => this.#positionOf(topic, partition) >= high),
+    )
+    while ((await orTimeout(this.whileOpen(reachedEnd), CHECK_TOPICS_EVERY_MS, clock)) === 'timeout') {
+      await this.#assertSameTopics()
+    }
+  }
+
+  /** How far the topics have been read. */
+  progress(): TopicProgress {
+    return Object.fromEntries(
+      [...this.#positions].map(([topic, positions]) => {
+        const partitions = Math.max(0, ...[...positions.keys()].map((partition) => partition + 1))
+        const offsets = Array.from({ length: partitions }, (_, partition) => positions.get(partition) ?? 0)
+        return [topic, { topicId: this.#idsAtStart.get(topic) ?? null, offsets }]
+      }),
+    )
   }
 
   /** Settles like `promise`, or rejects as soon as reading has ended. */
@@ -80,13 +123,13 @@ export class TopicReader {
   }
 
   async #startReading(): Promise<void> {
-    const { topics, since, onBatch } = this.#options
+    const { topics, onBatch } = this.#options
     const { consumer } = this.#session
     await this.#admin.connect()
-    for (const topic of topics) {
-      const starts = await this.#admin.fetchTopicOffsetsByTimestamp(topic, since)
-      this.#positions.set(topic, new Map(starts.map(({ partition, offset }) => [partition, BigInt(offset)])))
-    }
+    this.#idsAtStart = await this.#topicIds.fetch(topics)
+    for (const topic of topics) this.#positions.set(topic, await this.#startsOf(topic))
+    // The offsets are those of the topics that had these ids.
+    await this.#assertSameTopics()
     const { GROUP_JOIN, END_BATCH_PROCESS } = consumer.events
     // Seeks before the first fetch of each membership, because the group has no stored offset to start from.
     consumer.on(GROUP_JOIN, () => {
@@ -96,7 +139,7 @@ export class TopicReader {
     })
     // The event also covers offsets without a delivered record: commit markers and aborted records.
     consumer.on(END_BATCH_PROCESS, ({ payload: { topic, partition, lastOffset } }) =>
-      this.#advancePosition(topic, partition, BigInt(lastOffset) + 1n),
+      this.#advancePosition(topic, partition, Number(lastOffset) + 1),
     )
     await consumer.connect()
     // `fromBeginning` applies to partitions that were added, and to offsets that have been deleted meanwhile.
@@ -108,9 +151,42 @@ export class TopicReader {
     })
   }
 
-  #advancePosition(topic: string, partition: number, position: bigint): void {
+  /** Returns the offset at which reading starts, for each partition of a topic. */
+  async #startsOf(topic: string): Promise<Map<number, number>> {
+    const { since, readBefore } = this.#options.start
+    const topicId = this.#idsAtStart.get(topic) ?? null
+    const ends = new Map(
+      (await this.#admin.fetchTopicOffsets(topic)).map(({ partition, high }) => [partition, Number(high)]),
+    )
+    const starts = new Map<number, number>()
+    for (const { partition, offset } of await this.#admin.fetchTopicOffsetsByTimestamp(topic, since)) {
+      const readUpTo = readBefore.map((progress) => {
+        const known = progress[topic]
+        const position = known?.topicId === topicId ? (known.offsets[partition] ?? 0) : 0
+        // Behind the end there is another topic than the one that was read, or the log has lost its end.
+        return position <= (ends.get(partition) ?? 0) ? position : 0
+      })
+      const lowest = readUpTo.length > 0 ? Math.min(...readUpTo) : 0
+      starts.set(partition, Math.max(Number(offset), lowest))
+    }
+    return starts
+  }
+
+  /** @throws Error if a topic was deleted or created again since reading started, so that its offsets mean something else */
+  async #assertSameTopics(): Promise<void> {
+    const ids = await this.#topicIds.fetch(this.#options.topics)
+    for (const [topic, id] of this.#idsAtStart) {
+      if (ids.get(topic) !== id) throw new Error(`topic ${topic} was deleted or created again while it was read`)
+    }
+  }
+
+  #positionOf(topic: string, partition: number): number {
+    return this.#positions.get(topic)?.get(partition) ?? 0
+  }
+
+  #advancePosition(topic: string, partition: number, position: number): void {
     const partitions = this.#positions.get(topic)
-    if (position > (partitions?.get(partition) ?? -1n)) partitions?.set(partition, position)
+    if (position > this.#positionOf(topic, partition)) partitions?.set(partition, position)
     for (const check of this.#waiters) check()
   }
 
@@ -126,3 +202,9 @@ export class TopicReader {
     })
   }
 }
+
+const endedEarly = ({ topic, partition, high }: { topic: string; partition: number; high: number }): Error =>
+  new Error(
+    `partition ${partition} of topic ${topic} ends at offset ${high}, before what was read of it: the topic was created again, or ` +
+      'its log has lost its end',
+  )

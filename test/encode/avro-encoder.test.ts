@@ -70,6 +70,13 @@ describe('AvroEncoder', () => {
     expect(withoutRoom).toBeGreaterThan(0)
   })
 
+  it('gives each kind of record the time at which it was received as its timestamp', async () => {
+    const encoder = await createEncoder()
+    for (const event of [receipt({ receivedAt: 7 }), message({ receivedAt: 7 }), deadLetter({ receivedAt: 7 })]) {
+      expect(encodeWith(encoder, event, origin)[0]!.timestamp).toBe(7)
+    }
+  })
+
   it('adds CloudEvents headers to each kind of record', async () => {
     const encoder = await createEncoder()
     const headersOf = async (event: Parameters<typeof encoder.encode>[0]) =>

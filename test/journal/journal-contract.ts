@@ -1,6 +1,13 @@
 /** The promises of src/journal/journal.ts, tested for every implementation. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Journal, NewEntry, Nonce, IndexUpdates, WatchedMessage } from '../../src/journal/journal.js'
+import type {
+  IndexUpdates,
+  Journal,
+  NewEntry,
+  Nonce,
+  TopicProgress,
+  WatchedMessage,
+} from '../../src/journal/journal.js'
 import { staysPending } from '../support/event-loop.js'
 import type { ManualClock } from '../support/manual-clock.js'
 
@@ -485,20 +492,27 @@ export function describeJournal(name: string, open: () => Promise<JournalUnderTe
       })
     })
 
-    describe('followedUpTo', () => {
-      it('stores for each source the time up to which the topics were followed', async () => {
-        expect(journal.followedUpTo('s')).toBe(0)
-        await journal.recordFollowedUpTo('s', 7)
-        await journal.recordFollowedUpTo('s', 8)
-        expect(journal.followedUpTo('s')).toBe(8)
-        expect(journal.followedUpTo('t')).toBe(0)
+    describe('topicProgress', () => {
+      const progressTo = (offset: number): TopicProgress => ({
+        dlr: { topicId: 'an-id', offsets: [offset, 2 ** 52] },
+        mo: { topicId: null, offsets: [] },
       })
 
-      it('is independent of the scans of message logs', async () => {
+      it('stores for each source how far the topics were read', async () => {
+        expect(journal.topicProgress('s')).toBeUndefined()
+        await journal.recordTopicProgress(['s', 't'], progressTo(7))
+        await journal.recordTopicProgress(['s'], progressTo(8))
+        expect(journal.topicProgress('s')).toEqual(progressTo(8))
+        expect(journal.topicProgress('t')).toEqual(progressTo(7))
+        expect(journal.topicProgress('u')).toBeUndefined()
+      })
+
+      it('is independent of the scans of message logs and of what an earlier build stored', async () => {
         await journal.watchList.recordScan('s', 'inbound', 5)
-        expect(journal.followedUpTo('s')).toBe(0)
-        await journal.recordFollowedUpTo('s', 7)
+        expect(journal.topicProgress('s')).toBeUndefined()
+        await journal.recordTopicProgress(['s'], progressTo(7))
         expect(journal.watchList.lastScanStartedAt('s', 'inbound')).toBe(5)
+        expect(journal.followedUpTo('s')).toBe(0)
       })
     })
 

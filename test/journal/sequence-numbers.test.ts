@@ -95,14 +95,24 @@ describe('A journal that is opened again', () => {
     }
   })
 
-  it('reads the topic progress that an earlier build stored under another key', async () => {
-    const env = openEnvironment(directory)
-    await env.meta.put('walked topics s', 7)
-    await env.root.close()
-    const journal = await journals.open(directory)
-    expect(journal.followedUpTo('s')).toBe(7)
-    await journal.recordFollowedUpTo('s', 8)
-    expect(journal.followedUpTo('s')).toBe(8)
+  it.each(['walked topics s', 'followed s'] as const)(
+    'reads the time up to which an earlier build had read the topics from the key "%s"',
+    async (key) => {
+      const env = openEnvironment(directory)
+      await env.meta.put(key, 7)
+      await env.root.close()
+      const journal = await journals.open(directory)
+      expect(journal.followedUpTo('s')).toBe(7)
+      expect(journal.topicProgress('s')).toBeUndefined()
+    },
+  )
+
+  it('keeps how far the topics were read', async () => {
+    const progress = { dlr: { topicId: 'an-id', offsets: [1, 2] } }
+    const first = await journals.open(directory)
+    await first.recordTopicProgress(['s'], progress)
+    await journals.close(first)
+    expect((await journals.open(directory)).topicProgress('s')).toEqual(progress)
   })
 })
 

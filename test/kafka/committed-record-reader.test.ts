@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { withoutAborted } from '../../src/kafka/committed-record-reader.js'
+import { mergeByTime, withoutAborted } from '../../src/kafka/committed-record-reader.js'
 import { type FetchedMessage } from '../../src/kafka/kafkajs-workarounds/cluster-for-reading.js'
 
 const fetched = (offset: number, producerId: string, more: Partial<FetchedMessage> = {}): FetchedMessage => ({
@@ -54,5 +55,32 @@ describe('The installed kafkajs', () => {
       prototype: Record<string, unknown>
     }
     expect(['fetch', 'listOffsets'].filter((name) => typeof Broker.prototype[name] !== 'function')).toEqual([])
+  })
+})
+
+describe('Records of several partitions', () => {
+  const at = (partition: number, timestamp: number) => ({ topic: 'dlr', partition, timestamp })
+
+  it('are merged by their timestamps', () => {
+    expect(mergeByTime([at(0, 1), at(0, 4), at(1, 2), at(1, 3)])).toEqual([at(0, 1), at(1, 2), at(1, 3), at(0, 4)])
+  })
+
+  it('keep the order of their partition, where an item that waited stands behind one that was received later', () => {
+    expect(mergeByTime([at(0, 9), at(0, 1), at(1, 5)])).toEqual([at(1, 5), at(0, 9), at(0, 1)])
+    const anyRecord = fc.record({ topic: fc.constantFrom('dlr', 'mo'), partition: fc.nat(2), timestamp: fc.nat(20) })
+    fc.assert(
+      fc.property(fc.array(anyRecord), (records) => {
+        const merged = mergeByTime(records)
+        const ofPartition = (list: typeof records, topic: string, partition: number): typeof records =>
+          list.filter((each) => each.topic === topic && each.partition === partition)
+        for (const topic of ['dlr', 'mo']) {
+          for (const partition of [0, 1, 2]) {
+            const expected = ofPartition(records, topic, partition)
+            ofPartition(merged, topic, partition).forEach((each, i) => expect(each).toBe(expected[i]))
+          }
+        }
+        expect(merged).toHaveLength(records.length)
+      }),
+    )
   })
 })

@@ -8,6 +8,7 @@ import type { ProtocolRequest } from '../../src/kafka/protocol/requests.js'
 import type { OutgoingRecord } from '../../src/kafka/publisher.js'
 import { maxEncodedBytes } from '../../src/kafka/record-batch.js'
 import { RecordSender } from '../../src/kafka/record-sender.js'
+import { RecordTimestamps } from '../../src/kafka/record-timestamps.js'
 
 /** A record batch in a request, as the fake leader finds it. */
 interface Received {
@@ -120,6 +121,7 @@ const create = () => {
     requests: fake.requests,
     partitionOf,
     compressor: { type: 0 },
+    timestamps: new RecordTimestamps(systemClock),
     maxBatchBytes: MAX_BATCH_BYTES,
     requestTimeoutMs: 100,
     clock: { ...systemClock, sleep: (ms, signal) => systemClock.sleep(Math.min(ms, 1), signal) },
@@ -211,6 +213,7 @@ describe('The record sender', () => {
       requests: fake.requests,
       partitionOf: (_topic, key) => Number(key),
       compressor: { type: 0 },
+      timestamps: new RecordTimestamps(systemClock),
       maxBatchBytes: 900 * 1024,
       requestTimeoutMs: 100,
       clock: systemClock,

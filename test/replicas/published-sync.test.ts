@@ -29,7 +29,7 @@ beforeEach(() => {
   publishedSync = new PublishedSync({
     sources: new Set(['seven-main']),
     oldAfterMs: OLD_MS,
-    openReader: async (since, onBatch) => {
+    openReader: async ({ since }, onBatch) => {
       if (refuses) throw refuses
       opened.push(since)
       const headers = new CloudEventsHeaders().of(receipt({ eventId, source: 'seven-main' }), eventId)

@@ -2,7 +2,9 @@
 import type { Batch, KafkaMessage } from 'kafkajs'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { CloudEventsHeaders } from '../../src/encode/cloudevents-headers.js'
+import type { TopicProgress } from '../../src/journal/journal.js'
 import { TopicFollower } from '../../src/replicas/topic-follower.js'
+import type { ReadingStart } from '../../src/replicas/topic-reader.js'
 import { RecordingLog } from '../support/recording-observers.js'
 import { turnUntil, turnUntilIdle } from '../support/event-loop.js'
 import { receipt } from '../support/events.js'
@@ -15,9 +17,10 @@ const SOURCE = 'seven-main'
 let clock: ManualClock
 let journal: MemoryJournal
 let follower: TopicFollower
-let opened: { since: number; deliver: (batch: Batch) => Promise<void>; lose: (error: Error) => void }[]
+let opened: { start: ReadingStart; deliver: (batch: Batch) => Promise<void>; lose: (error: Error) => void }[]
 let refuses: Error | undefined
 let readToEnd: () => Promise<void>
+let progress: TopicProgress
 let states: string[]
 let publishedTwice: string[]
 
@@ -27,19 +30,21 @@ beforeEach(() => {
   opened = []
   refuses = undefined
   readToEnd = () => Promise.resolve()
+  progress = progressTo(1)
   states = []
   publishedTwice = []
   follower = new TopicFollower({
-    openReader: (since, onBatch) => {
+    openReader: (start, onBatch) => {
       if (refuses) return Promise.reject(refuses)
       let lose: (error: Error) => void = () => undefined
       const lost = new Promise<never>((_, reject) => {
         lose = reject
       })
       lost.catch(() => undefined)
-      opened.push({ since, deliver: onBatch, lose })
+      opened.push({ start, deliver: onBatch, lose })
       return Promise.resolve({
         readToEnd: () => readToEnd(),
+        progress: () => progress,
         close: () => Promise.resolve(),
         whileOpen: (promise) => Promise.race([lost, promise]),
       })
@@ -70,6 +75,7 @@ const record = (eventId: string, messageId: string, value: string, offset = 0, s
 })
 
 const batch = (...messages: KafkaMessage[]): Batch => ({ topic: 'dlr', partition: 0, messages }) as unknown as Batch
+const progressTo = (offset: number): TopicProgress => ({ dlr: { topicId: 'an-id', offsets: [offset] } })
 const id = (n: number): string => n.toString(16).padStart(32, '0')
 
 describe('The topic follower', () => {
@@ -82,7 +88,7 @@ describe('The topic follower', () => {
   it('records what was published of its sources, and of no other, from the start of their window', async () => {
     follower.follow([SOURCE])
     await untilState('following')
-    expect(opened[0]!.since).toBeLessThanOrEqual(clock.now() - 3 * DAY)
+    expect(opened[0]!.start.since).toBeLessThanOrEqual(clock.now() - 3 * DAY)
     await opened[0]!.deliver(batch(record(id(1), 'm', 'final'), record(id(2), 'n', 'final', 1, 'another')))
     expect(journal.findFirstSeen(id(1))).toBeDefined()
     expect(journal.findFirstSeen(id(2))).toBeUndefined()
@@ -110,32 +116,63 @@ describe('The topic follower', () => {
     expect(states).toEqual(['idle', 'reading', 'following', 'waiting', 'reading', 'following'])
   })
 
-  it('continues where it stopped for a source that is assigned again', async () => {
+  it('continues at the offsets where it stopped for a source that is assigned again', async () => {
+    progress = progressTo(42)
     follower.follow([SOURCE])
     await untilState('following')
-    const followed = clock.now()
+    expect(opened[0]!.start.readBefore).toEqual([{}])
     follower.follow([])
     await clock.advance(DAY)
     follower.follow([SOURCE])
     await untilState('following')
-    expect(opened[1]!.since).toBeGreaterThan(followed - 3_600_000)
-    expect(opened[1]!.since).toBeLessThan(followed)
+    expect(opened[1]!.start.readBefore).toEqual([progressTo(42)])
   })
 
-  it('reads a source from the start of its window if the source was added during a read', async () => {
+  it('never leaves out by a time what was published since it stopped, however long ago it was received', async () => {
     follower.follow([SOURCE])
+    await untilState('following')
+    follower.follow([])
+    await clock.advance(DAY)
+    follower.follow([SOURCE])
+    await untilState('following')
+    expect(opened[1]!.start.since).toBeLessThanOrEqual(clock.now() - 3 * DAY)
+  })
+
+  it('reads an added source from the start of its window, beside one that continues', async () => {
+    follower.follow([SOURCE])
+    await untilState('following')
+    follower.follow([SOURCE, 'added'])
+    await turnUntil(() => opened.length === 2)
+    expect(opened[1]!.start.readBefore).toEqual([progressTo(1), {}])
+  })
+
+  it('goes on a day before the time up to which an earlier build has read the topics', async () => {
+    journal.followedByEarlierBuild.set(SOURCE, clock.now())
+    follower.follow([SOURCE])
+    await untilState('following')
+    expect(opened[0]!.start.since).toBeLessThanOrEqual(clock.now() - DAY)
+    expect(opened[0]!.start.since).toBeGreaterThan(clock.now() - 2 * DAY)
+  })
+
+  it.each([
+    { what: 'was added', first: [SOURCE], changes: [[SOURCE, 'added']] },
+    { what: 'was removed and added again', first: [SOURCE, 'added'], changes: [[SOURCE], [SOURCE, 'added']] },
+  ])('does not count a source as read if it $what during a read', async ({ first, changes }) => {
+    follower.follow(first)
     await untilState('following')
     let finishRead: () => void = () => undefined
     readToEnd = () =>
       new Promise((resolve) => {
         finishRead = resolve
       })
+    progress = progressTo(99)
     await clock.advance(30_000)
-    follower.follow([SOURCE, 'added'])
+    for (const sources of changes) follower.follow(sources)
     readToEnd = () => Promise.resolve()
     finishRead()
     await turnUntil(() => opened.length === 2)
-    expect(opened[1]!.since).toBeLessThanOrEqual(clock.now() - 3 * DAY)
+    expect(opened[1]!.start.readBefore).not.toContainEqual(progressTo(99))
+    expect(opened[1]!.start.since).toBeLessThanOrEqual(clock.now() - 3 * DAY)
   })
 
   it('retries while the topics cannot be read', async () => {

@@ -15,6 +15,7 @@ import type {
   Nonce,
   PublishedEvent,
   ReadBounds,
+  TopicProgress,
   WatchChange,
   WatchedMessage,
   WatchList,
@@ -24,7 +25,8 @@ export class MemoryJournal implements Journal {
   readonly id = 'memory'
   readonly entries: Entry[] = []
   readonly watchList = new MemoryWatchList()
-  readonly #followedUpTo = new Map<string, number>()
+  readonly #progress = new Map<string, TopicProgress>()
+  readonly followedByEarlierBuild = new Map<string, number>()
   readonly nonces = new Map<string, Nonce>()
   /** While this is set, every `append` rejects with this code. */
   refuses: 'JOURNAL_FULL' | 'JOURNAL_WRITE_FAILED' | undefined
@@ -183,12 +185,16 @@ export class MemoryJournal implements Journal {
     return { maxBytes: this.maxBytes, freeBytes, refusal }
   }
 
-  followedUpTo(source: string): number {
-    return this.#followedUpTo.get(source) ?? 0
+  topicProgress(source: string): TopicProgress | undefined {
+    return this.#progress.get(source)
   }
 
-  async recordFollowedUpTo(source: string, time: number): Promise<void> {
-    this.#followedUpTo.set(source, time)
+  async recordTopicProgress(sources: readonly string[], progress: TopicProgress): Promise<void> {
+    for (const source of sources) this.#progress.set(source, progress)
+  }
+
+  followedUpTo(source: string): number {
+    return this.followedByEarlierBuild.get(source) ?? 0
   }
 
   async close(): Promise<void> {}

@@ -13,8 +13,8 @@ export interface Api {
 export const APIS = {
   /** From version 9 on flexible. Version 12 adds partitions to a transaction by itself; version 13 has topic ids for names. */
   produce: { key: 0, name: 'Produce', minVersion: 3, maxVersion: 12, flexibleFrom: 9 },
-  /** Version 8 has the operations that a user is authorised for (KIP-430); version 9 is the first flexible one. */
-  metadata: { key: 3, name: 'Metadata', minVersion: 8, maxVersion: 8, flexibleFrom: 9 },
+  /** Version 8 has the operations that a user is authorised for (KIP-430), and version 10 the ids of topics (KIP-516). */
+  metadata: { key: 3, name: 'Metadata', minVersion: 8, maxVersion: 10, flexibleFrom: 9 },
   /** Version 7 has `RequireStable`; version 8 asks for several groups. */
   offsetFetch: { key: 9, name: 'OffsetFetch', minVersion: 2, maxVersion: 7, flexibleFrom: 6 },
   /** Version 4 asks for several coordinators. */

@@ -320,48 +320,62 @@ export const describeTransactionsRequest = (
   },
 })
 
-export interface TopicAuthorization {
+export interface TopicMetadata {
   readonly topic: string
   readonly errorCode: number
+  /** A topic that is created again under the same name has another id. Undefined if the broker tells none, as
+   *  Kafka before 2.8 does. */
+  readonly topicId: string | undefined
   /** One bit for each code in `AclOperation.java`; undefined if the broker does not know the operations. */
   readonly authorizedOperations: number | undefined
 }
 
 export interface MetadataResponse extends Throttled {
-  readonly topics: readonly TopicAuthorization[]
+  readonly topics: readonly TopicMetadata[]
 }
 
 /** What a broker sends for operations that it does not know. */
 const UNKNOWN_OPERATIONS = -2_147_483_648
 
-/** Asks what this user is authorised to do with each topic. A topic that does not exist is not created. */
+/** The id that stands for no id. */
+const NO_TOPIC_ID = Buffer.alloc(16)
+/** The first version with topic ids, and the last one that tells the operations on the cluster too. */
+const TOPIC_IDS_FROM = 10
+
+/** Asks for the ids of topics, and for what this user is authorised to do with each. A missing topic is not created. */
 export const metadataRequest = (topics: readonly string[]): ProtocolRequest<MetadataResponse> => ({
   api: APIS.metadata,
-  write: (writer) => {
-    writer.array(topics, (topic) => writer.string(topic))
+  write: (writer, version) => {
+    writer.array(topics, (topic) => {
+      if (version >= TOPIC_IDS_FROM) writer.raw(NO_TOPIC_ID)
+      writer.string(topic).endOfStructure()
+    })
     writer.boolean(false) // does not create topics
     writer.boolean(false) // without the operations on the cluster
-    writer.boolean(true) // with the operations on the topics
+    writer.boolean(true).endOfStructure() // with the operations on the topics
   },
-  read: (reader) => {
+  read: (reader, version) => {
     const throttleTimeMs = reader.int32()
     reader.array(() => {
       reader.int32() // the node id
       reader.string() // the host
       reader.int32() // the port
       reader.string() // the rack
+      reader.endOfStructure()
     })
     reader.string() // the id of the cluster
     reader.int32() // the controller
-    const found = reader.array(() => readTopicAuthorization(reader))
+    const found = reader.array(() => readTopicMetadata(reader, version))
     reader.int32() // the operations on the cluster
+    reader.endOfStructure()
     return { throttleTimeMs, topics: found }
   },
 })
 
-function readTopicAuthorization(reader: WireReader): TopicAuthorization {
+function readTopicMetadata(reader: WireReader, version: number): TopicMetadata {
   const errorCode = reader.int16()
   const topic = reader.string()
+  const topicId = version >= TOPIC_IDS_FROM ? reader.raw(NO_TOPIC_ID.length) : NO_TOPIC_ID
   reader.boolean() // whether the topic is internal
   reader.array(() => {
     reader.int16() // the error code
@@ -371,9 +385,16 @@ function readTopicAuthorization(reader: WireReader): TopicAuthorization {
     reader.array(() => reader.int32()) // the replicas
     reader.array(() => reader.int32()) // the replicas in sync
     reader.array(() => reader.int32()) // the replicas that are offline
+    reader.endOfStructure()
   })
   const operations = reader.int32()
-  return { topic, errorCode, authorizedOperations: operations === UNKNOWN_OPERATIONS ? undefined : operations }
+  reader.endOfStructure()
+  return {
+    topic,
+    errorCode,
+    topicId: topicId.equals(NO_TOPIC_ID) ? undefined : topicId.toString('hex'),
+    authorizedOperations: operations === UNKNOWN_OPERATIONS ? undefined : operations,
+  }
 }
 
 export const heartbeatRequest = (

@@ -193,6 +193,14 @@ export class WireReader {
     return this.nullableString() ?? ''
   }
 
+  /** Reads bytes whose number is known. */
+  raw(length: number): Buffer {
+    this.#requireBytes(length)
+    const start = this.#at
+    this.#at += length
+    return this.#bytes.subarray(start, this.#at)
+  }
+
   /** Reads an array; a null array is empty. */
   array<T>(read: () => T): T[] {
     const length = this.isFlexible ? this.unsignedVarint() - 1 : this.int32()

@@ -40,6 +40,15 @@ const REQUESTS: Readonly<Record<string, ProtocolRequest<unknown>>> = {
   Produce: produceRequest('id', [batch('dlr', 0, 'abc'), batch('mo', 3, 'x'), batch('dlr', 200, 'defg')], 5_000),
 }
 
+const metadata = (topicId: string | undefined): object => ({
+  throttleTimeMs: 9,
+  topics: [
+    // Read, Write and Describe.
+    { topic: 'dlr', topicId, errorCode: 0, authorizedOperations: (1 << 3) | (1 << 4) | (1 << 8) },
+    { topic: 'mo', topicId: undefined, errorCode: 29, authorizedOperations: undefined },
+  ],
+})
+
 /** What the responses of `kafka-messages.ts` say, for the versions that have all fields. */
 const RESPONSES: Readonly<Record<string, object>> = {
   InitProducerId: { throttleTimeMs: 9, errorCode: 51, ...identity },
@@ -65,14 +74,7 @@ const RESPONSES: Readonly<Record<string, object>> = {
     ]),
   },
   DescribeTransactions: { throttleTimeMs: 9, errorCode: 0, startTimeMs: 1_795_328_036_471 },
-  Metadata: {
-    throttleTimeMs: 9,
-    topics: [
-      // Read, Write and Describe.
-      { topic: 'dlr', errorCode: 0, authorizedOperations: (1 << 3) | (1 << 4) | (1 << 8) },
-      { topic: 'mo', errorCode: 29, authorizedOperations: undefined },
-    ],
-  },
+  Metadata: metadata('0123456789abcdef1011121314151617'),
   Heartbeat: { throttleTimeMs: 9, errorCode: 30 },
   Produce: {
     throttleTimeMs: 9,
@@ -87,6 +89,8 @@ const MISSING: Readonly<Record<string, object>> = {
   'EndTxnResponse v0': { next: undefined },
   'EndTxnResponse v3': { next: undefined },
   'OffsetFetchResponse v2': { throttleTimeMs: 0 },
+  'MetadataResponse v8': metadata(undefined),
+  'MetadataResponse v9': metadata(undefined),
   'ProduceResponse v3': {
     partitions: [
       { topic: 'dlr', partition: 0, errorCode: 0, errorMessage: null },
