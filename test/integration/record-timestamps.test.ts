@@ -14,7 +14,7 @@ const HOUR_MS = 3_600_000
 const log = pino({ level: 'silent' })
 const brokers = inject('brokers')
 
-let cleanUp: (() => Promise<void> | void)[] = []
+const cleanUp: (() => Promise<void> | void)[] = []
 afterEach(async () => {
   for (const step of cleanUp.splice(0)) await step()
 })
