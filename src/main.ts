@@ -33,6 +33,14 @@ const commandLine = createCommandLine({
     const { registerSchemas } = await import('./commands/schemas.js')
     return registerSchemas(options)
   },
+  showJournalStatus: async (options) => {
+    const { showJournalStatus } = await import('./commands/journal.js')
+    return showJournalStatus(options)
+  },
+  listJournal: async (options) => {
+    const { listJournal } = await import('./commands/journal.js')
+    return listJournal(options)
+  },
 })
 
 try {

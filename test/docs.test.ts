@@ -100,7 +100,8 @@ beforeAll(() => {
     // The options of a command such as `schemas check` are in its own help.
     help.set(command, [text, ...commandsIn(text).map((name) => helpOf(command, name))].join('\n'))
   }
-}, 120_000)
+  // Each --help is a process, of which there are more than ten.
+}, 60_000)
 
 describe.each(documents)('%s', (document) => {
   const code = codeOf(document)
@@ -216,7 +217,7 @@ describe('The check of the documents', () => {
     expect(all).toContain('run --drain')
     expect(all).toContain('pull.limit.max')
     expect(all.length).toBeGreaterThan(300)
-    expect([...help.keys()].sort()).toEqual(['check', 'run', 'schemas', 'tail'])
+    expect([...help.keys()].sort()).toEqual(['check', 'journal', 'run', 'schemas', 'tail'])
     expect(help.get('schemas')).toMatch(/schemas check \[options\][^]*schemas register \[options\]/)
   })
 

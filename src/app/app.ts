@@ -19,15 +19,14 @@ import { ConnectorError, messageOf } from '../core/errors.js'
 import type { Log } from '../core/log.js'
 import { LmdbJournal } from '../journal/lmdb-journal.js'
 import { secretValuesOf } from '../masking/secret-values.js'
-import { Pipeline, type PipelineDeps } from '../pipeline/pipeline.js'
-import { providers } from '../providers/index.js'
-import type { Provider } from '../providers/provider.js'
+import { Pipeline } from '../pipeline/pipeline.js'
 import type { Replica } from '../replicas/replica.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
 import { type SourceWork, standaloneScheduler, type WorkScheduler } from '../replicas/work-scheduler.js'
 import { findReplacedJournal } from './journal-identity.js'
 import { buildEncoder, buildPublisher } from './publishing.js'
 import { buildReplica } from './replicas.js'
+import { sourceFinder } from './source-finder.js'
 import { pollerFor, reconcilerFor } from './source-work.js'
 import {
   observeCallbacks,
@@ -329,27 +328,4 @@ function openJournal({ config, clock, log }: AppOptions, onOlderCopy: (warning: 
     log,
     onOlderCopy,
   })
-}
-
-/** Finds what decodes the entries of a source: of every configured source, also in a drain, which receives from none. */
-function sourceFinder(config: Config): PipelineDeps['findSource'] {
-  const decoders = new Map(
-    [...config.sources.values()].map(({ name, provider, textFields, ignoreEvents, reconcile }) => [
-      name,
-      {
-        provider: providerOf(provider),
-        settings: { textFields, ignoreEvents },
-        // With sharing, the replica that reconciles a source learns from the topics what to watch (topic-follower.ts).
-        updatesWatchList: reconcile !== undefined && config.sharing === undefined,
-      },
-    ]),
-  )
-  return (name) => decoders.get(name)
-}
-
-/** @throws Error for an unknown provider, which the validation of the configuration excludes */
-const providerOf = (name: string): Provider => {
-  const provider = providers.get(name)
-  if (!provider) throw new Error(`there is no provider named ${name}`)
-  return provider
 }

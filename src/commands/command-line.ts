@@ -3,6 +3,7 @@ import { Argument, Command, CommanderError, Option } from 'commander'
 import { PERSONAL_DATA } from '../masking/personal-data.js'
 import type { EventKind } from '../registry/schemas.js'
 import type { CheckOptions } from './check.js'
+import type { JournalListOptions, JournalOptions } from './journal.js'
 import type { RunOptions } from './run.js'
 import type { SchemasOptions } from './schemas.js'
 import type { TailOptions } from './tail-query.js'
@@ -16,6 +17,8 @@ export interface CommandActions {
   readonly tail: (topic: string | undefined, options: TailOptions) => Promise<number>
   readonly checkSchemas: (options: SchemasOptions) => Promise<number>
   readonly registerSchemas: (options: SchemasOptions) => Promise<number>
+  readonly showJournalStatus: (options: JournalOptions) => Promise<number>
+  readonly listJournal: (options: JournalListOptions) => Promise<number>
 }
 
 export interface CommandLine {
@@ -38,7 +41,7 @@ const EXIT_CODES = `
 Exit codes:
   0  The command is done, or SIGTERM or SIGINT stopped it. Everything in the journal is safe.
   1  An unexpected failure occurred.
-  2  The arguments or the configuration are wrong, or a port is in use. With check and schemas: a schema is refused.
+  2  The arguments or the configuration are wrong, or a port is in use. With check and schemas: a schema is refused. With journal: the directory holds no journal.
   3  A dependency can't be reached or refuses the connector (check, run --drain, schemas, tail).
   4  Another process holds the journal, or publishes under the same instance.`
 
@@ -126,6 +129,31 @@ export function createCommandLine(actions: CommandActions): CommandLine {
   ).action(async (options: SchemasOptions) => {
     exitCode = await actions.registerSchemas(options)
   })
+
+  const journal = program
+    .command('journal')
+    .description('Look at what a journal holds, also beside the connector that holds it.')
+    .helpOption('-h, --help', 'Print this help.')
+    .helpCommand('help [command]', 'Print the help of a command.')
+    .exitOverride()
+  const addJournalCommand = (name: string, description: string): Command =>
+    addCommand(name, description, journal).option(
+      '-d, --directory <directory>',
+      'Read the journal in this directory instead of journal.directory. The configuration may be missing then.',
+    )
+  addJournalCommand('status', 'Show what the journal holds, since when, and who holds it. Changes nothing.').action(
+    async (options: JournalOptions) => {
+      exitCode = await actions.showJournalStatus(options)
+    },
+  )
+  addJournalCommand('list', 'Show one line for each entry, oldest first. Changes nothing.')
+    .option('--source <source>', 'Show only entries of this source.')
+    .option('--since <time>', 'Show entries received since then: a duration (30s, 10m, 2h) or a time.')
+    .option('--until <time>', 'Show entries received until then: a duration (30s, 10m, 2h) or a time.')
+    .option('-n, --limit <number>', 'Show at most so many entries.')
+    .action(async (options: JournalListOptions) => {
+      exitCode = await actions.listJournal(options)
+    })
 
   return {
     async execute(args) {

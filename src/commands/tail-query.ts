@@ -1,10 +1,10 @@
 /** What `tail` is asked to show: the arguments of the command line, checked. */
-import { parseDuration } from '../config/units.js'
 import { ConnectorError } from '../core/errors.js'
 import { DELIVERY_STATUSES } from '../core/event.js'
 import { PERSONAL_DATA, type PersonalData } from '../masking/personal-data.js'
 import { EVENT_KINDS, type EventKind } from '../registry/schemas.js'
 import { nearest } from '../yaml/nearest.js'
+import { parseCount, parseTime } from './option-values.js'
 import { eventIdOf, sourceOf, type DecodedRecord } from './record-decoder.js'
 
 /** The options as commander returns them. */
@@ -61,8 +61,9 @@ export function parseTailQuery(topic: string | undefined, options: TailOptions, 
   return {
     kinds,
     from: fromBeginning ? 'beginning' : 'end',
-    since: options.since === undefined ? undefined : parseSince(options.since, now),
-    limit: options.limit === undefined ? (isEverything ? Infinity : DEFAULT_LIMIT) : parseLimit(options.limit),
+    since: options.since === undefined ? undefined : parseTime('--since', options.since, now),
+    limit:
+      options.limit === undefined ? (isEverything ? Infinity : DEFAULT_LIMIT) : parseCount('--limit', options.limit),
     follow,
     personalData: parsePersonalData(options.personalData),
     isMatch: (record) =>
@@ -71,26 +72,6 @@ export function parseTailQuery(topic: string | undefined, options: TailOptions, 
       (eventId === undefined || eventIdOf(record) === eventId) &&
       (statuses === undefined || statuses.includes(String(record.value?.['status']))),
   }
-}
-
-/** A date and time of ISO 8601 with its offset from UTC, so that it means the same on every machine. */
-const ABSOLUTE_TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/
-
-function parseSince(text: string, now: number): number {
-  const duration = parseDuration(text)
-  if (duration !== undefined) return Math.max(0, now - duration)
-  const time = ABSOLUTE_TIME.test(text) ? Date.parse(text) : NaN
-  if (!Number.isNaN(time)) return Math.max(0, time)
-  throw new ConnectorError(
-    'USAGE',
-    `--since: found "${text}"; a duration such as 30s, 10m or 2h, or a time such as 2030-01-31T12:00:00Z is expected`,
-  )
-}
-
-function parseLimit(text: string): number {
-  const limit = /^\d{1,9}$/.test(text) ? Number(text) : undefined
-  if (limit !== undefined) return limit
-  throw new ConnectorError('USAGE', `--limit: found "${text}"; a whole number from 0 to 999999999 is expected`)
 }
 
 /** Returns the statuses of a list with commas, in capitals. */

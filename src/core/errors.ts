@@ -14,6 +14,8 @@ const CODES = {
   CONFIG_INVALID: { exitCode: 2 },
   /** The command line is wrong. */
   USAGE: { exitCode: 2 },
+  /** The directory that a command is to read holds no journal. */
+  NO_JOURNAL: { exitCode: 2 },
   /** Another process holds the journal. */
   JOURNAL_HELD: { exitCode: 4 },
   /** The journal has reached `journal.maxBytes`, or its disk is full. */

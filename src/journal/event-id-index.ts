@@ -7,6 +7,7 @@
 import { DAY_MS } from '../core/clock.js'
 import type { Log } from '../core/log.js'
 import { type Environment, entryCount } from './environment.js'
+import { EventIdFilter } from './event-id-filter.js'
 import type { EventOccurrence, FirstSeen } from './journal.js'
 
 export interface EventIdIndexOptions {
@@ -31,6 +32,7 @@ export const WRITE_BYTES_PER_ID = 1024
 export class EventIdIndex {
   readonly #env: Environment
   readonly #options: EventIdIndexOptions
+  readonly #filter: EventIdFilter
   readonly #log: Log | undefined
   #forgottenEarly = 0
 
@@ -38,6 +40,7 @@ export class EventIdIndex {
   constructor(env: Environment, options: EventIdIndexOptions, log?: Log) {
     this.#env = env
     this.#options = options
+    this.#filter = new EventIdFilter(env)
     this.#log = log
   }
 
@@ -47,14 +50,28 @@ export class EventIdIndex {
   }
 
   find(eventId: string): FirstSeen | undefined {
-    const stored = this.#env.ids.get(eventId)
+    const stored = this.#filter.mayHold(eventId) ? this.#env.ids.get(eventId) : undefined
     return stored && { seq: stored[0], itemIndex: stored[1] }
   }
 
-  /** Queues the additions, and the deletions that become due. The caller has opened the batch that they belong to. */
+  /** Runs a write whose batch calls `queueAdditions`. */
+  duringWrite(write: () => Promise<void>): Promise<void> {
+    return this.#filter.duringWrite(write)
+  }
+
+  /** To be called before the environment is closed. */
+  close(): void {
+    this.#filter.close()
+  }
+
+  /**
+   * Queues the additions, and the deletions that become due. The caller has opened the batch that they belong to, within
+   * `duringWrite`.
+   */
   queueAdditions(occurrences: readonly EventOccurrence[], now: number): void {
     const { ids, idsByAge } = this.#env
     for (const { eventId, seq, itemIndex, receivedAt } of occurrences) {
+      this.#filter.add(eventId)
       void ids.put(eventId, [seq, itemIndex])
       void idsByAge.put([receivedAt, eventId], null)
     }

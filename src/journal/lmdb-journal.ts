@@ -35,7 +35,7 @@
  * # Release
  * One transaction deletes the entries and stores what is remembered of them: the first occurrences of event ids, the changes
  * of the watch list, and the last sequence number that was released. The same transaction deletes event ids and nonces whose
- * time is over.
+ * time is over. A filter in memory knows most ids that are not in the index (event-id-filter.ts).
  *
  * # Recovery
  * `unverifiedFrom` is the first sequence number that was given out before any run had read the position. If a position lies
@@ -150,7 +150,6 @@ export class LmdbJournal implements Journal {
     this.#clock = clock
     this.#onOlderCopy = onOlderCopy
     this.#nonces = new NonceStore(env, clock)
-    this.#eventIds = new EventIdIndex(env, duplicates, log)
     this.#capacity = new Capacity(options, { entries: () => usedBytes(env.entries), unused: () => unusedBytes(env) })
     this.#writer = new Writer(env.root, this.#capacity, log)
     this.#dataFile = new DataFileCheck(dataFileOf(options.directory), { clock, log })
@@ -173,6 +172,8 @@ export class LmdbJournal implements Journal {
     const unverifiedFrom = Math.min(earlierFrom ?? Infinity, this.#nextSeq)
     if (unverifiedFrom !== earlierFrom) changes.set('unverifiedFrom', unverifiedFrom)
     if (changes.size > 0) this.#writeMetaSync(changes)
+    // It goes on to read after this. If opening fails, nothing may read from the environment any more.
+    this.#eventIds = new EventIdIndex(env, duplicates, log)
   }
 
   get releasedUpTo(): number {
@@ -300,10 +301,12 @@ export class LmdbJournal implements Journal {
       this.watchList.queueChanges(watchChanges)
       this.#nonces.queueDeletions(now)
     }
-    await this.#writer.write(() => root.batch(queueRelease), {
-      addedBytes: occurrences.length * WRITE_BYTES_PER_ID,
-      isWritten: () => meta.get('releases') === releases,
-    })
+    await this.#eventIds.duringWrite(() =>
+      this.#writer.write(() => root.batch(queueRelease), {
+        addedBytes: occurrences.length * WRITE_BYTES_PER_ID,
+        isWritten: () => meta.get('releases') === releases,
+      }),
+    )
     this.#releasedUpTo = upTo
     // LMDB reuses the pages that a transaction frees from the transaction after the next one on. On a full disk these pages
     // are needed now, so a further transaction is made.
@@ -319,9 +322,11 @@ export class LmdbJournal implements Journal {
       this.#eventIds.queueAdditions(occurrences, this.#clock.now())
       this.watchList.queueChanges(watchChanges)
     }
-    await this.#writer.write(() => this.#env.root.batch(queueUpdates), {
-      addedBytes: occurrences.length * WRITE_BYTES_PER_ID,
-    })
+    await this.#eventIds.duringWrite(() =>
+      this.#writer.write(() => this.#env.root.batch(queueUpdates), {
+        addedBytes: occurrences.length * WRITE_BYTES_PER_ID,
+      }),
+    )
   }
 
   findFirstSeen(eventId: string): FirstSeen | undefined {
@@ -356,6 +361,7 @@ export class LmdbJournal implements Journal {
   }
 
   async close(): Promise<void> {
+    this.#eventIds.close()
     // Closing waits for every write, and lmdb-js never settles the writes of an environment that has failed for good.
     if (!this.#writer.fatalError) await this.#env.root.close()
     await this.#lock.release()

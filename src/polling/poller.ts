@@ -367,9 +367,10 @@ export class Poller {
     }
     if (inspection.kind !== 'page') {
       this.#pageSize.requestFailed()
-      return this.#fail(inspection.kind, inspection.detail + describeRedirect(answer, url, 'pull.url'), retryAfterMs)
+      const advice = isRefusedAccount(answer.status) ? this.#accountAdvice() : describeRedirect(answer, url, 'pull.url')
+      return this.#fail(inspection.kind, inspection.detail + advice, retryAfterMs)
     }
-    const { accountError } = inspection
+    const accountError = inspection.accountError && inspection.accountError + this.#accountAdvice()
     if (rows === 0 && (accountError !== undefined || isErrorStatus(answer.status))) {
       this.#pageSize.requestFailed()
       return this.#fail('account-error', accountError ?? `HTTP ${answer.status} with an empty page`, retryAfterMs)
@@ -382,6 +383,12 @@ export class Poller {
     return rows > 0 ? { outcome: 'page', waitMs: 0 } : { outcome: 'empty', waitMs: this.#options.idleDelay }
   }
 
+  /** Names what to check if the provider refuses the account. */
+  #accountAdvice(): string {
+    const section = `sources.${this.#options.source}.pull`
+    return `; check ${section}.username and ${section}.password`
+  }
+
   /** Reports an answer of which nothing, or not everything, has come into custody. */
   #reportLoss(reason: LostAnswerReason, detail: string): void {
     this.#deps.observer.answerLost(this.#options.source, reason, detail)
@@ -392,10 +399,7 @@ export class Poller {
     return { outcome, waitMs: this.#backoff.next(retryAfterMs) }
   }
 
-  #reportFailure(outcome: PullOutcome, found: string): void {
-    const section = `sources.${this.#options.source}.pull`
-    const advice = outcome === 'account-error' ? `; check ${section}.username and ${section}.password` : ''
-    const detail = found + advice
+  #reportFailure(outcome: PullOutcome, detail: string): void {
     this.#outages.failed(`${outcome} ${detail}`, detail, { outcome, detail })
   }
 
@@ -445,6 +449,9 @@ const isEmptyPage = ({ truncatedBy, malformed, headers, body }: HttpAnswer): boo
   Buffer.from(body.buffer, body.byteOffset, body.byteLength)
     .toString('latin1')
     .replaceAll(/[ \t\r\n]/g, '') === '{"results":[]}'
+
+/** Whether an answer says by its HTTP status that the credentials are wrong or lack a right. */
+const isRefusedAccount = (status: number | null): boolean => status === 401 || status === 403
 
 const isErrorStatus = (status: number | null): boolean => status !== null && (status < 200 || status > 299)
 

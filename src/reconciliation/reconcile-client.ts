@@ -250,7 +250,12 @@ export class ReconcileClient {
     const inspection = this.#inspect(entry)
     if (inspection.kind !== 'refused') return this.#store(endpoint, entry, inspection)
     const detail = inspection.detail + describeRedirect(answer, url, 'reconcile.url')
-    if (inspection.about === 'account') return this.recordFailure(endpoint, 'refused', detail, retryAfterMs)
+    if (inspection.about === 'account') {
+      // A server that fails says nothing about the key.
+      const isServerError = answer.status !== null && answer.status >= 500
+      const advice = isServerError ? '' : `; see sources.${this.#options.source}.reconcile.url and apiKey`
+      return this.recordFailure(endpoint, 'refused', detail + advice, retryAfterMs)
+    }
     reporter.reportRequest(endpoint, 'refused')
     return { kind: 'refused', detail }
   }

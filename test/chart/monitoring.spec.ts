@@ -1,11 +1,18 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { stringify } from 'yaml'
 import { promtool } from '../monitoring/support/prometheus.js'
-import { readRuleFile, RULE_FILES, RUNBOOK_URL, selectorsOf } from '../monitoring/support/rule-files.js'
-import { FULLNAME, NAMESPACE, render, renderOne, scenarioFile } from './support/helm.js'
+import {
+  DASHBOARD_FILES,
+  readDashboard,
+  readRuleFile,
+  RULE_FILES,
+  RUNBOOK_URL,
+  selectorsOf,
+} from '../monitoring/support/rule-files.js'
+import { FULLNAME, manifest, NAMESPACE, render, renderOne, scenarioFile } from './support/helm.js'
 import type { Values } from './support/helm.js'
 import type { Alert } from './support/objects.js'
 
@@ -157,5 +164,29 @@ describe('The alerts', () => {
     for (const { labels } of own) {
       expect(labels).toEqual({ severity: expect.stringMatching(/^(critical|warning)$/) as string, team: 'messaging' })
     }
+  })
+})
+
+describe('The dashboards', () => {
+  it('are those of monitoring/dashboards, each in a ConfigMap that the sidecar of Grafana finds', async () => {
+    const enabled = { values: { dashboards: { enabled: true, annotations: { grafana_folder: 'SMS' } } } }
+    for (const file of DASHBOARD_FILES) {
+      const { metadata, data } = await renderOne('ConfigMap', enabled, `${FULLNAME}-${basename(file, '.json')}`)
+      expect(metadata.labels).toMatchObject({ grafana_dashboard: '1' })
+      expect(metadata.annotations).toEqual({ grafana_folder: 'SMS' })
+      expect(Object.keys(data)).toEqual([`dlr-mo-connector-${file}`])
+      expect(JSON.parse(data[`dlr-mo-connector-${file}`] ?? '')).toEqual(readDashboard(file))
+    }
+  })
+
+  it('link to the configured runbook', async () => {
+    const runbookUrl = 'https://wiki.example.com/runbook'
+    const text = await manifest({ values: { dashboards: { enabled: true }, prometheusRule: { runbookUrl } } })
+    expect(text).toContain(`"${runbookUrl}#dlrmoconnectordown"`)
+    expect(text).not.toContain(RUNBOOK_URL)
+  })
+
+  it('are rendered only if they are enabled', async () => {
+    expect(await manifest()).not.toContain('grafana')
   })
 })

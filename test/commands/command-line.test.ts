@@ -15,13 +15,13 @@ const OPTIONS = [
   '--',
   '--timeout',
 ]
-const KNOWN = ['run', 'check', 'tail', 'schemas']
+const KNOWN = ['run', 'check', 'tail', 'schemas', 'journal']
 /** Commands that were announced or may be guessed, and words that are none. */
 const word = fc.oneof(
   fc.constantFrom(
     'dead-letters',
     'schema',
-    'journal',
+    'journals',
     'tails',
     'providers',
     'nonsense',
@@ -61,6 +61,8 @@ async function execute(args: readonly string[]): Promise<{ code: number; called:
     tail: record('tail'),
     checkSchemas: record('schemas check'),
     registerSchemas: record('schemas register'),
+    showJournalStatus: record('journal status'),
+    listJournal: record('journal list'),
   }).execute(args)
   return { code, called }
 }
@@ -115,6 +117,8 @@ describe('The command line', () => {
     ['tail', ['tail', 'dead-letter', '-f', '-n', '3', '--personal-data', 'plain']],
     ['schemas check', ['schemas', 'check', '--json']],
     ['schemas register', ['schemas', 'register', '-c', 'nonsense']],
+    ['journal status', ['journal', 'status', '--directory', 'nonsense']],
+    ['journal list', ['journal', 'list', '-n', '3', '--since', '1h', '--until', '10m', '--source', 's', '--json']],
   ])('runs %s for the arguments %j', async (command, args) => {
     expect(await execute(args)).toEqual({ code: 0, called: [command] })
   })
@@ -137,8 +141,16 @@ describe('The command line', () => {
 
   it('knows that JSON is requested also for a command of a group', async () => {
     const done = (): Promise<number> => Promise.resolve(0)
-    const actions = { run: done, check: done, tail: done, checkSchemas: done, registerSchemas: done }
-    for (const args of [['check'], ['tail', 'mo'], ['schemas', 'check']]) {
+    const actions = {
+      run: done,
+      check: done,
+      tail: done,
+      checkSchemas: done,
+      registerSchemas: done,
+      showJournalStatus: done,
+      listJournal: done,
+    }
+    for (const args of [['check'], ['tail', 'mo'], ['schemas', 'check'], ['journal', 'status']]) {
       const [plain, json] = [createCommandLine(actions), createCommandLine(actions)]
       await plain.execute(args)
       await json.execute([...args, '--json'])

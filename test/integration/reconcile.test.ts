@@ -180,7 +180,10 @@ describe('Reconciler with an API key that the provider refuses', { timeout: 240_
     await untilPublished(20)
     const status = (await (await fetch(`${trial.adminUrl}/status.json`)).json()) as { sources: object[] }
     expect(status.sources[1]).toMatchObject({
-      reconciling: { state: 'failing', lastError: expect.stringContaining('900') as string },
+      reconciling: {
+        state: 'failing',
+        lastError: expect.stringMatching(/900.*; see sources\.seven-main\.reconcile\.url and apiKey$/) as string,
+      },
     })
     expect((await trial.log()).filter(({ msg }) => msg.startsWith('reconciling fails'))).toHaveLength(1)
     expect(await trial.connector.terminate()).toBe(0)

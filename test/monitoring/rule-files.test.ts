@@ -54,13 +54,13 @@ it('The series in the cases of the alerts are those that the connector exports',
 })
 
 it('docs/monitoring.md lists every alert with its severities, in the order of the files', () => {
-  const rows = read('docs/monitoring.md').matchAll(/^\| (DlrMoConnector\w+) \| ([a-z, ]+) \|/gm)
+  const rows = read('docs/monitoring.md').matchAll(/^\| \[(DlrMoConnector\w+)\]\((.+?)\) \| ([a-z, ]+) \|/gm)
   const names = [...new Set(alerts.map(({ alert }) => alert))]
   const expected = names.map((name) => {
     const severities = alerts.filter(({ alert }) => alert === name).map((rule) => rule.labels['severity'])
-    return [name, severities.join(', ')]
+    return [name, `runbook.md#${name.toLowerCase()}`, severities.join(', ')]
   })
-  expect([...rows].map(([, name, severity]) => [name, severity])).toEqual(expected)
+  expect([...rows].map(([, name, link, severity]) => [name, link, severity])).toEqual(expected)
 })
 
 it('The chart contains the same files (npm run chart:generate)', () => {

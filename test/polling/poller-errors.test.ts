@@ -25,6 +25,20 @@ describe('Poller with credentials that the provider refuses', () => {
     },
   )
 
+  it.each([
+    ['names the keys of the credentials', { accountErrorStatus: 401 }, WRONG_PASSWORD, undefined, true],
+    ['names them if only the status says so', {}, {}, { status: 403 }, true],
+    ['does not name them if the server fails', {}, {}, { status: 503 }, false],
+  ] as const)('%s in its error', async (_what, options, changes, fault, isNamed) => {
+    const simulator = await fixture.startSimulator(options)
+    if (fault !== undefined) simulator.fault(fault)
+    const tested = fixture.createPoller(simulator.url, changes)
+    tested.poller.start()
+    await tested.untilPaused()
+    const { lastError } = tested.observer.lastState!
+    expect(/; check sources\.\S+\.pull\.username and sources\.\S+\.pull\.password$/.test(lastError!)).toBe(isNamed)
+  })
+
   it('logs the outage once when it begins and once when it ends, and shows it on the status page in between', async () => {
     const simulator = await fixture.startSimulator()
     for (let i = 0; i < 5; i++) simulator.fault({ body: ERROR_ROW })

@@ -1,0 +1,321 @@
+/**
+ * `journal status` and `journal list` show what a journal holds: beside the connector that holds it, and on a volume that was left
+ * behind. They change nothing.
+ */
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { sourceFinder } from '../app/source-finder.js'
+import { loadConfig } from '../config/load.js'
+import type { Config } from '../config/types.js'
+import { orAborted } from '../core/abort.js'
+import { systemClock } from '../core/clock.js'
+import { messageOf } from '../core/errors.js'
+import { DATA_VERSION } from '../journal/data-file-reader.js'
+import { findHolder } from '../journal/directory-lock.js'
+import { diskSpace } from '../journal/disk-reserve.js'
+import type { Entry } from '../journal/journal.js'
+import { JournalReader } from '../journal/journal-reader.js'
+import { decode } from '../pipeline/decode.js'
+import { parseCount, parseTime } from './option-values.js'
+import { LineOutput, printOutput } from './output.js'
+import { onTermination } from './signals.js'
+
+export interface JournalOptions {
+  readonly config: string
+  readonly json: boolean
+  /** The directory of the journal, in place of `journal.directory` of the configuration. */
+  readonly directory?: string
+}
+
+export interface JournalListOptions extends JournalOptions {
+  readonly source?: string
+  readonly since?: string
+  readonly until?: string
+  readonly limit?: string
+}
+
+/** A journal, with what the configuration says about it if there is one. */
+export interface LocatedJournal {
+  readonly reader: JournalReader
+  readonly config: Config | undefined
+}
+
+/**
+ * Opens the journal that the options name. With a directory the configuration may be missing or incomplete, as it is on
+ * another machine. It is only needed for decoding and for Kafka then.
+ * @throws ConnectorError CONFIG_INVALID, NO_JOURNAL, JOURNAL_UNUSABLE
+ */
+export function openJournal({ config: file, directory }: JournalOptions): LocatedJournal {
+  if (directory === undefined) {
+    const config = loadConfig(file, process.env)
+    return { reader: JournalReader.open(resolve(config.journal.directory)), config }
+  }
+  const reader = JournalReader.open(resolve(directory))
+  if (!existsSync(file)) return { reader, config: undefined }
+  try {
+    return { reader, config: loadConfig(file, process.env) }
+  } catch (error) {
+    process.stderr.write(`dlr-mo-connector: going on without the configuration: ${messageOf(error)}\n`)
+    return { reader, config: undefined }
+  }
+}
+
+interface SourceCount {
+  readonly entries: number
+  /** The sum of the bodies. */
+  readonly bodyBytes: number
+  /** Milliseconds since the epoch. */
+  readonly oldestReceivedAt: number
+}
+
+/** What `journal status --json` prints. Times are milliseconds since the epoch. */
+interface JournalStatus {
+  readonly ok: true
+  readonly journal: string
+  readonly instance: string | null
+  readonly directory: string
+  /** Which process holds the journal; null if none does. */
+  readonly heldBy: string | null
+  readonly entries: number
+  readonly bytes: number
+  readonly maxBytes: number | null
+  readonly oldest: {
+    readonly seq: number
+    readonly source: string
+    readonly receivedAt: number
+    readonly ageMs: number
+  } | null
+  readonly sources: Readonly<Record<string, SourceCount>>
+  readonly unreadableEntries: number
+  readonly releasedUpTo: number
+  readonly eventIds: number
+  readonly watchedMessages: number
+  readonly nonces: number
+  readonly dataFile: { readonly path: string; readonly bytes: number; readonly version: number }
+  readonly freeBytes: number
+}
+
+/** @throws ConnectorError CONFIG_INVALID, NO_JOURNAL, JOURNAL_UNUSABLE */
+export async function showJournalStatus(options: JournalOptions): Promise<number> {
+  const { reader, config } = openJournal(options)
+  const stop = stopOnTermination()
+  try {
+    const status = await readStatus(reader, config, stop.signal)
+    if (status === undefined) return 0
+    await printOutput(options.json ? `${JSON.stringify(status)}\n` : formatStatus(status))
+    return 0
+  } finally {
+    stop.dispose()
+    reader.close()
+  }
+}
+
+/** Entries that are read before signals are handled again. */
+const ENTRIES_PER_TURN = 500
+
+/** @returns undefined if the signal aborts */
+async function readStatus(
+  reader: JournalReader,
+  config: Config | undefined,
+  signal: AbortSignal,
+): Promise<JournalStatus | undefined> {
+  const { directory, dataFile } = reader
+  const heldBy = (await findHolder(directory)) ?? null
+  const { entries, entryBytes, eventIds, watchedMessages, nonces } = reader.sizes
+  const { releasedUpTo } = reader
+  const counts = await countBySource(reader, signal)
+  if (signal.aborted) return undefined
+  return {
+    ok: true,
+    journal: reader.id,
+    instance: config?.instance ?? null,
+    directory,
+    heldBy,
+    entries,
+    bytes: entryBytes,
+    maxBytes: config?.journal.maxBytes ?? null,
+    ...counts,
+    releasedUpTo,
+    eventIds,
+    watchedMessages,
+    nonces,
+    dataFile: { path: dataFile, bytes: reader.fileBytes, version: DATA_VERSION },
+    freeBytes: diskSpace(directory).free,
+  }
+}
+
+async function countBySource(
+  reader: JournalReader,
+  signal: AbortSignal,
+): Promise<Pick<JournalStatus, 'oldest' | 'sources' | 'unreadableEntries'>> {
+  const now = systemClock.now()
+  const sources = new Map<string, SourceCount>()
+  let oldest: JournalStatus['oldest'] = null
+  let unreadableEntries = 0
+  let read = 0
+  for (const each of reader.entries()) {
+    read++
+    if (read % ENTRIES_PER_TURN === 0) await new Promise(setImmediate)
+    if (signal.aborted) break
+    if ('problem' in each) {
+      unreadableEntries++
+      continue
+    }
+    const { seq, source, receivedAt, body } = each.entry
+    oldest ??= { seq, source, receivedAt, ageMs: Math.max(0, now - receivedAt) }
+    const count = sources.get(source) ?? { entries: 0, bodyBytes: 0, oldestReceivedAt: receivedAt }
+    sources.set(source, {
+      entries: count.entries + 1,
+      bodyBytes: count.bodyBytes + body.byteLength,
+      oldestReceivedAt: Math.min(count.oldestReceivedAt, receivedAt),
+    })
+  }
+  return { oldest, sources: Object.fromEntries(sources), unreadableEntries }
+}
+
+function formatStatus(status: JournalStatus): string {
+  const { oldest, dataFile, maxBytes } = status
+  const limit = maxBytes === null ? '' : ` of at most ${formatBytes(maxBytes)}`
+  const rows: [string, string][] = [
+    ['journal', status.journal],
+    ['instance', status.instance ?? 'unknown, because no configuration was read'],
+    ['directory', status.directory],
+    ['held by', status.heldBy ?? 'no process'],
+    ['entries', `${status.entries}, ${formatBytes(status.bytes)}${limit}`],
+    [
+      'oldest',
+      oldest === null
+        ? 'none'
+        : `received ${formatAge(oldest.ageMs)} ago (${formatTime(oldest.receivedAt)}) from ${oldest.source}, number ${oldest.seq}`,
+    ],
+    ...Object.entries(status.sources).map(([source, count]): [string, string] => [
+      `  ${source}`,
+      `${count.entries} entries, ${formatBytes(count.bodyBytes)} of bodies, oldest ${formatTime(count.oldestReceivedAt)}`,
+    ]),
+    ...(status.unreadableEntries > 0
+      ? [['damaged', `${status.unreadableEntries} entries can't be read`] as [string, string]]
+      : []),
+    ['released up to', status.releasedUpTo < 0 ? 'nothing yet' : String(status.releasedUpTo)],
+    ['remembered', `${status.eventIds} event ids, ${status.nonces} nonces`],
+    ['watch list', `${status.watchedMessages} messages`],
+    ['data file', `${dataFile.path}, ${formatBytes(dataFile.bytes)}, version ${dataFile.version} of LMDB's format`],
+    ['free', `${formatBytes(status.freeBytes)} on the disk`],
+  ]
+  const width = Math.max(...rows.map(([name]) => name.length))
+  return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}\n`).join('')
+}
+
+/** What `journal list --json` prints for each entry. */
+interface ListedEntry {
+  readonly seq: number
+  readonly source?: string
+  readonly provider?: string
+  readonly via?: string
+  /** Milliseconds since the epoch. */
+  readonly receivedAt?: number
+  readonly bytes?: number
+  /** The number of items of each kind; null without a configuration. */
+  readonly items?: { readonly dlr: number; readonly mo: number; readonly 'dead-letter': number } | null
+  /** Reason and detail of the first dead letter, or why the entry can't be read. */
+  readonly problem?: string
+}
+
+/** @throws ConnectorError USAGE, CONFIG_INVALID, NO_JOURNAL, JOURNAL_UNUSABLE */
+export async function listJournal(options: JournalListOptions): Promise<number> {
+  const now = systemClock.now()
+  const { source, limit } = options
+  const since = options.since === undefined ? -Infinity : parseTime('--since', options.since, now)
+  const until = options.until === undefined ? Infinity : parseTime('--until', options.until, now)
+  const maxCount = limit === undefined ? Infinity : parseCount('--limit', limit)
+  const { reader, config } = openJournal(options)
+  const stop = stopOnTermination()
+  const output = new LineOutput(process.stdout)
+  const ended = AbortSignal.any([stop.signal, output.closedSignal])
+  const findSource = config && sourceFinder(config)
+  const listEntries = async (): Promise<void> => {
+    let count = 0
+    let read = 0
+    for (const each of reader.entries()) {
+      if (ended.aborted || count >= maxCount) break
+      read++
+      if (read % ENTRIES_PER_TURN === 0) await new Promise(setImmediate)
+      if ('entry' in each) {
+        const { entry } = each
+        const isWanted = entry.receivedAt >= since && entry.receivedAt <= until
+        if (!isWanted || (source !== undefined && entry.source !== source)) continue
+      }
+      count++
+      const listed = 'entry' in each ? describeEntry(each.entry, reader.id, findSource) : each
+      await output.write(options.json ? JSON.stringify(listed) : formatListed(listed))
+    }
+    await output.flush()
+  }
+  try {
+    await orAborted(listEntries(), ended)
+    return 0
+  } finally {
+    stop.dispose()
+    reader.close()
+  }
+}
+
+function describeEntry(
+  entry: Entry,
+  journalId: string,
+  findSource: ReturnType<typeof sourceFinder> | undefined,
+): ListedEntry {
+  const { seq, source, provider, via, receivedAt, body } = entry
+  const listed = { seq, source, provider, via, receivedAt, bytes: body.byteLength }
+  if (findSource === undefined) return { ...listed, items: null }
+  const items = { dlr: 0, mo: 0, 'dead-letter': 0 }
+  let problem: string | undefined
+  for (const { event } of decode(entry, findSource(source), journalId)) {
+    items[event.kind]++
+    if (event.kind === 'dead-letter') problem ??= `${event.reason}: ${event.detail}`
+  }
+  return { ...listed, items, ...(problem !== undefined && { problem }) }
+}
+
+function formatListed({ seq, source = '-', via = '-', receivedAt, bytes, items, problem }: ListedEntry): string {
+  const time = receivedAt === undefined ? '-' : formatTime(receivedAt)
+  const size = bytes === undefined ? '-' : String(bytes)
+  return [seq, time, via.padEnd(8), source, `${size} bytes`, formatItems(items), problem ?? ''].join('  ').trimEnd()
+}
+
+function formatItems(items: ListedEntry['items']): string {
+  if (items === undefined) return 'unreadable'
+  if (items === null) return 'not decoded without a configuration'
+  const counts = Object.entries(items).filter(([, count]) => count > 0)
+  return counts.map(([kind, count]) => `${count} ${kind}`).join(', ') || 'no item'
+}
+
+const formatTime = (ms: number): string => new Date(ms).toISOString()
+
+const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
+
+export function formatBytes(bytes: number): string {
+  let unit = 0
+  let value = bytes
+  while (value >= 1024 && unit < UNITS.length - 1) {
+    value /= 1024
+    unit++
+  }
+  return `${unit === 0 ? value : value.toFixed(1)} ${UNITS[unit]}`
+}
+
+/** The largest unit that fits, and how many of the next one it has. */
+function formatAge(ms: number): string {
+  const seconds = Math.floor(ms / 1_000)
+  const [minutes, hours, days] = [Math.floor(seconds / 60), Math.floor(seconds / 3_600), Math.floor(seconds / 86_400)]
+  if (days > 0) return `${days} d ${hours % 24} h`
+  if (hours > 0) return `${hours} h ${minutes % 60} min`
+  if (minutes > 0) return `${minutes} min ${seconds % 60} s`
+  return `${seconds} s`
+}
+
+/** A signal that aborts at SIGTERM or SIGINT, after which a command that only reads ends with 0. */
+export function stopOnTermination(): { readonly signal: AbortSignal; readonly dispose: () => void } {
+  const stop = new AbortController()
+  const dispose = onTermination(() => stop.abort())
+  return { signal: stop.signal, dispose }
+}
