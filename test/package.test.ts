@@ -46,6 +46,7 @@ describe('The npm package', () => {
       'src',
       'schemas',
       'config',
+      'monitoring',
       'README.md',
       'LICENSE',
       'CHANGELOG.md',
@@ -81,14 +82,16 @@ describe('The npm package', () => {
       (error: unknown) => error as { code: number; stdout: string; stderr: string },
     )
 
-  it('holds the program, the schemas, the example configuration and what explains them', () => {
+  it('holds the program, the schemas, the rules and dashboards, the example configuration and what explains them', () => {
     const outside = files.filter((path) => !path.startsWith('dist/'))
-    const SCHEMAS = readdirSync(join(ROOT, 'schemas'), { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile())
-      .map((entry) => join(entry.parentPath, entry.name).slice(ROOT.length + 1))
+    const filesOf = (name: string): string[] =>
+      readdirSync(join(ROOT, name), { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => join(entry.parentPath, entry.name).slice(ROOT.length + 1))
     const DOCUMENTS = ['CHANGELOG.md', 'LICENSE', 'README.md', 'docs/runbook.md']
     const CONFIGURATION = ['config/connector.schema.json', 'config/connector.yaml']
-    expect(outside.toSorted()).toEqual([...DOCUMENTS, ...CONFIGURATION, 'package.json', ...SCHEMAS].toSorted())
+    const expected = [...DOCUMENTS, ...CONFIGURATION, 'package.json', ...filesOf('schemas'), ...filesOf('monitoring')]
+    expect(outside.toSorted()).toEqual(expected.toSorted())
   })
 
   it('holds of the program what was built of this source, each file with its types', () => {

@@ -1,8 +1,9 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { appendFile, cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { stringify } from 'yaml'
+import manifestOfPackage from '../../package.json' with { type: 'json' }
 import { promtool } from '../monitoring/support/prometheus.js'
 import {
   DASHBOARD_FILES,
@@ -12,10 +13,11 @@ import {
   RUNBOOK_URL,
   selectorsOf,
 } from '../monitoring/support/rule-files.js'
-import { FULLNAME, manifest, NAMESPACE, render, renderOne, scenarioFile } from './support/helm.js'
+import { CHART, FULLNAME, manifest, NAMESPACE, render, renderOne, scenarioFile } from './support/helm.js'
 import type { Values } from './support/helm.js'
 import type { Alert } from './support/objects.js'
 
+const VERSION = manifestOfPackage.version
 const everything = { files: [scenarioFile('everything')] }
 const rules = async (values: Values): Promise<readonly Alert[]> => {
   const enabled = { serviceMonitor: { enabled: true }, prometheusRule: { enabled: true } }
@@ -126,6 +128,23 @@ describe('The alerts', () => {
     const own = 'https://wiki.example.com/runbook'
     expect(await linkOf({ runbookUrl: own })).toMatchObject({ runbook_url: `${own}#dlrmoconnectordown` })
     expect(await linkOf({})).toMatchObject({ runbook_url: `${RUNBOOK_URL}#dlrmoconnectordown` })
+  })
+
+  it('link to the runbook of their version in a chart that is packaged for a release', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'dlrmo-chart-'))
+    try {
+      await cp(CHART, folder, { recursive: true })
+      await appendFile(join(folder, 'Chart.yaml'), 'sources:\n  - https://github.com/o/r\n')
+      const text = await manifest({
+        chart: folder,
+        values: { serviceMonitor: { enabled: true }, prometheusRule: { enabled: true }, dashboards: { enabled: true } },
+      })
+      const links = text.match(/https:\/\/github\.com\/\S*runbook\.md/g) ?? []
+      expect(links.length).toBeGreaterThan(50)
+      expect([...new Set(links)]).toEqual([`https://github.com/o/r/blob/v${VERSION}/docs/runbook.md`])
+    } finally {
+      await rm(folder, { recursive: true })
+    }
   })
 
   it('are valid for Prometheus with every kind of value', async () => {

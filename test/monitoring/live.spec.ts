@@ -129,7 +129,7 @@ describe('Prometheus beside a connector under load', () => {
     )
     const inState = (wanted: string): string[] => alerts.filter(({ state }) => state === wanted).map(({ name }) => name)
     expect(inState('firing')).toEqual(['DlrMoConnectorDeadLetters'])
-    expect(inState('pending')).toEqual(['DlrMoConnectorCallbacksUnauthorized'])
+    expect(inState('pending')).toContain('DlrMoConnectorCallbacksUnauthorized')
   })
 
   it('accepts the metrics by the rules of promtool', async () => {
