@@ -83,6 +83,7 @@ const REHEARSALS: Readonly<Record<string, readonly (readonly [file: string, text
     [`${FAULTS}/provider.ts`, "name: 'provider'"],
   ],
   'page-refused': [
+    [NEW, 'A page that the journal refuses'],
     [`${FAULTS}/disk.ts`, "name: 'full-disk'"],
     ['test/polling/poller-custody.test.ts', 'holds the page, retries until the journal accepts it'],
   ],
@@ -118,7 +119,10 @@ const REHEARSALS: Readonly<Record<string, readonly (readonly [file: string, text
     ['test/integration/removed-journal.test.ts', 'publishes what it held, says on every page what happened'],
     ['test/integration/removed-journal.test.ts', 'takes callbacks again when the directory is back, and loses nothing'],
   ],
-  'journal-unusable': [[`${FAULTS}/disk.ts`, "name: 'failing-disk'"]],
+  'journal-unusable': [
+    [NEW, 'A journal that can not be written any more'],
+    [`${FAULTS}/disk.ts`, "name: 'failing-disk'"],
+  ],
   'journal-replaced': [
     ['test/integration/replaced-journal.test.ts', 'is reported with both journals and the group while the other one'],
     [`${FAULTS}/journals.ts`, "name: 'journals'"],

@@ -2,12 +2,18 @@
  * Rehearsals of docs/runbook.md: each breaks a real system, finds the log event, status and metric that the entry names, does
  * what the entry says, and finds that nothing is lost. test/runbook.test.ts lists these and the rehearsals in other files.
  */
-import { readFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import kafkajs from 'kafkajs'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest'
 import { runCommand } from '../../dev/connector/command.js'
 import type { LogLine } from '../../dev/connector/connector-process.js'
+import {
+  compileLibrary,
+  compilerProblem,
+  FAILING_DISK_SOURCE,
+  removeLibrary,
+} from '../../dev/fault-injection/native-library.js'
 import { mountError, SmallDisk } from '../../dev/fault-injection/small-disk.js'
 import { shiftClock } from '../../dev/faults/preload.js'
 import { withAdmin } from '../../dev/kafka/topics.js'
@@ -353,6 +359,59 @@ describe.skipIf(mountError !== null)('With a small disk', () => {
     await until(async () => (await call(`${trial.adminUrl}/readyz`)).status === 200)
     await until(async () => (await sendReceipts(trial, data, 5)).every(({ status: answer }) => answer === 200))
     expect(await trial.metric('dlrmo_custody_refused')).toBe(0)
+    await expectHealed()
+  })
+})
+
+describe.skipIf(compilerProblem !== null)('With a disk that fails', () => {
+  let library: string
+  beforeAll(() => {
+    library = compileLibrary(FAILING_DISK_SOURCE)
+  })
+  afterAll(() => removeLibrary(library))
+
+  /** Starts the connector on a disk whose writes fail in this way as long as the flag exists. */
+  async function startOn(
+    failure: 'sync' | 'root',
+  ): Promise<{ fail: () => Promise<void>; repair: () => Promise<void> }> {
+    trial = await startTrial(shared)
+    const prefix = join(trial.folder, 'failing')
+    const flag = `${prefix}.${failure}`
+    await trial.connector.start({ env: { LD_PRELOAD: library, FAILING_DISK: prefix } })
+    await takeCallbacks()
+    await untilPublished(trial)
+    return { fail: () => writeFile(flag, ''), repair: () => rm(flag) }
+  }
+
+  it('A page that the journal refuses is held in memory and said to be, and is stored when the disk works again', async () => {
+    const { fail, repair } = await startOn('sync')
+    trial.mtarget.fault({ latencyMs: 1_500 })
+    const asked = trial.mtarget.answers.length
+    trial.mtarget.enqueue(data.mtargetMix(40))
+    await until(() => trial.mtarget.queued === 0 && trial.mtarget.answers.length > asked)
+    await fail()
+    const line = await untilLogged('page-refused', 'page-refused')
+    expect(line).toMatchObject({ level: 'error', source: MTARGET_SOURCE })
+    const { sources } = await trial.status()
+    expect(sources.find(({ source }) => source === MTARGET_SOURCE)?.pull?.state).toBe('journal-refuses')
+
+    await repair()
+    await until(async () => (await trial.log()).some(({ event }) => event === 'page-stored'))
+    await expectHealed()
+  })
+
+  it('A journal that can not be written any more ends the process, and a start on a working disk loses nothing', async () => {
+    const { fail, repair } = await startOn('root')
+    await fail()
+    await sendReceipts(trial, data, 20)
+    await untilLogged('journal-unusable', 'journal-unusable')
+    await until(() => trial.connector.exitCode !== undefined)
+    expect(trial.connector.exitCode).toBe(1)
+
+    await repair()
+    trial.mtarget.noteClientRestart()
+    await trial.connector.start()
+    await takeCallbacks()
     await expectHealed()
   })
 })
