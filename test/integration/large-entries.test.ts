@@ -12,11 +12,12 @@ const stack = { brokers: inject('brokers'), registryUrl: inject('registryUrl') }
 const ROWS = 80_000
 
 let trial: Trial
-beforeEach(async () => {
-  trial = await startTrial(stack, ({ sources }) => {
+const start = async (delivery: 'exactly-once' | 'at-least-once' = 'exactly-once'): Promise<void> => {
+  trial = await startTrial(stack, ({ kafka, sources }) => {
+    kafka['delivery'] = delivery
     sources['mtarget-push'] = { provider: 'mtarget', callback: { token: 'push-token' } }
   })
-})
+}
 afterEach(() => trial.stop())
 
 /** A push of many receipts that takes about 30 KB compressed. */
@@ -38,6 +39,16 @@ const QUOTA = { bytesPerSecond: 50_000, messages: 2_000 }
 
 describe('A queue of inbound messages', () => {
   it('is published under a producer quota of the broker, in transactions that become as small as it needs', async () => {
+    await start()
+    await expectPublishedUnderQuota()
+  }, 320_000)
+
+  it('is published under a producer quota of the broker also with at-least-once delivery', async () => {
+    await start('at-least-once')
+    await expectPublishedUnderQuota()
+  }, 320_000)
+
+  const expectPublishedUnderQuota = async (): Promise<void> => {
     await setProducerQuota(stack.brokers[0]!, `dlr-mo-connector.${trial.name}`, QUOTA.bytesPerSecond)
     trial.mtarget.enqueue(new ProviderData(7).mtargetMessages(QUOTA.messages))
     await trial.connector.start()
@@ -46,10 +57,12 @@ describe('A queue of inbound messages', () => {
     const messages = (await trial.log()).map(({ msg }) => msg)
     expect(messages).toContainEqual(expect.stringMatching(/throttle/i))
     expect(await readCommitted(stack.brokers, trial.topics.mo)).toHaveLength(QUOTA.messages)
-  }, 320_000)
+  }
 })
 
 describe('A small compressed callback with very many receipts', () => {
+  beforeEach(() => start())
+
   it('is published in several transactions, each receipt once, while callbacks of other sources are answered', async () => {
     await trial.connector.start()
     await push()

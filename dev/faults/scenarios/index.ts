@@ -10,6 +10,7 @@ import { clocks, journals, stopped } from './journals.js'
 import { diskSteps, kills, largeEntries, steps } from './kills.js'
 import { network, networkAndKills } from './network.js'
 import { provider } from './provider.js'
+import { quota } from './quota.js'
 import { registry } from './registry.js'
 import { steady } from './steady.js'
 import { threeBrokers } from './three-brokers.js'
@@ -25,6 +26,7 @@ export const SCENARIOS: readonly Scenario[] = [
   networkAndKills,
   diskSteps,
   largeEntries,
+  quota,
   provider,
   power,
   fullDisk,
