@@ -41,6 +41,10 @@ const commandLine = createCommandLine({
     const { listJournal } = await import('./commands/journal.js')
     return listJournal(options)
   },
+  exportJournal: async (options) => {
+    const { exportJournal } = await import('./commands/journal-export.js')
+    return exportJournal(options)
+  },
 })
 
 try {

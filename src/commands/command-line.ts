@@ -4,6 +4,7 @@ import { PERSONAL_DATA } from '../masking/personal-data.js'
 import type { EventKind } from '../registry/schemas.js'
 import type { CheckOptions } from './check.js'
 import type { JournalListOptions, JournalOptions } from './journal.js'
+import type { JournalExportOptions } from './journal-export.js'
 import type { RunOptions } from './run.js'
 import type { SchemasOptions } from './schemas.js'
 import type { TailOptions } from './tail-query.js'
@@ -19,6 +20,7 @@ export interface CommandActions {
   readonly registerSchemas: (options: SchemasOptions) => Promise<number>
   readonly showJournalStatus: (options: JournalOptions) => Promise<number>
   readonly listJournal: (options: JournalListOptions) => Promise<number>
+  readonly exportJournal: (options: JournalExportOptions) => Promise<number>
 }
 
 export interface CommandLine {
@@ -153,6 +155,16 @@ export function createCommandLine(actions: CommandActions): CommandLine {
     .option('-n, --limit <number>', 'Show at most so many entries.')
     .action(async (options: JournalListOptions) => {
       exitCode = await actions.listJournal(options)
+    })
+  addJournalCommand(
+    'export',
+    'Write all entries as JSON lines, to standard output or a file. They hold personal data. Changes nothing.',
+  )
+    .option('-o, --output <file>', 'Write the lines to this file, which must not exist. Only its owner may read it.')
+    .option('--raw <directory>', 'Also write the body of each entry to a file <number>.body in this directory.')
+    .option('--offline', 'Do not ask Kafka which entries are published already.', false)
+    .action(async (options: JournalExportOptions) => {
+      exitCode = await actions.exportJournal(options)
     })
 
   return {

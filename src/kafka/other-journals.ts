@@ -3,6 +3,7 @@
  * (docs/adr/0002-position-in-the-transaction.md), so a journal that was put in the place of another one leaves the group of
  * that one behind, until `offsets.retention.minutes` has passed.
  */
+import type { Admin } from 'kafkajs'
 import { orTimeout } from '../core/abort.js'
 import type { Clock } from '../core/clock.js'
 import type { Log } from '../core/log.js'
@@ -24,35 +25,79 @@ const MAX_JOURNALS = 50
 /** The id of a journal, as it is made in lmdb-journal.ts. An instance name may hold dots, an id holds none. */
 const JOURNAL_ID = /^[0-9a-f]{18}$/
 
+/** The position that Kafka holds of a journal. */
+export interface StoredPosition {
+  /** The sequence number up to which the entries are published. */
+  readonly position: number
+  /** How far the entry behind it is published, as it was stored with the offset. */
+  readonly metadata: string
+}
+
 /** @throws ConnectorError KAFKA_UNREACHABLE, KAFKA_REFUSED */
-export async function findOtherJournals(
+export function findOtherJournals(
   settings: KafkaSettings,
   journalId: string,
   clock: Clock,
   log: Log,
 ): Promise<OtherJournal[]> {
-  const client = createKafkaClient(settings, clock, log)
-  const admin = client.kafka.admin()
-  const prefix = `dlr-mo-connector.${settings.instance}.`
-  const topic = settings.topics.deadLetter
-  const find = async (): Promise<OtherJournal[]> => {
-    await admin.connect()
+  const prefix = groupPrefix(settings)
+  return withAdmin(settings, clock, log, async (admin) => {
     // Brokers list the groups that this user may read, and leave out the others without an error.
     const { groups } = await admin.listGroups()
     const found: OtherJournal[] = []
     for (const { groupId } of groups) {
       const id = groupId.startsWith(prefix) ? groupId.slice(prefix.length) : ''
       if (!JOURNAL_ID.test(id) || id === journalId || found.length >= MAX_JOURNALS) continue
-      const stored = (await admin.fetchOffsets({ groupId, topics: [topic] })).find((each) => each.topic === topic)
-      const offset = Number(stored?.partitions.find(({ partition }) => partition === 0)?.offset ?? -1)
-      // The stored offset is the sequence number plus one.
-      if (offset > 0) found.push({ id, groupId, position: offset - 1 })
+      const stored = await fetchPosition(admin, groupId, settings)
+      if (stored !== null) found.push({ id, groupId, position: stored.position })
     }
     return found
+  })
+}
+
+/**
+ * @returns null if Kafka holds no position of the journal under this instance
+ * @throws ConnectorError KAFKA_UNREACHABLE, KAFKA_REFUSED
+ */
+export function fetchJournalPosition(
+  settings: KafkaSettings,
+  journalId: string,
+  clock: Clock,
+  log: Log,
+): Promise<StoredPosition | null> {
+  const groupId = `${groupPrefix(settings)}${journalId}`
+  return withAdmin(settings, clock, log, (admin) => fetchPosition(admin, groupId, settings))
+}
+
+const groupPrefix = ({ instance }: KafkaSettings): string => `dlr-mo-connector.${instance}.`
+
+async function fetchPosition(
+  admin: Admin,
+  groupId: string,
+  { topics: { deadLetter } }: KafkaSettings,
+): Promise<StoredPosition | null> {
+  const stored = (await admin.fetchOffsets({ groupId, topics: [deadLetter] })).find(({ topic }) => topic === deadLetter)
+  const found = stored?.partitions.find(({ partition }) => partition === 0)
+  const offset = Number(found?.offset ?? -1)
+  // The stored offset is the sequence number plus one.
+  return offset > 0 ? { position: offset - 1, metadata: found?.metadata ?? '' } : null
+}
+
+async function withAdmin<T>(
+  settings: KafkaSettings,
+  clock: Clock,
+  log: Log,
+  use: (admin: Admin) => Promise<T>,
+): Promise<T> {
+  const client = createKafkaClient(settings, clock, log)
+  const admin = client.kafka.admin()
+  const connectAndUse = async (): Promise<T> => {
+    await admin.connect()
+    return use(admin)
   }
   try {
-    const found = await orTimeout(find(), MAX_REQUESTS * settings.requestTimeout, clock)
-    if (found === 'timeout') throw new Error('the groups were not listed in time')
+    const found = await orTimeout(connectAndUse(), MAX_REQUESTS * settings.requestTimeout, clock)
+    if (found === 'timeout') throw new Error('the groups were not read in time')
     return found
   } catch (error) {
     throw toConnectionError(error, settings.brokers)

@@ -63,6 +63,7 @@ async function execute(args: readonly string[]): Promise<{ code: number; called:
     registerSchemas: record('schemas register'),
     showJournalStatus: record('journal status'),
     listJournal: record('journal list'),
+    exportJournal: record('journal export'),
   }).execute(args)
   return { code, called }
 }
@@ -118,6 +119,7 @@ describe('The command line', () => {
     ['schemas check', ['schemas', 'check', '--json']],
     ['schemas register', ['schemas', 'register', '-c', 'nonsense']],
     ['journal status', ['journal', 'status', '--directory', 'nonsense']],
+    ['journal export', ['journal', 'export', '-o', 'file', '--raw', 'directory', '--offline']],
     ['journal list', ['journal', 'list', '-n', '3', '--since', '1h', '--until', '10m', '--source', 's', '--json']],
   ])('runs %s for the arguments %j', async (command, args) => {
     expect(await execute(args)).toEqual({ code: 0, called: [command] })
@@ -149,6 +151,7 @@ describe('The command line', () => {
       registerSchemas: done,
       showJournalStatus: done,
       listJournal: done,
+      exportJournal: done,
     }
     for (const args of [['check'], ['tail', 'mo'], ['schemas', 'check'], ['journal', 'status']]) {
       const [plain, json] = [createCommandLine(actions), createCommandLine(actions)]
