@@ -99,6 +99,11 @@ export class Metrics {
     'source',
     'reason',
   ])
+  readonly replayedItems = this.#counter(
+    'replayed_items_total',
+    'Items of replayed dead letters, by outcome: published, duplicate, or unreadable as before.',
+    ['source', 'outcome'],
+  )
   readonly duplicatesSuppressed = this.#counter(
     'duplicates_suppressed_total',
     'Items that were not published because their event id was published before.',

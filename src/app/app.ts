@@ -18,13 +18,14 @@ import type { Clock } from '../core/clock.js'
 import { ConnectorError, messageOf } from '../core/errors.js'
 import type { Log } from '../core/log.js'
 import { LmdbJournal } from '../journal/lmdb-journal.js'
+import { ReplayMarkReader } from '../kafka/replay-mark-reader.js'
 import { secretValuesOf } from '../masking/secret-values.js'
 import { Pipeline } from '../pipeline/pipeline.js'
 import type { Replica } from '../replicas/replica.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
 import { type SourceWork, standaloneScheduler, type WorkScheduler } from '../replicas/work-scheduler.js'
 import { findReplacedJournal } from './journal-identity.js'
-import { buildEncoder, buildPublisher } from './publishing.js'
+import { buildEncoder, buildPublisher, kafkaSettings } from './publishing.js'
 import { buildReplica } from './replicas.js'
 import { sourceFinder } from './source-finder.js'
 import { pollerFor, reconcilerFor } from './source-work.js'
@@ -67,6 +68,7 @@ export class App {
   readonly #replica: Replica | undefined
   readonly #scheduler: WorkScheduler
   readonly #works: readonly SourceWork[]
+  readonly #replayMarks: ReplayMarkReader
   readonly #pipeline: Pipeline
   readonly #stopPublishing = new AbortController()
   /** Called when the journal becomes empty. */
@@ -145,6 +147,7 @@ export class App {
     }
 
     const { encoder, gate } = buildEncoder(config, clock, log)
+    this.#replayMarks = new ReplayMarkReader({ settings: kafkaSettings(config), clock, log })
     this.#pipeline = new Pipeline({
       journal,
       encoder,
@@ -152,6 +155,7 @@ export class App {
       findSource,
       clock,
       tracing,
+      replayMarks: this.#replayMarks,
       syncPublished: replica && ((entries, signal) => replica.syncPublished(entries, signal)),
       observer: observePipeline(telemetry, {
         onRelease: (items) => {
@@ -209,6 +213,7 @@ export class App {
     await this.#callbacks?.close(OPEN_CALLBACKS_TIMEOUT_MS)
     await workStopped
     await this.#finishPublishing(forceSignal)
+    this.#replayMarks.close()
     await this.#replica?.close()
     const lossError = this.#reportEntriesLeft()
     this.#entriesLeft = this.#countEntries()

@@ -4,6 +4,7 @@ import { RegistryClient } from '../registry/registry-client.js'
 import { createFinalityReader } from '../replicas/receipt-finality.js'
 import { registerAllCompressions } from '../kafka/compression.js'
 import { createKafkaClient } from '../kafka/kafka-client.js'
+import { requiredTopics } from '../kafka/settings.js'
 import { ensureTopics } from '../kafka/topics.js'
 import { kafkaSettings } from './publishing.js'
 import { lookBackOf, type SourceWorkDeps } from './source-work.js'
@@ -30,7 +31,7 @@ export function buildReplica(
       instance: config.instance,
       sources: sources.filter(({ pull, reconcile }) => pull ?? reconcile).map(({ name }) => name),
       reconciled: sources.filter(({ reconcile }) => reconcile).map(({ name }) => name),
-      topics: Object.values<string>(config.kafka.topics),
+      topics: requiredTopics(config.kafka),
     },
     {
       ...deps,

@@ -67,6 +67,11 @@ export function observePipeline(deps: TelemetryDeps, options: PipelineTelemetryO
           'events today, because the version or the configuration of its source has changed. It is published again from its ' +
           'beginning, with the same event ids where an event is unchanged',
       ),
+    replayGivenUp: ({ source, eventId }, reason) =>
+      log.error(
+        { event: 'replay-given-up', source, eventId },
+        `A dead letter that was handed in for replay is not published, and stays on its topic: ${reason}. Then replay it again`,
+      ),
     waiting: (error) => (error === null ? report.healthy() : report.waiting(error)),
   }
 }
@@ -196,7 +201,14 @@ const logItems =
     log.debug({ kind, eventId, source, via, duplicate, ...details, ...traceFacts(traceparent) }, 'an item was decoded')
   }
 
-function countItem(metrics: Metrics, { source, via, kind, deadLetter, receivedAt }: ItemOutcome, now: number): void {
+function countItem(metrics: Metrics, outcome: ItemOutcome, now: number): void {
+  const { source, via, kind, deadLetter, receivedAt, replay } = outcome
+  if (replay !== undefined) {
+    // The item was counted as received, and as a dead letter, when it arrived.
+    metrics.replayedItems.inc({ source, outcome: replay })
+    if (replay === 'published') metrics.eventsPublished.inc({ source, kind })
+    return
+  }
   metrics.itemsReceived.inc({ source, via })
   if (kind === 'duplicate') return metrics.duplicatesSuppressed.inc({ source })
   metrics.endToEnd.observe(Math.max(0, now - receivedAt) / 1000)

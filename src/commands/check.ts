@@ -17,6 +17,7 @@ import { findHolder } from '../journal/directory-lock.js'
 import { assertIsDataFile, dataFileOf } from '../journal/environment.js'
 import { findOtherJournals } from '../kafka/other-journals.js'
 import { findMissingRights, type RequiredRights } from '../kafka/rights.js'
+import { requiredTopics } from '../kafka/settings.js'
 import { MissingTopicsError, fetchTopicPartitions } from '../kafka/topics.js'
 import { redact } from '../masking/secrets.js'
 import { RegistryClient } from '../registry/registry-client.js'
@@ -61,7 +62,7 @@ const JOURNAL_HELD_EXIT_CODE = 4
 export async function check({ config: file, json }: CheckOptions): Promise<number> {
   const config = loadConfig(file, process.env)
   const journal = await checkJournal(config)
-  const kafka = await runCheck('kafka', () => checkTopics(config, config.kafka.topics))
+  const kafka = await runCheck('kafka', () => checkTopics(config, requiredTopics(config.kafka)))
   const results = [
     await runCheck('configuration', () => describeConfiguration(file, config)),
     journal,
@@ -241,7 +242,8 @@ async function checkSchemas(config: Config): Promise<CheckResult[]> {
 async function checkOnCluster(config: Config, kafka: CheckResult): Promise<CheckResult[]> {
   const { sharing } = config
   const checks = new Map<string, () => Promise<Finding>>()
-  if (sharing) checks.set('sharing', () => checkTopics(config, { sharing: sharing.topic }))
+  if (sharing) checks.set('sharing', () => checkTopics(config, [sharing.topic]))
+  checks.set('replays', () => checkReplays(config))
   checks.set('rights', () => checkRights(config))
   if (isJournalNew(config)) checks.set('position', () => checkOtherJournals(config))
   const results: CheckResult[] = []
@@ -293,9 +295,27 @@ function requiredRights({ instance, kafka, sharing, sources }: Config): Required
 const silentLog = (config: Config) =>
   createLog({ ...config.log, level: 'silent', instance: config.instance }, { write: () => undefined })
 
-async function checkTopics(config: Config, topics: Readonly<Record<string, string>>): Promise<string> {
+/** Only replays of dead letters need this topic, so what is missing is a warning. */
+async function checkReplays(config: Config): Promise<Finding> {
+  const topic = config.kafka.topics.deadLetterReplays
   try {
-    const names = Object.values(topics)
+    const result = await checkTopics(config, [topic])
+    const required = { topics: new Map([[topic, ['Read', 'Write'] as const]]), groups: [] }
+    const { missing } = await findMissingRights(kafkaSettings(config), required, systemClock, silentLog(config))
+    if (missing.length === 0) return result
+    const warning = `this user lacks ${missing.join(', ')}, so dead letters can't be replayed; everything else works`
+    return { result, warnings: [warning] }
+  } catch (error) {
+    if (!(error instanceof MissingTopicsError)) throw error
+    const warning =
+      `topic ${topic} does not exist, or this user has no right to see it, so dead letters can't be replayed; everything else ` +
+      'works. Create it with cleanup.policy=compact'
+    return { result: 'not needed unless dead letters are replayed', warnings: [warning] }
+  }
+}
+
+async function checkTopics(config: Config, names: readonly string[]): Promise<string> {
+  try {
     const partitions = await fetchTopicPartitions(kafkaSettings(config), names, systemClock, silentLog(config))
     return [...partitions].map(([topic, count]) => `${topic} (${count} partitions)`).join(', ')
   } catch (error) {

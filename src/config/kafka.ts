@@ -76,16 +76,27 @@ const topics = () =>
       .describe(
         'Topic of dead letters: what the connector received and could not turn into an event. The position in the journal is committed as an offset of partition 0 of this topic.',
       ),
+    deadLetterReplays: topic()
+      .prefault('sms.dead-letter-replays')
+      .describe(
+        'Compacted topic of marks that say which dead letters were replayed. Only the commands dead-letters and the publishing of replays need it.',
+      ),
   }).check(
     rule({
       at: ['mo'],
       holds: ({ dlr, mo }) => typeof mo !== 'string' || mo !== dlr,
-      problem: 'is the same topic as dlr; the three topics must differ',
+      problem: 'is the same topic as dlr; the topics must differ',
     }),
     rule({
       at: ['deadLetter'],
       holds: ({ dlr, mo, deadLetter }) => typeof deadLetter !== 'string' || (deadLetter !== dlr && deadLetter !== mo),
-      problem: 'is the same topic as dlr or mo; the three topics must differ',
+      problem: 'is the same topic as dlr or mo; the topics must differ',
+    }),
+    rule({
+      at: ['deadLetterReplays'],
+      holds: ({ dlr, mo, deadLetter, deadLetterReplays }) =>
+        typeof deadLetterReplays !== 'string' || ![dlr, mo, deadLetter].includes(deadLetterReplays),
+      problem: 'is the same topic as dlr, mo or deadLetter; the topics must differ',
     }),
   )
 
@@ -100,7 +111,7 @@ export const kafka = () =>
     sasl: sasl()
       .exactOptional()
       .describe('Authentication to the brokers. If left out, the connector does not authenticate.'),
-    topics: withDefaults(topics()).describe('Names of the three topics.'),
+    topics: withDefaults(topics()).describe('Names of the topics.'),
     createTopics: section({
       partitions: wholeNumber({ min: 1, max: 100_000, default: 6 }).describe(
         'Number of partitions of each topic that the connector creates.',

@@ -64,6 +64,7 @@ export const LOG_EVENTS = {
   'reconcile-recovered': 'info',
   'registry-recovered': 'info',
   'registry-unreachable': 'warn',
+  'replay-given-up': 'error',
   'schema-ids-not-saved': 'warn',
   'schema-warning': 'warn',
   'schemas-confirmed': 'info',

@@ -179,6 +179,12 @@ export interface PipelineObserver {
    * for example because its source is configured in another way since. The entry is published again from its beginning.
    */
   entryRepublished(entry: { readonly source: string; readonly seq: number }): void
+  /**
+   * Called when a replayed dead letter is released without being published, because it can't be known whether it was replayed
+   * before. The dead letter stays on its topic.
+   * @param reason a sentence
+   */
+  replayGivenUp(entry: { readonly source: string; readonly eventId: string }, reason: string): void
 }
 
 /** Reports what the broker demands of the publisher. */
@@ -216,10 +222,21 @@ export interface ItemOutcome extends Pick<Envelope, 'source' | 'via' | 'received
   readonly kind: Event['kind'] | 'duplicate'
   /** What the dead letter is; null for the other kinds. */
   readonly deadLetter: DeadLetterSummary | null
+  /** What became of an item of a dead letter that is replayed; absent for an item that was received. */
+  readonly replay?: ReplayOutcome
 }
 
 /** A dead letter without what was received. */
 export type DeadLetterSummary = Pick<DeadLetter, 'eventId' | 'reason' | 'detail'>
+
+/**
+ * How an item of a replayed dead letter ended: the label `outcome` of `dlrmo_replayed_items_total`.
+ *
+ * - `published`: it is on its topic now.
+ * - `duplicate`: it was published before, by another replay or because it arrived in another way.
+ * - `unreadable`: it still can't be read, or does not fit into a record. Its dead letter stays open.
+ */
+export type ReplayOutcome = 'published' | 'duplicate' | 'unreadable'
 
 /**
  * The relation of this replica to the consumer group that divides the sources.

@@ -12,7 +12,7 @@ import type { Clock } from '../core/clock.js'
 import { ConnectorError } from '../core/errors.js'
 import type { Log } from '../core/log.js'
 import { DiskReserve, diskSpace } from './disk-reserve.js'
-import type { NewEntry } from './journal.js'
+import { isOnlyCopy, type NewEntry } from './journal.js'
 
 const PAGE_BYTES = 4_096
 /** LMDB stores a larger entry in pages of its own. */
@@ -116,7 +116,7 @@ export class Capacity {
     const size = storedBytes(entry)
     if (this.#addedBytes > this.#options.maxBytes * REMEASURE_SHARE) this.#measure()
     // A page of a destructive queue is the only copy there is. Room for it was found before it was requested.
-    if (entry.via !== 'PULL') {
+    if (!isOnlyCopy(entry)) {
       const reason = this.refusalReason(size)
       if (reason !== null) throw new ConnectorError('JOURNAL_FULL', reason)
     }

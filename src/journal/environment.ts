@@ -2,7 +2,8 @@
 import { closeSync, fsyncSync, openSync, readSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { open } from 'lmdb'
-import type { NewEntry, TopicProgress } from './journal.js'
+import type { TopicProgress } from './journal.js'
+import type { StoredEntry } from './stored-entry.js'
 
 /**
  * Keys of the `meta` database:
@@ -63,7 +64,7 @@ export function openEnvironment(directory: string) {
   return {
     root,
     /** Sequence number -> entry. */
-    entries: root.openDB<NewEntry, number>('entries', encoding),
+    entries: root.openDB<StoredEntry, number>('entries', encoding),
     meta: root.openDB<string | number | TopicProgress, MetaKey>('meta', encoding),
     /** Hash of the nonce -> expiry, in milliseconds since the epoch. */
     nonces: root.openDB<number, string>('nonces', encoding),

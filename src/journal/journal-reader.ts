@@ -7,7 +7,8 @@ import { Unpackr } from 'msgpackr'
 import { ConnectorError, messageOf } from '../core/errors.js'
 import { DamagedDataFileError, DataFileReader } from './data-file-reader.js'
 import { dataFileOf } from './environment.js'
-import type { Entry, NewEntry } from './journal.js'
+import type { Entry } from './journal.js'
+import { fromStoredEntry, type StoredEntry } from './stored-entry.js'
 
 /** An entry, or a sentence that says why its value can't be read. */
 export type ReadEntry =
@@ -116,7 +117,7 @@ export class JournalReader {
 
   #decode(seq: number, value: Buffer): ReadEntry {
     try {
-      return { seq, entry: { ...(this.#codec.unpack(value) as NewEntry), seq } }
+      return { seq, entry: { ...fromStoredEntry(this.#codec.unpack(value) as StoredEntry), seq } }
     } catch (error) {
       return { seq, problem: `its ${value.length} bytes in ${this.dataFile} are damaged: ${messageOf(error)}` }
     }

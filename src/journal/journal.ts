@@ -7,13 +7,30 @@
  */
 import type { Received } from '../core/received.js'
 
+/**
+ * Where an entry comes from that was in custody before and is handed in again. Its items keep the identity that they had.
+ *
+ * - `dead-letter`: the body of a dead letter, to be decoded again. The items get ids that follow from `eventId`. `reason` is the
+ *   reason of the dead letter.
+ * - `import`: an entry of another journal, which had the sequence number `seq` there. The items get the ids that they have in
+ *   that journal.
+ */
+export type EntryOrigin =
+  | { readonly kind: 'dead-letter'; readonly eventId: string; readonly reason: string }
+  | { readonly kind: 'import'; readonly journalId: string; readonly seq: number }
+
 /** A request or an answer that is handed over for custody. */
 export interface NewEntry extends Received {
   readonly source: string
   readonly provider: string
   /** The trace that the entry belongs to, as in `core/tracing.ts`; absent if it is not traced. */
   readonly traceparent?: string
+  /** Absent for what was just received. */
+  readonly origin?: EntryOrigin
 }
+
+/** Whether nobody else has these bytes: a page of a queue, which forgets what it hands out. */
+export const isOnlyCopy = ({ via, origin }: NewEntry): boolean => via === 'PULL' && origin === undefined
 
 export interface Entry extends NewEntry {
   /** The sequence number in this journal. It grows with each arrival and is never used twice. */
@@ -79,7 +96,10 @@ export interface JournalStats {
   readonly entries: number
   /** Bytes that the entries take on the disk, approximately. */
   readonly bytes: number
-  /** Milliseconds since the epoch; null while the journal is empty. */
+  /**
+   * When the oldest entry was received or, if it was in custody before, handed in; in milliseconds since the epoch. Null while
+   * the journal is empty.
+   */
   readonly oldestReceivedAt: number | null
   /** Event ids that this process deleted before their time because there were more than the configuration allows. */
   readonly idsForgottenEarly: number

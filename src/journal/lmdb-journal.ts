@@ -66,21 +66,23 @@ import {
   usedBytes,
 } from './environment.js'
 import { EventIdIndex, type EventIdIndexOptions, WRITE_BYTES_PER_ID } from './event-id-index.js'
-import type {
-  CustodyRoom,
-  Entry,
-  FirstSeen,
-  IndexUpdates,
-  Journal,
-  JournalStats,
-  NewEntry,
-  Nonce,
-  PublishedEvent,
-  ReadBounds,
-  TopicProgress,
-  WatchChange,
+import {
+  type CustodyRoom,
+  type Entry,
+  type FirstSeen,
+  type IndexUpdates,
+  isOnlyCopy,
+  type Journal,
+  type JournalStats,
+  type NewEntry,
+  type Nonce,
+  type PublishedEvent,
+  type ReadBounds,
+  type TopicProgress,
+  type WatchChange,
 } from './journal.js'
 import { NonceStore } from './nonce-store.js'
+import { fromStoredEntry, type StoredEntry, toStoredEntry } from './stored-entry.js'
 import { LmdbWatchList } from './watch-list.js'
 import { Writer } from './writer.js'
 
@@ -192,11 +194,12 @@ export class LmdbJournal implements Journal {
     const { root, entries } = this.#env
     // Invariant 1: an fsync of a removed file makes nothing durable. A page of a destructive queue is the only copy there is,
     // so it is written nevertheless, and published from the open file. No further page is requested (`hasRoomFor`).
-    const problem = entry.via === 'PULL' ? null : this.#dataFile.problem
+    const problem = isOnlyCopy(entry) ? null : this.#dataFile.problem
     if (problem !== null) throw new ConnectorError('JOURNAL_WRITE_FAILED', problem)
     // If the pending write of the same nonce fails, the nonce is still unused. A refusal now would lose both entries.
     while (nonce !== undefined && this.#nonces.pendingWrite(nonce)) await this.#nonces.pendingWrite(nonce)
     const claim = nonce && this.#nonces.claim(nonce)
+    const stored = toStoredEntry(entry, this.#clock.now())
     let admittedBytes: number | undefined
     let isDurable = false
     let seq = -1
@@ -206,7 +209,7 @@ export class LmdbJournal implements Journal {
       seq = this.#nextSeq
       this.#nextSeq++
       this.#unconfirmedAppends.set(seq, false)
-      return entries.put(seq, entry)
+      return entries.put(seq, stored)
     }
     const putEntryAndNonce = (): Promise<boolean> =>
       root.batch(() => {
@@ -217,7 +220,7 @@ export class LmdbJournal implements Journal {
       admittedBytes = this.#capacity.admit(entry)
       // Invariant 1: lmdb-js's report alone does not prove that the entry is durable.
       const isWritten = (): boolean => this.#unconfirmedAppends.get(seq) === true || entries.doesExist(seq)
-      await this.#writer.write(claim ? putEntryAndNonce : putEntry, { retry: entry.via === 'PULL', isWritten })
+      await this.#writer.write(claim ? putEntryAndNonce : putEntry, { retry: isOnlyCopy(entry), isWritten })
       isDurable = true
       this.#durableUpTo = Math.max(this.#durableUpTo, seq)
       return seq
@@ -254,7 +257,7 @@ export class LmdbJournal implements Journal {
     for (const { key: seq, value } of this.#env.entries.getRange({ start: after + 1, limit: bounds.entries })) {
       bytes += value.body.byteLength
       if (found.length > 0 && bytes > bounds.bytes) break
-      found.push({ ...value, seq })
+      found.push({ ...fromStoredEntry(value), seq })
       if (this.#unconfirmedAppends.has(seq)) this.#unconfirmedAppends.set(seq, true)
     }
     return found
@@ -371,7 +374,10 @@ export class LmdbJournal implements Journal {
     const { entries } = this.#env
     const [seq] = entries.getKeys({ limit: 1 })
     if (seq === undefined) return null
-    if (this.#oldest?.seq !== seq) this.#oldest = { seq, receivedAt: entries.get(seq)?.receivedAt ?? null }
+    if (this.#oldest?.seq !== seq) {
+      const stored = entries.get(seq)
+      this.#oldest = { seq, receivedAt: stored?.handedInAt ?? stored?.receivedAt ?? null }
+    }
     return this.#oldest.receivedAt
   }
 
@@ -438,7 +444,7 @@ export class LmdbJournal implements Journal {
     let next = newFrom
     for (const seq of entries.getKeys({ start: oldFrom, end: newFrom })) {
       // The entry is moved as bytes, so that one that can't be decoded is moved as well.
-      void entries.put(next, asBinary(entries.getBinary(seq)!) as unknown as NewEntry)
+      void entries.put(next, asBinary(entries.getBinary(seq)!) as unknown as StoredEntry)
       void entries.remove(seq)
       next++
     }

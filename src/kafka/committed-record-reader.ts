@@ -15,6 +15,7 @@ import {
   type FetchedMessage,
   type FetchedPartition,
   READ_COMMITTED,
+  READ_UNCOMMITTED,
   type ReadingCluster,
 } from './kafkajs-workarounds/cluster-for-reading.js'
 import { MAX_SILENT_TIMEOUTS, withDeadline } from './kafkajs-workarounds/operation-deadline.js'
@@ -120,6 +121,14 @@ export class CommittedRecordReader {
   }
 
   /**
+   * Returns the offset behind the last record of each partition, those of open transactions included.
+   * @throws ConnectorError KAFKA_UNREACHABLE, KAFKA_REFUSED
+   */
+  endOffsets(): Promise<PartitionOffset[]> {
+    return this.#repeat(() => this.#listOffsets(LATEST, READ_UNCOMMITTED), MAX_ATTEMPTS)
+  }
+
+  /**
    * Reads ranges of partitions. The records of a partition are in its order, and those of different partitions are merged by
    * their timestamps.
    * @throws ConnectorError KAFKA_UNREACHABLE, KAFKA_REFUSED
@@ -177,14 +186,14 @@ export class CommittedRecordReader {
     )
   }
 
-  async #listOffsets(timestamp: number): Promise<PartitionOffset[]> {
+  async #listOffsets(timestamp: number, isolationLevel: number = READ_COMMITTED): Promise<PartitionOffset[]> {
     const requests = [...groupBy(this.#partitions(), ({ leader }) => leader)].map(async ([leader, partitions]) => {
       const broker = await this.#cluster.findBroker({ nodeId: String(leader) })
       const topics = byTopic(partitions).map(({ topic, partitions: ofTopic }) => ({
         topic,
         partitions: ofTopic.map(({ partition }) => ({ partition, timestamp })),
       }))
-      const { responses } = await broker.listOffsets({ isolationLevel: READ_COMMITTED, topics })
+      const { responses } = await broker.listOffsets({ isolationLevel, topics })
       return responses.flatMap(({ topic, partitions: found }) =>
         found.map(({ partition, offset }) => ({ topic, partition, offset: Number(offset) })),
       )

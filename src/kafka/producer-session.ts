@@ -15,9 +15,9 @@ import { createJavaPartitioner } from './partitioner.js'
 import { RecordSender } from './record-sender.js'
 import type { RecordTimestamps } from './record-timestamps.js'
 import { RequestSender } from './request-sender.js'
-import type { KafkaSettings } from './settings.js'
+import { requiredTopics, type KafkaSettings } from './settings.js'
 import type { Throttle } from './throttle.js'
-import { ensureTopics } from './topics.js'
+import { ensureTopics, MissingTopicsError } from './topics.js'
 
 export interface ProducerSessionDeps {
   readonly settings: KafkaSettings
@@ -131,12 +131,26 @@ export class ProducerSession {
   }
 
   async #connect(): Promise<void> {
-    const { topics, createTopics } = this.#settings
-    const names = Object.values(topics)
+    const { createTopics } = this.#settings
+    const names = requiredTopics(this.#settings)
     await this.#admin.connect()
     await ensureTopics(this.#admin, names, createTopics, this.#clock)
-    await this.#brokers.connect(names)
+    const optional = (await this.#hasReplaysTopic()) ? [this.#settings.topics.deadLetterReplays] : []
+    await this.#brokers.connect([...names, ...optional])
     this.#countPartitions()
+  }
+
+  /** Looks for the topic of the marks of replays. Without it, and without the right to create it, everything else is published. */
+  async #hasReplaysTopic(): Promise<boolean> {
+    const { topics, createTopics } = this.#settings
+    const creation = createTopics && { ...createTopics, isCompacted: true }
+    try {
+      await ensureTopics(this.#admin, [topics.deadLetterReplays], creation, this.#clock)
+      return true
+    } catch (error) {
+      if (error instanceof MissingTopicsError || isRefusedByBroker(error)) return false
+      throw error
+    }
   }
 
   #countPartitions(): void {

@@ -11,7 +11,10 @@ export interface OutgoingRecord {
   readonly topic: string
   /** Encoded as UTF-8 on the wire. */
   readonly key: string
-  /** Confluent wire format: a zero byte, the 4-byte schema id, and the Avro encoding. */
+  /**
+   * Confluent wire format: a zero byte, the 4-byte schema id, and the Avro encoding. On the topic of the marks of replays it is
+   * JSON.
+   */
   readonly value: Buffer
   readonly headers: Readonly<Record<string, string>>
   /**

@@ -37,6 +37,12 @@ export class MissingTopicsError extends ConnectorError {
   }
 }
 
+/** How missing topics are created. */
+export type TopicCreation = NonNullable<KafkaSettings['createTopics']> & {
+  /** Whether the topic keeps the last record of each key (`cleanup.policy=compact`); default: false. */
+  readonly isCompacted?: boolean
+}
+
 /**
  * Returns the number of partitions of each topic, after creating missing topics if `createTopics` is set.
  *
@@ -45,7 +51,7 @@ export class MissingTopicsError extends ConnectorError {
 export async function ensureTopics(
   admin: Admin,
   names: readonly string[],
-  createTopics: KafkaSettings['createTopics'],
+  createTopics: TopicCreation | undefined,
   clock: Clock,
 ): Promise<Map<string, number>> {
   let partitions = await countPartitions(admin, names)
@@ -95,11 +101,12 @@ export async function fetchTopicPartitions(
 async function createMissingTopics(
   admin: Admin,
   names: readonly string[],
-  { partitions: numPartitions, replicationFactor }: NonNullable<KafkaSettings['createTopics']>,
+  { partitions: numPartitions, replicationFactor, isCompacted = false }: TopicCreation,
   clock: Clock,
 ): Promise<void> {
   // kafkajs must not wait for leaders, because it gives up on a broker that does not know the topic yet.
-  const topics = names.map((topic) => ({ topic, numPartitions, replicationFactor }))
+  const configEntries = isCompacted ? [{ name: 'cleanup.policy', value: 'compact' }] : []
+  const topics = names.map((topic) => ({ topic, numPartitions, replicationFactor, configEntries }))
   await admin.createTopics({ topics, waitForLeaders: false })
   const giveUpAt = clock.monotonic() + PROPAGATION_TIMEOUT_MS
   for (const name of names) await waitForLeaders(admin, name, giveUpAt, clock)

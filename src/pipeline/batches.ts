@@ -5,13 +5,15 @@
  */
 import type { Clock } from '../core/clock.js'
 import type { Event } from '../core/event.js'
-import type { DeadLetterSummary, ItemOutcome, PipelineObserver } from '../core/observers.js'
+import type { DeadLetterSummary, ItemOutcome, PipelineObserver, ReplayOutcome } from '../core/observers.js'
 import type { EntrySpan, TracedBatch, Tracing } from '../core/tracing.js'
 import type { EncodedEvent, Encoder, Origin } from '../encode/encoder.js'
+import { closingMarkRecord, itemMarkKey, itemMarkRecord } from '../encode/replay-marks.js'
 import type { Entry, EventOccurrence, FirstSeen, IndexUpdates, Journal, WatchChange } from '../journal/journal.js'
 import type { OutgoingRecord } from '../kafka/publisher.js'
 import { type DecodableSource, decode, type DecodedItem } from './decode.js'
 import { digestOfParts, ItemDigest, type PlaceInEntry, type Position } from './place-in-entry.js'
+import { type DeadLetterOrigin, decodeDeadLetter, type ReplayedItem } from './replay.js'
 
 export interface PipelineSource extends DecodableSource {
   /** Whether receipts of the source put messages on the watch list and take them off. */
@@ -25,6 +27,7 @@ export interface BatchPreparerDeps {
   readonly clock: Clock
   readonly observer: PipelineObserver
   readonly tracing?: Tracing | undefined
+  readonly replayMarks: ReplayMarks
   /**
    * Called before entries are decoded where replicas share the sources. Resolves when the journal knows what other replicas
    * have published of these entries, or when the signal aborts.
@@ -32,6 +35,17 @@ export interface BatchPreparerDeps {
   readonly syncPublished?: ((entries: readonly Entry[], signal: AbortSignal) => Promise<void>) | undefined
   /** Smaller in tests. */
   readonly limits?: BatchLimits
+}
+
+/** The marks of replayed dead letters on their topic (encode/replay-marks.ts). */
+export interface ReplayMarks {
+  readonly topic: string
+  /**
+   * Resolves with the keys of all marks that are committed, or with a sentence on why no dead letter can be replayed. It may
+   * resolve with anything once the signal has aborted.
+   * @throws ConnectorError while the marks can't be read for a reason that passes
+   */
+  read(signal: AbortSignal): Promise<{ readonly keys: ReadonlySet<string> } | { readonly unavailable: string }>
 }
 
 /** The bounds of a batch, which ends with the first entry, item or record that reaches one of them. */
@@ -51,6 +65,8 @@ export interface Batch extends TracedBatch {
   readonly records: readonly OutgoingRecord[]
   readonly outcomes: readonly ItemOutcome[]
   readonly updates: IndexUpdates
+  /** The keys of the marks among the records. */
+  readonly markKeys: readonly string[]
   /** Whether its transaction takes so long that the next batch should be prepared meanwhile. */
   readonly isLarge: boolean
   /** Milliseconds since the epoch. */
@@ -60,8 +76,8 @@ export interface Batch extends TracedBatch {
 export interface BatchOptions {
   /** The part of the largest batch that this one takes. */
   readonly share: number
-  /** The occurrences in the batch that is being committed. */
-  readonly earlier: readonly EventOccurrence[]
+  /** The batch that is being committed meanwhile. */
+  readonly beingCommitted: Pick<Batch, 'updates' | 'markKeys'> | null
   readonly signal: AbortSignal
 }
 
@@ -108,7 +124,7 @@ export class BatchPreparer {
    * @returns null if nothing lies between the positions, or if the signal aborts
    */
   prepareCommitted(after: Position, end: Position, signal: AbortSignal): Promise<Batch | null> {
-    return this.#prepare(after, end, { share: 1, earlier: [], signal })
+    return this.#prepare(after, end, { share: 1, beingCommitted: null, signal })
   }
 
   /** Returns the position, without its place if that says nothing about what the entry decodes to today. */
@@ -116,7 +132,8 @@ export class BatchPreparer {
     this.#openEntry = undefined
     const { upTo, place } = position
     const entry = place && this.#readEntry(upTo + 1)
-    if (!entry) return { upTo, place: null }
+    // A replayed dead letter is begun again, because its marks tell what is published of it.
+    if (!entry || isReplay(entry)) return { upTo, place: null }
     const open = this.#open(entry)
     const isValid = await open.skipTo(place, signal)
     if (isValid || signal.aborted) {
@@ -134,8 +151,17 @@ export class BatchPreparer {
     const entries = open ? [open.entry] : this.#readEntries(after.upTo, end, options.share)
     if (entries.length === 0) return null
     await this.#deps.syncPublished?.(entries, signal)
-    const batch = new BatchBuilder(this.#deps, after, options)
+    const marks = await this.#readMarks(entries, signal)
+    if (signal.aborted) return null
+    const batch = new BatchBuilder(this.#deps, after, options, 'keys' in marks ? marks.keys : NO_MARKS)
     for (const entry of entries) {
+      const isGivenUp = isReplay(entry) && 'unavailable' in marks
+      if (isGivenUp)
+        this.#deps.observer.replayGivenUp({ source: entry.source, eventId: entry.origin.eventId }, marks.unavailable)
+      if (isGivenUp || batch.isImportedAgain(entry)) {
+        batch.finishEntry(entry)
+        continue
+      }
       open ??= this.#open(entry)
       const endPlace = end !== null && entry.seq > end.upTo ? end.place : null
       // Records that are committed already are not sent, so nothing is traced.
@@ -147,7 +173,7 @@ export class BatchPreparer {
         this.#openEntry = open
         return batch.build({ upTo: entry.seq - 1, place: open.place() })
       }
-      batch.finishEntry(entry)
+      batch.finishEntry(entry, open)
       open = undefined
       if (batch.isFull) break
     }
@@ -175,7 +201,7 @@ export class BatchPreparer {
     this.#openEntry = undefined
     if (open?.entry.seq === upTo + 1 && open.isAt(place)) return open
     const entry = this.#readEntry(upTo + 1)
-    if (entry === null) return undefined
+    if (entry === null || isReplay(entry)) return undefined
     const reopened = this.#open(entry)
     await reopened.skipTo(place, signal)
     return reopened
@@ -184,9 +210,20 @@ export class BatchPreparer {
   #open(entry: Entry): OpenEntry {
     const { findSource, journal } = this.#deps
     const source = findSource(entry.source)
-    return new OpenEntry(entry, source, decode(entry, source, journal.id))
+    const items = isReplay(entry) ? decodeDeadLetter(entry, entry.origin, source) : decode(entry, source, journal.id)
+    return new OpenEntry(entry, source, items)
+  }
+
+  /** The marks are read only where a dead letter is replayed. */
+  async #readMarks(entries: readonly Entry[], signal: AbortSignal): ReturnType<ReplayMarks['read']> {
+    return entries.some(isReplay) ? this.#deps.replayMarks.read(signal) : { keys: NO_MARKS }
   }
 }
+
+const isReplay = (entry: Entry): entry is Entry & { readonly origin: DeadLetterOrigin } =>
+  entry.origin?.kind === 'dead-letter'
+
+const NO_MARKS: ReadonlySet<string> = new Set()
 
 /** An item, with its records. */
 interface EncodedItem {
@@ -194,6 +231,8 @@ interface EncodedItem {
   readonly occurrence: EventOccurrence
   readonly isDuplicate: boolean
   readonly encoded: EncodedEvent
+  /** What becomes of an item of a replayed dead letter; undefined for other items. */
+  readonly replay?: ReplayOutcome
   /** The number of records that are in a batch already. */
   taken: number
 }
@@ -205,14 +244,16 @@ class OpenEntry {
   /** The item whose records go into a batch next, once it is encoded. */
   current: EncodedItem | undefined
   span: EntrySpan | undefined
-  readonly #items: Iterator<DecodedItem, void>
+  /** Whether an item of a replayed dead letter still can't be published. */
+  hasUnreadableItem = false
+  readonly #items: Iterator<DecodedItem | ReplayedItem, void>
   readonly #digest = new ItemDigest()
-  #peeked: IteratorResult<DecodedItem, void> | undefined
+  #peeked: IteratorResult<DecodedItem | ReplayedItem, void> | undefined
   #finished = 0
   /** The records of the next item that are committed, of as many as it had then. */
   #committedParts: CommittedParts = NO_PARTS
 
-  constructor(entry: Entry, source: PipelineSource | undefined, items: Iterator<DecodedItem, void>) {
+  constructor(entry: Entry, source: PipelineSource | undefined, items: Iterator<DecodedItem | ReplayedItem, void>) {
     this.entry = entry
     this.source = source
     this.#items = items
@@ -229,7 +270,7 @@ class OpenEntry {
   }
 
   /** Returns the first item that is not finished. */
-  peek(): DecodedItem | undefined {
+  peek(): DecodedItem | ReplayedItem | undefined {
     this.#peeked ??= this.#items.next()
     return this.#peeked.done ? undefined : this.#peeked.value
   }
@@ -316,15 +357,20 @@ class BatchBuilder {
   readonly #occurrences: EventOccurrence[] = []
   readonly #watchChanges: WatchChange[] = []
   readonly #entrySpans: EntrySpan[] = []
+  /** The keys of the marks that are committed, and of those in the batch that is being committed. */
+  readonly #knownMarks: readonly ReadonlySet<string>[]
+  readonly #markKeys = new Set<string>()
   #items = 0
   #recordBytes = 0
   #bodyBytes = 0
 
-  constructor(deps: BatchPreparerDeps, after: Position, options: BatchOptions) {
+  constructor(deps: BatchPreparerDeps, after: Position, options: BatchOptions, committedMarks: ReadonlySet<string>) {
+    const { updates, markKeys } = options.beingCommitted ?? {}
     this.#deps = deps
     this.#options = options
     this.#preparedAt = deps.clock.now()
-    this.#inBatches = new Map(options.earlier.map((occurrence) => [occurrence.eventId, occurrence]))
+    this.#inBatches = new Map(updates?.occurrences.map((occurrence) => [occurrence.eventId, occurrence]))
+    this.#knownMarks = [committedMarks, new Set(markKeys)]
     this.lastEntry = after.upTo
   }
 
@@ -338,9 +384,27 @@ class BatchBuilder {
     if (span) this.#entrySpans.push(span)
   }
 
-  finishEntry({ seq, body }: Entry): void {
+  /** Whether the same entry of another journal was imported before. */
+  isImportedAgain(entry: Entry): boolean {
+    const eventId = importIdOf(entry)
+    return eventId !== undefined && this.#isKnown(this.#occurrenceOf(entry, eventId, 0))
+  }
+
+  /** @param open the entry with its items; left out if none of them is published */
+  finishEntry(entry: Entry, open?: OpenEntry): void {
+    const { seq, body } = entry
     this.lastEntry = seq
     this.#bodyBytes += body.byteLength
+    if (open === undefined) return
+    const importId = importIdOf(entry)
+    if (importId !== undefined) this.#remember(this.#occurrenceOf(entry, importId, 0))
+    if (isReplay(entry) && !open.hasUnreadableItem) this.#closeDeadLetter(entry.origin.eventId)
+  }
+
+  #closeDeadLetter(deadLetter: string): void {
+    if (this.#isMarked(deadLetter)) return
+    this.#records.push(closingMarkRecord(this.#deps.replayMarks.topic, { deadLetter, at: this.#preparedAt }))
+    this.#markKeys.add(deadLetter)
   }
 
   build(position: Position): Batch {
@@ -352,6 +416,7 @@ class BatchBuilder {
       records: this.#records,
       outcomes: this.#outcomes,
       updates,
+      markKeys: [...this.#markKeys],
       isLarge,
       preparedAt: this.#preparedAt,
       entrySpans: this.#entrySpans,
@@ -377,14 +442,15 @@ class BatchBuilder {
       if (this.#options.signal.aborted) return
       const item = open.current ?? open.setCurrent(this.#encode(open))
       const { records } = item.encoded
-      while (item.taken < records.length && !this.isFull) {
+      // The mark of a replayed item is committed in the transaction that publishes it.
+      while (item.taken < records.length && (item.replay !== undefined || !this.isFull)) {
         const record = records[item.taken]!
         this.#records.push(record)
         this.#recordBytes += record.value.length + RECORD_OVERHEAD_BYTES
         item.taken++
       }
       if (item.taken < records.length) return
-      this.#finish(item, open.source)
+      this.#finish(item, open)
       open.finishItem()
     }
   }
@@ -394,17 +460,51 @@ class BatchBuilder {
     const { entry } = open
     const decoded = open.peek()!
     const { event, itemIndex, isIdentified, body } = decoded
-    const occurrence = { eventId: event.eventId, seq: entry.seq, itemIndex, receivedAt: entry.receivedAt }
+    const occurrence = this.#occurrenceOf(entry, event.eventId, itemIndex)
     const isDuplicate = isIdentified && this.#isKnown(occurrence)
     observer.decoded?.(event, isDuplicate, open.span?.traceparent)
+    if (isReplay(entry) && 'place' in decoded) {
+      const replayed = this.#encodeReplayed(entry.origin.eventId, decoded, originOf(open, body), isDuplicate)
+      return { decoded, occurrence, isDuplicate, ...replayed, taken: 0 }
+    }
     const encoded = isDuplicate ? NO_RECORDS : encoder.encode(event, originOf(open, body))
     return { decoded, occurrence, isDuplicate, encoded, taken: 0 }
   }
 
-  #finish({ decoded, occurrence, isDuplicate, encoded }: EncodedItem, source: PipelineSource | undefined): void {
+  /** What still can't be published of a dead letter stays where it is: it does not become a second dead letter. */
+  #encodeReplayed(
+    deadLetter: string,
+    { event, place }: ReplayedItem,
+    origin: Origin,
+    isDuplicate: boolean,
+  ): Pick<EncodedItem, 'encoded' | 'replay'> {
+    const { eventId, kind } = event
+    if (kind === 'dead-letter') return { encoded: NO_RECORDS, replay: 'unreadable' }
+    const key = itemMarkKey(deadLetter, place)
+    if (this.#isMarked(deadLetter) || this.#isMarked(key)) return { encoded: NO_RECORDS, replay: 'duplicate' }
+    const replay = isDuplicate ? 'duplicate' : 'published'
+    const encoded = isDuplicate ? NO_RECORDS : this.#deps.encoder.encode(event, origin)
+    if (encoded.deadLetter !== null) return { encoded: NO_RECORDS, replay: 'unreadable' }
+    const mark = { deadLetter, place, eventId, kind, outcome: replay, at: this.#preparedAt } as const
+    this.#markKeys.add(key)
+    const records = [...encoded.records, itemMarkRecord(this.#deps.replayMarks.topic, mark)]
+    return { encoded: { records, deadLetter: null }, replay }
+  }
+
+  #isMarked(key: string): boolean {
+    return this.#markKeys.has(key) || this.#knownMarks.some((keys) => keys.has(key))
+  }
+
+  #finish({ decoded, occurrence, isDuplicate, encoded, replay }: EncodedItem, open: OpenEntry): void {
     const { event, isIdentified } = decoded
+    const { source } = open
     this.#items++
-    this.#outcomes.push(outcomeOf(event, isDuplicate, encoded.deadLetter))
+    const outcome = outcomeOf(event, isDuplicate, encoded.deadLetter)
+    this.#outcomes.push(replay === undefined ? outcome : { ...outcome, replay })
+    if (replay === 'unreadable') {
+      open.hasUnreadableItem = true
+      return
+    }
     // An event that no record can hold was not published under its identity. A later item with the same identity, for
     // example a replay of this one, may be published.
     if (encoded.deadLetter !== null && event.kind !== 'dead-letter') return
@@ -412,8 +512,17 @@ class BatchBuilder {
       this.#watchChanges.push(watchChangeOf(event))
     }
     if (isDuplicate || !isIdentified) return
-    this.#inBatches.set(event.eventId, occurrence)
+    this.#remember(occurrence)
+  }
+
+  #remember(occurrence: EventOccurrence): void {
+    this.#inBatches.set(occurrence.eventId, occurrence)
     this.#occurrences.push(occurrence)
+  }
+
+  /** An event id is remembered for a certain time from its arrival or, if the entry is handed in again, from now on. */
+  #occurrenceOf({ seq, origin, receivedAt }: Entry, eventId: string, itemIndex: number): EventOccurrence {
+    return { eventId, seq, itemIndex, receivedAt: origin === undefined ? receivedAt : this.#preparedAt }
   }
 
   /** Whether an item with the same identity came before this one, in the batches under way or in what is released. */
@@ -430,6 +539,10 @@ const originOf = ({ entry: { facts }, span }: OpenEntry, body: Uint8Array): Orig
 /** Only an earlier occurrence makes an item a duplicate, so the decision comes out the same when it is made again. */
 const isEarlier = (first: FirstSeen, { seq, itemIndex }: EventOccurrence): boolean =>
   first.seq < seq || (first.seq === seq && first.itemIndex < itemIndex)
+
+/** Identifies an imported entry, so that it is published once however often it is imported; undefined for other entries. */
+const importIdOf = ({ origin }: Entry): string | undefined =>
+  origin?.kind === 'import' ? `import ${origin.journalId}-${origin.seq}` : undefined
 
 const outcomeOf = (event: Event, isDuplicate: boolean, deadLetter: DeadLetterSummary | null): ItemOutcome => ({
   source: event.source,

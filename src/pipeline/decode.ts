@@ -1,13 +1,15 @@
 /**
  * Turns bytes in custody into events: each item that the provider's decoder finds, in an envelope.
  *
- * Decoding is pure. The same entry gives the same events with the same ids, also after a crash and on replay.
+ * Decoding is pure. The same entry gives the same events with the same ids, also after a crash, and when it is imported into
+ * another journal.
  */
 import { hash } from 'node:crypto'
 import { messageOf } from '../core/errors.js'
 import { type Event, hashToEventId, isFinal } from '../core/event.js'
+import type { Received } from '../core/received.js'
 import { readMalformedAnswer } from '../http-client/malformed-answer.js'
-import type { Entry } from '../journal/journal.js'
+import type { Entry, NewEntry } from '../journal/journal.js'
 import type { DeadLetterItem, DecodeSettings, Identity, Item, Provider } from '../providers/provider.js'
 
 /** An event, its index in its entry, and the bytes that it was read from. */
@@ -33,19 +35,23 @@ export interface DecodableSource {
  */
 const MAX_DEAD_LETTERS_PER_ENTRY = 1_000
 
-/** @param source the source that the entry came from; undefined if the configuration has it no more */
+/**
+ * Decodes what was received. `decodeDeadLetter` in replay.ts decodes an entry that is a dead letter.
+ *
+ * @param source the source that the entry came from; undefined if the configuration has it no more
+ */
 export function* decode(
   entry: Entry,
   source: DecodableSource | undefined,
   journalId: string,
 ): Generator<DecodedItem, void, undefined> {
+  const { origin } = entry
+  const entryId = origin?.kind === 'import' ? `${origin.journalId}-${origin.seq}` : `${journalId}-${entry.seq}`
   let itemIndex = 0
   for (const item of itemsOf(entry, source)) {
     const identity = identityOf(item, entry)
     // An item without an identity gets another event id with each arrival, and the same one each time it is decoded.
-    const eventId = identity
-      ? hashToEventId([entry.source, item.kind, ...identity])
-      : `${journalId}-${entry.seq}-${itemIndex}`
+    const eventId = identity ? hashToEventId([entry.source, item.kind, ...identity]) : `${entryId}-${itemIndex}`
     yield { event: toEvent(item, entry, eventId), itemIndex, isIdentified: identity !== null, body: item.body }
     itemIndex++
   }
@@ -55,13 +61,12 @@ export function* decode(
 function* itemsOf(entry: Entry, source: DecodableSource | undefined): Generator<Item, void, undefined> {
   if (source?.provider.name !== entry.provider) {
     // Invariant 6: what the configuration no longer names is not decoded by a guess. The entry can be replayed later.
-    const missing = `the configuration has no source "${entry.source}" of provider ${entry.provider} any more`
-    yield deadLetter('unknown-source', `${missing}; put it back and replay this`, entry)
+    yield unknownSource(entry)
     return
   }
   let unreadable = 0
   try {
-    for (const item of decodeAnswer(entry, source)) {
+    for (const item of decodeAnswer(entry, (received) => source.provider.decode(received, source.settings))) {
       if (item.kind === 'dead-letter') unreadable++
       if (item.kind !== 'dead-letter' || unreadable < MAX_DEAD_LETTERS_PER_ENTRY) yield item
     }
@@ -73,25 +78,37 @@ function* itemsOf(entry: Entry, source: DecodableSource | undefined): Generator<
     }
   } catch (error) {
     // Providers must not throw. If one does, the entry must not block the entries behind it.
-    const failure = `the decoder of provider ${entry.provider} failed: ${messageOf(error)}`
-    yield deadLetter('decoder-failed', `${failure}; report it with this body, and replay this when it is fixed`, entry)
+    yield decoderFailed(entry, error)
   }
+}
+
+export const unknownSource = (entry: NewEntry): DeadLetterItem => {
+  const missing = `the configuration has no source "${entry.source}" of provider ${entry.provider} any more`
+  return deadLetter('unknown-source', `${missing}; put it back and replay this`, entry)
+}
+
+export const decoderFailed = (entry: NewEntry, error: unknown): DeadLetterItem => {
+  const failure = `the decoder of provider ${entry.provider} failed: ${messageOf(error)}`
+  return deadLetter('decoder-failed', `${failure}; report it with this body, and replay this when it is fixed`, entry)
 }
 
 /**
  * Decodes the body of an entry, or each response in an answer whose framing is damaged. What is in no response, and a body
  * that nothing can be read from, becomes a dead letter with all bytes that the reading left.
  */
-function* decodeAnswer(entry: Entry, { provider, settings }: DecodableSource): Iterable<Item> {
+export function* decodeAnswer(
+  entry: Received,
+  decodeBody: (received: Received) => Iterable<Item>,
+): Generator<Item, void, undefined> {
   const framingError = entry.facts['framing-error']
   if (framingError === undefined) {
-    yield* provider.decode(entry, settings)
+    yield* decodeBody(entry)
     return
   }
   const { responses, unread } = readMalformedAnswer(entry)
   let hasWholeAnswer = false
   for (const { received, bytes } of responses) {
-    for (const item of provider.decode(received, settings)) {
+    for (const item of decodeBody(received)) {
       const isWholeBody = item.kind === 'dead-letter' && item.body.byteLength === received.body.byteLength
       yield isWholeBody ? { ...item, body: bytes } : item
       hasWholeAnswer ||= isWholeBody && bytes === entry.body
@@ -102,7 +119,7 @@ function* decodeAnswer(entry: Entry, { provider, settings }: DecodableSource): I
   yield { kind: 'dead-letter', reason: 'unreadable-answer', detail, body: unread }
 }
 
-const deadLetter = (reason: string, detail: string, { body }: Entry): DeadLetterItem => ({
+const deadLetter = (reason: string, detail: string, { body }: Received): DeadLetterItem => ({
   kind: 'dead-letter',
   reason,
   detail,
@@ -113,14 +130,14 @@ const deadLetter = (reason: string, detail: string, { body }: Entry): DeadLetter
  * A message log returns the same row each time it is read. If the provider does not identify a row, its bytes do. Anywhere
  * else two items with the same bytes can be different items.
  */
-const identityOf = (item: Item, entry: Entry): Identity => {
+export const identityOf = (item: Item, entry: NewEntry): Identity => {
   const identity = item.kind === 'dead-letter' ? null : item.identity
   if (identity !== null || entry.via !== 'QUERY') return identity
   return ['row', hash('sha256', item.body, 'hex')]
 }
 
 /** Copies receipts and messages field by field: object spread costs more than everything else in this file. */
-function toEvent(item: Item, entry: Entry, eventId: string): Event {
+export function toEvent(item: Item, entry: NewEntry, eventId: string): Event {
   const { source, provider, via, receivedAt, facts } = entry
   switch (item.kind) {
     case 'dlr':

@@ -126,6 +126,8 @@ export class Pipeline {
     // What was released or acknowledged is published, also where the broker has forgotten the position (invariant 2).
     const known = laterOf(fromBroker, publisher.keepsPosition ? this.#released : this.#acknowledged)
     const committed = await this.#batches.verify(known, signal)
+    // An entry that is published again from its beginning is also released again from there.
+    if (committed.upTo === this.#released.upTo && committed.place === null) this.#released = committed
     while (!isSamePosition(this.#released, committed)) {
       const batch = await this.#batches.prepareCommitted(this.#released, committed, signal)
       if (batch === null) break
@@ -136,8 +138,7 @@ export class Pipeline {
 
   /** @param beingCommitted the batch that is being published meanwhile */
   #prepare(after: Position, beingCommitted: Batch | null, signal: AbortSignal): Promise<Batch | null> {
-    const earlier = beingCommitted?.updates.occurrences ?? []
-    return this.#batches.prepareNext(after, { share: this.#batchShare, earlier, signal })
+    return this.#batches.prepareNext(after, { share: this.#batchShare, beingCommitted, signal })
   }
 
   /**

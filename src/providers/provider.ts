@@ -54,6 +54,11 @@ export interface Provider {
    * it asks for the next one.
    */
   decode(received: Received, settings: DecodeSettings): Iterable<Item>
+  /**
+   * Reads the body of a dead letter again: all that was received, or the bytes of one item of it, as they stand in the body
+   * after its content coding. Absent for a provider whose `decode` reads both.
+   */
+  decodeDeadLetter?(received: Received, settings: DecodeSettings): Iterable<Item>
   /** Absent for a provider without a queue that is emptied by reading it. */
   readonly pull?: PullProtocol
   /** Absent for a provider that can't be asked for missed items. */

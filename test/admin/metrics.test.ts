@@ -28,6 +28,7 @@ const PROMISED: Record<string, string[]> = {
   dlrmo_journal_oldest_age_seconds: [],
   dlrmo_pull_limit: ['source'],
   dlrmo_pull_in_flight_items: ['source'],
+  dlrmo_replayed_items_total: ['source', 'outcome'],
   dlrmo_throttled_seconds_total: [],
   dlrmo_callbacks_refused_total: ['source', 'reason'],
   dlrmo_last_received_timestamp_seconds: ['source'],
@@ -54,6 +55,7 @@ describe('Metrics', () => {
     metrics.eventsPublished.inc({ source: 's', kind: 'dlr' })
     metrics.deadLetters.inc({ source: 's', reason: 'not-a-page' })
     metrics.duplicatesSuppressed.inc({ source: 's' })
+    metrics.replayedItems.inc({ source: 's', outcome: 'published' })
     metrics.pullLimit.set({ source: 's' }, 50)
     metrics.pullInFlightItems.set({ source: 's' }, 50)
     const text = await metrics.registry.metrics()

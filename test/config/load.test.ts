@@ -37,7 +37,12 @@ describe('A configuration with the required keys only', () => {
       instance: 'host-1',
       kafka: {
         brokers: ['127.0.0.1:9092'],
-        topics: { dlr: 'sms.dlr', mo: 'sms.mo', deadLetter: 'sms.dead-letter' },
+        topics: {
+          dlr: 'sms.dlr',
+          mo: 'sms.mo',
+          deadLetter: 'sms.dead-letter',
+          deadLetterReplays: 'sms.dead-letter-replays',
+        },
         delivery: 'exactly-once',
         compression: 'none',
         maxBatchBytes: 900 * 1024,

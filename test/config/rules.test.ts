@@ -180,6 +180,10 @@ describe('Topics', () => {
     ['topics: {dlr: a, mo: a}', 'kafka.topics.mo: is the same topic as dlr'],
     ['topics: {dlr: sms.mo}', 'kafka.topics.mo: is the same topic as dlr'],
     ['topics: {deadLetter: sms.mo}', 'kafka.topics.deadLetter: is the same topic as dlr or mo'],
+    [
+      'topics: {deadLetterReplays: sms.dlr}',
+      'kafka.topics.deadLetterReplays: is the same topic as dlr, mo or deadLetter',
+    ],
   ])('with {%s} are refused, because two of them are the same', (keys, problem) => {
     expect(problemOf(withKafka(keys))).toContain(problem)
   })

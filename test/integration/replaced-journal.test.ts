@@ -114,7 +114,11 @@ describe('A start with an older copy of the journal', () => {
 describe('findOtherJournals', () => {
   const find = (instance: string, journalId = 'own') =>
     findOtherJournals(
-      { ...publisherSettings(stack.brokers, trial.name), instance, topics: { ...trial.topics } },
+      {
+        ...publisherSettings(stack.brokers, trial.name),
+        instance,
+        topics: { ...trial.topics, deadLetterReplays: `${trial.name}.dead-letter-replays` },
+      },
       journalId,
       systemClock,
       pino({ level: 'silent' }),

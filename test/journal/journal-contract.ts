@@ -81,6 +81,21 @@ export function describeJournal(name: string, open: () => Promise<JournalUnderTe
         expect({ ...read, body: [...(read?.body ?? [])] }).toEqual({ ...entry, seq, body: [...entry.body] })
       })
 
+      it('keeps the origin of an entry that was in custody before', async () => {
+        const origin = { kind: 'import', journalId: 'another', seq: 1_763_000_123_456_789 } as const
+        await journal.append(entryOf('imported', { via: 'PULL', origin }))
+        await journal.append(entryOf('received'))
+        const [imported, received] = journal.read(-1, ALL)
+        expect(imported).toMatchObject({ provider: 'seven', via: 'PULL', origin })
+        expect(received).not.toHaveProperty('origin')
+      })
+
+      it('refuses an imported page while it is full, unlike one that was just pulled', async () => {
+        await tested.fill()
+        const origin = { kind: 'import', journalId: 'another', seq: 1 } as const
+        expect(await codeOf(journal.append(entryOf('imported', { via: 'PULL', origin })))).toBe('JOURNAL_FULL')
+      })
+
       it('keeps an empty body, and one of several megabytes', async () => {
         const large = Buffer.alloc(5 * 1024 * 1024, 'déjà vu 🚀')
         await journal.append(entryOf(new Uint8Array()))

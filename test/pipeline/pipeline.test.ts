@@ -331,6 +331,7 @@ describe('Pipeline', () => {
       findSource: () => ({ provider: lazy, settings: { textFields: [], ignoreEvents: [] }, updatesWatchList: false }),
       clock: environment.clock,
       observer: new TestObserver(),
+      replayMarks: { topic: 'replays', read: async () => ({ keys: new Set<string>() }) },
     })
     setImmediate(tick)
     const stop = new AbortController()

@@ -7,7 +7,7 @@ import type { Event } from '../../src/core/event.js'
 import type { ItemOutcome, PipelineObserver } from '../../src/core/observers.js'
 import type { Received } from '../../src/core/received.js'
 import type { EncodedEvent, Encoder, Origin } from '../../src/encode/encoder.js'
-import type { Journal } from '../../src/journal/journal.js'
+import type { Journal, NewEntry } from '../../src/journal/journal.js'
 import type { OutgoingRecord, Publisher } from '../../src/kafka/publisher.js'
 import type { BatchLimits } from '../../src/pipeline/batches.js'
 import { Pipeline, type PipelineDeps } from '../../src/pipeline/pipeline.js'
@@ -58,14 +58,22 @@ export const itemOf = ({ kind, id, final = true, parts = 1 }: ItemSpec, body: Ui
   }
 }
 
+/** The topic of the marks of replays. */
+const REPLAY_MARKS = 'replay-marks'
+
 /** What a `read_committed` consumer sees: the records on the topics, and the position of each journal. */
 class TestBroker {
   readonly records: OutgoingRecord[] = []
   readonly positions = new Map<string, number>()
   readonly metadata = new Map<string, string>()
 
+  /** The ids of the records, in order, without those of marks. */
   get ids(): string[] {
-    return this.records.map(({ headers }) => headers['ce_id']!)
+    return this.records.flatMap(({ topic, headers }) => (topic === REPLAY_MARKS ? [] : [headers['ce_id']!]))
+  }
+
+  get markKeys(): ReadonlySet<string> {
+    return new Set(this.records.flatMap(({ topic, key }) => (topic === REPLAY_MARKS ? [key] : [])))
   }
 }
 
@@ -179,6 +187,9 @@ export class TestObserver implements PipelineObserver {
   entryRepublished({ source }: { source: string }): void {
     this.reports.push(`an entry of ${source} is published again`)
   }
+  replayGivenUp({ eventId }: { eventId: string }, reason: string): void {
+    this.reports.push(`the replay of ${eventId} is given up: ${reason}`)
+  }
 }
 
 type Port = 'encoder' | 'publisher' | 'journal'
@@ -203,6 +214,8 @@ export interface PipelineProcessOptions {
   readonly faultPlan?: FaultPlan
   readonly keepsPosition?: boolean
   readonly syncPublished?: PipelineDeps['syncPublished']
+  /** Why the marks of replays can't be read; undefined if they can. */
+  readonly unavailableMarks?: string
   readonly limits?: BatchLimits | undefined
   readonly tracing?: PipelineDeps['tracing']
 }
@@ -223,7 +236,14 @@ export class PipelineProcess {
   #isEncoderBusy = false
 
   constructor(environment: TestEnvironment, options: PipelineProcessOptions = {}) {
-    const { faultPlan = () => undefined, keepsPosition = true, syncPublished, limits, tracing } = options
+    const {
+      faultPlan = () => undefined,
+      keepsPosition = true,
+      syncPublished,
+      unavailableMarks,
+      limits,
+      tracing,
+    } = options
     this.#faultPlan = faultPlan
     this.publisher = new TestPublisher(environment.broker, environment.violations, keepsPosition)
     this.encoder = new TestEncoder(environment.violations)
@@ -238,6 +258,11 @@ export class PipelineProcess {
           : { provider: testProvider, settings: SETTINGS, updatesWatchList: name === 'watched' },
       clock: environment.clock,
       observer: this.observer,
+      replayMarks: {
+        topic: REPLAY_MARKS,
+        read: async () =>
+          unavailableMarks === undefined ? { keys: environment.broker.markKeys } : { unavailable: unavailableMarks },
+      },
       syncPublished,
       tracing,
       ...(limits && { limits }),
@@ -332,11 +357,16 @@ export class TestEnvironment {
   readonly violations: string[] = []
 
   /** @param paddingBytes make an entry large, so that a batch holds few entries */
-  append(items: readonly ItemSpec[], paddingBytes = 0, source = 'plain', traceparent?: string): Promise<number> {
+  append(
+    items: readonly ItemSpec[],
+    paddingBytes = 0,
+    source = 'plain',
+    more: Pick<NewEntry, 'origin' | 'traceparent'> = {},
+  ): Promise<number> {
     const body = Buffer.concat([Buffer.from(`${JSON.stringify(items)}\n`), Buffer.alloc(paddingBytes, 'x')])
     const facts = { method: 'POST', path: '/', query: '' }
     const entry = { source, provider: 'test', via: 'PULL', receivedAt: this.clock.now(), facts, body } as const
-    return this.journal.append(traceparent === undefined ? entry : { ...entry, traceparent })
+    return this.journal.append({ ...entry, ...more })
   }
 
   /** Lets everything run, and every sleep end, until the condition holds. */

@@ -8,7 +8,12 @@ export const publisherSettings = (
 ): KafkaSettings => ({
   instance: `test-${name}`,
   brokers,
-  topics: { dlr: `${name}.dlr`, mo: `${name}.mo`, deadLetter: `${name}.dead-letter` },
+  topics: {
+    dlr: `${name}.dlr`,
+    mo: `${name}.mo`,
+    deadLetter: `${name}.dead-letter`,
+    deadLetterReplays: `${name}.dead-letter-replays`,
+  },
   createTopics: { partitions: 3, replicationFactor: 1 },
   compression: 'none',
   maxBatchBytes: 900 * 1024,

@@ -149,7 +149,9 @@ export class TestedReconciler {
         waiting: () => undefined,
         positionLost: () => undefined,
         entryRepublished: () => undefined,
+        replayGivenUp: () => undefined,
       },
+      replayMarks: { topic: 'replays', read: async () => ({ keys: new Set<string>() }) },
     }).run(this.#stop.signal)
   }
 

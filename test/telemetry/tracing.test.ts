@@ -133,7 +133,7 @@ describe('The pipeline', () => {
   it('traces each entry that has a traceparent through failures, and sends its records with the span of that attempt', async () => {
     const environment = new TestEnvironment()
     const { tracing, spans } = createTracing({ ratio: 0, isParentBased: true })
-    await environment.append([dlr('1'), deadLetter], 0, 'plain', SAMPLED)
+    await environment.append([dlr('1'), deadLetter], 0, 'plain', { traceparent: SAMPLED })
     await environment.append([dlr('2')])
     let attempts = 0
     const running = new PipelineProcess(environment, {

@@ -10,7 +10,8 @@
 import type { IHeaders, Kafka } from 'kafkajs'
 import { createKafkajsCluster, type KafkajsCluster } from './kafkajs-cluster.js'
 
-/** `isolation.level=read_committed` in requests. */
+/** `isolation.level` in requests. */
+export const READ_UNCOMMITTED = 0
 export const READ_COMMITTED = 1
 
 /** A record as the fetch response carries it, control records (commit and abort markers) included. */

@@ -23,6 +23,12 @@ export const decodePage = (received: Received, settings: DecodeSettings): Iterab
   return readPulledRows(found, decoded, received, settings)
 }
 
+/** Whether the body is JSON with the list of rows that every page has, even if it is empty or cut. */
+export const isPage = (received: Received): boolean => {
+  const decoded = decodeBody(received)
+  return !('kind' in decoded) && findResultRows(decoded.bytes).hasKey
+}
+
 /** The beginning of an answer in which the name of the list of rows is searched for. */
 const MAX_SEARCHED_BYTES = 1024 * 1024
 
