@@ -11,7 +11,7 @@ import { loadConfig } from '../config/load.js'
 import type { Config } from '../config/types.js'
 import { configurationWarnings } from '../config/warnings.js'
 import { systemClock } from '../core/clock.js'
-import { ConnectorError, messageOf } from '../core/errors.js'
+import { ConnectorError, hasCode, messageOf } from '../core/errors.js'
 import { listen } from '../http-server/listen.js'
 import { findHolder } from '../journal/directory-lock.js'
 import { assertIsDataFile, dataFileOf } from '../journal/environment.js'
@@ -306,7 +306,7 @@ async function checkReplays(config: Config): Promise<Finding> {
     const warning = `this user lacks ${missing.join(', ')}, so dead letters can't be replayed; everything else works`
     return { result, warnings: [warning] }
   } catch (error) {
-    if (!(error instanceof MissingTopicsError)) throw error
+    if (!hasCode(error, 'TOPIC_MISSING') && !hasCode(error, 'KAFKA_REFUSED')) throw error
     const warning =
       `topic ${topic} does not exist, or this user has no right to see it, so dead letters can't be replayed; everything else ` +
       'works. Create it with cleanup.policy=compact'

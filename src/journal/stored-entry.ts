@@ -20,6 +20,10 @@ export const toStoredEntry = (entry: NewEntry, now: number): StoredEntry =>
 
 export const fromStoredEntry = (stored: StoredEntry): NewEntry => {
   if (stored.origin === undefined) return stored
-  const { handedInAt: _handedInAt, ...entry } = stored
-  return { ...entry, provider: entry.provider.slice(PROVIDER_PREFIX.length) }
+  const entry: { handedInAt?: number } & NewEntry = {
+    ...stored,
+    provider: stored.provider.slice(PROVIDER_PREFIX.length),
+  }
+  delete entry.handedInAt
+  return entry
 }
