@@ -4,6 +4,7 @@ import type { ComponentState, Status } from '../admin/status.js'
 import type { Clock } from '../core/clock.js'
 import { ConnectorError, messageOf } from '../core/errors.js'
 import type { Log } from '../core/log.js'
+import { LineLimiter } from '../core/line-limiter.js'
 import { OutageLog } from '../core/outage-log.js'
 import type {
   CallbackObserver,
@@ -40,12 +41,14 @@ export interface PipelineTelemetryOptions {
 export function observePipeline(deps: TelemetryDeps, options: PipelineTelemetryOptions): PipelineObserver {
   const { metrics, status, log, clock } = deps
   const report = reportPublishing(deps, options)
+  const logDeadLetters = deadLetterLog(deps)
   return {
     ...(log.isLevelEnabled('debug') && { decoded: logItems(log, personalDataMask(options.personalData)) }),
     released: (outcomes) => {
       const now = clock.now()
       for (const outcome of outcomes) countItem(metrics, outcome, now)
       recordOutcomes(status, outcomes)
+      logDeadLetters(outcomes)
       options.onRelease(outcomes.length)
     },
     committed: (records, seconds) => {
@@ -226,6 +229,26 @@ function recordOutcomes(status: Status, outcomes: readonly ItemOutcome[]): void 
     else if (kind !== 'duplicate') published.set(source, (published.get(source) ?? 0) + 1)
   }
   for (const [source, events] of published) status.recordPublished(source, events)
+}
+
+/** The characters of the detail of a dead letter in the log. The dead letter itself has all of it. */
+const MAX_LOGGED_DETAIL = 400
+
+/** Logs dead letters: the first of each source and reason, then one a minute. */
+function deadLetterLog({ log, clock }: TelemetryDeps): (outcomes: readonly ItemOutcome[]) => void {
+  const limiter = new LineLimiter(clock)
+  return (outcomes) => {
+    for (const { source, deadLetter } of outcomes) {
+      const counts = deadLetter && limiter.next(`${source} ${deadLetter.reason}`)
+      if (deadLetter === null || counts === null) continue
+      const { reason, eventId } = deadLetter
+      const detail = deadLetter.detail.slice(0, MAX_LOGGED_DETAIL).toWellFormed()
+      log.warn(
+        { event: 'dead-letter', source, reason, detail, eventId, ...counts },
+        'what was received is published as a dead letter, with all its bytes; each reason is logged at most once a minute',
+      )
+    }
+  }
 }
 
 export const observePulls = ({ metrics, status, log, clock }: TelemetryDeps): PullObserver => ({

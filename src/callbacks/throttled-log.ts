@@ -1,11 +1,21 @@
 import type { Clock } from '../core/clock.js'
 import { messageOf } from '../core/errors.js'
+import { LineLimiter } from '../core/line-limiter.js'
 import type { Log } from '../core/log.js'
 import { OutageLog } from '../core/outage-log.js'
 import type { RejectionReason } from './authentication.js'
 
-/** The shortest time between two lines about the same reason at the same source. */
-const REJECTION_LOG_INTERVAL_MS = 60_000
+/** The key below `sources.<source>.callback` that decides on each reason. */
+const SETTINGS: Readonly<Record<RejectionReason, string>> = {
+  address: 'allowFrom',
+  token: 'token',
+  credentials: 'basic',
+  nonce: 'signingKey',
+  'signature-missing': 'signingKey',
+  'signature-wrong': 'signingKey',
+  'signature-too-old': 'signatureMaxAge',
+  'signature-from-the-future': 'signatureMaxAge',
+}
 /**
  * How long no entry may be refused before the refusals are over. Near its limit a journal accepts small entries and
  * refuses large ones.
@@ -18,13 +28,12 @@ const RECOVERED_AFTER_MS = 5_000
  */
 export class ThrottledLog {
   readonly #log: Log
-  readonly #clock: Clock
-  readonly #rejections = new Map<string, { readonly loggedAt: number; suppressed: number }>()
+  readonly #rejections: LineLimiter
   readonly #refusals: OutageLog
 
   constructor(log: Log, clock: Clock) {
     this.#log = log
-    this.#clock = clock
+    this.#rejections = new LineLimiter(clock)
     this.#refusals = new OutageLog(
       {
         failureEvent: 'custody-refused',
@@ -39,22 +48,12 @@ export class ThrottledLog {
 
   /** Reports a callback that was answered 401. */
   callbackRejected(source: string, reason: RejectionReason): void {
-    const key = `${source} ${reason}`
-    const now = this.#clock.monotonic()
-    const previous = this.#rejections.get(key)
-    if (previous !== undefined && now - previous.loggedAt < REJECTION_LOG_INTERVAL_MS) {
-      previous.suppressed++
-      return
-    }
-    this.#rejections.set(key, { loggedAt: now, suppressed: 0 })
+    const counts = this.#rejections.next(`${source} ${reason}`)
+    if (counts === null) return
+    const setting = `sources.${source}.callback.${SETTINGS[reason]}`
     this.#log.warn(
-      {
-        event: 'callback-rejected',
-        source,
-        reason,
-        ...(previous === undefined ? {} : { sinceLastLine: previous.suppressed }),
-      },
-      'callbacks are rejected with 401; this reason is logged at most once a minute',
+      { event: 'callback-rejected', source, reason, setting, ...counts },
+      `callbacks are rejected with 401; compare ${setting} with what the provider uses; this reason is logged at most once a minute`,
     )
   }
 

@@ -15,6 +15,7 @@ export const LOG_EVENTS = {
   'connector-stopping': 'info',
   'custody-refused': 'error',
   'custody-resumed': 'info',
+  'dead-letter': 'warn',
   'drain-started': 'info',
   'entries-left': 'info',
   'entry-republished': 'warn',

@@ -13,12 +13,19 @@ function create() {
   const clock = new ManualClock()
   const journal = new MemoryJournal(clock)
   const lines: string[] = []
+  const entries: object[] = []
   const deps = {
     metrics: new Metrics(journal, clock),
     status: new Status({ instance: 'i', version: '0', sources: [], journal, journalMaxBytes: 1, clock }),
     log: createLog(
       { level: 'info', instance: 'i', personalData: 'masked' },
-      { write: (line: string) => void lines.push((JSON.parse(line) as { msg: string }).msg) },
+      {
+        write: (line: string) => {
+          const entry = JSON.parse(line) as { msg: string }
+          entries.push(entry)
+          lines.push(entry.msg)
+        },
+      },
     ),
     clock,
   }
@@ -29,7 +36,15 @@ function create() {
     personalData: 'masked',
   })
   const { metrics } = deps
-  return { clock, lines, observer, pullObserver: observePulls(deps), callbackObserver: observeCallbacks(deps), metrics }
+  return {
+    clock,
+    lines,
+    entries,
+    observer,
+    pullObserver: observePulls(deps),
+    callbackObserver: observeCallbacks(deps),
+    metrics,
+  }
 }
 
 const unreachable = (broker: number): ConnectorError =>
@@ -107,6 +122,31 @@ describe('The times of the last event of a source', () => {
     expect(await published()).toBe(0)
     observer.released([{ ...item, kind: 'mo' }])
     expect(await published()).toBe(clock.now() / 1_000)
+  })
+})
+
+describe('The log of dead letters', () => {
+  it('has the first of each source and reason with its event id, and then one line a minute with the number in between', async () => {
+    const { clock, entries, observer } = create()
+    const letter = (reason: string, eventId: string) => ({
+      source: 'a',
+      via: 'CALLBACK' as const,
+      receivedAt: clock.now(),
+      kind: 'dead-letter' as const,
+      deadLetter: { eventId, reason, detail: `the message of +33612345678 is odd${'x'.repeat(5_000_000)}` },
+    })
+    observer.released([letter('missing-text', '1'), letter('missing-text', '2'), letter('not-json', '3')])
+    observer.released([letter('missing-text', '4')])
+    await clock.advance(MINUTE_MS)
+    observer.released([letter('missing-text', '5')])
+    const line = { event: 'dead-letter', level: 'warn', source: 'a' }
+    expect(entries).toMatchObject([
+      { ...line, reason: 'missing-text', eventId: '1' },
+      { ...line, reason: 'not-json', eventId: '3' },
+      { ...line, reason: 'missing-text', eventId: '5', sinceLastLine: 2 },
+    ])
+    expect(JSON.stringify(entries)).not.toContain('+33612345678')
+    expect(JSON.stringify(entries).length).toBeLessThan(3_000)
   })
 })
 

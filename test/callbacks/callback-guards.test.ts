@@ -156,9 +156,18 @@ describe('A source with several guards', () => {
     await request(`${tested.origin}/callbacks/s/wr0ng`)
     await request(`${tested.origin}/callbacks/s/t`)
     expect(tested.log.lines.map(({ level, facts }) => [level, facts])).toEqual([
-      ['warn', { event: 'callback-rejected', source: 's', reason: 'token' }],
-      ['warn', { event: 'callback-rejected', source: 's', reason: 'token', sinceLastLine: 4 }],
-      ['warn', { event: 'callback-rejected', source: 's', reason: 'credentials' }],
+      ['warn', { event: 'callback-rejected', source: 's', reason: 'token', setting: 'sources.s.callback.token' }],
+      [
+        'warn',
+        {
+          event: 'callback-rejected',
+          source: 's',
+          reason: 'token',
+          setting: 'sources.s.callback.token',
+          sinceLastLine: 4,
+        },
+      ],
+      ['warn', { event: 'callback-rejected', source: 's', reason: 'credentials', setting: 'sources.s.callback.basic' }],
     ])
     expect(JSON.stringify(tested.log.lines)).not.toContain('wr0ng')
   })
