@@ -2,9 +2,10 @@
  * The format in which `journal export` writes the entries of a journal: one JSON object on each line.
  *
  * The first line describes the journal, one line for each entry follows, and the last line says that the file is complete. In an
- * entry `body` is Base64 and everything else is as the journal holds it. `origin` names the journal and the sequence number,
+ * entry `body` is Base64 and everything else is as the journal holds it (entry-json.ts). `origin` names the journal and the sequence number,
  * from which the event ids of items without an identity follow: `<journalId>-<seq>-<index of the item>`.
  */
+import { formatEntry } from './entry-json.js'
 import type { Entry } from './journal.js'
 
 export const EXPORT_FORMAT = 'dlr-mo-connector journal export'
@@ -44,17 +45,8 @@ export interface ExportEnd {
   readonly unreadable: number
 }
 
-export const formatExportedEntry = (
-  { seq, source, provider, via, receivedAt, facts, body }: Entry,
-  journalId: string,
-): string =>
-  JSON.stringify({
-    seq,
-    source,
-    provider,
-    via,
-    receivedAt,
-    facts,
-    body: Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('base64'),
-    origin: { kind: 'import', journalId, seq },
-  })
+/** An entry that was in custody before keeps the origin that its event ids follow from. */
+export const formatExportedEntry = ({ seq, ...entry }: Entry, journalId: string): string => {
+  const origin = entry.origin ?? { kind: 'import', journalId, seq }
+  return `{"seq":${seq},${formatEntry({ ...entry, origin }).slice(1)}`
+}

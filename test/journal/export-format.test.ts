@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Via } from '../../src/core/event.js'
+import { parseEntry } from '../../src/journal/entry-json.js'
 import { formatExportedEntry } from '../../src/journal/export-format.js'
 import type { Entry } from '../../src/journal/journal.js'
 
@@ -32,6 +33,30 @@ describe('An exported entry', () => {
         const { body, origin, ...rest } = JSON.parse(line) as Omit<Entry, 'body'> & { body: string; origin: object }
         expect({ ...rest, body: new Uint8Array(Buffer.from(body, 'base64')) }).toEqual(exported)
         expect(origin).toEqual({ kind: 'import', journalId, seq: exported.seq })
+      }),
+    )
+  })
+
+  it('keeps the origin of an entry that was in custody before', () => {
+    const origin = { kind: 'dead-letter', eventId: 'a-1-0', reason: 'undecodable' } as const
+    fc.assert(
+      fc.property(entry, (exported) => {
+        const line = formatExportedEntry({ ...exported, origin }, 'b')
+        expect(JSON.parse(line)).toMatchObject({ seq: exported.seq, origin })
+      }),
+    )
+  })
+
+  it('is read by the parser of entries that are handed in, and is the same to the byte', () => {
+    const name = fc.string({ minLength: 1 })
+    fc.assert(
+      fc.property(entry, name, name, (generated, source, provider) => {
+        const { seq, ...exported } = { ...generated, source, provider }
+        const parsed = parseEntry(JSON.parse(formatExportedEntry({ seq, ...exported }, 'b')))
+        if ('problem' in parsed) throw new Error(parsed.problem)
+        const { body, ...rest } = parsed.entry
+        const origin = { kind: 'import', journalId: 'b', seq }
+        expect({ ...rest, body: new Uint8Array(body) }).toEqual({ ...exported, origin })
       }),
     )
   })
