@@ -9,9 +9,10 @@ import { hash, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Config } from '../config/types.js'
-import { messageOf } from '../core/errors.js'
+import { ConnectorError, messageOf } from '../core/errors.js'
 import type { Log } from '../core/log.js'
 import { listen } from '../http-server/listen.js'
+import { type EntryHandler, readEntriesRequest } from './entries-request.js'
 import type { Metrics } from './metrics.js'
 import type { Status } from './status.js'
 import { reportStatus } from './problems.js'
@@ -23,6 +24,7 @@ export interface AdminServerDeps {
   readonly status: Pick<Status, 'snapshot' | 'history' | 'unreadyReason'>
   readonly metrics: Pick<Metrics, 'registry'>
   readonly addToWatchList: WatchHandler
+  readonly handInEntry: EntryHandler
   readonly log: Pick<Log, 'error'>
 }
 
@@ -36,6 +38,7 @@ const REQUEST_TIMEOUT_MS = 30_000
 const TEXT = { 'content-type': 'text/plain; charset=utf-8' }
 const JSON_TYPE = { 'content-type': 'application/json; charset=utf-8' }
 const PROBES = ['/livez', '/readyz']
+const ENTRIES_PATH = '/journal/entries'
 const WATCH_PATH = /^\/sources\/(?<source>[^/]+)\/watch$/
 
 export class AdminServer {
@@ -79,13 +82,18 @@ export class AdminServer {
   #answer(req: IncomingMessage): Answer | Promise<Answer> {
     const path = (req.url ?? '').replace(/\?.*$/s, '')
     const watchedSource = WATCH_PATH.exec(path)?.groups?.['source']
-    const answer = watchedSource === undefined ? this.#pageAt(path) : () => this.#watch(req, watchedSource)
+    const answer =
+      watchedSource !== undefined
+        ? () => this.#watch(req, watchedSource)
+        : path === ENTRIES_PATH
+          ? () => this.#handIn(req)
+          : this.#pageAt(path)
     if (answer === undefined) return { code: 404, body: 'there is nothing here\n' }
     if (!PROBES.includes(path) && !this.#isAuthorised(req.headers.authorization)) {
       const challenge = 'Bearer realm="admin", Basic realm="admin"'
       return { code: 401, body: 'admin.token is asked for\n', headers: { ...TEXT, 'www-authenticate': challenge } }
     }
-    const methods = watchedSource === undefined ? ['GET', 'HEAD'] : ['POST']
+    const methods = watchedSource === undefined && path !== ENTRIES_PATH ? ['GET', 'HEAD'] : ['POST']
     if (!methods.includes(req.method ?? '')) {
       const allow = methods.join(', ')
       return { code: 405, body: `only ${allow}\n`, headers: { ...TEXT, allow } }
@@ -121,12 +129,19 @@ export class AdminServer {
     return Object.hasOwn(pages, path) ? pages[path] : undefined
   }
 
+  async #handIn(req: IncomingMessage): Promise<Answer> {
+    const request = await readEntriesRequest(req)
+    if ('problem' in request) return json(request.code, { error: request.problem })
+    try {
+      await this.#deps.handInEntry(request.entry)
+      return json(202, { accepted: 1 })
+    } catch (error) {
+      if (!(error instanceof ConnectorError)) throw error
+      return json(503, { error: messageOf(error) })
+    }
+  }
+
   async #watch(req: IncomingMessage, encodedSource: string): Promise<Answer> {
-    const json = (code: number, value: object): Answer => ({
-      code,
-      body: `${JSON.stringify(value)}\n`,
-      headers: code === 503 ? { ...JSON_TYPE, 'retry-after': '10' } : JSON_TYPE,
-    })
     const request = await readWatchRequest(req)
     if ('problem' in request) return json(400, { error: request.problem })
     const { messageIds } = request
@@ -159,6 +174,12 @@ export class AdminServer {
     return pair.includes(':') && isEqual(pair.slice(pair.indexOf(':') + 1), token)
   }
 }
+
+const json = (code: number, value: object): Answer => ({
+  code,
+  body: `${JSON.stringify(value)}\n`,
+  headers: code === 503 ? { ...JSON_TYPE, 'retry-after': '10' } : JSON_TYPE,
+})
 
 /** Compares in constant time, so that the time of an answer reveals nothing about the token. */
 const isEqual = (a: string, b: string): boolean =>

@@ -10,6 +10,7 @@ import { resolve } from 'node:path'
 import { AdminServer } from '../admin/admin-server.js'
 import { Metrics } from '../admin/metrics.js'
 import { Status } from '../admin/status.js'
+import type { EntryHandler } from '../admin/entries-request.js'
 import type { WatchHandler } from '../admin/watch-request.js'
 import { CallbackServer } from '../callbacks/callback-server.js'
 import type { Config } from '../config/types.js'
@@ -131,7 +132,10 @@ export class App {
       replica?.relayWatched()
       return 'accepted'
     }
-    this.#admin = new AdminServer(config.admin, { status, metrics, log, addToWatchList })
+    const handInEntry: EntryHandler = async (entry) => {
+      await journal.append(entry)
+    }
+    this.#admin = new AdminServer(config.admin, { status, metrics, log, addToWatchList, handInEntry })
 
     const findSource = sourceFinder(config)
     const pollerDeps = { ...deps, observer: observePulls(telemetry) }

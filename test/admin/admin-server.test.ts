@@ -5,6 +5,7 @@ import { AdminServer } from '../../src/admin/admin-server.js'
 import { Metrics } from '../../src/admin/metrics.js'
 import type { StatusReport } from '../../src/admin/problems.js'
 import { Status } from '../../src/admin/status.js'
+import { call } from '../support/call.js'
 import { RecordingLog } from '../support/recording-observers.js'
 import { ManualClock } from '../support/manual-clock.js'
 import { MemoryJournal } from '../support/memory-journal.js'
@@ -29,6 +30,9 @@ const start = async (token?: string, port = 0): Promise<number> => {
         if (source !== 'seven-main') return 'unknown-source'
         watched.push([source, ids])
         return 'accepted'
+      },
+      handInEntry: async (entry) => {
+        await journal.append(entry)
       },
     },
   )
@@ -387,5 +391,52 @@ describe('The admin server while the journal can not be read', () => {
       expect(metrics.text).toContain('dlrmo_journal_entries Nan')
       expect(metrics.text).toContain('dlrmo_publishing ')
     }
+  })
+})
+
+describe('POST /journal/entries', () => {
+  const ENTRY = {
+    source: 'seven-main',
+    provider: 'seven',
+    via: 'CALLBACK',
+    receivedAt: 1,
+    facts: { method: 'GET', path: '/callbacks/seven-main', query: 'a=b' },
+    body: 'YQ==',
+    origin: { kind: 'dead-letter', eventId: 'j-1-0', reason: 'missing-id' },
+  }
+  const JSON_HEADERS = { 'content-type': 'application/json' }
+  const post = (body: string, headers: Readonly<Record<string, string>> = JSON_HEADERS) =>
+    call(`${origin}/journal/entries`, { body, headers })
+
+  it('answers 202 once the journal has the entry, with its origin', async () => {
+    await start()
+    expect(await post(JSON.stringify(ENTRY))).toMatchObject({ status: 202, body: '{"accepted":1}\n' })
+    expect(journal.entries).toEqual([expect.objectContaining({ source: 'seven-main', origin: ENTRY.origin })])
+  })
+
+  it('answers 503 with Retry-After while the journal refuses it', async () => {
+    await start()
+    journal.refuses = 'JOURNAL_FULL'
+    const answer = await post(JSON.stringify(ENTRY))
+    expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '10' } })
+    expect(journal.entries).toEqual([])
+  })
+
+  it('answers 400 to what is no entry, and 401 without the token', async () => {
+    await start('secret')
+    const headers = { ...JSON_HEADERS, authorization: 'Bearer secret' }
+    expect((await post(JSON.stringify(ENTRY))).status).toBe(401)
+    expect((await post('no JSON', headers)).status).toBe(400)
+    expect(await post('{}', headers)).toMatchObject({ status: 400, body: expect.stringContaining('source') as string })
+    expect(journal.entries).toEqual([])
+  })
+
+  it('answers 403 to what a page in a browser could have sent', async () => {
+    await start()
+    const body = JSON.stringify(ENTRY)
+    expect((await post(body, { 'content-type': 'text/plain' })).status).toBe(403)
+    expect((await post(body, { ...JSON_HEADERS, origin: 'http://evil.example' })).status).toBe(403)
+    expect((await post(body, { ...JSON_HEADERS, 'sec-fetch-site': 'same-origin' })).status).toBe(403)
+    expect(journal.entries).toEqual([])
   })
 })
