@@ -57,6 +57,12 @@ const REHEARSALS: Readonly<Record<string, readonly (readonly [file: string, text
     [OUTAGE, 'while the journal fills: callbacks get 503 and pulling stops, and both resume afterwards'],
     [`${FAULTS}/disk.ts`, "name: 'full-disk'"],
   ],
+  'replay-given-up': [
+    [
+      'test/pipeline/replay.test.ts',
+      'stays on its topic, with a report, if the marks can not be read; everything else is published',
+    ],
+  ],
   DlrMoConnectorJournalFilling: [
     [OUTAGE, 'while the journal fills: callbacks get 503 and pulling stops, and both resume afterwards'],
     [`${FAULTS}/disk.ts`, "name: 'journal-limit'"],
