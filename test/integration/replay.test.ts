@@ -1,0 +1,81 @@
+/** Dead letters that are handed in again at connectors with a real broker: each item is published once. */
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import type { TopicRecord } from '../../dev/oracle/topic-reader.js'
+import { startTrial, type Trial, untilPublished } from '../../dev/trial.js'
+import { until } from '../../dev/wait.js'
+import { call } from '../support/call.js'
+
+const TEXT = 'a text in a field that no one had named'
+
+let trial: Trial
+let second: Trial
+
+beforeAll(async () => {
+  const stack = { brokers: inject('brokers'), registryUrl: inject('registryUrl') }
+  const replays = `replays-${process.pid}-${Date.now()}`
+  const useReplaysTopic = (configuration: { kafka: Record<string, unknown> }, topics: object): void => {
+    configuration.kafka['topics'] = { ...topics, deadLetterReplays: replays }
+  }
+  trial = await startTrial(stack)
+  await trial.configure((configuration) => useReplaysTopic(configuration, trial.topics))
+  second = await startTrial(stack, undefined, { topics: trial.topics })
+  await second.configure((configuration) => useReplaysTopic(configuration, trial.topics))
+})
+afterAll(async () => {
+  await second?.stop()
+  await trial?.stop()
+})
+
+const handIn = async ({ adminUrl }: Trial, { value }: TopicRecord): Promise<number> => {
+  const { source, provider, via, receivedAt, request, body, eventId, reason } = value
+  const entry = {
+    source,
+    provider,
+    via,
+    receivedAt: Number(receivedAt),
+    facts: request,
+    body: Buffer.from(body as Uint8Array).toString('base64'),
+    origin: { kind: 'dead-letter', eventId, reason },
+  }
+  const headers = { 'content-type': 'application/json' }
+  return (await call(`${adminUrl}/journal/entries`, { body: JSON.stringify(entry), headers })).status
+}
+
+describe('A dead letter of a source that is only pulled', () => {
+  it('is published once, although it is replayed several times, under kill -9, and by two connectors', async () => {
+    await trial.connector.start()
+    const reader = await trial.follow()
+    trial.mtarget.enqueue([{ Status: '5', Msisdn: '33612345678', Wording: TEXT }] as never)
+    await until(() => reader.records.length === 1)
+    const [letter] = reader.records
+    expect(letter!.value['reason']).toBe('missing-text')
+
+    // Before the correction it stays where it is.
+    expect(await handIn(trial, letter!)).toBe(202)
+    await untilPublished(trial)
+    expect(reader.records).toHaveLength(1)
+
+    const nameTextField = ({ sources }: { sources: Record<string, Record<string, unknown>> }): void => {
+      sources['mtarget-fr']!['textFields'] = ['Wording']
+    }
+    await trial.connector.terminate()
+    await trial.configure(nameTextField as never)
+    await trial.connector.start()
+    for (let round = 0; round < 3; round++) expect(await handIn(trial, letter!)).toBe(202)
+    await trial.connector.kill()
+    await trial.connector.start()
+    expect(await handIn(trial, letter!)).toBe(202)
+    await until(() => reader.records.length >= 2)
+    await untilPublished(trial)
+
+    await second.configure(nameTextField as never)
+    await second.connector.start()
+    expect(await handIn(second, letter!)).toBe(202)
+    await untilPublished(second)
+    const records = await trial.readAll()
+    expect(records).toHaveLength(2)
+    const message = records.find(({ topic }) => topic === trial.topics.mo)
+    expect(message?.value).toMatchObject({ eventId: letter!.value['eventId'], text: TEXT, via: 'PULL' })
+    expect(await second.metric('dlrmo_replayed_items_total{source="mtarget-fr",outcome="duplicate"}')).toBe(1)
+  })
+})
