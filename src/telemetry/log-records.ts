@@ -41,7 +41,8 @@ export function toLogRecord(line: string): LogRecord {
 /** A line that can't be read becomes the body of its record. */
 function parseLine(line: string): Record<string, unknown> {
   try {
-    return JSON.parse(line) as Record<string, unknown>
+    const parsed: unknown = JSON.parse(line)
+    return typeof parsed === 'object' && parsed !== null ? { ...parsed } : {}
   } catch {
     return {}
   }

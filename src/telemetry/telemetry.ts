@@ -42,16 +42,16 @@ export interface TelemetryDeps {
 }
 
 const SERVICE_NAME = 'dlr-mo-connector'
-/** At most some megabytes of memory wait for the endpoint. */
+/** The spans, and the lines, that wait for the endpoint at most: a few megabytes. */
 const MAX_QUEUED_ITEMS = 4_096
-/** Encoding a batch takes a few milliseconds, in which no callback is answered. */
+/** Larger batches would take more milliseconds to encode, in which no callback is answered. */
 const MAX_BATCH_ITEMS = 256
 const EXPORT_DELAY_MS = 1_000
 const MAX_ATTRIBUTE_CHARACTERS = 4 * 1024
 /** A transaction may hold 5,000 entries. The SDK drops links beyond 128 by default. */
 const MAX_LINKS = 1_000
 
-const IGNORED: TelemetryObserver = {
+const NO_OBSERVER: TelemetryObserver = {
   dropped: () => undefined,
   exportFailed: () => undefined,
   exported: () => undefined,
@@ -68,7 +68,7 @@ export class Telemetry {
   readonly #spans: ExportQueue<ReadableSpan> | undefined
   readonly #logRecords: ExportQueue<ReadableLogRecord> | undefined
   readonly #stopping = new AbortController()
-  #observer: TelemetryObserver = IGNORED
+  #observer: TelemetryObserver = NO_OBSERVER
   #metrics: Promise<void> = Promise.resolve()
 
   constructor(options: TelemetryOptions, deps: TelemetryDeps) {
@@ -93,7 +93,7 @@ export class Telemetry {
         sampler: new AlwaysOnSampler(),
         spanLimits: { linkCountLimit: MAX_LINKS, attributeValueLengthLimit: MAX_ATTRIBUTE_CHARACTERS },
         spanProcessors: [
-          { onStart: () => undefined, onEnd: (span) => spans.add(span), forceFlush: nothing, shutdown: nothing },
+          { onStart: () => undefined, onEnd: (span) => spans.add(span), forceFlush: doNothing, shutdown: doNothing },
         ],
       })
       this.tracing = new OtlpTracing(settings.sampling, { tracer: provider.getTracer(SERVICE_NAME, version), clock })
@@ -103,7 +103,7 @@ export class Telemetry {
       const provider = new LoggerProvider({
         resource: this.#resource,
         logRecordLimits: { attributeValueLengthLimit: MAX_ATTRIBUTE_CHARACTERS },
-        processors: [{ onEmit: (record) => logRecords.add(record), forceFlush: nothing, shutdown: nothing }],
+        processors: [{ onEmit: (record) => logRecords.add(record), forceFlush: doNothing, shutdown: doNothing }],
       })
       const logger = provider.getLogger(SERVICE_NAME, version)
       this.exportLine = (line) => logger.emit(toLogRecord(line))
@@ -160,7 +160,7 @@ export class Telemetry {
   }
 }
 
-const nothing = async (): Promise<void> => undefined
+const doNothing = async (): Promise<void> => undefined
 
 const diagnosticsTo = (onWarning: TelemetryDeps['onWarning']): DiagLogger => ({
   error: onWarning,

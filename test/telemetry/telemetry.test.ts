@@ -123,11 +123,12 @@ describe('Log lines', () => {
     expect(written.join('')).toContain('from +336*****678')
   })
 
-  it('that are no JSON are exported as they are', async () => {
+  it('that hold no JSON object are exported as they are', async () => {
     const { telemetry } = createTelemetry()
-    telemetry.exportLine!('not JSON\n')
+    const lines = ['not JSON\n', 'null', '[1]', '5']
+    lines.forEach((line) => telemetry.exportLine!(line))
     await telemetry.close(FLUSH_MS)
-    expect(receiver.logs).toMatchObject([{ body: 'not JSON\n' }])
+    expect(receiver.logs.map(({ body }) => body)).toEqual(lines)
   })
 })
 
