@@ -59,7 +59,7 @@ describe('A dead letter of a source that is only pulled', () => {
       sources['mtarget-fr']!['textFields'] = ['Wording']
     }
     await trial.connector.terminate()
-    await trial.configure(nameTextField as never)
+    await trial.configure(nameTextField)
     await trial.connector.start()
     for (let round = 0; round < 3; round++) expect(await handIn(trial, letter!)).toBe(202)
     await trial.connector.kill()
@@ -68,7 +68,7 @@ describe('A dead letter of a source that is only pulled', () => {
     await until(() => reader.records.length >= 2)
     await untilPublished(trial)
 
-    await second.configure(nameTextField as never)
+    await second.configure(nameTextField)
     await second.connector.start()
     expect(await handIn(second, letter!)).toBe(202)
     await untilPublished(second)
