@@ -16,6 +16,8 @@ import type { Field } from './fields.js'
 
 /** RFC 2046 allows 70. The limit keeps the search linear for a body that consists of almost-delimiters. */
 const MAX_BOUNDARY_CHARACTERS = 128
+/** The length to which a text of the sender is cut in the detail of a dead letter. */
+const MAX_QUOTED_CHARACTERS = 80
 const CR = 0x0d
 const LF = 0x0a
 const SPACE = 0x20
@@ -61,7 +63,15 @@ const readFields = (
     }
     const name = dispositionName(part.headers.get('content-disposition'), readText)
     if (name === undefined) fields.push(fieldOf('', readContent(part.bytes)))
-    else fields.push(fieldOf(name, readContent(part.content)))
+    else if (part.malformedHeader === undefined) fields.push(fieldOf(name, readContent(part.content)))
+    else {
+      const line = JSON.stringify(part.malformedHeader.slice(0, MAX_QUOTED_CHARACTERS))
+      return deadLetter(
+        'undecodable',
+        `a header line of the part "${name}" is no header, it has no colon: ${line}`,
+        body,
+      )
+    }
   }
   for (const each of outside) fields.push(fieldOf('', readText(each)))
   return fields
@@ -105,6 +115,8 @@ const dispositionName = (disposition: string | undefined, readText: ReadText): s
 interface Part {
   /** By their names in lower case, one character for each byte. */
   readonly headers: ReadonlyMap<string, string>
+  /** The first line among the headers that is no header. It tells nothing that could be kept, or where the content begins. */
+  readonly malformedHeader: string | undefined
   readonly content: Uint8Array
   /** The headers and the content. */
   readonly bytes: Uint8Array
@@ -169,11 +181,13 @@ const readPart = (bytes: Buffer): Part => {
     .replace(/\r?\n[ \t]+/g, ' ')
     .split(/\r?\n/)
   const byName = new Map<string, string>()
+  let malformedHeader: string | undefined
   for (const line of lines) {
     const colon = line.indexOf(':')
     if (colon > 0) byName.set(line.slice(0, colon).trim().toLowerCase(), line.slice(colon + 1).trim())
+    else if (line !== '') malformedHeader ??= line
   }
-  return { headers: byName, content, bytes }
+  return { headers: byName, malformedHeader, content, bytes }
 }
 
 const splitAtBlankLine = (bytes: Buffer): { readonly headers: Buffer; readonly content: Buffer } => {

@@ -123,6 +123,14 @@ describe('readMultipart', () => {
     ])
   })
 
+  it.each([
+    ['in two lines', 'Content-Disposition: form-data; name="a"\r\nC\r\nontent-Type: text/plain\r\n\r\nx'],
+    ['without a name', 'Content-Disposition: form-data; name="a"\r\n: text/plain\r\n\r\nx'],
+    ['that is the value, because the empty line is missing', 'Content-Disposition: form-data; name="a"\r\nx'],
+  ])('returns a dead letter with all bytes for a part with a header %s', (_, part) => {
+    expect(read(`--b0undary\r\n${part}\r\n--b0undary--\r\n`, TYPE)).toBe('undecodable')
+  })
+
   it('keeps what is in no named part under an empty name', () => {
     const unnamed = 'Content-Type: text/plain\r\n\r\nx'
     const body = `before\r\n--b0undary\r\n${unnamed}\r\n--b0undary\r\n\r\nno headers\r\n${write(FORM)}behind`
@@ -197,6 +205,8 @@ describe('readMultipart', () => {
           { boundary },
         )
         for (const [at, each] of inserted) body = body.slice(0, at % body.length) + each + body.slice(at % body.length)
+        // Where a line break was broken apart, nothing defines how many line breaks there are.
+        if (/\r(?!\n)|(?<!\r)\n/.test(body)) return
         const form = await new Response(body, { headers: { 'content-type': contentType } })
           .formData()
           .catch(() => undefined)
@@ -204,6 +214,9 @@ describe('readMultipart', () => {
         const mine = read(body, contentType)
         // A dead letter is right wherever the platform ignores bytes.
         if (typeof mine === 'string') return
+        // A part whose header was damaged is kept whole under an empty name, and the platform may still find a name in it.
+        const unnamed = (mine ?? []).filter(([name]) => name === '')
+        if (unnamed.some(([, value]) => /content-/i.test(value))) return
         compared++
         expect((mine ?? []).filter(([name]) => name !== '')).toEqual([...form].filter(([name]) => name !== ''))
       }),
