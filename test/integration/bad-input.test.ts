@@ -222,7 +222,8 @@ describe('An answer of the queue of Mtarget', () => {
         expect.objectContaining({
           source: 'mtarget-fr',
           outcome: 'account-error',
-          detail: 'invalid credential (code -12)',
+          detail:
+            'invalid credential (code -12); check sources.mtarget-fr.pull.username and sources.mtarget-fr.pull.password',
         }),
       )
     },

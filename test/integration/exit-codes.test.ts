@@ -179,6 +179,7 @@ describe('The command check', () => {
     const { dlr, mo, deadLetter } = trial.topics
     expect(linesOf('not checked')).toEqual([
       ...[dlr, mo, deadLetter].map((topic) => skipped(`schema ${topic}-value`, 'registry')),
+      skipped('replays', 'kafka'),
       skipped('rights', 'kafka'),
       skipped('position', 'kafka'),
     ])
