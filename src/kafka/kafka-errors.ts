@@ -78,6 +78,7 @@ export const isRefusedByBroker = (error: unknown): boolean =>
   causesOf(error).some(
     ({ name, code, message }) =>
       name === 'KafkaJSSASLAuthenticationError' ||
+      code === 'KAFKA_REFUSED' ||
       TLS_REFUSAL_CODES.test(String(code)) ||
       TLS_REFUSAL_TEXT.test(String(message)),
   )

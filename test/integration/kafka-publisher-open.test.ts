@@ -77,7 +77,7 @@ describe.each(kinds)('Opening a publisher, %s,', (_name, make) => {
     await open.open('a-journal')
     expect([
       ...(await fetchTopicPartitions(settings, Object.values(settings.topics), systemClock, log)).values(),
-    ]).toEqual([3, 3, 3])
+    ]).toEqual([3, 3, 3, 3])
     await open.publish([], 1)
   })
 })

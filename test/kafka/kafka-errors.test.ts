@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { ConnectorError } from '../../src/core/errors.js'
 import {
   formatKafkaError,
   isBrokerResponse,
@@ -27,6 +28,13 @@ describe('The interpretation of errors of kafkajs', () => {
   it('uses the first error of an aggregate', () => {
     const several = Object.assign(new Error('Topic creation errors'), { errors: [protocolError('POLICY_VIOLATION')] })
     expect(isRefusedByBroker(several)).toBe(true)
+  })
+
+  it('takes a refusal whose topic was already named for a refusal', () => {
+    const named = new ConnectorError('KAFKA_REFUSED', 'this user has no right on topic a')
+    expect(isRefusedByBroker(named)).toBe(true)
+    expect(isRefusedByBroker(wrapped(named))).toBe(true)
+    expect(isRefusedByBroker(new ConnectorError('KAFKA_UNREACHABLE', 'away'))).toBe(false)
   })
 
   it('accepts values that are not errors', () => {
