@@ -45,6 +45,18 @@ const commandLine = createCommandLine({
     const { exportJournal } = await import('./commands/journal-export.js')
     return exportJournal(options)
   },
+  listDeadLetters: async (options) => {
+    const { listDeadLetters } = await import('./commands/dead-letters.js')
+    return listDeadLetters(options)
+  },
+  showDeadLetter: async (eventId, options) => {
+    const { showDeadLetter } = await import('./commands/dead-letters.js')
+    return showDeadLetter(eventId, options)
+  },
+  replayDeadLetters: async (options) => {
+    const { replayDeadLetters } = await import('./commands/dead-letter-replay.js')
+    return replayDeadLetters(options)
+  },
 })
 
 try {

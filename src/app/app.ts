@@ -18,7 +18,7 @@ import { orAborted, orTimeout } from '../core/abort.js'
 import type { Clock } from '../core/clock.js'
 import { ConnectorError, messageOf } from '../core/errors.js'
 import type { Log } from '../core/log.js'
-import { LmdbJournal } from '../journal/lmdb-journal.js'
+import type { LmdbJournal } from '../journal/lmdb-journal.js'
 import { ReplayMarkReader } from '../kafka/replay-mark-reader.js'
 import { secretValuesOf } from '../masking/secret-values.js'
 import { Pipeline } from '../pipeline/pipeline.js'
@@ -26,6 +26,7 @@ import type { Replica } from '../replicas/replica.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
 import { type SourceWork, standaloneScheduler, type WorkScheduler } from '../replicas/work-scheduler.js'
 import { findReplacedJournal } from './journal-identity.js'
+import { openJournal } from './open-journal.js'
 import { buildEncoder, buildPublisher, kafkaSettings } from './publishing.js'
 import { buildReplica } from './replicas.js'
 import { sourceFinder } from './source-finder.js'
@@ -53,8 +54,6 @@ export interface AppOptions {
   readonly otlp?: Telemetry | undefined
 }
 
-/** Room that stays free on the disk even without pulls, because LMDB needs some pages in order to release others. */
-const MIN_RESERVE_BYTES = 16 * 1024 * 1024
 /** How long requests that are under way to the broker may take after the signal that stops publishing. */
 const LAST_COMMIT_TIMEOUT_MS = 2_000
 /** How long callbacks that are being received may take after the listener has closed. */
@@ -84,7 +83,7 @@ export class App {
     // The journal learns that it is an older copy only when publishing begins, so the app exists by then.
     const app: App = new App(
       options,
-      await openJournal(options, (warning) => app.#warnOfJournal('journal-older-copy', warning)),
+      await openJournal(options.config, options, (warning) => app.#warnOfJournal('journal-older-copy', warning)),
     )
     try {
       await app.#start()
@@ -324,17 +323,3 @@ export class App {
 
 const formatAddress = ({ address, port }: AddressInfo): string =>
   address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
-
-function openJournal({ config, clock, log }: AppOptions, onOlderCopy: (warning: string) => void): Promise<LmdbJournal> {
-  const { directory, maxBytes } = config.journal
-  const largestAnswer = Math.max(0, ...[...config.sources.values()].map(({ pull }) => pull?.maxAnswer ?? 0))
-  return LmdbJournal.open({
-    directory,
-    maxBytes,
-    reserveBytes: Math.max(largestAnswer, MIN_RESERVE_BYTES),
-    duplicates: { rememberForMs: config.duplicates.remember, maxIds: config.duplicates.maxIds },
-    clock,
-    log,
-    onOlderCopy,
-  })
-}

@@ -3,6 +3,7 @@ import { Argument, Command, CommanderError, Option } from 'commander'
 import { PERSONAL_DATA } from '../masking/personal-data.js'
 import type { EventKind } from '../registry/schemas.js'
 import type { CheckOptions } from './check.js'
+import type { ListDeadLettersOptions, ReplayDeadLettersOptions, ShowDeadLetterOptions } from './dead-letter-query.js'
 import type { JournalListOptions, JournalOptions } from './journal.js'
 import type { JournalExportOptions } from './journal-export.js'
 import type { RunOptions } from './run.js'
@@ -21,6 +22,9 @@ export interface CommandActions {
   readonly showJournalStatus: (options: JournalOptions) => Promise<number>
   readonly listJournal: (options: JournalListOptions) => Promise<number>
   readonly exportJournal: (options: JournalExportOptions) => Promise<number>
+  readonly listDeadLetters: (options: ListDeadLettersOptions) => Promise<number>
+  readonly showDeadLetter: (eventId: string, options: ShowDeadLetterOptions) => Promise<number>
+  readonly replayDeadLetters: (options: ReplayDeadLettersOptions) => Promise<number>
 }
 
 export interface CommandLine {
@@ -43,9 +47,14 @@ const EXIT_CODES = `
 Exit codes:
   0  The command is done, or SIGTERM or SIGINT stopped it. Everything in the journal is safe.
   1  An unexpected failure occurred.
-  2  The arguments or the configuration are wrong, or a port is in use. With check and schemas: a schema is refused. With journal: the directory holds no journal.
-  3  A dependency can't be reached or refuses the connector (check, run --drain, schemas, tail).
+  2  The arguments or the configuration are wrong, or a port is in use. With check and schemas: a schema is refused. With journal and dead-letters: the directory holds no journal, or something can't be replayed.
+  3  A dependency can't be reached or refuses the connector (check, run --drain, schemas, tail, dead-letters).
   4  Another process holds the journal, or publishes under the same instance.`
+
+const personalDataOption = (): Option =>
+  new Option('--personal-data <mode>', 'Mask phone numbers and texts, or show them.')
+    .choices([...PERSONAL_DATA])
+    .default('masked')
 
 export function createCommandLine(actions: CommandActions): CommandLine {
   let exitCode = 0
@@ -102,11 +111,7 @@ export function createCommandLine(actions: CommandActions): CommandLine {
     .option('--key <key>', 'Show only records with this key: message id (dlr), sender (mo) or source (dead-letter).')
     .option('--status <status>', 'Show only receipts with this status. Several are separated by commas.')
     .option('--event-id <id>', 'Show only records with this event id.')
-    .addOption(
-      new Option('--personal-data <mode>', 'Mask phone numbers and texts, or show them.')
-        .choices([...PERSONAL_DATA])
-        .default('masked'),
-    )
+    .addOption(personalDataOption())
     .action(async (topic: string | undefined, options: TailOptions) => {
       exitCode = await actions.tail(topic, options)
     })
@@ -165,6 +170,43 @@ export function createCommandLine(actions: CommandActions): CommandLine {
     .option('--offline', 'Do not ask Kafka which entries are published already.', false)
     .action(async (options: JournalExportOptions) => {
       exitCode = await actions.exportJournal(options)
+    })
+
+  const deadLetters = program
+    .command('dead-letters')
+    .description('Look at what could not be decoded, and replay it after a correction.')
+    .helpOption('-h, --help', 'Print this help.')
+    .helpCommand('help [command]', 'Print the help of a command.')
+    .exitOverride()
+  const addFilteredCommand = (name: string, description: string): Command =>
+    addCommand(name, description, deadLetters)
+      .option('--source <source>', 'Only dead letters of this source.')
+      .option('--reason <reason>', 'Only dead letters with this reason.')
+      .option('--since <time>', 'Only dead letters received since then: a duration (30s, 10m, 2h) or a time.')
+      .option('--until <time>', 'Only dead letters received until then: a duration (30s, 10m, 2h) or a time.')
+      .option('--event-id <id>', 'Only the dead letter with this event id.')
+  addFilteredCommand('list', 'Show one line for each dead letter that was not replayed. Changes nothing.')
+    .option('--replayed', 'Show those that were replayed instead.', false)
+    .option('--all', 'Show those that were replayed too.', false)
+    .addOption(personalDataOption())
+    .action(async (options: ListDeadLettersOptions) => {
+      exitCode = await actions.listDeadLetters(options)
+    })
+  addCommand('show', 'Show a dead letter with its request, reason and body. Changes nothing.', deadLetters)
+    .argument('<event-id>', 'The event id of the dead letter, as list shows it.')
+    .option('--since <time>', 'Search from then on only: a duration (30s, 10m, 2h) or a time.')
+    .addOption(personalDataOption())
+    .action(async (eventId: string, options: ShowDeadLetterOptions) => {
+      exitCode = await actions.showDeadLetter(eventId, options)
+    })
+  addFilteredCommand(
+    'replay',
+    'Decode dead letters again and hand in what can be read now. Each item is published once, however often this runs.',
+  )
+    .option('--all', 'Replay all dead letters that are open. Needed if no filter is given.', false)
+    .option('--dry-run', 'Only show what would happen.', false)
+    .action(async (options: ReplayDeadLettersOptions) => {
+      exitCode = await actions.replayDeadLetters(options)
     })
 
   return {

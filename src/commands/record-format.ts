@@ -104,7 +104,7 @@ function formatPart(part: unknown): string[] {
 const named = (name: string, value: unknown): string[] =>
   value === null || value === undefined ? [] : [`${name}=${quoteIfNeeded(value)}`]
 
-const quoteIfNeeded = (value: unknown): string => {
+export const quoteIfNeeded = (value: unknown): string => {
   const text = toText(value)
   return /^[\w+*.:/@()-]+$/.test(text) ? text : quote(text)
 }
@@ -118,13 +118,13 @@ const toText = (value: unknown): string =>
 // eslint-disable-next-line no-control-regex
 const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
 
-const escapeControls = (text: string): string =>
+export const escapeControls = (text: string): string =>
   text.replace(CONTROLS, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 
 /** The latest time that a Date can hold, in milliseconds. */
 const MAX_DATE_MS = 8.64e15
 
-const formatTime = (time: number): string =>
+export const formatTime = (time: number): string =>
   Math.abs(time) <= MAX_DATE_MS ? new Date(time).toISOString() : `${time} ms`
 
 const maskFields = (value: Fields): Fields => mapValues(value, (field, name) => maskField(field, name))
@@ -135,10 +135,14 @@ function maskField(field: unknown, name: string): unknown {
   if (NUMBER_FIELDS.has(name) && typeof field === 'string') return number(field)
   if (SENTENCE_FIELDS.has(name) && typeof field === 'string') return sentence(field)
   if (name === 'request' && isObject(field)) {
-    return mapValues(field, (fact, key) => (PUBLIC_REQUEST_FACTS.has(key) ? fact : maskValue(fact)))
+    return maskRequest(field)
   }
   return maskValue(field)
 }
+
+/** Keeps the facts of a request that identify nobody. */
+export const maskRequest = (request: Fields): Fields =>
+  mapValues(request, (fact, key) => (PUBLIC_REQUEST_FACTS.has(key) ? fact : maskValue(fact)))
 
 /** Keeps only the shape of a value. */
 function maskValue(value: unknown): unknown {

@@ -85,7 +85,8 @@ function parseStatuses(text: string): string[] {
   )
 }
 
-function parsePersonalData(text: string): PersonalData {
+/** @throws ConnectorError USAGE */
+export function parsePersonalData(text: string): PersonalData {
   const mode = PERSONAL_DATA.find((each) => each === text)
   if (mode !== undefined) return mode
   throw new ConnectorError('USAGE', `--personal-data: found "${text}"; ${PERSONAL_DATA.join(' or ')} is expected`)

@@ -2,24 +2,23 @@
  * `tail` shows the records of the topics, decoded by the registry: the last ones, those from a time on, all of them, and what is
  * added. It reads as a `read_committed` consumer without a group, and changes nothing.
  */
-import { createLog } from '../admin/log.js'
-import { kafkaSettings, topicsOf } from '../app/publishing.js'
+import { topicsOf } from '../app/publishing.js'
 import { loadConfig } from '../config/load.js'
 import type { Config } from '../config/types.js'
 import { orAborted } from '../core/abort.js'
 import { systemClock } from '../core/clock.js'
 import {
-  CommittedRecordReader,
+  type CommittedRecordReader,
   mergeByTime,
   type PartitionOffset,
   type StoredRecord,
 } from '../kafka/committed-record-reader.js'
-import { formatKafkaError } from '../kafka/kafka-errors.js'
 import { RegistryClient } from '../registry/registry-client.js'
 import { LineOutput } from './output.js'
 import { RecordDecoder, type TailRecord } from './record-decoder.js'
 import { presentRecord, toJsonLine, toTextLine } from './record-format.js'
 import { onTermination } from './signals.js'
+import { openTopics } from './open-topics.js'
 import { parseTailQuery, type TailOptions, type TailQuery } from './tail-query.js'
 
 /**
@@ -58,7 +57,7 @@ async function showRecords(
 ): Promise<void> {
   const topics = query.kinds.map((kind) => topicsOf(config)[kind])
   const kinds = new Map(query.kinds.map((kind) => [topicsOf(config)[kind], kind]))
-  const reader = await openReader(config, topics)
+  const reader = await openTopics(config, topics)
   try {
     const tailer = new Tailer(reader, new RecordDecoder(registry, kinds), query, show)
     const count = await tailer.showStored(topics)
@@ -67,22 +66,6 @@ async function showRecords(
   } finally {
     reader.close()
   }
-}
-
-/** After so many failures of a request in a row the reason is printed. The first one may be due to an idle connection. */
-const REPORTED_FAILURE = 2
-
-function openReader(config: Config, topics: readonly string[]): Promise<CommittedRecordReader> {
-  return CommittedRecordReader.open({
-    settings: kafkaSettings(config),
-    topics,
-    clock: systemClock,
-    log: createLog({ ...config.log, level: 'silent', instance: config.instance }, { write: () => undefined }),
-    onRetry: (error, attempts) => {
-      if (attempts !== REPORTED_FAILURE) return
-      process.stderr.write(`dlr-mo-connector: reading from Kafka failed and is repeated: ${formatKafkaError(error)}\n`)
-    },
-  })
 }
 
 /** The offsets of a partition that are read at once when the last records are searched, first and at most. */

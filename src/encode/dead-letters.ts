@@ -53,3 +53,7 @@ const shorten = (text: string): string =>
   text.length <= MAX_SHORTENED_CHARACTERS
     ? text
     : `${text.slice(0, MAX_SHORTENED_CHARACTERS).toWellFormed()}… (cut, ${text.length} characters)`
+
+/** Whether `withShortenedTexts` has shortened this text, so that the rest of it is missing. */
+export const isShortened = (text: string): boolean =>
+  /^… \(cut, \d+ characters\)$/.test(text.slice(MAX_SHORTENED_CHARACTERS))

@@ -15,11 +15,11 @@ const OPTIONS = [
   '--',
   '--timeout',
 ]
-const KNOWN = ['run', 'check', 'tail', 'schemas', 'journal']
+const KNOWN = ['run', 'check', 'tail', 'schemas', 'journal', 'dead-letters']
 /** Commands that were announced or may be guessed, and words that are none. */
 const word = fc.oneof(
   fc.constantFrom(
-    'dead-letters',
+    'dead-letter',
     'schema',
     'journals',
     'tails',
@@ -64,6 +64,9 @@ async function execute(args: readonly string[]): Promise<{ code: number; called:
     showJournalStatus: record('journal status'),
     listJournal: record('journal list'),
     exportJournal: record('journal export'),
+    listDeadLetters: record('dead-letters list'),
+    showDeadLetter: record('dead-letters show'),
+    replayDeadLetters: record('dead-letters replay'),
   }).execute(args)
   return { code, called }
 }
@@ -96,7 +99,7 @@ describe('The command line', () => {
   })
 
   it.each([
-    ['dead-letters', '--help'],
+    ['providers', '--help'],
     ['schema', '--help'],
     ['schemas', 'chekc'],
     ['schemas', '--json'],
@@ -120,6 +123,12 @@ describe('The command line', () => {
     ['schemas register', ['schemas', 'register', '-c', 'nonsense']],
     ['journal status', ['journal', 'status', '--directory', 'nonsense']],
     ['journal export', ['journal', 'export', '-o', 'file', '--raw', 'directory', '--offline']],
+    [
+      'dead-letters list',
+      ['dead-letters', 'list', '--source', 's', '--reason', 'r', '--since', '1h', '--replayed', '--json'],
+    ],
+    ['dead-letters show', ['dead-letters', 'show', 'abc-1-0', '--personal-data', 'plain']],
+    ['dead-letters replay', ['dead-letters', 'replay', '--event-id', 'abc-1-0', '--dry-run']],
     ['journal list', ['journal', 'list', '-n', '3', '--since', '1h', '--until', '10m', '--source', 's', '--json']],
   ])('runs %s for the arguments %j', async (command, args) => {
     expect(await execute(args)).toEqual({ code: 0, called: [command] })
@@ -152,8 +161,17 @@ describe('The command line', () => {
       showJournalStatus: done,
       listJournal: done,
       exportJournal: done,
+      listDeadLetters: done,
+      showDeadLetter: done,
+      replayDeadLetters: done,
     }
-    for (const args of [['check'], ['tail', 'mo'], ['schemas', 'check'], ['journal', 'status']]) {
+    for (const args of [
+      ['check'],
+      ['tail', 'mo'],
+      ['schemas', 'check'],
+      ['journal', 'status'],
+      ['dead-letters', 'list'],
+    ]) {
       const [plain, json] = [createCommandLine(actions), createCommandLine(actions)]
       await plain.execute(args)
       await json.execute([...args, '--json'])

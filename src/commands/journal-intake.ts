@@ -1,0 +1,183 @@
+/**
+ * Hands entries in that were in custody before: to the connector that holds the journal, by its admin API, or into the journal
+ * itself if no process holds it. Either way an entry is durable when `handIn` resolves.
+ */
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { openJournal } from '../app/open-journal.js'
+import type { Config } from '../config/types.js'
+import { systemClock } from '../core/clock.js'
+import { ConnectorError, hasCode, messageOf } from '../core/errors.js'
+import { type EntryWithOrigin, formatEntry } from '../journal/entry-json.js'
+import { dataFileOf } from '../journal/environment.js'
+import { JournalReader } from '../journal/journal-reader.js'
+import type { LmdbJournal } from '../journal/lmdb-journal.js'
+import { silentLog } from './open-topics.js'
+
+export interface JournalIntake {
+  /** Where the entries go, as a phrase for people. */
+  readonly destination: string
+  /**
+   * Resolves once the entry is durable, or with a sentence on why this entry can't be taken.
+   * @throws ConnectorError JOURNAL_HELD if the connector that holds the journal does not answer any more; JOURNAL_FULL,
+   *   JOURNAL_WRITE_FAILED, JOURNAL_UNUSABLE
+   */
+  handIn(entry: EntryWithOrigin): Promise<{ readonly problem?: string }>
+  close(): Promise<void>
+}
+
+export interface JournalIntakeOptions {
+  /** Whether a journal is created where there is none. Only a connector that runs there publishes what it holds. */
+  readonly canCreate: boolean
+}
+
+/**
+ * @throws ConnectorError NO_JOURNAL, JOURNAL_UNUSABLE; JOURNAL_HELD if a process holds the journal whose admin API does not
+ *   answer; CONFIG_INVALID if it refuses the request
+ */
+export async function openJournalIntake(config: Config, { canCreate }: JournalIntakeOptions): Promise<JournalIntake> {
+  const directory = resolve(config.journal.directory)
+  if (!canCreate && !existsSync(dataFileOf(directory))) {
+    throw new ConnectorError(
+      'NO_JOURNAL',
+      `${directory} holds no journal; run this command where the connector runs, in its working directory and with its ` +
+        'configuration',
+    )
+  }
+  let held: unknown
+  try {
+    return new DirectIntake(await openJournal(config, { clock: systemClock, log: silentLog(config) }), directory)
+  } catch (error) {
+    if (!hasCode(error, 'JOURNAL_HELD')) throw error
+    held = error
+  }
+  return AdminIntake.open(config, directory, messageOf(held))
+}
+
+class DirectIntake implements JournalIntake {
+  readonly destination: string
+  readonly #journal: LmdbJournal
+
+  constructor(journal: LmdbJournal, directory: string) {
+    this.#journal = journal
+    this.destination = `the journal in ${directory}, which no process holds; the next run publishes it`
+  }
+
+  async handIn(entry: EntryWithOrigin): Promise<{ readonly problem?: string }> {
+    await this.#journal.append(entry)
+    return {}
+  }
+
+  close(): Promise<void> {
+    return this.#journal.close()
+  }
+}
+
+/** The longest time that the admin server has for an answer. Entries may have 90 MiB. */
+const ANSWER_TIMEOUT_MS = 60_000
+
+class AdminIntake implements JournalIntake {
+  readonly destination: string
+  readonly #url: string
+  readonly #headers: Readonly<Record<string, string>>
+
+  /** Makes sure that the connector that answers at the admin port is the one that holds this journal. */
+  static async open({ admin }: Config, directory: string, held: string): Promise<AdminIntake> {
+    if (admin.port === 0) {
+      throw new ConnectorError('JOURNAL_HELD', `${held}. With admin.port: 0 its admin API can't be found`)
+    }
+    const url = `http://${addressOf(admin.host)}:${admin.port}`
+    const intake = new AdminIntake(url, admin.token)
+    const answer = await intake.#request('/status.json', {}, held)
+    if (answer.code !== 200) throw refusedRequest(url, answer)
+    const journalId = journalIdIn(answer.text)
+    const id = readJournalId(directory)
+    if (journalId === id) return intake
+    throw new ConnectorError(
+      'JOURNAL_HELD',
+      `${held}. What answers at ${url} is not that process: it holds journal ${journalId ?? '(unknown)'}, and the directory has ` +
+        `journal ${id}; correct admin.host and admin.port`,
+    )
+  }
+
+  private constructor(url: string, token: string | undefined) {
+    this.#url = url
+    this.#headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
+    this.destination = `the running connector at ${url}, which publishes it`
+  }
+
+  async handIn(entry: EntryWithOrigin): Promise<{ readonly problem?: string }> {
+    const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body: formatEntry(entry) }
+    const inDoubt = 'the connector did not confirm the last entry; hand it in again, it is published once'
+    const answer = await this.#request('/journal/entries', init, inDoubt)
+    if (answer.code === 202) return {}
+    const problem = errorIn(answer.text)
+    if (answer.code === 400 || answer.code === 413) return { problem }
+    if (answer.code === 503) throw new ConnectorError('JOURNAL_WRITE_FAILED', `the connector can't take it: ${problem}`)
+    throw refusedRequest(this.#url, answer)
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  async #request(
+    path: string,
+    init: { readonly method?: string; readonly headers?: Readonly<Record<string, string>>; readonly body?: string },
+    consequence: string,
+  ): Promise<Answer> {
+    try {
+      const headers = { ...this.#headers, ...init.headers }
+      const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS)
+      const response = await fetch(this.#url + path, { ...init, headers, signal, redirect: 'error' })
+      return { code: response.status, text: await response.text() }
+    } catch (error) {
+      const { cause } = error as Error
+      const reason = cause instanceof Error ? messageOf(cause) : messageOf(error)
+      const message = `${consequence}. Its admin API at ${this.#url} does not answer: ${reason}`
+      throw new ConnectorError('JOURNAL_HELD', message, { cause: error })
+    }
+  }
+}
+
+interface Answer {
+  readonly code: number
+  readonly text: string
+}
+
+const refusedRequest = (url: string, { code, text }: Answer): ConnectorError =>
+  new ConnectorError('CONFIG_INVALID', `the admin API at ${url} refuses the request with ${code}: ${errorIn(text)}`)
+
+/** A server that listens on all addresses is reached at the loopback address. */
+function addressOf(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1'
+  if (host === '::') return '[::1]'
+  return host.includes(':') ? `[${host}]` : host
+}
+
+function readJournalId(directory: string): string {
+  const reader = JournalReader.open(directory)
+  try {
+    return reader.id
+  } finally {
+    reader.close()
+  }
+}
+
+const journalIdIn = (text: string): string | undefined => {
+  const { journal } = (parseJson(text) ?? {}) as { journal?: { id?: string } }
+  return journal?.id
+}
+
+const errorIn = (text: string): string => {
+  const { error } = (parseJson(text) ?? {}) as { error?: string }
+  return error ?? text.trim()
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
