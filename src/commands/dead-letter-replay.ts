@@ -93,7 +93,7 @@ async function readStates({ kafka }: Config, reader: DeadLetterReader): Promise<
 const notFound = (reader: DeadLetterReader, eventId: string): ConnectorError =>
   new ConnectorError('USAGE', `${reader.topic} has no dead letter with event id ${eventId} that matches`)
 
-class DeadLetterReplayer {
+export class DeadLetterReplayer {
   readonly #reader: Pick<DeadLetterReader, 'readBody'>
   readonly #states: ReplayStates
   readonly #intake: Pick<JournalIntake, 'handIn'> | undefined
