@@ -55,7 +55,13 @@ describe('The example for Strimzi', () => {
     const topics = parseAllDocuments(await readExample('strimzi/kafka-topics.yaml')).map(
       (document) => (document.toJS() as KubernetesObject).metadata.name,
     )
-    expect(topics).toEqual(['sms.dlr', 'sms.mo', 'sms.dead-letter', 'dlr-mo-connector.sources'])
+    expect(topics).toEqual([
+      'sms.dlr',
+      'sms.mo',
+      'sms.dead-letter',
+      'sms.dead-letter-replays',
+      'dlr-mo-connector.sources',
+    ])
   })
 
   it('mounts the Secret of its KafkaUser', async () => {
