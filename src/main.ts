@@ -45,6 +45,10 @@ const commandLine = createCommandLine({
     const { exportJournal } = await import('./commands/journal-export.js')
     return exportJournal(options)
   },
+  importJournal: async (file, options) => {
+    const { importJournal } = await import('./commands/journal-import.js')
+    return importJournal(file, options)
+  },
   listDeadLetters: async (options) => {
     const { listDeadLetters } = await import('./commands/dead-letters.js')
     return listDeadLetters(options)

@@ -6,6 +6,7 @@ import type { CheckOptions } from './check.js'
 import type { ListDeadLettersOptions, ReplayDeadLettersOptions, ShowDeadLetterOptions } from './dead-letter-query.js'
 import type { JournalListOptions, JournalOptions } from './journal.js'
 import type { JournalExportOptions } from './journal-export.js'
+import type { JournalImportOptions } from './journal-import.js'
 import type { RunOptions } from './run.js'
 import type { SchemasOptions } from './schemas.js'
 import type { TailOptions } from './tail-query.js'
@@ -22,6 +23,7 @@ export interface CommandActions {
   readonly showJournalStatus: (options: JournalOptions) => Promise<number>
   readonly listJournal: (options: JournalListOptions) => Promise<number>
   readonly exportJournal: (options: JournalExportOptions) => Promise<number>
+  readonly importJournal: (file: string, options: JournalImportOptions) => Promise<number>
   readonly listDeadLetters: (options: ListDeadLettersOptions) => Promise<number>
   readonly showDeadLetter: (eventId: string, options: ShowDeadLetterOptions) => Promise<number>
   readonly replayDeadLetters: (options: ReplayDeadLettersOptions) => Promise<number>
@@ -139,7 +141,9 @@ export function createCommandLine(actions: CommandActions): CommandLine {
 
   const journal = program
     .command('journal')
-    .description('Look at what a journal holds, also beside the connector that holds it.')
+    .description(
+      'Look at what a journal holds, also beside the connector that holds it, or import what another one held.',
+    )
     .helpOption('-h, --help', 'Print this help.')
     .helpCommand('help [command]', 'Print the help of a command.')
     .exitOverride()
@@ -170,6 +174,17 @@ export function createCommandLine(actions: CommandActions): CommandLine {
     .option('--offline', 'Do not ask Kafka which entries are published already.', false)
     .action(async (options: JournalExportOptions) => {
       exitCode = await actions.exportJournal(options)
+    })
+  addCommand(
+    'import',
+    'Take the entries of an export into custody. Each is published once, however often this runs.',
+    journal,
+  )
+    .argument('<file>', 'The file that journal export wrote.')
+    .option('--dry-run', 'Only validate the file and show what would happen.', false)
+    .option('--allow-incomplete', 'Take a file without its end line, up to its last whole line.', false)
+    .action(async (file: string, options: JournalImportOptions) => {
+      exitCode = await actions.importJournal(file, options)
     })
 
   const deadLetters = program

@@ -217,4 +217,4 @@ function createStdoutSink(): LineSink {
 }
 
 /** Standard output may carry the export, so everything else goes to standard error. */
-const warn = (message: string): void => void process.stderr.write(`dlr-mo-connector: ${message}\n`)
+export const warn = (message: string): void => void process.stderr.write(`dlr-mo-connector: ${message}\n`)
