@@ -1,7 +1,7 @@
 /** Runs one scenario: a trial under load while faults are injected, and then the verdict of the oracle. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { listProblems } from '../oracle/oracle.js'
-import { TopicReader } from '../oracle/topic-reader.js'
+import { TopicReader, type TopicRecord } from '../oracle/topic-reader.js'
 import { Random } from '../simulators/random.js'
 import { startTrial, type Trial, type TrialConfiguration } from '../trial.js'
 import { formatFaults, type RunReport } from './report.js'
@@ -28,7 +28,8 @@ export async function runScenario(scenario: Scenario, given: FaultStack, options
     await prepared.injectFaults(run)
     await run.settle()
     const reader = new TopicReader({ ...stack, topics: trial.topics })
-    const records = concatenate(run.recordsOfDeletedTopics, await reader.readAllLazily())
+    const all = concatenate(run.recordsOfDeletedTopics, await reader.readAllLazily())
+    const records = withoutDeadLetters(all, trial.topics.deadLetter, run.replayedDeadLetters)
     const { callbacks, burstSize } = run
     const verdict = trial.audit(records, { callbacks, burstSize })
     run.countFault('request read after its process had died', countLateRequests(trial))
@@ -75,6 +76,16 @@ function formatProgress({ callbacks, faults }: ScenarioRun): string {
 
 function* concatenate<T>(...parts: readonly Iterable<T>[]): Iterable<T> {
   for (const part of parts) yield* part
+}
+
+function* withoutDeadLetters(
+  records: Iterable<TopicRecord>,
+  topic: string,
+  eventIds: ReadonlySet<string>,
+): Iterable<TopicRecord> {
+  for (const record of records) {
+    if (record.topic !== topic || !eventIds.has(record.value['eventId'] as string)) yield record
+  }
 }
 
 async function cleanUp(trial: Trial, prepared: PreparedScenario): Promise<void> {

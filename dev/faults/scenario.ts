@@ -89,6 +89,8 @@ export class ScenarioRun {
   readonly log: (text: string) => void
   /** The records of topics that do not exist any more at the end of the run. */
   readonly recordsOfDeletedTopics: TopicRecord[] = []
+  /** Event ids of dead letters that the scenario caused and replayed. The oracle expects their items on the other topics. */
+  readonly replayedDeadLetters = new Set<string>()
   /** The callbacks that reach the connector, and those of other instances that a scenario starts. */
   readonly callbacks: SevenCallbacks[]
   /** Overridden by a scenario with several instances. */

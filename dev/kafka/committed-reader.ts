@@ -74,7 +74,9 @@ export class CommittedReader {
     for (const topic of topics) {
       const numbers = await partitionsOf(brokers, topic)
       partitions.push(...numbers.map((partition) => `${topic}/${partition}`))
-      const messages = numbers.map((partition) => ({ partition, value: null, headers: { [END_HEADER]: this.#id } }))
+      // A compacted topic takes no record without a key.
+      const mark = { key: END_HEADER, value: null, headers: { [END_HEADER]: this.#id } }
+      const messages = numbers.map((partition) => ({ ...mark, partition }))
       await producer.send({ topic, messages })
     }
     await producer.disconnect()

@@ -1,9 +1,9 @@
 /** Dead letters that are handed in again at connectors with a real broker: each item is published once. */
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import type { TopicRecord } from '../../dev/oracle/topic-reader.js'
+import { replayDeadLetter } from '../../dev/replays.js'
 import { startTrial, type Trial, untilPublished } from '../../dev/trial.js'
 import { until } from '../../dev/wait.js'
-import { call } from '../support/call.js'
 
 const TEXT = 'a text in a field that no one had named'
 
@@ -26,20 +26,7 @@ afterAll(async () => {
   await trial?.stop()
 })
 
-const handIn = async ({ adminUrl }: Trial, { value }: TopicRecord): Promise<number> => {
-  const { source, provider, via, receivedAt, request, body, eventId, reason } = value
-  const entry = {
-    source,
-    provider,
-    via,
-    receivedAt: Number(receivedAt),
-    facts: request,
-    body: Buffer.from(body as Uint8Array).toString('base64'),
-    origin: { kind: 'dead-letter', eventId, reason },
-  }
-  const headers = { 'content-type': 'application/json' }
-  return (await call(`${adminUrl}/journal/entries`, { body: JSON.stringify(entry), headers })).status
-}
+const handIn = ({ adminUrl }: Trial, letter: TopicRecord): Promise<number> => replayDeadLetter(adminUrl, letter)
 
 describe('A dead letter of a source that is only pulled', () => {
   it('is published once, although it is replayed several times, under kill -9, and by two connectors', async () => {

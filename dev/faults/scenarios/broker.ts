@@ -39,7 +39,7 @@ export const brokerAndKills: Scenario = {
   }),
 }
 
-async function disturbBroker(run: ScenarioRun, handle: BrokerHandle): Promise<void> {
+export async function disturbBroker(run: ScenarioRun, handle: BrokerHandle): Promise<void> {
   await run.pause(100, 1_000)
   if (run.random.chance(0.3)) {
     await handle.kill()

@@ -12,6 +12,7 @@ import { network, networkAndKills } from './network.js'
 import { provider } from './provider.js'
 import { quota } from './quota.js'
 import { registry } from './registry.js'
+import { replay } from './replay.js'
 import { steady } from './steady.js'
 import { threeBrokers } from './three-brokers.js'
 
@@ -26,6 +27,7 @@ export const SCENARIOS: readonly Scenario[] = [
   networkAndKills,
   diskSteps,
   largeEntries,
+  replay,
   quota,
   provider,
   power,

@@ -64,9 +64,11 @@ describe('The connector loses nothing and publishes nothing twice on a broker th
   })
   afterAll(() => stack?.stop())
 
-  const scenario = scenarioNamed('broker+kill')
-  it(`under the fault "broker+kill": ${scenario.description}`, async ({ skip }) => {
-    if (!stack) return skip(OWN_STACK_UNAVAILABLE)
-    await expectSoundRun(scenario, stack, 0.12)
-  })
+  for (const [name, scale] of Object.entries({ 'broker+kill': 0.12, replay: 0.2 })) {
+    const scenario = scenarioNamed(name)
+    it(`under the fault "${name}": ${scenario.description}`, async ({ skip }) => {
+      if (!stack) return skip(OWN_STACK_UNAVAILABLE)
+      await expectSoundRun(scenario, stack, scale)
+    })
+  }
 })
