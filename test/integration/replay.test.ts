@@ -63,6 +63,8 @@ describe('A dead letter of a source that is only pulled', () => {
     expect(records).toHaveLength(2)
     const message = records.find(({ topic }) => topic === trial.topics.mo)
     expect(message?.value).toMatchObject({ eventId: letter!.value['eventId'], text: TEXT, via: 'PULL' })
+    // The address of the queue has a query, which is not part of the row.
+    expect(message?.value['raw']).toEqual({ Status: '5', Msisdn: '33612345678', Wording: TEXT })
     expect(await second.metric('dlrmo_replayed_items_total{source="mtarget-fr",outcome="duplicate"}')).toBe(1)
   })
 })

@@ -62,7 +62,11 @@ async function causeDeadLetters(run: ScenarioRun): Promise<TopicRecord[]> {
   await until(async () => (await fetch(`${trial.adminUrl}/livez`).catch(() => undefined))?.status === 200)
   for (const shape of SHAPES) {
     await trial.seven.send(data.sevenReceipts(ITEMS_PER_SHAPE).map(receiptEvent), shape)
-    await trial.seven.send(data.sevenInbound(ITEMS_PER_SHAPE).map(messageEvent), shape)
+    // Dead letters are replayed in any order, so that each message has a sender, and with it a key, of its own.
+    const messages = data
+      .sevenInbound(ITEMS_PER_SHAPE)
+      .map((message) => ({ ...message, sender: `4915${message.id}00` }))
+    await trial.seven.send(messages.map(messageEvent), shape)
   }
   await run.kill()
 

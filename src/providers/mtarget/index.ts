@@ -16,10 +16,11 @@ export const mtarget: Provider = {
       received.body,
     ),
   decodeDeadLetter: (received, settings) =>
-    decodeSafely(
-      () =>
-        received.via === 'PULL' && isPage(received) ? decodePage(received, settings) : decodePush(received, settings),
-      received.body,
-    ),
+    decodeSafely(() => {
+      if (received.via !== 'PULL') return decodePush(received, settings)
+      if (isPage(received)) return decodePage(received, settings)
+      // The body is a row. The query is that of the address of the queue and no field of the row.
+      return decodePush({ ...received, facts: { ...received.facts, query: '' } }, settings)
+    }, received.body),
   pull,
 }
