@@ -37,8 +37,13 @@ export function parseEntry(value: unknown): { readonly entry: EntryWithOrigin } 
   if (!isName(source)) return { problem: expected('source', `a text of 1 to ${MAX_NAME_BYTES} bytes`) }
   if (!isName(provider)) return { problem: expected('provider', `a text of 1 to ${MAX_NAME_BYTES} bytes`) }
   if (!isVia(via)) return { problem: expected('via', VIAS.join(', ')) }
-  if (!isWholeNumber(receivedAt)) return { problem: expected('receivedAt', 'a whole number of milliseconds') }
-  if (!isFacts(facts)) return { problem: expected('facts', 'an object of texts with method, path and query') }
+  if (!isTime(receivedAt)) {
+    return { problem: expected('receivedAt', `a whole number of milliseconds, at most ${MAX_TIME_MS}`) }
+  }
+  if (!isFacts(facts)) {
+    const names = `at most ${MAX_FACTS} names of lower-case letters and hyphens`
+    return { problem: expected('facts', `an object of texts with method, path and query, and ${names}`) }
+  }
   const bytes = typeof body === 'string' ? decodeBase64(body) : undefined
   if (bytes === undefined) return { problem: expected('body', 'Base64') }
   const parsedOrigin = parseOrigin(origin)
@@ -74,10 +79,23 @@ const isName = (value: unknown): value is string =>
 
 const isWholeNumber = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0
 
+/** The last millisecond that a date of ECMAScript can hold. A later time has no text for the header `ce_time`. */
+const MAX_TIME_MS = 8.64e15
+
+const isTime = (value: unknown): value is number => isWholeNumber(value) && value <= MAX_TIME_MS
+
+/**
+ * The encoder shortens long facts so that a dead letter fits into a record, but keeps their names. With more or longer names no
+ * broker would take the record, and publishing would stop at it.
+ */
+const MAX_FACTS = 16
+const FACT_NAME = /^[a-z-]{1,64}$/
+
 const isFacts = (value: unknown): value is RequestFacts & Readonly<Record<string, string>> =>
   isObject(value) &&
-  ['method', 'path', 'query'].every((name) => name in value) &&
-  Object.values(value).every((fact) => typeof fact === 'string')
+  ['method', 'path', 'query'].every((name) => Object.hasOwn(value, name)) &&
+  Object.keys(value).length <= MAX_FACTS &&
+  Object.entries(value).every(([name, fact]) => FACT_NAME.test(name) && typeof fact === 'string')
 
 /** `Buffer.from` skips what is not Base64, so what it has read is compared with what was given. */
 const decodeBase64 = (text: string): Buffer | undefined => {

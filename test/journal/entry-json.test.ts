@@ -7,12 +7,13 @@ import { fromStoredEntry, toStoredEntry } from '../../src/journal/stored-entry.j
 
 const name = fc.string({ minLength: 1, maxLength: 60, unit: 'grapheme' })
 const wholeNumber = fc.maxSafeNat()
+const LAST_TIME_OF_A_DATE_MS = 8.64e15
 
 const entries: fc.Arbitrary<EntryWithOrigin> = fc.record({
   source: name,
   provider: name,
   via: fc.constantFrom('PULL', 'CALLBACK', 'QUERY'),
-  receivedAt: wholeNumber,
+  receivedAt: fc.maxSafeNat().map((time) => Math.min(time, LAST_TIME_OF_A_DATE_MS)),
   facts: fc.record(
     { method: fc.string(), path: fc.string(), query: fc.string(), 'content-type': fc.string(), status: fc.string() },
     { requiredKeys: ['method', 'path', 'query'] },
@@ -52,13 +53,18 @@ describe('An entry as JSON', () => {
     origin: { kind: 'import', journalId: 'j', seq: 1 },
   }
 
+  const MANY_FACTS = Object.fromEntries([...'abcdefghijklmn'].map((fact) => [fact, '']))
+
   it.each([
     ['an object', 'the entry is not an object', 3],
     ['source', 'source: expected a text', { ...valid, source: '' }],
     ['provider', 'provider: expected a text', { ...valid, provider: undefined }],
     ['via', 'via: expected PULL, CALLBACK, QUERY', { ...valid, via: 'OTHER' }],
     ['receivedAt', 'receivedAt: expected a whole number', { ...valid, receivedAt: 1.5 }],
+    ['a time that no date can hold', 'receivedAt: expected', { ...valid, receivedAt: LAST_TIME_OF_A_DATE_MS + 1 }],
     ['facts', 'facts: expected an object of texts', { ...valid, facts: { method: 'GET' } }],
+    ['the name of a fact', 'facts: expected', { ...valid, facts: { ...valid.facts, 'Not a name': '' } }],
+    ['the number of facts', 'facts: expected', { ...valid, facts: { ...valid.facts, ...MANY_FACTS } }],
     ['body', 'body: expected Base64', { ...valid, body: 'not Base64!' }],
     ['origin', 'origin: expected', { ...valid, origin: { kind: 'import', journalId: 'j', seq: -1 } }],
     ['the length of an id', 'origin: expected', { ...valid, origin: { ...valid.origin, journalId: 'x'.repeat(251) } }],
