@@ -13,7 +13,15 @@ import { formatPlace, isSamePosition, laterOf, parsePlace, type Position } from 
 
 export interface PipelineDeps extends BatchPreparerDeps {
   readonly publisher: Publisher
+  /** Larger in tests. */
+  readonly firstBatchShare?: number
 }
+
+/**
+ * The part of the largest batch that the first one takes. What a quota of the broker lets through is not known at the start,
+ * and the broker answers for a whole batch at once: under a small quota a full one would hold publishing for minutes.
+ */
+const FIRST_BATCH_SHARE = 1 / 16
 
 /** The smallest part of the largest batch that a batch takes. */
 const MIN_BATCH_SHARE = 1 / 1024
@@ -45,7 +53,7 @@ export class Pipeline {
   readonly #batches: BatchPreparer
   readonly #backoff = new Backoff(BACKOFF)
   /** The part of the largest batch that the next one takes. */
-  #batchShare = 1
+  #batchShare: number
   #lastReported: 'waiting' | 'healthy' | undefined
   /** How far the journal has stored what is remembered of the events, and how far the broker has acknowledged the events. */
   #released: Position
@@ -54,6 +62,7 @@ export class Pipeline {
   constructor(deps: PipelineDeps) {
     this.#deps = deps
     this.#batches = new BatchPreparer(deps)
+    this.#batchShare = deps.firstBatchShare ?? FIRST_BATCH_SHARE
     this.#released = { upTo: deps.journal.releasedUpTo, place: null }
     this.#acknowledged = this.#released
   }

@@ -199,6 +199,13 @@ describe('Pipeline', () => {
     expect(environment.broker.records).toHaveLength(70_000)
   })
 
+  it('begins with a small batch and doubles it, because the quota of the broker is not known yet', async () => {
+    await environment.append(Array.from({ length: 60_000 }, (_, i) => dlr(`m${i}`)))
+    const running = new PipelineProcess(environment, { firstBatchShare: null })
+    await environment.drain(running)
+    expect(commitsOf(running)).toEqual([1_250, 1_250, 2_500, 5_000, 10_000, 20_000, 20_000])
+  })
+
   it('publishes an entry again, and reports it, if it no longer decodes to the items that were committed', async () => {
     await environment.append([dlr('a'), dlr('b'), dlr('c'), dlr('d')])
     const faultPlan = faultAt('publisher.publish', 1, { when: 'after', what: 'crash' })

@@ -217,6 +217,8 @@ export interface PipelineProcessOptions {
   /** Why the marks of replays can't be read; undefined if they can. */
   readonly unavailableMarks?: string
   readonly limits?: BatchLimits | undefined
+  /** The share of the product if null; by default 1, so that a test can state the batches that it expects. */
+  readonly firstBatchShare?: null
   readonly tracing?: PipelineDeps['tracing']
 }
 
@@ -242,6 +244,7 @@ export class PipelineProcess {
       syncPublished,
       unavailableMarks,
       limits,
+      firstBatchShare,
       tracing,
     } = options
     this.#faultPlan = faultPlan
@@ -265,6 +268,7 @@ export class PipelineProcess {
       },
       syncPublished,
       tracing,
+      ...(firstBatchShare === undefined && { firstBatchShare: 1 }),
       ...(limits && { limits }),
     })
     this.ended = pipeline.run(this.stop.signal)
