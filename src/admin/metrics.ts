@@ -65,7 +65,7 @@ export class Metrics {
   )
   readonly callbacksRefused = this.#counter(
     'callbacks_refused_total',
-    'Callbacks that were answered with another status than 200, by reason. The source is empty for requests that name no existing source.',
+    'Callbacks that were refused, by reason. The source is empty for requests that name no existing source.',
     ['source', 'reason'],
   )
   /** By source, in milliseconds since the epoch. */
@@ -237,7 +237,8 @@ export class Metrics {
   /** Creates the series of a source with the value 0, so that Prometheus sees the first event as an increase. */
   createSeries({ name: source, pull, callback, reconcile }: Omit<SourceInfo, 'provider'>): void {
     if (callback) {
-      for (const code of ['200', '401', '503']) this.callbacks.inc({ source, code }, 0)
+      const accepted = String(callback.answer?.status ?? 200)
+      for (const code of [accepted, '401', '503']) this.callbacks.inc({ source, code }, 0)
       for (const reason of SOURCE_REFUSALS) this.callbacksRefused.inc({ source, reason }, 0)
       this.callbacks.inc({ source: '', code: '401' }, 0)
       for (const reason of UNKNOWN_SOURCE_REFUSALS) this.callbacksRefused.inc({ source: '', reason }, 0)

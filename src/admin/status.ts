@@ -35,7 +35,7 @@ export interface SourceInfo {
   readonly name: string
   readonly provider: string
   readonly pull?: object
-  readonly callback?: object
+  readonly callback?: { readonly answer?: { readonly status: number } }
   readonly reconcile?: object
 }
 

@@ -20,8 +20,8 @@ export interface Caller {
  * unknown source look the same, and the answer takes the same time.
  */
 export class Guards {
-  readonly #token: Secret
-  readonly #basic: Secret | undefined
+  readonly #token: Secrets
+  readonly #basic: Secrets | undefined
   readonly #addresses: AddressRanges | undefined
   readonly #signature: SignatureVerifier | undefined
 
@@ -31,8 +31,8 @@ export class Guards {
    */
   constructor(source: string, callback: CallbackConfig) {
     const { token, basic, allowFrom } = callback
-    this.#token = new Secret(token ?? '')
-    this.#basic = basic && new Secret(`${basic.username}:${basic.password}`)
+    this.#token = new Secrets(token ?? [''])
+    this.#basic = basic && new Secrets(basic.password.map((password) => `${basic.username}:${password}`))
     this.#addresses = allowFrom && new AddressRanges(allowFrom)
     this.#signature = callback.signingKey === undefined ? undefined : new SignatureVerifier(source, callback)
   }
@@ -40,9 +40,9 @@ export class Guards {
   /** Checks every guard except the signature, which covers the body. Returns null if all of them hold. */
   rejectionReason(caller: Caller): RejectionReason | null {
     // Every guard is evaluated even if one before it failed, so that the time taken does not depend on the result.
-    const hasToken = this.#token.equals(caller.token)
+    const hasToken = this.#token.include(caller.token)
     const credentials = credentialsOf(caller.authorization)
-    const hasCredentials = this.#basic === undefined || this.#basic.equals(credentials)
+    const hasCredentials = this.#basic === undefined || this.#basic.include(credentials)
     const hasAddress = this.#addresses === undefined || this.#addresses.has(caller.address)
     if (!hasAddress) return 'address'
     if (!hasToken) return 'token'
@@ -57,10 +57,27 @@ export class Guards {
 
 /** Returns guards that reject every request, in the time that the guards of an existing source take. */
 export const unknownSourceGuards = (): Guards =>
-  new Guards('', { token: randomBytes(32).toString('hex'), open: false, signatureMaxAge: 0 })
+  new Guards('', { token: [randomBytes(32).toString('hex')], open: false, signatureMaxAge: 0 })
 
 /** The bytes that a comparison covers at least. Nearly every secret is shorter, so the time tells nothing of its length. */
 const COMPARED_BYTES = 512
+
+/** One secret, or two during a rotation. Both are always compared, so the time tells neither how many there are nor which it was. */
+class Secrets {
+  readonly #first: Secret
+  readonly #second: Secret
+
+  constructor([first = '', second = first]: readonly string[]) {
+    this.#first = new Secret(first)
+    this.#second = new Secret(second)
+  }
+
+  include(value: string): boolean {
+    const isFirst = this.#first.equals(value)
+    const isSecond = this.#second.equals(value)
+    return isFirst || isSecond
+  }
+}
 
 /** A secret that values are compared with, in a time that depends on neither its content nor its length. */
 class Secret {

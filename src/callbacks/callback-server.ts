@@ -49,6 +49,14 @@ interface Source {
   readonly guards: Guards
   /** Whether a caller that is accepted has proved anything. */
   readonly isAuthenticated: boolean
+  readonly answer: AcceptedAnswer
+}
+
+/** The answer to a callback that is in custody. */
+interface AcceptedAnswer {
+  readonly status: number
+  readonly headers: HeaderFields
+  readonly body: Buffer | undefined
 }
 
 /** A request to a source, from the end of its headers to its answer. */
@@ -78,8 +86,7 @@ const SERVER_OPTIONS = {
 }
 
 type HeaderFields = Readonly<Record<string, string>>
-const KEEP_ALIVE: HeaderFields = { 'content-length': '0' }
-const CLOSE: HeaderFields = { 'content-length': '0', connection: 'close' }
+const CLOSE: HeaderFields = { connection: 'close' }
 /** The statuses of refusals, with the header fields that belong to each. */
 const REFUSAL_HEADERS = {
   /** RFC 9110, section 15.5.2, requires a challenge with every 401. It is always the same, so it reveals nothing. */
@@ -102,6 +109,7 @@ export class CallbackServer {
     path: '',
     guards: unknownSourceGuards(),
     isAuthenticated: false,
+    answer: answerOf(undefined),
   }
   readonly #log: ThrottledLog
   readonly #server: Server
@@ -116,9 +124,14 @@ export class CallbackServer {
     this.#bodyBudget = new BodyBudget(Math.max(MIN_BODY_BUDGET_BYTES, 2 * options.bodyLimit))
     for (const { name, provider, callback } of options.sources) {
       if (callback === undefined) continue
-      const isAuthenticated = !callback.open
-      const guards = new Guards(name, callback)
-      this.#sources.set(name, { name, provider, path: `/callbacks/${name}`, guards, isAuthenticated })
+      this.#sources.set(name, {
+        name,
+        provider,
+        path: `/callbacks/${name}`,
+        guards: new Guards(name, callback),
+        isAuthenticated: !callback.open,
+        answer: answerOf(callback.answer),
+      })
     }
     this.#server = createHttpServer(options.tls, (req, res) => this.#handle(req, res, false))
     this.#server.on('checkContinue', (req: IncomingMessage, res: ServerResponse) => this.#handle(req, res, true))
@@ -210,8 +223,8 @@ export class CallbackServer {
   #store(call: Call, entry: NewEntry, nonce: Nonce | undefined, span: RequestSpan | undefined): void {
     this.#deps.journal.append(entry, nonce).then(
       () => {
-        this.#confirm(call) // Invariant 1: the caller gets its 200 only when the entry is durable.
-        span?.end({ status: 200 })
+        this.#confirm(call) // Invariant 1: the caller gets its 2xx only when the entry is durable.
+        span?.end({ status: call.source.answer.status })
       },
       (error: unknown) => {
         if (hasCode(error, 'NONCE_SEEN')) return this.#reject(call, 'nonce')
@@ -224,9 +237,10 @@ export class CallbackServer {
 
   #confirm({ res, source, startedAt }: Call): void {
     const { observer, clock } = this.#deps
-    res.writeHead(200, this.#connectionHeaders).end()
+    const { status, headers, body } = source.answer
+    res.writeHead(status, { ...headers, ...this.#connectionHeaders }).end(body)
     observer.custodyTaken((clock.monotonic() - startedAt) / 1_000)
-    observer.answered(source.name, 200)
+    observer.answered(source.name, status)
     this.#log.journalAccepted()
   }
 
@@ -247,11 +261,11 @@ export class CallbackServer {
     this.#deps.observer.answered(source, code, reason)
     const hasBody = (req.headers['content-length'] ?? req.headers['transfer-encoding']) !== undefined
     if (hasBody && !req.complete) return refuseWhileSending(req, res, code, headers)
-    res.writeHead(code, { ...headers, ...this.#connectionHeaders }).end()
+    res.writeHead(code, { ...headers, 'content-length': '0', ...this.#connectionHeaders }).end()
   }
 
   get #connectionHeaders(): HeaderFields {
-    return this.#isDraining ? CLOSE : KEEP_ALIVE
+    return this.#isDraining ? CLOSE : {}
   }
 }
 
@@ -265,6 +279,20 @@ const factsOf = ({ req, source, target }: Call): RequestFacts => {
     ...(type === undefined ? {} : { 'content-type': type }),
     ...(encoding === undefined ? {} : { 'content-encoding': encoding }),
   }
+}
+
+/** RFC 9110, section 8.6, forbids Content-Length with 204. */
+const NO_CONTENT = 204
+const DEFAULT_CONTENT_TYPE = 'text/plain; charset=utf-8'
+
+/** @param config `callback.answer` of the source */
+const answerOf = (config: NonNullable<SourceConfig['callback']>['answer']): AcceptedAnswer => {
+  const { status = 200, contentType = DEFAULT_CONTENT_TYPE, body: text } = config ?? {}
+  if (text === undefined) {
+    return { status, headers: status === NO_CONTENT ? {} : { 'content-length': '0' }, body: undefined }
+  }
+  const body = Buffer.from(text)
+  return { status, headers: { 'content-type': contentType, 'content-length': String(body.length) }, body }
 }
 
 /** Creates the HTTP or HTTPS server behind the callbacks port. With `clientCa`, callers must present a certificate. */

@@ -15,7 +15,7 @@ import type { CallbackRefusalReason } from '../core/observers.js'
 import type { Nonce } from '../journal/journal.js'
 
 /** `sources.<source>.callback` of a source with a signing key. */
-export type SigningConfig = Extract<CallbackConfig, { readonly signingKey: string }>
+export type SigningConfig = Extract<CallbackConfig, { readonly signingKey: readonly string[] }>
 
 /** A request as it was received. A header that the request does not have is undefined. */
 export interface SignedRequest {
@@ -54,8 +54,10 @@ export class SignatureVerifier {
     if (!signature || !timestamp || !/^\d{1,12}$/.test(timestamp) || !nonce || nonce.length > MAX_NONCE_LENGTH) {
       return { isValid: false, reason: 'signature-missing' }
     }
-    const expected = sign(signingKey, { ...request, timestamp, nonce, url: publicUrl + request.target })
-    if (!isHexOf(signature, expected)) return { isValid: false, reason: 'signature-wrong' }
+    const signed = { ...request, timestamp, nonce, url: publicUrl + request.target }
+    // During a rotation there are two keys. Both are compared, so the time does not tell which one signed.
+    const matching = signingKey.filter((key) => isHexOf(signature, sign(key, signed)))
+    if (matching.length === 0) return { isValid: false, reason: 'signature-wrong' }
     const signedAt = Number(timestamp) * 1_000
     if (now - signedAt > signatureMaxAge) return { isValid: false, reason: 'signature-too-old' }
     if (signedAt - now > MAX_CLOCK_SKEW_MS) return { isValid: false, reason: 'signature-from-the-future' }

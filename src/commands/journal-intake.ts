@@ -87,7 +87,7 @@ class AdminIntake implements JournalIntake {
       throw new ConnectorError('JOURNAL_HELD', `${held}. With admin.port: 0 its admin API can't be found`)
     }
     const url = `http://${addressOf(admin.host)}:${admin.port}`
-    const intake = new AdminIntake(url, admin.token)
+    const intake = new AdminIntake(url, admin.token?.[0])
     const answer = await intake.#request('/status.json', {}, held)
     if (answer.code !== 200) throw refusedRequest(url, answer)
     const journalId = journalIdIn(answer.text)

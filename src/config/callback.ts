@@ -2,13 +2,25 @@
 import { isIP } from 'node:net'
 import { providersWith, type ProviderTraits } from './provider-traits.js'
 import { rule, section, type Keys } from './section.js'
-import { MAX_AGE, baseUrl, boolean, duration, list, text, textMatching, value } from './values.js'
+import {
+  MAX_AGE,
+  baseUrl,
+  boolean,
+  duration,
+  list,
+  oneOrTwo,
+  textKind,
+  textMatching,
+  textMatchingKind,
+  value,
+  wholeNumber,
+} from './values.js'
 
-const token = () =>
-  textMatching(
-    '^(?!\\.{1,2}$)[A-Za-z0-9._~-]{1,200}$',
-    'a token of 1 to 200 letters, digits, "-", ".", "_" and "~" (it is part of a URL; "openssl rand -hex 32" makes one)',
-  )
+const TOKEN = textMatchingKind(
+  '^(?!\\.{1,2}$)[A-Za-z0-9._~-]{1,200}$',
+  'a token of 1 to 200 letters, digits, "-", ".", "_" and "~" (it is part of a URL; "openssl rand -hex 32" makes one)',
+)
+const DURING_ROTATION = 'A list of two makes either valid while it is rotated.'
 
 /** An address, or a network as address/prefix. The result is always address/prefix. */
 const network = () =>
@@ -36,27 +48,78 @@ const mayBeOpen = ({ open }: Keys): boolean => open !== false && open !== undefi
 
 /** The rules of the section guarantee that a signing key comes with a public URL. */
 type WithSigning<T> = Omit<T, 'signingKey' | 'publicUrl'> &
-  ({ signingKey: string; publicUrl: string } | { signingKey?: undefined; publicUrl?: string })
+  ({ signingKey: readonly string[]; publicUrl: string } | { signingKey?: undefined; publicUrl?: string })
+
+/** The body of an answer is sent for each callback, so it is short. */
+const MAX_ANSWER_BODY_BYTES = 4_096
+
+const answerBody = () =>
+  value({
+    expected: `a text of 1 to ${MAX_ANSWER_BODY_BYTES} bytes`,
+    jsonSchema: { type: 'string', minLength: 1, maxLength: MAX_ANSWER_BODY_BYTES },
+    parse: (given) =>
+      given !== '' && given.isWellFormed() && Buffer.byteLength(given) <= MAX_ANSWER_BODY_BYTES ? given : undefined,
+  })
+
+/** The characters of a token of RFC 9110, section 5.6.2. */
+const HTTP_TOKEN = "[A-Za-z0-9!#$%&'*+.^_`|~-]+"
+
+/** RFC 9110, section 8.3.1. */
+const MEDIA_TYPE = textMatchingKind(
+  `^${HTTP_TOKEN}/${HTTP_TOKEN}( *; *${HTTP_TOKEN}=(${HTTP_TOKEN}|"[ !#-\\[\\]-~]*"))*$`,
+  'a media type of at most 200 characters, such as text/plain or application/json; charset=utf-8,',
+)
+const MAX_MEDIA_TYPE_LENGTH = 200
+
+const mediaType = () =>
+  value({
+    ...MEDIA_TYPE,
+    jsonSchema: { ...MEDIA_TYPE.jsonSchema, maxLength: MAX_MEDIA_TYPE_LENGTH },
+    parse: (given) => (given.length <= MAX_MEDIA_TYPE_LENGTH ? MEDIA_TYPE.parse(given) : undefined),
+  })
+
+/** The statuses of RFC 9110 whose answers have no body. */
+const STATUSES_WITHOUT_BODY: readonly unknown[] = [204, 205]
+
+const answer = () =>
+  section({
+    status: wholeNumber({ min: 200, max: 299, default: 200 }).describe('HTTP status of the answer.'),
+    contentType: mediaType()
+      .exactOptional()
+      .describe('Content-Type of the answer; requires `body`. If left out, text/plain; charset=utf-8.'),
+    body: answerBody().exactOptional().describe('Body of the answer. If left out, the answer has none.'),
+  }).check(
+    rule({
+      at: ['contentType'],
+      holds: (keys) => !('contentType' in keys) || 'body' in keys,
+      problem: 'describes a body that the answer does not have; add body, or remove contentType',
+    }),
+    rule({
+      at: ['body'],
+      holds: ({ status, body }) => body === undefined || !STATUSES_WITHOUT_BODY.includes(status),
+      problem: 'is never sent with this status; remove it, or choose another status than 204 and 205',
+    }),
+  )
 
 export const callback = () =>
   section({
-    token: token()
+    token: oneOrTwo(TOKEN)
       .exactOptional()
       .describe(
-        'Secret last part of the URL: /callbacks/<source>/<token>. It consists of letters, digits, "-", ".", "_" and "~".',
+        `Secret last part of the URL: /callbacks/<source>/<token>. It consists of letters, digits, "-", ".", "_" and "~". ${DURING_ROTATION}`,
       ),
     basic: section({
       username: textMatching('^[^:\\u0000-\\u001f\\u007f]+$', 'a user name without ":"').describe(
         'User name, without ":".',
       ),
-      password: text().describe('Password.'),
+      password: oneOrTwo(textKind()).describe(`Password. ${DURING_ROTATION}`),
     })
       .exactOptional()
       .describe('HTTP Basic credentials that the caller must send.'),
-    signingKey: text()
+    signingKey: oneOrTwo(textKind())
       .exactOptional()
       .describe(
-        `Key that seven signs its webhooks with (X-Signature, X-Timestamp, X-Nonce). Requires \`publicUrl\`. Provider ${providersWith(signsCallbacks)} only.`,
+        `Key that seven signs its webhooks with (X-Signature, X-Timestamp, X-Nonce). Requires \`publicUrl\`. ${DURING_ROTATION} Provider ${providersWith(signsCallbacks)} only.`,
       ),
     publicUrl: baseUrl('the http:// or https:// address by which the provider reaches this connector')
       .exactOptional()
@@ -72,6 +135,11 @@ export const callback = () =>
     open: boolean()
       .prefault(false)
       .describe('Set to true to accept every caller. Allowed only without token, basic, signingKey and allowFrom.'),
+    answer: answer()
+      .exactOptional()
+      .describe(
+        'Answer to a callback that is in custody, for a provider that repeats its calls until it reads what it expects. If left out, 200 without a body.',
+      ),
   })
     .check(
       rule({

@@ -3,7 +3,18 @@ import { PERSONAL_DATA } from '../masking/personal-data.js'
 import { topic } from './kafka.js'
 import { section } from './section.js'
 import { serverTls } from './tls.js'
-import { MAX_AGE, boolean, duration, oneOf, size, text, textMatching, wholeNumber } from './values.js'
+import {
+  MAX_AGE,
+  boolean,
+  duration,
+  oneOf,
+  oneOrTwo,
+  size,
+  text,
+  textKind,
+  textMatching,
+  wholeNumber,
+} from './values.js'
 
 /** These characters are safe in a transactional id, a consumer group and a client id. */
 export const INSTANCE_PATTERN = '^[A-Za-z0-9._-]{1,200}$'
@@ -48,9 +59,11 @@ export const admin = () =>
   section({
     host: host().prefault('127.0.0.1').describe('Address that the admin server listens on.'),
     port: port(9464).describe('Port that the admin server listens on; 0 chooses any free port.'),
-    token: text()
+    token: oneOrTwo(textKind())
       .exactOptional()
-      .describe('Bearer token that the admin server requires. If left out, it requires none.'),
+      .describe(
+        'Bearer token that the admin server requires. A list of two makes either valid while it is rotated. If left out, it requires none.',
+      ),
   })
 
 export const sharing = () =>

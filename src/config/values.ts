@@ -34,7 +34,7 @@ export const MAX_AGE = '3650d'
 const SUBSTITUTION = '\\$\\{'
 const orSubstitution = (pattern: string): string => `${pattern}|${SUBSTITUTION}`
 
-interface ValueKind<T> {
+export interface ValueKind<T> {
   readonly expected: string
   readonly jsonSchema: JsonSchema
   /** Returns undefined for text that is refused. */
@@ -65,25 +65,52 @@ export const value = <T>({
 const isScalar = (given: unknown): given is string | number | boolean =>
   typeof given === 'string' || typeof given === 'number' || typeof given === 'boolean'
 
+/**
+ * A secret, or a list of one or two of which each is valid, so that a secret can be replaced without a moment at which
+ * either side is refused. The result is a list in both cases.
+ */
+export const oneOrTwo = ({ expected, jsonSchema, parse }: ValueKind<string>): z.ZodType<readonly string[]> =>
+  z
+    .unknown()
+    .transform((given, context): readonly string[] => {
+      if (!Array.isArray(given)) {
+        const parsed = isScalar(given) ? parse(String(given)) : undefined
+        return parsed === undefined ? refuseValue(context, { expected }) : [parsed]
+      }
+      const items: readonly unknown[] = given
+      if (items.length < 1 || items.length > 2)
+        return refuseValue(context, { expected: `${expected}, or a list of two` })
+      return items.flatMap((item, index) => {
+        const parsed = isScalar(item) ? parse(String(item)) : undefined
+        if (parsed === undefined)
+          context.addIssue({ code: 'custom', message: expected, params: { expected }, path: [index], input: item })
+        return parsed ?? []
+      })
+    })
+    .meta({ anyOf: [jsonSchema, { type: 'array', items: jsonSchema, minItems: 1, maxItems: 2 }] })
+
 // eslint-disable-next-line no-control-regex
 const CONTROL_CHARACTER = /[\u0000-\u001f\u007f]/
 
 /** Any text without control characters: a line break would end an HTTP header, and is often a leftover from a file. */
-export const text = (expected = 'a text of at least one character and without line breaks') =>
-  value({
-    expected,
-    jsonSchema: { type: 'string', minLength: 1 },
-    parse: (given) => (given !== '' && !CONTROL_CHARACTER.test(given) ? given : undefined),
-  })
+export const text = (expected?: string) => value(textKind(expected))
+
+export const textKind = (expected = 'a text of at least one character and without line breaks'): ValueKind<string> => ({
+  expected,
+  jsonSchema: { type: 'string', minLength: 1 },
+  parse: (given) => (given !== '' && !CONTROL_CHARACTER.test(given) ? given : undefined),
+})
 
 /** A text that matches a regular expression. */
-export const textMatching = (pattern: string, expected: string) => {
+export const textMatching = (pattern: string, expected: string) => value(textMatchingKind(pattern, expected))
+
+export const textMatchingKind = (pattern: string, expected: string): ValueKind<string> => {
   const expression = new RegExp(pattern)
-  return value({
+  return {
     expected,
     jsonSchema: { type: 'string', pattern: orSubstitution(pattern) },
     parse: (given) => (expression.test(given) ? given : undefined),
-  })
+  }
 }
 
 export const boolean = () =>

@@ -119,7 +119,7 @@ export interface ReconcileObserver {
   stateChanged(source: string, state: ReconcileState): void
 }
 
-/** Why a callback is answered with another status than 200: the label `reason` of `dlrmo_callbacks_refused_total`. */
+/** Why a callback is refused: the label `reason` of `dlrmo_callbacks_refused_total`. */
 export type CallbackRefusalReason =
   /** Answered with 401: the path names no source that takes callbacks. */
   | 'unknown-source'
@@ -148,7 +148,7 @@ export interface CallbackObserver {
   /**
    * @param source is empty for a request that names no existing source, so that callers can't add values to the label
    * @param code the HTTP status of the answer
-   * @param refusal is given for every status but 200
+   * @param refusal is given for every callback that is refused
    */
   answered(source: string, code: number, refusal?: CallbackRefusalReason): void
   /** @param seconds from the headers of a request to its fsync in the journal */

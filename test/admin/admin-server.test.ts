@@ -18,9 +18,9 @@ let watched: [string, readonly string[]][]
 let watchFails: boolean
 const servers: AdminServer[] = []
 
-const start = async (token?: string, port = 0): Promise<number> => {
+const start = async (token?: string | readonly string[], port = 0): Promise<number> => {
   const server = new AdminServer(
-    { host: '127.0.0.1', port, ...(token !== undefined && { token }) },
+    { host: '127.0.0.1', port, ...(token !== undefined && { token: [token].flat() }) },
     {
       status,
       metrics: new Metrics(journal, clock),

@@ -61,6 +61,65 @@ describe('CallbackServer answers', () => {
     }
   })
 
+  it.each([
+    [{ body: 'OK' }, 200, 'text/plain; charset=utf-8', 'OK'],
+    [{ status: 202, contentType: 'application/xml', body: '<r>é</r>\n' }, 202, 'application/xml', '<r>é</r>\n'],
+    [{ status: 201 }, 201, undefined, ''],
+    [{ status: 204 }, 204, undefined, ''],
+  ] as const)('what callback.answer says: %j', async (answer, status, contentType, body) => {
+    const own = await startCallbackServer([
+      callbackSource('own', { token: 't', answer }),
+      callbackSource('plain', { open: true }),
+    ])
+    try {
+      for (const method of ['GET', 'POST'] as const) {
+        const response = await request(`${own.origin}/callbacks/own/t`, {
+          method,
+          body: method === 'POST' ? 'x' : null,
+        })
+        expect([response.statusCode, response.headers['content-type']]).toEqual([status, contentType])
+        expect(await response.body.text()).toBe(body)
+        const length = status === 204 ? undefined : String(Buffer.byteLength(body))
+        expect(response.headers['content-length']).toBe(length)
+      }
+      // What is refused, and another source, have the answers of today.
+      const refused = await request(`${own.origin}/callbacks/own/wrong`)
+      const head = await request(`${own.origin}/callbacks/own/t`, { method: 'HEAD' })
+      const other = await request(`${own.origin}/callbacks/plain`)
+      expect([refused.statusCode, head.statusCode, other.statusCode]).toEqual([401, 405, 200])
+      for (const each of [refused, head, other]) {
+        expect(each.headers['content-type']).toBeUndefined()
+        expect(await each.body.text()).toBe('')
+      }
+      own.journal.refuses = 'JOURNAL_FULL'
+      const full = await request(`${own.origin}/callbacks/own/t`)
+      expect([full.statusCode, await full.body.text()]).toEqual([503, ''])
+      expect(own.journal.entries).toHaveLength(3)
+      expect(own.observer.refusals).toHaveLength(3)
+    } finally {
+      await closeNow(own)
+    }
+  })
+
+  it('what callback.answer says only once the request is durable', async () => {
+    const own = await startCallbackServer([callbackSource('own', { open: true, answer: { body: 'OK' } })])
+    try {
+      const release = own.journal.hold()
+      let isAnswered = false
+      const answer = request(`${own.origin}/callbacks/own?a=1`).then((got) => {
+        isAnswered = true
+        return got.body.text()
+      })
+      await turnUntil(() => own.journal.attempts > 0)
+      expect((await request(`${own.origin}/callbacks/nobody`)).statusCode).toBe(401)
+      expect(isAnswered).toBe(false)
+      release()
+      expect(await answer).toBe('OK')
+    } finally {
+      await closeNow(own)
+    }
+  })
+
   it('503 with Retry-After while the journal refuses entries, and 200 afterwards', async () => {
     for (const code of ['JOURNAL_FULL', 'JOURNAL_WRITE_FAILED'] as const) {
       tested.journal.refuses = code

@@ -1,11 +1,16 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { request } from 'undici'
 import { sign } from '../../src/callbacks/signature.js'
-import type { CallbackConfig } from '../../src/config/types.js'
-import { callbackSource, closeNow, startCallbackServer, type TestedCallbackServer } from '../support/callback-server.js'
+import {
+  callbackSource,
+  type CallbackKeys,
+  closeNow,
+  startCallbackServer,
+  type TestedCallbackServer,
+} from '../support/callback-server.js'
 
 const running: TestedCallbackServer[] = []
-const start = async (callback: Partial<CallbackConfig>, trustProxy = false): Promise<TestedCallbackServer> => {
+const start = async (callback: CallbackKeys, trustProxy = false): Promise<TestedCallbackServer> => {
   const tested = await startCallbackServer([callbackSource('s', callback)], { trustProxy })
   running.push(tested)
   return tested
@@ -38,6 +43,30 @@ describe('A source with Basic credentials', () => {
     expect(answer.statusCode).toBe(code)
     expect(journal.entries).toHaveLength(code === 200 ? 1 : 0)
     if (code === 401) expect(answer.headers['www-authenticate']).toMatch(/^Basic/)
+  })
+})
+
+describe('A source with two secrets during a rotation', () => {
+  it('accepts a callback with either token, and answers every other one with 401', async () => {
+    const { origin, journal } = await start({ token: ['new-token', 'old-token'] })
+    const answerTo = async (token: string): Promise<number> =>
+      (await request(`${origin}/callbacks/s/${token}`)).statusCode
+    expect(await answerTo('new-token')).toBe(200)
+    expect(await answerTo('old-token')).toBe(200)
+    for (const token of ['', 'new', 'new-tokenold-token', 'new-token,old-token', 'old-token0'])
+      expect(await answerTo(token)).toBe(401)
+    expect(journal.entries).toHaveLength(2)
+  })
+
+  it('accepts either Basic password of its user, and none of another user', async () => {
+    const { origin } = await start({ basic: { username: 'name', password: ['new', 'old:1'] } })
+    const answerTo = async (authorization: string): Promise<number> =>
+      (await request(`${origin}/callbacks/s`, { headers: { authorization } })).statusCode
+    expect(await answerTo(basic('name', 'new'))).toBe(200)
+    expect(await answerTo(basic('name', 'old:1'))).toBe(200)
+    expect(await answerTo(basic('other', 'new'))).toBe(401)
+    expect(await answerTo(basic('name', 'old'))).toBe(401)
+    expect(await answerTo(basic('name', ''))).toBe(401)
   })
 })
 

@@ -6,7 +6,7 @@ import { SignatureVerifier, type SignedRequest } from '../../src/callbacks/signa
 const NOW = Date.UTC(2026, 0, 15, 12)
 const HOUR_MS = 3_600_000
 const verifier = new SignatureVerifier('seven-main', {
-  signingKey: 'key',
+  signingKey: ['key'],
   publicUrl: 'https://sms.example.com/in',
   signatureMaxAge: 96 * HOUR_MS,
   open: false,
@@ -36,6 +36,30 @@ const request = fc.record({
     .map((url) => `/callbacks/seven-main${url.slice(url.indexOf('/', 8))}`),
   body: fc.uint8Array(),
   nonce: fc.stringMatching(/^[\x21-\x7e]{1,64}$/),
+})
+
+describe('SignatureVerifier with two keys', () => {
+  const rotating = new SignatureVerifier('seven-main', {
+    signingKey: ['new key', 'old key'],
+    publicUrl: 'https://sms.example.com/in',
+    signatureMaxAge: 96 * HOUR_MS,
+    open: false,
+  })
+
+  it('accepts a signature by either key, and by no other', () => {
+    fc.assert(
+      fc.property(request, (given) => {
+        expect(rotating.verify(signed(given, 'new key'), NOW).isValid).toBe(true)
+        expect(rotating.verify(signed(given, 'old key'), NOW).isValid).toBe(true)
+        expect(rotating.verify(signed(given, 'older key'), NOW)).toEqual({ isValid: false, reason: 'signature-wrong' })
+      }),
+    )
+  })
+
+  it('gives a request the same nonce whichever key signed it, so that it is accepted once', () => {
+    const given = { method: 'GET', target: '/callbacks/seven-main?a=1', body: Buffer.of() }
+    expect(rotating.verify(signed(given, 'new key'), NOW)).toEqual(rotating.verify(signed(given, 'old key'), NOW))
+  })
 })
 
 describe('SignatureVerifier', () => {

@@ -187,7 +187,7 @@ it('parseConfig takes the value of a variable unchanged where any text is allowe
       // eslint-disable-next-line no-control-regex
       fc.pre(!/[\u0000-\u001f\u007f]/.test(value))
       const { admin } = load(`${REQUIRED}admin: {token: "\${X}"}`, { X: value })
-      expect(admin.token).toBe(value)
+      expect(admin.token).toEqual([value])
     }),
   )
 })

@@ -112,6 +112,61 @@ describe('The callback of a source', () => {
   )
 
   it.each([
+    ['token: a', ['a']],
+    ['token: [a]', ['a']],
+    ['token: ["new", "old"]', ['new', 'old']],
+    ['token: ["${NEW}", "${OLD}"]', ['n', 'o']],
+  ])('with {%s} has a list of tokens', (keys, tokens) => {
+    expect(load(callback(keys), { NEW: 'n', OLD: 'o' }).sources.get('one')?.callback?.token).toEqual(tokens)
+  })
+
+  it('takes a password or a signing key with a comma as one', () => {
+    const { basic, signingKey } = load(
+      callback('basic: {username: u, password: "a,b"}, signingKey: ["c,d", e], publicUrl: "https://a"'),
+    ).sources.get('one')!.callback!
+    expect([basic?.password, signingKey]).toEqual([['a,b'], ['c,d', 'e']])
+  })
+
+  it.each([
+    ['token: []', /^sources\.one\.callback\.token: found an empty list; a token of .*, or a list of two is expected$/],
+    ['token: [a, b, c]', /^sources\.one\.callback\.token: found a list; a token of .*, or a list of two is expected$/],
+    ['token: [a, "b/c"]', /^sources\.one\.callback\.token\.1: found "…"; a token of .* is expected$/],
+    ['token: [a, {b: c}]', /^sources\.one\.callback\.token\.1: found a section; a token of .* is expected$/],
+    ['token: {a: b}', /^sources\.one\.callback\.token: found a section; a token of .* is expected$/],
+    ['token: ["", a]', /^sources\.one\.callback\.token\.0: found ""; a token of .* is expected$/],
+  ])('with {%s} is refused, and shows no secret', (keys, expected) => {
+    expect(problemOf(callback(keys))).toMatch(expected)
+  })
+
+  it.each([
+    ['body: OK', { status: 200, body: 'OK' }],
+    ['status: 204', { status: 204 }],
+    [
+      'status: 202, contentType: "application/json; charset=utf-8", body: "{}\\n"',
+      { status: 202, contentType: 'application/json; charset=utf-8', body: '{}\n' },
+    ],
+    [`body: ${'x'.repeat(4096)}`, { status: 200, body: 'x'.repeat(4096) }],
+  ])('with answer {%s} is accepted', (keys, answer) => {
+    expect(load(callback(`open: true, answer: {${keys}}`)).sources.get('one')?.callback?.answer).toEqual(answer)
+  })
+
+  it.each([
+    ['status: 302', 'answer.status: found "302"; a whole number from 200 to 299 is expected'],
+    ['status: 199', 'answer.status: found "199"'],
+    ['contentType: text/plain', 'answer.contentType: describes a body that the answer does not have'],
+    ['status: 204, body: OK', 'answer.body: is never sent with this status'],
+    ['status: 205, body: OK', 'answer.body: is never sent with this status'],
+    ['body: ""', 'answer.body: found ""; a text of 1 to 4096 bytes is expected'],
+    [`body: ${'é'.repeat(2049)}`, 'answer.body: found '],
+    ['body: OK, contentType: "text/plain\\r\\nx: y"', 'answer.contentType: found '],
+    ['body: OK, contentType: "text"', 'answer.contentType: found '],
+    ['body: OK, contentType: "text/plain; charset=é"', 'answer.contentType: found '],
+    [`body: OK, contentType: "text/${'x'.repeat(200)}"`, 'answer.contentType: found '],
+  ])('with answer {%s} is refused', (keys, expected) => {
+    expect(problemOf(callback(`open: true, answer: {${keys}}`))).toContain(`sources.one.callback.${expected}`)
+  })
+
+  it.each([
     ['195.201.160.143/32', '195.201.160.143/32'],
     ['195.201.160.143', '195.201.160.143/32'],
     ['2a01:4f8:13a:8e7::2', '2a01:4f8:13a:8e7::2/128'],

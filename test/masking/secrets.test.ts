@@ -118,7 +118,7 @@ describe('redact', () => {
       registry: { auth: { username: '…', password: '…' } },
       sources: {
         token: { provider: 'mtarget', pull: { username: '…', password: '…', limit: { min: 10 } } },
-        seven: { callback: { signingKey: '…', publicUrl: 'https://p' }, reconcile: { apiKey: '…', after: 900_000 } },
+        seven: { callback: { signingKey: ['…'], publicUrl: 'https://p' }, reconcile: { apiKey: '…', after: 900_000 } },
       },
     })
   })

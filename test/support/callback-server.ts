@@ -18,15 +18,39 @@ export interface TestedCallbackServer {
 
 type CallbackSource = Pick<SourceConfig, 'name' | 'provider' | 'callback'>
 
+/** A secret as it may be written: one text, or a list of one or two. */
+type WrittenSecret = string | readonly string[]
+
+/** The section `callback` as it may be written, except that durations are in milliseconds. */
+export interface CallbackKeys extends Partial<
+  Omit<CallbackConfig, 'token' | 'basic' | 'signingKey' | 'publicUrl' | 'answer'>
+> {
+  readonly token?: WrittenSecret
+  readonly basic?: { readonly username: string; readonly password: WrittenSecret }
+  readonly signingKey?: WrittenSecret
+  readonly publicUrl?: string
+  readonly answer?: Partial<NonNullable<CallbackConfig['answer']>>
+}
+
+const listOf = (secret: WrittenSecret): readonly string[] => [secret].flat()
+
 /** Returns a source whose section `callback` has these keys. Those that are left out have the configuration's defaults. */
 export const callbackSource = (
   name: string,
-  keys: Partial<CallbackConfig>,
+  { token, basic, signingKey, answer, ...keys }: CallbackKeys,
   provider: SourceConfig['provider'] = 'seven',
 ): CallbackSource => ({
   name,
   provider,
-  callback: { open: false, signatureMaxAge: 96 * 3_600_000, ...keys } as CallbackConfig,
+  callback: {
+    open: false,
+    signatureMaxAge: 96 * 3_600_000,
+    ...keys,
+    ...(token !== undefined && { token: listOf(token) }),
+    ...(basic && { basic: { ...basic, password: listOf(basic.password) } }),
+    ...(signingKey !== undefined && { signingKey: listOf(signingKey) }),
+    ...(answer && { answer: { status: 200, ...answer } }),
+  } as CallbackConfig,
 })
 
 export const OPEN_SOURCE = callbackSource('seven-main', { open: true })

@@ -3,7 +3,7 @@ type Schema = Record<string, unknown>
 /** The keywords that draft 7 has with the same meaning. */
 const KEYWORDS = new Set(
   (
-    'type properties description pattern anyOf minItems items minLength additionalProperties const enum required default ' +
+    'type properties description pattern anyOf minItems maxItems items minLength maxLength additionalProperties const enum required default ' +
     'minimum maximum propertyNames minProperties'
   ).split(' '),
 )
