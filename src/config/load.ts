@@ -3,12 +3,12 @@
  *
  * Each step continues as far as it can after a problem, so that one start reports all problems.
  */
-import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { ConnectorError } from '../core/errors.js'
 import { readYaml } from '../yaml/document.js'
 import { formatProblem, hasPrefix, sortByPosition, type Problem } from '../yaml/problem.js'
 import { toProblem } from './problems.js'
+import { readConfigFile } from './read-file.js'
 import { INSTANCE_EXPECTED, INSTANCE_PATTERN } from './root-sections.js'
 import { schema } from './schema.js'
 import { describeReadError, substituteTree, type Environment } from './substitute.js'
@@ -34,7 +34,7 @@ export const loadConfig = (file: string, env: Environment, hostName: string = ho
 const readConfig = (file: string, env: Environment, hostName: string): ParsedConfig => {
   let text: string
   try {
-    const bytes = readFileSync(file)
+    const bytes = readConfigFile(file)
     if (bytes.length > MAX_FILE_BYTES) return refuseFile('is too large for a configuration')
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch (error) {

@@ -4,8 +4,8 @@
  *
  * A string is read once from left to right. Substituted text is not read again, neither for another `${` nor as YAML.
  */
-import { readFileSync } from 'node:fs'
 import { hasPrefix, type Path } from '../yaml/problem.js'
+import { readConfigFile } from './read-file.js'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -93,7 +93,7 @@ const resolve = (inner: string, env: Environment): { label: string; value: strin
 
 const readText = (path: string): string => {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path))
+    return new TextDecoder('utf-8', { fatal: true }).decode(readConfigFile(path))
   } catch (error) {
     throw new SubstitutionError(`the file ${JSON.stringify(path)} ${describeReadError(error)}`)
   }

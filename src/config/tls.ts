@@ -1,9 +1,9 @@
 /** Certificates and keys: PEM text, or the path of a file that is read when the configuration is loaded. */
-import { readFileSync } from 'node:fs'
 import { X509Certificate } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
 import * as z from 'zod'
 import { alternativeForm } from './json-schema.js'
+import { readConfigFile } from './read-file.js'
 import { rule, section } from './section.js'
 import { describeReadError } from './substitute.js'
 import { refuseValue, text } from './values.js'
@@ -18,7 +18,7 @@ const pem = (description: string) =>
       if (typeof given !== 'string' || given === '') return refuseValue(context, { expected })
       if (given.trimStart().startsWith(PEM_START)) return given
       try {
-        const content = readFileSync(given, 'utf8')
+        const content = readConfigFile(given).toString('utf8')
         if (content.includes(PEM_START)) return content
         return refuseValue(context, { expected, found: 'a file without PEM text' })
       } catch (error) {
