@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** Runs the command that the arguments name, and ends the process with its exit code. */
 import { createCommandLine } from './commands/command-line.js'
+import { printOutput, warn } from './commands/output.js'
 import { onTermination } from './commands/signals.js'
 import { ConnectorError, messageOf } from './core/errors.js'
 
@@ -73,8 +74,9 @@ try {
 
 /** Prints an error for people on standard error and, with --json, for programs on standard output. */
 function printError(error: unknown): void {
-  process.stderr.write(`dlr-mo-connector: ${messageOf(error)}\n`)
+  warn(messageOf(error))
   if (!commandLine.isJsonRequested) return
   const code = error instanceof ConnectorError ? error.code : 'UNEXPECTED'
-  process.stdout.write(`${JSON.stringify({ ok: false, error: { code, message: messageOf(error) } })}\n`)
+  // Nothing waits for a reader that takes nothing.
+  void printOutput(`${JSON.stringify({ ok: false, error: { code, message: messageOf(error) } })}\n`)
 }

@@ -24,6 +24,7 @@ const BESIDE: readonly (readonly [from: string, to: string])[] = [
   ['kafka', 'config'],
   ['registry', 'config'],
   ['masking', 'yaml'],
+  ['http-client', 'masking'],
 ]
 
 /** Rooms without a folder in test/, and the tests that cover them. */

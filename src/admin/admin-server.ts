@@ -12,6 +12,7 @@ import type { Config } from '../config/types.js'
 import { ConnectorError, messageOf } from '../core/errors.js'
 import type { Log } from '../core/log.js'
 import { listen } from '../http-server/listen.js'
+import { hideSecretsInOutput } from '../masking/known-secrets.js'
 import { type EntryHandler, readEntriesRequest } from './entries-request.js'
 import type { Metrics } from './metrics.js'
 import type { Status } from './status.js'
@@ -76,7 +77,8 @@ export class AdminServer {
     }
     const { code, body, headers = TEXT } = answer
     res.writeHead(code, { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', ...headers })
-    res.end(req.method === 'HEAD' ? undefined : body)
+    // A text of others may be in any answer. Each is without secrets already, and this is the one place that no answer can miss.
+    res.end(req.method === 'HEAD' ? undefined : hideSecretsInOutput(body))
   }
 
   #answer(req: IncomingMessage): Answer | Promise<Answer> {

@@ -16,7 +16,7 @@ import type {
 } from '../core/observers.js'
 import type { Journal } from '../journal/journal.js'
 import { personalDataMask } from '../masking/personal-data.js'
-import { hideSecretValues } from '../masking/secret-values.js'
+import { excerpt } from '../masking/known-secrets.js'
 import { MinuteSeries } from './minute-series.js'
 import { type LostAnswer, SourceRecord } from './source-record.js'
 
@@ -45,8 +45,6 @@ export interface StatusDeps {
   readonly sources: readonly SourceInfo[]
   readonly journal: Pick<Journal, 'id' | 'stats' | 'refusalReason' | 'custodyRoom'>
   readonly journalMaxBytes: number
-  /** Never shown, whatever text holds them. */
-  readonly secrets?: readonly string[]
   /** The consumer group that the replicas form; undefined where this process works alone. */
   readonly group?: string | undefined
   readonly clock: Clock
@@ -210,7 +208,7 @@ export class Status {
       reason,
       publishing: {
         ...this.#publishing,
-        reason: this.#shown(this.#publishing.reason ?? this.#throttleReason()),
+        reason: shown(this.#publishing.reason ?? this.#throttleReason()),
         since: iso(this.#publishing.since),
         isThrottled: this.#throttleReason() !== null,
         /** When the last receipt or message of any source was committed; null before the first. */
@@ -218,7 +216,7 @@ export class Status {
       },
       registry: {
         ...this.#registry,
-        reason: this.#shown(this.#registry.reason),
+        reason: shown(this.#registry.reason),
         since: iso(this.#registry.since),
       },
       /** The numbers are null while the journal can't be read. */
@@ -244,7 +242,13 @@ export class Status {
       sharing:
         group === undefined
           ? null
-          : { group, ...this.membership, since: iso(this.membership.since), following: this.following },
+          : {
+              group,
+              ...this.membership,
+              reason: shown(this.membership.reason),
+              since: iso(this.membership.since),
+              following: { ...this.following, reason: shown(this.following.reason) },
+            },
       sources: sources.map(({ name, provider, callback, reconcile, pull }) => ({
         source: name,
         provider,
@@ -278,20 +282,6 @@ export class Status {
       this.#records.set(source, record)
     }
     return record
-  }
-
-  /** Hides secrets in a text of the connector or of what it talks to, and cuts it. */
-  #shown<T extends string | null>(text: T): T {
-    if (text === null) return text
-    // A secret may stand where the text is cut.
-    const begin = hideSecretValues(text.slice(0, 4 * MAX_TEXT_LENGTH), this.#deps.secrets ?? [])
-    if (begin.length <= MAX_TEXT_LENGTH) return begin as T
-    return `${begin.slice(0, MAX_TEXT_LENGTH).toWellFormed()}… (cut, ${text.length} characters)` as T
-  }
-
-  /** The same for a text that may quote a provider, and with it people's phone numbers. */
-  #shownQuote<T extends string | null>(text: T): T {
-    return text === null ? text : (this.#shown(maskPeople(text)) as T)
   }
 
   #sampleJournal() {
@@ -340,7 +330,7 @@ export class Status {
       .map(({ lastAt, lastDetail, ...rest }) => ({
         ...rest,
         lastAt: iso(lastAt),
-        lastDetail: this.#shownQuote(lastDetail),
+        lastDetail: shown(lastDetail),
       }))
   }
 
@@ -382,7 +372,7 @@ export class Status {
       since: iso(since),
       nextAt: iso(nextAt),
       lastPageAt: iso(lastPageAt),
-      lastError: this.#shownQuote(lastError),
+      lastError: shown(lastError),
       failingSince: iso(pullFailingSince),
     }
   }
@@ -390,7 +380,7 @@ export class Status {
   #lostAnswersOf(source: string) {
     const { lostAnswers: count, lastLostAnswer: last } = this.#recordOf(source)
     if (last === null) return { count, lastAt: null, lastReason: null, lastDetail: null }
-    return { count, lastAt: iso(last.at), lastReason: last.reason, lastDetail: this.#shownQuote(last.detail) }
+    return { count, lastAt: iso(last.at), lastReason: last.reason, lastDetail: shown(last.detail) }
   }
 
   #reconcilingOf(source: string) {
@@ -399,7 +389,7 @@ export class Status {
     const { outbound, inbound } = report.lastWalkAt
     return {
       ...report,
-      lastError: this.#shownQuote(report.lastError),
+      lastError: shown(report.lastError),
       failingSince: iso(reconcilingFailingSince),
       since: iso(report.since),
       lastAnswerAt: iso(report.lastAnswerAt),
@@ -411,6 +401,13 @@ export class Status {
     return { state, reason, since: component.state === state ? component.since : this.#deps.clock.now() }
   }
 }
+
+/**
+ * Presents a text of the connector or of what it talks to, which may quote secrets and people's phone numbers, and may be as long
+ * as an answer.
+ */
+const shown = <T extends string | null>(text: T): T =>
+  (text === null ? text : maskPeople(excerpt(text, MAX_TEXT_LENGTH))) as T
 
 const maskPeople = personalDataMask('masked').sentence
 

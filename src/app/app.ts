@@ -20,7 +20,6 @@ import { ConnectorError, messageOf } from '../core/errors.js'
 import type { Log } from '../core/log.js'
 import type { LmdbJournal } from '../journal/lmdb-journal.js'
 import { ReplayMarkReader } from '../kafka/replay-mark-reader.js'
-import { secretValuesOf } from '../masking/secret-values.js'
 import { Pipeline } from '../pipeline/pipeline.js'
 import type { Replica } from '../replicas/replica.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
@@ -105,7 +104,6 @@ export class App {
       sources,
       journal,
       journalMaxBytes: config.journal.maxBytes,
-      secrets: secretValuesOf(config),
       group: config.sharing?.group,
       clock,
     })

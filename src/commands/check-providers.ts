@@ -6,6 +6,7 @@ import { messageOf } from '../core/errors.js'
 import { answerFacts, describeRedirect } from '../http-client/answer.js'
 import { Connection } from '../http-client/connection.js'
 import { openSocket } from '../http-client/open-socket.js'
+import { quote } from '../masking/known-secrets.js'
 import { providers } from '../providers/index.js'
 
 const TIMEOUT_MS = 10_000
@@ -29,7 +30,7 @@ export async function checkQueue({ name, provider }: SourceConfig, { url }: Pull
     await once(socket, readyEvent, { signal: AbortSignal.timeout(TIMEOUT_MS) })
   } catch (error) {
     const reason =
-      (error as Error).name === 'AbortError' ? `no connection within ${TIMEOUT_MS / 1_000} s` : messageOf(error)
+      (error as Error).name === 'AbortError' ? `no connection within ${TIMEOUT_MS / 1_000} s` : quote(messageOf(error))
     throw new Error(`${origin} can't be reached: ${reason}; see sources.${name}.pull.url`, { cause: error })
   } finally {
     socket.destroy()
@@ -62,7 +63,7 @@ export async function checkReconciling(source: SourceConfig, account: ReconcileC
       body: answer.body,
     })
     if (inspection.kind === 'answer') return { result: `${url.origin} accepts the API key`, warnings: [] }
-    throw new Error(`${inspection.detail}${describeRedirect(answer, url, 'reconcile.url')}; see ${keys}`)
+    throw new Error(`${quote(inspection.detail)}${describeRedirect(answer, url, 'reconcile.url')}; see ${keys}`)
   } finally {
     connection.close()
   }

@@ -19,6 +19,7 @@ import { findOtherJournals } from '../kafka/other-journals.js'
 import { findMissingRights, type RequiredRights } from '../kafka/rights.js'
 import { requiredTopics } from '../kafka/settings.js'
 import { MissingTopicsError, fetchTopicPartitions } from '../kafka/topics.js'
+import { personalDataMask } from '../masking/personal-data.js'
 import { redact } from '../masking/secrets.js'
 import { RegistryClient } from '../registry/registry-client.js'
 import { EVENT_KINDS } from '../registry/schemas.js'
@@ -78,6 +79,9 @@ export async function check({ config: file, json }: CheckOptions): Promise<numbe
   return failures.find((code) => code !== JOURNAL_HELD_EXIT_CODE) ?? failures[0] ?? 0
 }
 
+/** A provider, a registry or a broker may quote the numbers of people. */
+const maskPeople = personalDataMask('masked').sentence
+
 /**
  * @param test returns what was found, and throws if the check fails
  * @param exitCode of a failure that is no ConnectorError
@@ -90,13 +94,13 @@ async function runCheck(
   try {
     const finding = await test()
     const { result, warnings } = typeof finding === 'string' ? { result: finding, warnings: [] } : finding
-    return { name, ok: true, state: 'ok', detail: result, warnings, exitCode: 0 }
+    return { name, ok: true, state: 'ok', detail: result, warnings: warnings.map(maskPeople), exitCode: 0 }
   } catch (error) {
     return {
       name,
       ok: false,
       state: 'failed',
-      detail: messageOf(error),
+      detail: maskPeople(messageOf(error)),
       warnings: [],
       exitCode: error instanceof ConnectorError ? error.exitCode : exitCode,
     }

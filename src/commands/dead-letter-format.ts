@@ -1,9 +1,10 @@
 /** Prints dead letters for people and for programs, with personal data masked unless it is asked for. */
 import { formatBytes } from './journal.js'
+import { escapeControls } from '../masking/control-characters.js'
 import type { PersonalData } from '../masking/personal-data.js'
 import { personalDataMask } from '../masking/personal-data.js'
 import type { ReplayState, StoredDeadLetter } from './dead-letter-reader.js'
-import { escapeControls, formatTime, maskRequest, quoteIfNeeded } from './record-format.js'
+import { formatTime, maskRequest, quoteIfNeeded } from './record-format.js'
 
 /** A dead letter as `--json` prints it. `show` adds `body` in Base64. */
 export function toJsonFields(letter: StoredDeadLetter, state: ReplayState, personalData: PersonalData) {

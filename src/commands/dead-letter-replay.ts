@@ -11,6 +11,7 @@ import type { RequestFacts } from '../core/received.js'
 import { isShortened } from '../encode/dead-letters.js'
 import type { EntryWithOrigin } from '../journal/entry-json.js'
 import { decodeDeadLetter } from '../pipeline/replay.js'
+import { escapeControls } from '../masking/control-characters.js'
 import { personalDataMask } from '../masking/personal-data.js'
 import { describeMissingParts } from './dead-letter-format.js'
 import { parseReplayFilter, type ReplayDeadLettersOptions } from './dead-letter-query.js'
@@ -21,10 +22,10 @@ import {
   type ReplayStates,
   type StoredDeadLetter,
 } from './dead-letter-reader.js'
-import { openDeadLetters, warn } from './dead-letters.js'
+import { openDeadLetters } from './dead-letters.js'
 import { type JournalIntake, openJournalIntake } from './journal-intake.js'
-import { LineOutput } from './output.js'
-import { escapeControls, quoteIfNeeded } from './record-format.js'
+import { LineOutput, warn } from './output.js'
+import { quoteIfNeeded } from './record-format.js'
 
 /**
  * - `handed-in`: durable in a journal. `would-hand-in` with --dry-run.

@@ -14,7 +14,8 @@ import {
 } from './dead-letter-query.js'
 import { DeadLetterReader, NOT_REPLAYED, type ReplayStates } from './dead-letter-reader.js'
 import { stopOnTermination } from './journal.js'
-import { LineOutput } from './output.js'
+import { hideSecretsInBytes } from '../masking/known-secrets.js'
+import { LineOutput, warn } from './output.js'
 import { parsePersonalData } from './tail-query.js'
 
 /** @throws ConnectorError USAGE, CONFIG_INVALID; those of Kafka and of the registry */
@@ -54,7 +55,10 @@ export async function showDeadLetter(eventId: string, options: ShowDeadLetterOpt
       const state = states.get(letter.eventId) ?? NOT_REPLAYED
       const body = await reader.readBody(letter)
       const fields = toJsonFields(letter, state, personalData)
-      const shownBody = personalData === 'plain' ? Buffer.from(body).toString('base64') : `(${body.byteLength} bytes)`
+      const shownBody =
+        personalData === 'plain'
+          ? Buffer.from(hideSecretsInBytes(body)).toString('base64')
+          : `(${body.byteLength} bytes)`
       await output.write(
         options.json ? JSON.stringify({ ...fields, body: shownBody }) : toPage(letter, state, body, personalData),
       )
@@ -116,6 +120,3 @@ export function openDeadLetters(config: Config): Promise<DeadLetterReader> {
     warn(`record ${topic}/${partition}/${offset} is left out: ${problem ?? 'it is no dead letter'}`),
   )
 }
-
-/** Standard output carries the result, so everything else goes to standard error. */
-export const warn = (message: string): void => void process.stderr.write(`dlr-mo-connector: ${message}\n`)

@@ -21,7 +21,7 @@ import {
 import type { JournalReader } from '../journal/journal-reader.js'
 import { fetchJournalPosition } from '../kafka/other-journals.js'
 import { type JournalOptions, openJournal, stopOnTermination } from './journal.js'
-import { LineOutput, printOutput } from './output.js'
+import { LineOutput, printOutput, warn } from './output.js'
 
 export interface JournalExportOptions extends JournalOptions {
   /** The file that the JSON lines are written to; standard output if left out. */
@@ -213,8 +213,5 @@ function createFile(file: string): number {
 
 function createStdoutSink(): LineSink {
   const output = new LineOutput(process.stdout)
-  return { write: (line) => output.write(line), end: () => output.flush(), closedSignal: output.closedSignal }
+  return { write: (line) => output.writeExactly(line), end: () => output.flush(), closedSignal: output.closedSignal }
 }
-
-/** Standard output may carry the export, so everything else goes to standard error. */
-export const warn = (message: string): void => void process.stderr.write(`dlr-mo-connector: ${message}\n`)

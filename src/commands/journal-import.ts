@@ -15,10 +15,9 @@ import { type ExportLine, ExportLineError, readExportFile, type ReadHeader } fro
 import { JournalReader } from '../journal/journal-reader.js'
 import { fetchJournalPosition } from '../kafka/other-journals.js'
 import { stopOnTermination } from './journal.js'
-import { warn } from './journal-export.js'
 import { type JournalIntake, openJournalIntake } from './journal-intake.js'
 import { silentLog } from './open-topics.js'
-import { printOutput } from './output.js'
+import { printOutput, warn } from './output.js'
 
 export interface JournalImportOptions {
   readonly config: string

@@ -15,9 +15,11 @@ import { findHolder } from '../journal/directory-lock.js'
 import { diskSpace } from '../journal/disk-reserve.js'
 import type { Entry } from '../journal/journal.js'
 import { JournalReader } from '../journal/journal-reader.js'
+import { quote } from '../masking/known-secrets.js'
+import { personalDataMask } from '../masking/personal-data.js'
 import { decode } from '../pipeline/decode.js'
 import { parseCount, parseTime } from './option-values.js'
-import { LineOutput, printOutput } from './output.js'
+import { LineOutput, printOutput, warn } from './output.js'
 import { onTermination } from './signals.js'
 
 export interface JournalOptions {
@@ -55,7 +57,7 @@ export function openJournal({ config: file, directory }: JournalOptions): Locate
   try {
     return { reader, config: loadConfig(file, process.env) }
   } catch (error) {
-    process.stderr.write(`dlr-mo-connector: going on without the configuration: ${messageOf(error)}\n`)
+    warn(`going on without the configuration: ${messageOf(error)}`)
     return { reader, config: undefined }
   }
 }
@@ -259,6 +261,8 @@ export async function listJournal(options: JournalListOptions): Promise<number> 
   }
 }
 
+const maskPeople = personalDataMask('masked').sentence
+
 function describeEntry(
   entry: Entry,
   journalId: string,
@@ -273,7 +277,7 @@ function describeEntry(
     items[event.kind]++
     if (event.kind === 'dead-letter') problem ??= `${event.reason}: ${event.detail}`
   }
-  return { ...listed, items, ...(problem !== undefined && { problem }) }
+  return { ...listed, items, ...(problem !== undefined && { problem: maskPeople(quote(problem)) }) }
 }
 
 function formatListed({ seq, source = '-', via = '-', receivedAt, bytes, items, problem }: ListedEntry): string {

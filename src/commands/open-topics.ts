@@ -6,6 +6,7 @@ import { systemClock } from '../core/clock.js'
 import type { Log } from '../core/log.js'
 import { CommittedRecordReader } from '../kafka/committed-record-reader.js'
 import { formatKafkaError } from '../kafka/kafka-errors.js'
+import { warn } from './output.js'
 
 /** After so many failures of a request in a row the reason is printed. The first one may be due to an idle connection. */
 const REPORTED_FAILURE = 2
@@ -23,7 +24,7 @@ export function openTopics(config: Config, topics: readonly string[]): Promise<C
     log: silentLog(config),
     onRetry: (error, attempts) => {
       if (attempts !== REPORTED_FAILURE) return
-      process.stderr.write(`dlr-mo-connector: reading from Kafka failed and is repeated: ${formatKafkaError(error)}\n`)
+      warn(`reading from Kafka failed and is repeated: ${formatKafkaError(error)}`)
     },
   })
 }

@@ -3,6 +3,8 @@
  *
  * What is not known to be free of personal data is masked, so that a field of a later schema version is masked as well.
  */
+import { escapeControls } from '../masking/control-characters.js'
+import { hideSecretsInBytes } from '../masking/known-secrets.js'
 import { type PersonalData, personalDataMask } from '../masking/personal-data.js'
 import { eventIdOf, sourceOf, type DecodedRecord, type TailRecord } from './record-decoder.js'
 
@@ -25,12 +27,13 @@ const PUBLIC_HEADERS = /^(ce_(specversion|id|source|type|time)|content-type|trac
 /** Returns the record with personal data masked. Without masking only bytes change: they become Base64. */
 export function presentRecord(record: TailRecord, personalData: PersonalData): TailRecord {
   if (personalData === 'plain') return { ...record, ...(record.value && { value: toPlainObject(record.value) }) }
-  const { number } = personalDataMask(personalData)
+  const { number, sentence } = personalDataMask(personalData)
   return {
     ...record,
     key: record.kind === 'mo' ? number(record.key) : record.key,
     headers: mapValues(record.headers, (value, name) => (PUBLIC_HEADERS.test(name) ? value : countCharacters(value))),
     ...(record.value && { value: maskFields(record.value) }),
+    ...(record.problem !== undefined && { problem: sentence(record.problem) }),
   }
 }
 
@@ -114,13 +117,6 @@ const quote = (value: unknown): string => escapeControls(JSON.stringify(toText(v
 const toText = (value: unknown): string =>
   typeof value === 'string' ? value : value === undefined ? '' : JSON.stringify(value)
 
-/** Characters that change what a terminal shows: controls, separators of lines, and changes of the writing direction. */
-// eslint-disable-next-line no-control-regex
-const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
-
-export const escapeControls = (text: string): string =>
-  text.replace(CONTROLS, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
-
 /** The latest time that a Date can hold, in milliseconds. */
 const MAX_DATE_MS = 8.64e15
 
@@ -157,7 +153,7 @@ const countCharacters = (text: string): string => `(${text.length} characters)`
 
 /** Decoded records are objects of classes that avsc generates, and bytes are buffers. */
 function toPlain(value: unknown): unknown {
-  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64')
+  if (value instanceof Uint8Array) return Buffer.from(hideSecretsInBytes(value)).toString('base64')
   if (Array.isArray(value)) return value.map(toPlain)
   return isObject(value) ? toPlainObject(value) : value
 }

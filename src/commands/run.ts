@@ -13,6 +13,7 @@ import type { Log } from '../core/log.js'
 import { redact } from '../masking/secrets.js'
 import { resolveTelemetry } from '../telemetry/settings.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
+import { warn } from './output.js'
 import { shutdownOnTermination } from './signals.js'
 import { version } from './version.js'
 
@@ -138,7 +139,7 @@ function logProcessEvents(log: Log): void {
   )
   process.once('uncaughtException', (error) => {
     log.fatal({ event: 'unexpected-error', err: error }, `ending because of an unexpected error: ${messageOf(error)}`)
-    process.stderr.write(`dlr-mo-connector: unexpected error: ${error.stack ?? messageOf(error)}\n`)
+    warn(`unexpected error: ${error.stack ?? messageOf(error)}`)
     process.exit(1)
   })
 }

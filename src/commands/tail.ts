@@ -14,7 +14,7 @@ import {
   type StoredRecord,
 } from '../kafka/committed-record-reader.js'
 import { RegistryClient } from '../registry/registry-client.js'
-import { LineOutput } from './output.js'
+import { LineOutput, printMessage } from './output.js'
 import { RecordDecoder, type TailRecord } from './record-decoder.js'
 import { presentRecord, toJsonLine, toTextLine } from './record-format.js'
 import { onTermination } from './signals.js'
@@ -61,7 +61,7 @@ async function showRecords(
   try {
     const tailer = new Tailer(reader, new RecordDecoder(registry, kinds), query, show)
     const count = await tailer.showStored(topics)
-    if (count === 0 && isForPeople) process.stderr.write(`no record to show on ${topics.join(', ')}\n`)
+    if (count === 0 && isForPeople) printMessage(`no record to show on ${topics.join(', ')}`)
     if (query.follow) await tailer.follow()
   } finally {
     reader.close()

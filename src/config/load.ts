@@ -5,6 +5,7 @@
  */
 import { hostname } from 'node:os'
 import { ConnectorError } from '../core/errors.js'
+import { rememberSecretsOf } from '../masking/known-secrets.js'
 import { readYaml } from '../yaml/document.js'
 import { formatProblem, hasPrefix, sortByPosition, type Problem } from '../yaml/problem.js'
 import { toProblem } from './problems.js'
@@ -66,6 +67,8 @@ export const parseConfig = (text: string, env: Environment, hostName: string): P
     ...('instance' in document.tree ? [] : problemsOfHostName(hostName)),
   ]
   if (problems.length > 0 || checked.data === undefined) return { problems: sortByPosition(problems) }
+  // From here on no output shows them, whoever repeats them.
+  rememberSecretsOf(checked.data)
   return { config: deepFreeze({ ...checked.data, instance: checked.data.instance ?? hostName }) }
 }
 

@@ -6,7 +6,14 @@ import type { OutgoingRecord } from '../kafka/publisher.js'
 import type { SchemaGate, WriterSchemas } from '../registry/schema-gate.js'
 import { type EventKind, forEachKind, parseSchema } from '../registry/schemas.js'
 import { CloudEventsHeaders } from './cloudevents-headers.js'
-import { deadLetterInsteadOf, MAX_PART_BYTES, partId, splitIntoParts, withShortenedTexts } from './dead-letters.js'
+import {
+  deadLetterInsteadOf,
+  MAX_PART_BYTES,
+  partId,
+  splitIntoParts,
+  withoutSecrets,
+  withShortenedTexts,
+} from './dead-letters.js'
 import type { EncodedEvent, Encoder, Origin } from './encoder.js'
 import { WIRE_HEADER_BYTES, writeWireHeader } from './wire-format.js'
 
@@ -96,7 +103,8 @@ export class AvroEncoder implements Encoder {
   }
 
   /** Invariant 3: a dead letter of any size is published, in as many parts as it needs. */
-  #encodeDeadLetter(letter: DeadLetter): EncodedEvent {
+  #encodeDeadLetter(unmasked: DeadLetter): EncodedEvent {
+    const letter = withoutSecrets(unmasked)
     let fitting = letter
     let partBytes = this.#maxPartBytes(letter)
     if (partBytes < MIN_PART_BYTES) {

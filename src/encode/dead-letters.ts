@@ -1,5 +1,6 @@
 /** Makes dead letters fit into records, and makes dead letters of events that no record can hold. */
 import type { DeadLetter, DeliveryReceipt, InboundMessage } from '../core/event.js'
+import { excerpt, hideSecrets, hideSecretsInOutput } from '../masking/known-secrets.js'
 import type { Origin } from './encoder.js'
 
 /** The bytes of body in one record, at most. */
@@ -41,6 +42,24 @@ export const deadLetterInsteadOf = (
   const request = { ...facts }
   return { kind: 'dead-letter', eventId, source, provider, via, receivedAt, reason, detail, request, body }
 }
+
+/** What a dead letter may quote of its sender. The body has all of it. */
+const MAX_DETAIL_CHARACTERS = 1_000
+
+/**
+ * Hides the secrets of this process in the texts of a dead letter: a provider may repeat a password in its content type. The query
+ * may be all that a callback has sent, so only what can be nothing but a secret is hidden in it. The body stays as it was received.
+ */
+export const withoutSecrets = (letter: DeadLetter): DeadLetter => ({
+  ...letter,
+  detail: excerpt(letter.detail, MAX_DETAIL_CHARACTERS),
+  request: Object.fromEntries(
+    Object.entries(letter.request).map(([name, value]) => [
+      name,
+      name === 'query' ? hideSecretsInOutput(value) : hideSecrets(value),
+    ]),
+  ),
+})
 
 /** Shortens long texts, and says so in them, for batches so small that the texts alone would fill one. */
 export const withShortenedTexts = (letter: DeadLetter): DeadLetter => ({

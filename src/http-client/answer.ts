@@ -2,6 +2,7 @@
 import type { RequestFacts } from '../core/received.js'
 import type { HttpAnswer } from './connection.js'
 import { responseFacts } from './malformed-answer.js'
+import { quote } from '../masking/known-secrets.js'
 
 /**
  * Returns the facts that the journal keeps of a request and its answer.
@@ -42,7 +43,7 @@ export const describeRedirect = (answer: HttpAnswer, requested: URL, key: string
   const location = answer.headers['location']
   const isReadable = location !== undefined && URL.canParse(location, requested.href)
   const target = isReadable ? new URL(location, requested) : undefined
-  const destination = target === undefined ? '' : ` to ${target.origin}${target.pathname}`
+  const destination = target === undefined ? '' : ` to ${quote(target.origin + target.pathname)}`
   return `; a redirect${destination} is not followed, set ${key} to the right address`
 }
 

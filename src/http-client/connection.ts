@@ -15,6 +15,7 @@ import { MAX_TIMER_MS } from '../core/clock.js'
 import { messageOf } from '../core/errors.js'
 import { openSocket } from './open-socket.js'
 import { isEmptyLine, joinBytes, ResponseReader } from './response-reader.js'
+import { quote } from '../masking/known-secrets.js'
 
 /** A request to a provider. The body is small and built for each request. */
 export interface OutgoingRequest {
@@ -105,7 +106,7 @@ export class Connection {
     try {
       bytes = formatRequest(request)
     } catch (error) {
-      return { kind: 'none', reason: 'network-error', detail: messageOf(error), wasSent: false }
+      return { kind: 'none', reason: 'network-error', detail: quote(messageOf(error)), wasSent: false }
     }
     const exchange = new Exchange(this.#options.maxAnswer)
     const link = this.#reuseLink(exchange, bytes) ?? this.#connect(exchange, bytes)
@@ -371,6 +372,7 @@ const codeOf = (error: Error): string => ('code' in error && typeof error.code =
 
 const formatNetworkError = (error: Error): string => {
   const code = codeOf(error)
-  const message = messageOf(error)
+  // A failed handshake quotes the certificate of the server.
+  const message = quote(messageOf(error))
   return code === '' || message.includes(code) ? message : `${message} (${code})`
 }

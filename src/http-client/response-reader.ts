@@ -12,6 +12,7 @@
  * The reader is incremental, because the connection has to know when an answer ends. Its result does not depend on how the
  * bytes are divided among the calls of `push`.
  */
+import { quote } from '../masking/known-secrets.js'
 
 /** A final response. Interim responses (1xx) are dropped. */
 export interface ReadResponse {
@@ -342,7 +343,7 @@ export class ResponseReader {
   #expectTransferCodings(response: MutableResponse, codings: readonly string[]): void {
     const compressions = codings.filter((coding) => coding !== 'chunked')
     if (compressions.length > 0) {
-      this.#reportError(`Transfer-Encoding is ${quote(codings)}`)
+      this.#reportError(`Transfer-Encoding is ${quoteField(codings)}`)
       const contentCodings = [response.headers['content-encoding'], ...compressions]
       const contentEncoding = contentCodings.filter((coding) => coding !== undefined).join(', ')
       response.headers = { ...response.headers, 'content-encoding': contentEncoding }
@@ -354,7 +355,7 @@ export class ResponseReader {
   #expectLength(response: MutableResponse, values: readonly string[]): void {
     const lengths = values.filter((value) => /^\d+$/.test(value)).map(Number)
     if (values.length !== 1 || lengths.length !== 1) {
-      this.#reportError(`Content-Length is ${quote(values)}`)
+      this.#reportError(`Content-Length is ${quoteField(values)}`)
     }
     if (lengths.length === 0 || lengths.length < values.length) {
       this.#state = 'until-close'
@@ -551,8 +552,11 @@ const parseHead = ([statusLine = NO_BYTES, ...lines]: readonly Uint8Array[]) => 
   return { version, status: Number(status), fields, hasInvalidLine }
 }
 
+const MAX_QUOTED_FIELD_CHARACTERS = 50
+
 /** Quotes a header field for an error. */
-const quote = (elements: readonly string[]): string => JSON.stringify(elements.join(', ').slice(0, 50))
+const quoteField = (elements: readonly string[]): string =>
+  JSON.stringify(quote(elements.join(', '), MAX_QUOTED_FIELD_CHARACTERS))
 
 /** Returns the elements of a field whose value is a list (RFC 9110, section 5.6.1). */
 const listOf = (fields: Fields, name: string): string[] =>

@@ -1,5 +1,6 @@
 /** The errors that brokers answer to the requests of the producers. */
 import { meaningOf, type Reaction } from './protocol/error-codes.js'
+import { quote } from '../masking/known-secrets.js'
 
 /** What a request was about, so that an error can name it. */
 export interface RequestSubject {
@@ -42,7 +43,7 @@ export class BrokerError extends Error {
           ? ` for topic ${subject.topic}`
           : ` for partition ${subject.partition} of topic ${subject.topic}`
     const facts = { ...subject, operation: TOPIC_OPERATIONS[apiName] ?? 'Write' }
-    const explanation = errorMessage ? `; the broker explains: ${errorMessage}` : ''
+    const explanation = errorMessage ? `; the broker explains: ${quote(errorMessage)}` : ''
     const advice = remedy === undefined ? '' : `; ${fill(remedy, facts)}`
     super(`Kafka answered ${apiName}${where} with ${name}: ${fill(meaning, facts)}${advice}${explanation}`)
     this.apiName = apiName

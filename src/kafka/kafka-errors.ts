@@ -1,5 +1,6 @@
 /** Interprets the errors of kafkajs, which wraps them in each other: the innermost one names the cause. */
 import { ConnectorError, messageOf } from '../core/errors.js'
+import { quote } from '../masking/known-secrets.js'
 import { BrokerError } from './broker-error.js'
 
 /** The fields of kafkajs's errors that this file reads. */
@@ -88,6 +89,9 @@ const COORDINATOR_NOT_FOUND =
   'no coordinator was found for the transactional id or the group: the broker is not up yet, or this user lacks the right ' +
   'Describe on the transactional id or Read on the group'
 
+/** Room for the text of a broker and that of kafkajs around it. */
+const MAX_QUOTED_ERROR_CHARACTERS = 500
+
 /** Returns the innermost message, which names the cause, with the broker's name of the error. */
 export const formatKafkaError = (error: unknown): string => {
   let last: KafkaFailure | undefined
@@ -97,7 +101,10 @@ export const formatKafkaError = (error: unknown): string => {
     if (failure.name === 'KafkaJSGroupCoordinatorNotFound') return COORDINATOR_NOT_FOUND
     if (typeof failure.type === 'string') type = failure.type
   }
-  const message = last === undefined ? messageOf(error) : String(last.message)
+  // Errors of the connector have quoted what the broker wrote, and go on with what to do.
+  const isOurs = last instanceof BrokerError || last instanceof ConnectorError
+  const innermost = last === undefined ? messageOf(error) : String(last.message)
+  const message = isOurs ? innermost : quote(innermost, MAX_QUOTED_ERROR_CHARACTERS)
   return type === '' || message.includes(type) ? message : `${message} (${type})`
 }
 

@@ -3,12 +3,15 @@ import { request } from 'undici'
 import type { Clock } from '../core/clock.js'
 import { parseJsonObject } from '../core/json.js'
 import type { KafkaSettings } from './settings.js'
+import { quote, rememberToken } from '../masking/known-secrets.js'
 
 type ClientCredentials = Extract<KafkaSettings['sasl'], { mechanism: 'oauthbearer' }>
 
 /** A token is replaced when its remaining lifetime is shorter than this. */
 const REFRESH_MARGIN_MS = 30_000
 const TOKEN_REQUEST_TIMEOUT_MS = 5_000
+/** The codes of RFC 6749 have up to 22 characters. */
+const MAX_QUOTED_ERROR_CHARACTERS = 100
 
 /** Returns a function that fetches a token and returns the same one until it is about to expire. */
 export function createTokenProvider(credentials: ClientCredentials, clock: Clock): () => Promise<{ value: string }> {
@@ -42,11 +45,13 @@ async function fetchToken(credentials: ClientCredentials): Promise<{ value: stri
   const text = await response.body.text()
   const fields = parseJsonObject(text) ?? {}
   if (response.statusCode !== 200 || typeof fields['access_token'] !== 'string') {
-    const reason = typeof fields['error'] === 'string' ? ` (${fields['error']})` : ''
+    const reason =
+      typeof fields['error'] === 'string' ? ` (${quote(fields['error'], MAX_QUOTED_ERROR_CHARACTERS)})` : ''
     throw new Error(
       `the token endpoint ${tokenEndpoint} answered ${response.statusCode}${reason} without an access_token; check kafka.sasl`,
     )
   }
+  rememberToken(fields['access_token'])
   const seconds = Number(fields['expires_in'])
   return { value: fields['access_token'], lifetimeMs: Number.isFinite(seconds) ? seconds * 1_000 : 0 }
 }

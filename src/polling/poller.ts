@@ -22,6 +22,7 @@ import { answerFacts, describeRedirect, parseRetryAfter } from '../http-client/a
 import { Connection, type HttpAnswer, type OutgoingRequest } from '../http-client/connection.js'
 import { readMalformedAnswer } from '../http-client/malformed-answer.js'
 import type { Journal, NewEntry } from '../journal/journal.js'
+import { quote } from '../masking/known-secrets.js'
 import type { Provider, PullProtocol, PullInspection } from '../providers/provider.js'
 import { PageSizeController } from './page-size-controller.js'
 
@@ -368,9 +369,9 @@ export class Poller {
     if (inspection.kind !== 'page') {
       this.#pageSize.requestFailed()
       const advice = isRefusedAccount(answer.status) ? this.#accountAdvice() : describeRedirect(answer, url, 'pull.url')
-      return this.#fail(inspection.kind, inspection.detail + advice, retryAfterMs)
+      return this.#fail(inspection.kind, quoteDetail(inspection.detail) + advice, retryAfterMs)
     }
-    const accountError = inspection.accountError && inspection.accountError + this.#accountAdvice()
+    const accountError = inspection.accountError && quoteDetail(inspection.accountError) + this.#accountAdvice()
     if (rows === 0 && (accountError !== undefined || isErrorStatus(answer.status))) {
       this.#pageSize.requestFailed()
       return this.#fail('account-error', accountError ?? `HTTP ${answer.status} with an empty page`, retryAfterMs)
@@ -439,6 +440,10 @@ export class Poller {
     this.#connection?.close()
   }
 }
+
+/** Room for the words of the provider's reader and for what they quote of the answer. */
+const MAX_DETAIL_CHARACTERS = 600
+const quoteDetail = (detail: string): string => quote(detail, MAX_DETAIL_CHARACTERS)
 
 /** Whether an answer is `{"results":[]}` without a content coding. It is the one answer that needs no custody. */
 const isEmptyPage = ({ truncatedBy, malformed, headers, body }: HttpAnswer): boolean =>

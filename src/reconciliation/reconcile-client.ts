@@ -18,6 +18,7 @@ import { answerFacts, describeRedirect, parseRetryAfter } from '../http-client/a
 import { Connection, type ConnectionOptions, type OutgoingRequest } from '../http-client/connection.js'
 import { RateLimiter } from '../http-client/rate-limiter.js'
 import type { Journal, NewEntry } from '../journal/journal.js'
+import { quote } from '../masking/known-secrets.js'
 import type { Provider, ReconcileProtocol, ReconcileInspection } from '../providers/provider.js'
 import { AnswerStore, type AnswerStoreDeps } from './answer-store.js'
 import type { ReconcileReporter } from './reconcile-reporter.js'
@@ -249,7 +250,7 @@ export class ReconcileClient {
     }
     const inspection = this.#inspect(entry)
     if (inspection.kind !== 'refused') return this.#store(endpoint, entry, inspection)
-    const detail = inspection.detail + describeRedirect(answer, url, 'reconcile.url')
+    const detail = quoteDetail(inspection.detail) + describeRedirect(answer, url, 'reconcile.url')
     if (inspection.about === 'account') {
       // A server that fails says nothing about the key.
       const isServerError = answer.status !== null && answer.status >= 500
@@ -270,7 +271,8 @@ export class ReconcileClient {
     } catch (error) {
       return this.recordFailure(endpoint, 'journal-refuses', messageOf(error))
     }
-    if (inspection.kind === 'not-an-answer') return this.recordFailure(endpoint, 'not-an-answer', inspection.detail)
+    if (inspection.kind === 'not-an-answer')
+      return this.recordFailure(endpoint, 'not-an-answer', quoteDetail(inspection.detail))
     this.#backoffs[endpoint].reset()
     this.#deps.reporter.reportAnswer(endpoint)
     return { kind: 'answer', inspection, body: entry.body }
@@ -284,3 +286,7 @@ export class ReconcileClient {
     }
   }
 }
+
+/** Room for the words of the provider's reader and for what they quote of the answer. */
+const MAX_DETAIL_CHARACTERS = 600
+const quoteDetail = (detail: string): string => quote(detail, MAX_DETAIL_CHARACTERS)

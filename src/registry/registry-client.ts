@@ -20,6 +20,7 @@ import { Agent, request } from 'undici'
 import type { Config } from '../config/types.js'
 import { ConnectorError, messageOf } from '../core/errors.js'
 import { parseJsonObject } from '../core/json.js'
+import { quote } from '../masking/known-secrets.js'
 
 /** `registry` of the configuration. The URL may hold a path, a trailing slash and `user:password@`. */
 export type RegistrySettings = Pick<Config['registry'], 'url' | 'auth'>
@@ -46,6 +47,10 @@ const REQUEST_TIMEOUT_MS = 5_000
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024
 /** The wire format has four bytes for an id, and consumers read them as a signed number. */
 const MAX_SCHEMA_ID = 2 ** 31 - 1
+/** Levels have up to 19 characters, and what else a registry may answer is shown by its beginning. */
+const MAX_LEVEL_CHARACTERS = 40
+/** The reasons against a schema that are shown. */
+const MAX_MESSAGES = 20
 
 /** Codes of Confluent's API for "not found": the HTTP status 404 and two digits that say what is missing. */
 const NOT_FOUND_CODES = { first: 40400, last: 40499 }
@@ -94,7 +99,7 @@ export class RegistryClient {
     const answer = isMissing(own) ? await this.#call('GET', '/config') : own
     if (isMissing(answer)) return undefined
     const level = answer['compatibilityLevel'] ?? answer['compatibility']
-    return typeof level === 'string' ? level.toUpperCase() : undefined
+    return typeof level === 'string' ? quote(level.toUpperCase(), MAX_LEVEL_CHARACTERS) : undefined
   }
 
   /**
@@ -166,7 +171,7 @@ export class RegistryClient {
     const { messages } = answer
     return {
       isCompatible: answer['is_compatible'] === true,
-      messages: Array.isArray(messages) ? messages.map(String) : [],
+      messages: Array.isArray(messages) ? messages.slice(0, MAX_MESSAGES).map((message) => quote(String(message))) : [],
     }
   }
 
@@ -182,7 +187,7 @@ export class RegistryClient {
     if (isNotFound || (isSuccess && answer)) this.#isRegistryKnown = true
     if (isSuccess && answer) return answer
     if (isNotFound) return 'not-found'
-    const reason = typeof answer?.['message'] === 'string' ? answer['message'] : undefined
+    const reason = typeof answer?.['message'] === 'string' ? quote(answer['message']) : undefined
     const found = `${method} ${this.url}${path} is answered with ${status}${reason ? `: ${reason}` : ''}`
     if (isSuccess) throw notARegistryError(this.url, `${found}, and the body is no JSON`)
     if (isMissingEndpoint(status)) {
@@ -244,7 +249,7 @@ export class RegistryClient {
       }
       throw new ConnectorError(
         'REGISTRY_UNREACHABLE',
-        `the schema registry at ${this.url} can't be reached: ${messageOf(error)}; check registry.url and whether the registry runs`,
+        `the schema registry at ${this.url} can't be reached: ${quote(messageOf(error))}; check registry.url and whether the registry runs`,
         { cause: error },
       )
     }

@@ -7,6 +7,7 @@ import { findIncompatibilities, findUnreadable, isSameSchema } from './compatibi
 import { findDataLosses } from './data-loss.js'
 import type { RegistryClient, SchemaVersion } from './registry-client.js'
 import type { EventSchema, Subject } from './schemas.js'
+import { quote } from '../masking/known-secrets.js'
 
 export interface WriterSchema {
   readonly id: number
@@ -146,6 +147,9 @@ async function assertCompatible(client: RegistryClient, subject: Subject): Promi
   throw refusalError(subject, level, reasons)
 }
 
+/** The reasons name fields of schemas that others have registered. */
+const MAX_REASON_CHARACTERS = 1_000
+
 const refusalError = (
   { name, schema }: Subject,
   level: string | undefined,
@@ -155,7 +159,7 @@ const refusalError = (
   new ConnectorError(
     'SCHEMA_REFUSED',
     `${schema.name} can't be registered in subject ${name} (level ${level ?? 'unknown'}): ` +
-      `${reasons.join('; ') || 'the registry gives no reason'}. ` +
+      `${quote(reasons.join('; '), MAX_REASON_CHARACTERS) || 'the registry gives no reason'}. ` +
       'Use another topic or another registry.subjectNaming, or change the subject in the registry; nothing is published until then',
     { cause },
   )
@@ -223,7 +227,9 @@ async function findUnreadableByConsumers(
 }
 
 const describeBreak = (reasons: readonly string[], problem: string, remedy: string): string[] =>
-  reasons.length === 0 ? [] : [`${problem}: ${reasons.join('; ')}. The registry permits this; ${remedy}`]
+  reasons.length === 0
+    ? []
+    : [`${problem}: ${quote(reasons.join('; '), MAX_REASON_CHARACTERS)}. The registry permits this; ${remedy}`]
 
 /** Says what the records of an older schema lack, and what to do about it. */
 const describeLosses = (losses: readonly string[]): string =>
@@ -248,7 +254,7 @@ async function findWritableVersion(client: RegistryClient, { name, schema }: Sub
     if (isWritableWithoutNewFields(found, schema)) older ??= { id: found.id, schema: found.schema, losses }
   }
   if (older) return older
-  const reason = versions.length === 0 ? 'there is no such subject' : reasons.join('; ')
+  const reason = versions.length === 0 ? 'there is no such subject' : quote(reasons.join('; '), MAX_REASON_CHARACTERS)
   throw new ConnectorError(
     'SCHEMA_REFUSED',
     `subject ${name} holds no schema that ${schema.name} can be written with: ${reason}. ` +

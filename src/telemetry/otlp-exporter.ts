@@ -20,6 +20,7 @@ import type { ResourceMetrics } from '@opentelemetry/sdk-metrics'
 import type { ReadableSpan } from '@opentelemetry/sdk-trace'
 import type { TelemetrySignal } from '../core/observers.js'
 import type { TelemetrySettings } from './settings.js'
+import { quote } from '../masking/known-secrets.js'
 
 /** What an endpoint did not accept of an export that it took otherwise. */
 export interface Rejection {
@@ -103,11 +104,11 @@ function createExport<T, R extends object>(
 const rejectionOf = ({ partialSuccess }: ExportResponse): Rejection | undefined => {
   const { rejectedSpans, rejectedDataPoints, rejectedLogRecords, errorMessage = '' } = partialSuccess ?? {}
   const items = Number(rejectedSpans ?? rejectedDataPoints ?? rejectedLogRecords ?? 0)
-  return items > 0 ? { items, message: errorMessage } : undefined
+  return items > 0 ? { items, message: quote(errorMessage) } : undefined
 }
 
 /** The error for an answer that is not 2xx has the status in its `code`, and the reason phrase as its message. */
 const withStatus = (error: Error): Error => {
   const { code } = error as Error & { code?: unknown }
-  return typeof code === 'number' ? new Error(`HTTP ${code} ${error.message}`.trim(), { cause: error }) : error
+  return typeof code === 'number' ? new Error(`HTTP ${code} ${quote(error.message)}`.trim(), { cause: error }) : error
 }

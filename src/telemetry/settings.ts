@@ -6,6 +6,7 @@
  */
 import type { Config } from '../config/types.js'
 import type { TelemetrySignal } from '../core/observers.js'
+import { rememberSecrets } from '../masking/known-secrets.js'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -50,6 +51,7 @@ export function resolveTelemetry(config: Config['telemetry'], env: Environment):
   }
   if (Object.keys(urls).length === 0) return { settings: undefined, warnings }
   warnOfProtocol(env, warnings)
+  rememberSecrets(headerValuesOf(env))
   const settings: TelemetrySettings = {
     urls,
     headers: otlp?.headers ?? {},
@@ -64,6 +66,13 @@ type OtlpConfig = NonNullable<Config['telemetry']>['otlp']
 
 /** An empty variable counts as absent, as OpenTelemetry requires. */
 const valueOf = (env: Environment, name: string): string | undefined => env[name]?.trim() || undefined
+
+/** The values of the header fields that OpenTelemetry reads from the environment, such as `authorization=Bearer%20…`. */
+const headerValuesOf = (env: Environment): string[] =>
+  ['', ...SIGNALS.map((signal) => `${signal.toUpperCase()}_`)]
+    .flatMap((signal) => valueOf(env, `OTEL_EXPORTER_OTLP_${signal}HEADERS`)?.split(',') ?? [])
+    .map((field) => field.slice(field.indexOf('=') + 1).trim())
+    .flatMap((value) => [value, ...value.split(/%20|[ +]/).slice(1)])
 
 function isEnabled(signal: TelemetrySignal, otlp: OtlpConfig | undefined, env: Environment): boolean {
   return otlp?.[signal]?.enabled ?? valueOf(env, `OTEL_${signal.toUpperCase()}_EXPORTER`) !== 'none'

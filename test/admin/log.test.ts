@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { describe, expect, it } from 'vitest'
 import { ConnectorError } from '../../src/core/errors.js'
 import { createLog } from '../../src/admin/log.js'
+import { rememberSecrets } from '../../src/masking/known-secrets.js'
 import { maskNumber, personalDataMask } from '../../src/masking/personal-data.js'
 
 const logged = (write: (log: Logger) => void, personalData: 'masked' | 'plain' = 'masked'): string[] => {
@@ -69,6 +70,42 @@ describe('createLog', () => {
       cause: { code: 'ECONNREFUSED' },
     })
     expect(text).not.toContain('pw-1')
+  })
+})
+
+describe('A line of the log, whoever wrote the texts in it', () => {
+  const secret = 'Tr0ub4dor-and-3'
+  rememberSecrets([secret])
+  const error = new Error(`refused ${secret}\nfor +33612345678`)
+  const write = (log: Logger): void =>
+    log.warn({ err: error, error: error.message, facts: { list: [error.message] } }, `it failed: ${error.message}`)
+
+  it('shows no secret and no phone number, in no field', () => {
+    const [line = ''] = logged(write)
+    expect(line).not.toContain(secret)
+    expect(line).not.toContain('33612345678')
+    const { msg, err } = JSON.parse(line) as { msg: string; err: { stack: string } }
+    expect(msg).toBe('it failed: refused …\nfor +336*****678')
+    expect(err.stack).toContain('\n    at ')
+  })
+
+  it('shows phone numbers only if the configuration asks for it, and secrets never', () => {
+    const [line = ''] = logged(write, 'plain')
+    expect(line).toContain('+33612345678')
+    expect(line).not.toContain(secret)
+  })
+
+  it('keeps what identifies a message, a time and numbers that are no texts', () => {
+    const facts = { messageId: '77123456789', bytes: 1_073_741_824, source: 'a-123456789' }
+    const [line = ''] = logged((log) => log.info({ ...facts, detail: '2026-11-28T06:00:00.123Z' }, 'message'))
+    expect(JSON.parse(line)).toMatchObject({ ...facts, detail: '2026-11-28T06:00:00.123Z' })
+  })
+
+  it('is at most some thousand characters long, and shows no part of a secret where it is cut', () => {
+    const text = `${'x'.repeat(1_995)}${secret}${'y'.repeat(5_000_000)}`
+    const [line = ''] = logged((log) => log.error({ err: new Error(text), detail: text }, text))
+    expect(line.length).toBeLessThan(20_000)
+    expect(line).not.toContain(secret.slice(0, 5))
   })
 })
 

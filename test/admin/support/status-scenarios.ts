@@ -2,6 +2,7 @@
 import { reportStatus } from '../../../src/admin/problems.js'
 import { Status } from '../../../src/admin/status.js'
 import type { PullState } from '../../../src/core/observers.js'
+import { rememberSecrets } from '../../../src/masking/known-secrets.js'
 import { ManualClock } from '../../support/manual-clock.js'
 import { MemoryJournal } from '../../support/memory-journal.js'
 
@@ -17,13 +18,13 @@ export class StatusScenario {
 
   constructor() {
     this.journal.maxBytes = MAX_BYTES
+    rememberSecrets([PASSWORD])
     this.status = new Status({
       instance: 'connector-0',
       version: '0.1.0',
       journal: this.journal,
       journalMaxBytes: MAX_BYTES,
       clock: this.clock,
-      secrets: [PASSWORD],
       sources: [
         { name: 'mtarget-fr', provider: 'mtarget', pull: {} },
         { name: 'seven-main', provider: 'seven', callback: {}, reconcile: {} },
