@@ -2,7 +2,7 @@
 /** Runs the command that the arguments name, and ends the process with its exit code. */
 import { createCommandLine } from './commands/command-line.js'
 import { printOutput, warn } from './commands/output.js'
-import { onTermination } from './commands/signals.js'
+import { onHangup, onTermination } from './commands/signals.js'
 import { ConnectorError, messageOf } from './core/errors.js'
 
 // The modules of a command are imported when it runs: help and wrong arguments don't need them.
@@ -10,6 +10,8 @@ const commandLine = createCommandLine({
   run: async (options) => {
     // Before `run` listens for signals itself nothing is in custody, so the process may end at once.
     const stopListening = onTermination(() => process.exit(0))
+    // Whoever asks for a reload while the process starts gets the configuration of that moment.
+    onHangup(() => undefined)
     const { run } = await import('./commands/run.js')
     const running = run(options)
     stopListening()

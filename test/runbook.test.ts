@@ -155,6 +155,10 @@ const REHEARSALS: Readonly<Record<string, readonly (readonly [file: string, text
     ['test/integration/exit-codes.test.ts', 'with the same instance and another journal takes over'],
   ],
   'configuration-warning': [['test/config/warnings.test.ts', 'configurationWarnings warns']],
+  DlrMoConnectorConfigReloadFailed: [
+    ['test/integration/reload.test.ts', 'changes nothing and is reported in log, status and metrics'],
+    ['test/integration/reload.test.ts', 'that needs a restart changes nothing'],
+  ],
   DlrMoConnectorLogLinesDropped: [['test/admin/log-output.test.ts', 'does not block on a']],
   'kafka-client-warning': [['test/integration/shutdown.test.ts', 'even at log level trace']],
   'telemetry-export-failed': [['test/integration/telemetry.test.ts', "event === 'telemetry-export-failed'"]],

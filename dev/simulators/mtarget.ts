@@ -77,6 +77,8 @@ export class MtargetSimulator {
   #queue: QueuedRow[] = []
   /** Answers after which their client has not asked again. */
   #unacknowledged: MtargetAnswer[] = []
+  /** The passwords of the account. */
+  #passwords: readonly string[]
   readonly #faults: { fault: MtargetFault; answersLeft: number }[] = []
   readonly #stopping = new AbortController()
   #server: LocalServer | undefined
@@ -91,6 +93,7 @@ export class MtargetSimulator {
       accountErrorStatus: options.accountErrorStatus ?? 200,
       defaultLimit: options.defaultLimit ?? 50,
     }
+    this.#passwords = [this.#options.password]
   }
 
   static async start(options: MtargetOptions = {}): Promise<MtargetSimulator> {
@@ -114,6 +117,11 @@ export class MtargetSimulator {
 
   get password(): string {
     return this.#options.password
+  }
+
+  /** Replaces the password of the account, by several while it is rotated. */
+  setPasswords(...passwords: readonly string[]): void {
+    this.#passwords = passwords
   }
 
   /** The number of rows in the queue. */
@@ -177,7 +185,7 @@ export class MtargetSimulator {
     const serviceId = form.get('serviceid') ?? undefined
     const max = Number(form.get('max') ?? '')
     const limit = Number.isInteger(max) && max > 0 ? max : this.#options.defaultLimit
-    const isKnown = username === this.#options.username && form.get('password') === this.#options.password
+    const isKnown = username === this.#options.username && this.#passwords.includes(form.get('password') ?? '')
     if (!isKnown || (this.#options.requiresServiceId && serviceId === undefined)) {
       this.#record({ outcome: 'account-error', username, serviceId, limit, process, rows: [], fault: {} }, response)
       return answerJson(response, ACCOUNT_ERROR, this.#options.accountErrorStatus)

@@ -43,7 +43,7 @@ const ENTRIES_PATH = '/journal/entries'
 const WATCH_PATH = /^\/sources\/(?<source>[^/]+)\/watch$/
 
 export class AdminServer {
-  readonly #options: Config['admin']
+  #options: Config['admin']
   readonly #deps: AdminServerDeps
   readonly #server: Server
 
@@ -56,6 +56,11 @@ export class AdminServer {
   /** @throws ConnectorError CONFIG_INVALID: the port can't be opened */
   listen(): Promise<AddressInfo> {
     return listen(this.#server, this.#options.host, this.#options.port, 'admin')
+  }
+
+  /** Takes another token. Host and port must stay. */
+  reconfigure(options: Config['admin']): void {
+    this.#options = options
   }
 
   async close(): Promise<void> {

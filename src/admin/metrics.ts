@@ -54,6 +54,9 @@ const WAIT_CAUSES: Readonly<Partial<Record<ErrorCode, string>>> = {
  */
 const MISNAMED_GAUGES = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total']
 
+/** The sections of a source that say in which ways it is received from. */
+const WAYS = ['pull', 'callback', 'reconcile'] as const
+
 export class Metrics {
   /** Everything that `/metrics` answers. */
   readonly registry = new Registry()
@@ -180,6 +183,16 @@ export class Metrics {
     END_TO_END_BUCKETS_SECONDS,
   )
 
+  readonly #reloadSuccessful = this.#gauge(
+    'config_reload_successful',
+    '1 if the last attempt to load the configuration succeeded, 0 if it failed and the one before is still in use.',
+  )
+  readonly #reloadedAt = this.#gauge(
+    'config_reload_success_timestamp_seconds',
+    'When the configuration was last loaded with success, at the start or by a reload.',
+  )
+  readonly #sources = new Map<string, SourceInfo>()
+
   /** @param droppedLogLines returns how many lines of the log were dropped since the start */
   constructor(journal: Pick<Journal, 'stats' | 'custodyRoom'>, clock: Clock, droppedLogLines: () => number = () => 0) {
     const gauge = (name: string, help: string, read: () => number): Gauge => this.#gauge(name, help, [], read)
@@ -217,6 +230,7 @@ export class Metrics {
     collectDefaultMetrics({ register: this.registry })
     for (const name of MISNAMED_GAUGES) this.registry.removeSingleMetric(name)
     this.setRegistryState('starting')
+    this.setReloadResult(true, clock.now())
   }
 
   /** @param error what publishing waits for; null while it does not wait */
@@ -234,8 +248,56 @@ export class Metrics {
     for (const reason of TELEMETRY_DROP_REASONS) this.telemetryDropped.inc({ signal, reason }, 0)
   }
 
-  /** Creates the series of a source with the value 0, so that Prometheus sees the first event as an increase. */
-  createSeries({ name: source, pull, callback, reconcile }: Omit<SourceInfo, 'provider'>): void {
+  /**
+   * Takes over the sources of a configuration. The series of a new one begin at 0, so that Prometheus sees the first event as
+   * an increase. The series of one that is removed, or is no longer received from in one of its ways, end, because alerts
+   * would take their last value for the present one.
+   */
+  async setSources(sources: readonly SourceInfo[]): Promise<void> {
+    const previous = new Map(this.#sources)
+    this.#sources.clear()
+    for (const source of sources) {
+      this.#sources.set(source.name, source)
+      this.#createSeries(source)
+    }
+    for (const [name, before] of previous) {
+      for (const way of WAYS) if (before[way] !== undefined) await this.#removeUnlessReceived(name, way)
+    }
+  }
+
+  /** Ends the series that work has added to after its way of receiving was removed from the configuration. */
+  async workStopped(source: string, kind: 'poll' | 'reconcile'): Promise<void> {
+    await this.#removeUnlessReceived(source, kind === 'poll' ? 'pull' : 'reconcile')
+  }
+
+  setReloadResult(isSuccess: boolean, now: number): void {
+    this.#reloadSuccessful.set(isSuccess ? 1 : 0)
+    if (isSuccess) this.#reloadedAt.set(now / 1_000)
+  }
+
+  async #removeUnlessReceived(source: string, way: (typeof WAYS)[number]): Promise<void> {
+    const info = this.#sources.get(source)
+    if (info?.[way] !== undefined) return
+    if (info === undefined) for (const times of [this.lastReceivedAt, this.lastPublishedAt]) times.delete(source)
+    const metrics = info === undefined ? this.registry.getMetricsAsArray() : this.#metricsOf(way)
+    for (const metric of metrics) {
+      if (!(metric instanceof Counter || metric instanceof Gauge)) continue
+      const { values } = await metric.get()
+      for (const { labels } of values) if (labels['source'] === source) metric.remove(labels as Record<string, string>)
+    }
+  }
+
+  /** The metrics that only a way of receiving has. */
+  #metricsOf(way: (typeof WAYS)[number]): readonly (Counter | Gauge)[] {
+    const metrics = {
+      pull: [this.pullRequests, this.pullAnswersLost, this.pullLimit, this.pullInFlightItems],
+      callback: [this.callbacks, this.callbacksRefused],
+      reconcile: [this.reconcileRequests, this.watched, this.watchGivenUp, this.publishedTwice],
+    }
+    return metrics[way] as readonly (Counter | Gauge)[]
+  }
+
+  #createSeries({ name: source, pull, callback, reconcile }: SourceInfo): void {
     if (callback) {
       const accepted = String(callback.answer?.status ?? 200)
       for (const code of [accepted, '401', '503']) this.callbacks.inc({ source, code }, 0)
@@ -243,10 +305,9 @@ export class Metrics {
       this.callbacks.inc({ source: '', code: '401' }, 0)
       for (const reason of UNKNOWN_SOURCE_REFUSALS) this.callbacksRefused.inc({ source: '', reason }, 0)
     }
-    this.lastReceivedAt.set(source, 0)
-    this.lastPublishedAt.set(source, 0)
+    for (const times of [this.lastReceivedAt, this.lastPublishedAt]) times.set(source, times.get(source) ?? 0)
     if (pull) {
-      this.pullInFlightItems.set({ source }, 0)
+      this.pullInFlightItems.inc({ source }, 0)
       for (const outcome of ['page', 'empty', 'account-error']) this.pullRequests.inc({ source, outcome }, 0)
       for (const reason of ['timeout', 'network-error', 'cut']) this.pullAnswersLost.inc({ source, reason }, 0)
     }

@@ -67,6 +67,7 @@ export function findProblems(facts: StatusSnapshot): StatusProblem[] {
     ...unknownSourceProblems(facts),
     ...deadLetterProblems(facts),
     ...sharingProblems(facts),
+    ...configurationProblems(facts),
   ]
   const rank = ({ severity }: StatusProblem): number => (severity === 'critical' ? 0 : 1)
   return problems.sort((a, b) => rank(a) - rank(b))
@@ -340,6 +341,25 @@ function sharingProblems({ sharing }: StatusSnapshot): StatusProblem[] {
       action:
         'Look whether the brokers answer, and whether the rights on the group and the topic of sharing are granted.',
       runbook: 'DlrMoConnectorSharingUnassigned',
+    },
+  ]
+}
+
+function configurationProblems({ configuration }: StatusSnapshot): StatusProblem[] {
+  const { failure } = configuration
+  if (failure === null) return []
+  const needsRestart = failure.restartKeys.length > 0
+  return [
+    {
+      severity: 'warning',
+      source: null,
+      title: needsRestart ? 'A change of the configuration needs a restart' : 'The configuration on disk is not in use',
+      reason: failure.reason,
+      since: failure.since,
+      action: needsRestart
+        ? 'Restart the connector to apply the change, or undo the change of these keys. Until then nothing of it is applied.'
+        : 'Correct the configuration. It is loaded again when a file changes, and at SIGHUP. Until then the one before stays in use.',
+      runbook: 'DlrMoConnectorConfigReloadFailed',
     },
   ]
 }

@@ -42,6 +42,7 @@ export interface SourceInfo {
 export interface StatusDeps {
   readonly instance: string
   readonly version: string
+  /** The sources at the start. */
   readonly sources: readonly SourceInfo[]
   readonly journal: Pick<Journal, 'id' | 'stats' | 'refusalReason' | 'custodyRoom'>
   readonly journalMaxBytes: number
@@ -58,6 +59,18 @@ const GROWTH_MINUTES = 10
 const LITTLE_ROOM_SHARE = 0.3
 /** A text of a provider may be as long as its answer. */
 const MAX_TEXT_LENGTH = 2_000
+
+interface ConfigurationReport {
+  /** When the configuration in use was loaded. */
+  readonly loadedAt: number
+  /** Why the configuration on disk is not in use; null while it is. */
+  readonly failure: {
+    readonly since: number
+    readonly reason: string
+    /** The keys that were changed and need a restart. */
+    readonly restartKeys: readonly string[]
+  } | null
+}
 
 /** The facts that `/status.json` answers. */
 export type StatusSnapshot = ReturnType<Status['snapshot']>
@@ -89,6 +102,8 @@ export class Status {
   /** Kafka has asked for a pause until then, in monotonic milliseconds. */
   #throttledUntil = -Infinity
   #registry: Component
+  #sources: readonly SourceInfo[]
+  #configuration: ConfigurationReport
 
   constructor(deps: StatusDeps) {
     this.#deps = deps
@@ -98,7 +113,31 @@ export class Status {
     this.#registry = this.#publishing
     this.#journalBytes = new MinuteSeries(deps.clock)
     this.#publishedEvents = new MinuteSeries(deps.clock)
+    this.#sources = deps.sources
+    this.#configuration = { loadedAt: this.#startedAt, failure: null }
     this.membership = { membership: 'waiting', since: this.#startedAt, reason: null, partitions: [] }
+  }
+
+  /** Takes over the sources of a configuration that was loaded since the start. */
+  configurationLoaded(sources: readonly SourceInfo[]): void {
+    for (const { name, pull } of this.#sources) {
+      const isPulled = sources.some((each) => each.name === name && each.pull !== undefined)
+      if (pull !== undefined && !isPulled) this.#recordOf(name).pullChanged(undefined)
+    }
+    for (const name of this.owned) if (!sources.some((each) => each.name === name)) this.owned.delete(name)
+    this.#sources = sources
+    this.#configuration = { loadedAt: this.#deps.clock.now(), failure: null }
+  }
+
+  /**
+   * Records that the configuration on disk was not taken over.
+   * @param reason a sentence
+   * @param restartKeys the keys that were changed and need a restart; empty if the configuration has another problem
+   */
+  configurationRefused(reason: string, restartKeys: readonly string[]): void {
+    const { failure } = this.#configuration
+    const since = failure?.since ?? this.#deps.clock.now()
+    this.#configuration = { ...this.#configuration, failure: { since, reason, restartKeys } }
   }
 
   /** @param reason a sentence, for every state but `ok` */
@@ -194,7 +233,7 @@ export class Status {
 
   /** Times are in ISO 8601. */
   snapshot() {
-    const { instance, version, journal, journalMaxBytes, clock, sources, group } = this.#deps
+    const { instance, version, journal, journalMaxBytes, clock, group } = this.#deps
     const { entries, bytes, oldestReceivedAt } = this.#journalStats()
     const reason = this.unreadyReason()
     const { refusal, freeBytes } = this.#sampleJournal()
@@ -206,6 +245,7 @@ export class Status {
       uptimeSeconds: Math.floor((clock.monotonic() - this.#startedMonotonic) / 1_000),
       ready: reason === null,
       reason,
+      configuration: this.#configurationFacts(),
       publishing: {
         ...this.#publishing,
         reason: shown(this.#publishing.reason ?? this.#throttleReason()),
@@ -249,7 +289,7 @@ export class Status {
               since: iso(this.membership.since),
               following: { ...this.following, reason: shown(this.following.reason) },
             },
-      sources: sources.map(({ name, provider, callback, reconcile, pull }) => ({
+      sources: this.#sources.map(({ name, provider, callback, reconcile, pull }) => ({
         source: name,
         provider,
         /** Whether this replica pulls and reconciles the source. */
@@ -282,6 +322,16 @@ export class Status {
       this.#records.set(source, record)
     }
     return record
+  }
+
+  #configurationFacts() {
+    const { loadedAt, failure } = this.#configuration
+    return {
+      /** When the configuration in use was loaded. */
+      loadedAt: iso(loadedAt),
+      /** Why the configuration on disk is not in use, and since when; null while it is. */
+      failure: failure && { ...failure, since: iso(failure.since), reason: shown(failure.reason) },
+    }
   }
 
   #sampleJournal() {

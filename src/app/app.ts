@@ -4,21 +4,28 @@
  * Start: the journal, the admin server, publishing, the callbacks server, pulling and reconciling. Nothing waits for
  * Kafka or the registry. Stop: callbacks, pulling and reconciling; publishing, when the journal is empty or
  * `shutdownGrace` has passed; the admin server and the journal.
+ *
+ * A reload compares the configuration with the one in use, and replaces just what differs. Nothing of it is on disk, so a
+ * process that is killed during a reload starts as after any other kill.
  */
 import type { AddressInfo } from 'node:net'
 import { resolve } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { AdminServer } from '../admin/admin-server.js'
 import { Metrics } from '../admin/metrics.js'
 import { Status } from '../admin/status.js'
 import type { EntryHandler } from '../admin/entries-request.js'
 import type { WatchHandler } from '../admin/watch-request.js'
-import { CallbackServer } from '../callbacks/callback-server.js'
-import type { Config } from '../config/types.js'
+import { CallbackServer, type CallbackServerOptions } from '../callbacks/callback-server.js'
+import { diffConfigs, needsRestart } from '../config/reload.js'
+import type { Config, SourceConfig } from '../config/types.js'
+import { configurationWarnings } from '../config/warnings.js'
 import { orAborted, orTimeout } from '../core/abort.js'
 import type { Clock } from '../core/clock.js'
-import { ConnectorError, messageOf } from '../core/errors.js'
+import { ConnectorError, hasCode, messageOf } from '../core/errors.js'
 import type { Log } from '../core/log.js'
 import type { LmdbJournal } from '../journal/lmdb-journal.js'
+import { createCompressor } from '../kafka/compression.js'
 import { ReplayMarkReader } from '../kafka/replay-mark-reader.js'
 import { Pipeline } from '../pipeline/pipeline.js'
 import type { Replica } from '../replicas/replica.js'
@@ -26,9 +33,9 @@ import type { Telemetry } from '../telemetry/telemetry.js'
 import { type SourceWork, standaloneScheduler, type WorkScheduler } from '../replicas/work-scheduler.js'
 import { findReplacedJournal } from './journal-identity.js'
 import { openJournal } from './open-journal.js'
-import { buildEncoder, buildPublisher, kafkaSettings } from './publishing.js'
+import { buildEncoder, buildPublisher, type Encoding, kafkaSettings } from './publishing.js'
 import { buildReplica } from './replicas.js'
-import { sourceFinder } from './source-finder.js'
+import { SourceFinder } from './source-finder.js'
 import { pollerFor, reconcilerFor } from './source-work.js'
 import {
   observeCallbacks,
@@ -41,6 +48,7 @@ import {
 } from './telemetry.js'
 
 export interface AppOptions {
+  /** The configuration at the start. `reload` replaces it. */
   readonly config: Config
   readonly clock: Clock
   readonly log: Log
@@ -53,6 +61,9 @@ export interface AppOptions {
   readonly otlp?: Telemetry | undefined
 }
 
+/** What asks for a reload. */
+export type ReloadTrigger = 'SIGHUP' | 'file'
+
 /** How long requests that are under way to the broker may take after the signal that stops publishing. */
 const LAST_COMMIT_TIMEOUT_MS = 2_000
 /** How long callbacks that are being received may take after the listener has closed. */
@@ -60,14 +71,24 @@ const OPEN_CALLBACKS_TIMEOUT_MS = 5_000
 
 export class App {
   readonly #options: AppOptions
+  /** The configuration in use. */
+  #config: Config
   readonly #journal: LmdbJournal
+  readonly #metrics: Metrics
   readonly #status: Status
   readonly #admin: AdminServer
-  readonly #callbacks: CallbackServer | undefined
+  readonly #createCallbackServer: (config: Config) => CallbackServer
+  #callbacks: CallbackServer | undefined
   readonly #replica: Replica | undefined
   readonly #scheduler: WorkScheduler
-  readonly #works: readonly SourceWork[]
+  readonly #sourceFinder: SourceFinder
+  readonly #createWork: (source: SourceConfig, config: Config) => SourceWork
+  #works: readonly SourceWork[]
   readonly #replayMarks: ReplayMarkReader
+  readonly #publisher: ReturnType<typeof buildPublisher>
+  /** What the pipeline encodes with, and what it will encode with once it has taken over the configuration. */
+  #encoding: Encoding
+  #configuredEncoding: Encoding
   readonly #pipeline: Pipeline
   readonly #stopPublishing = new AbortController()
   /** Called when the journal becomes empty. */
@@ -94,10 +115,12 @@ export class App {
   }
 
   private constructor(options: AppOptions, journal: LmdbJournal) {
-    const { config, clock, log, version, drainOnly, otlp } = options
-    const sources = drainOnly ? [] : [...config.sources.values()]
+    const { config, clock, log, version, otlp } = options
+    this.#config = config
+    this.#options = options
+    const sources = this.#receivedSources(config)
     const metrics = new Metrics(journal, clock, options.droppedLogLines)
-    for (const each of sources) metrics.createSeries(each)
+    void metrics.setSources(sources)
     const status = new Status({
       instance: config.instance,
       version,
@@ -108,8 +131,8 @@ export class App {
       clock,
     })
     const telemetry = { metrics, status, log, clock }
-    this.#options = options
     this.#journal = journal
+    this.#metrics = metrics
     this.#status = status
 
     for (const signal of otlp?.signals ?? []) metrics.createTelemetrySeries(signal)
@@ -118,11 +141,11 @@ export class App {
 
     const deps = { journal, clock, log, tracing }
     const sharingObserver = observeSharing(telemetry)
-    const replica = buildReplica(config, { ...deps, observer: sharingObserver })
+    const replica = buildReplica(() => this.#config, { ...deps, observer: sharingObserver })
     this.#replica = replica
     this.#scheduler = replica ?? standaloneScheduler(sharingObserver)
     const addToWatchList: WatchHandler = async (source, messageIds) => {
-      if (config.sources.get(source)?.reconcile === undefined) return 'unknown-source'
+      if (this.#config.sources.get(source)?.reconcile === undefined) return 'unknown-source'
       const problem = journal.dataFileProblem
       if (problem !== null) throw new ConnectorError('JOURNAL_WRITE_FAILED', problem)
       await journal.watchList.add(source, messageIds, clock.now())
@@ -134,25 +157,31 @@ export class App {
     }
     this.#admin = new AdminServer(config.admin, { status, metrics, log, addToWatchList, handInEntry })
 
-    const findSource = sourceFinder(config)
+    this.#sourceFinder = new SourceFinder(config)
+    const findSource = (name: string, provider?: string) => this.#sourceFinder.find(name, provider)
     const pollerDeps = { ...deps, observer: observePulls(telemetry) }
     const reconcilerDeps = { ...deps, findSource, replica, observer: observeReconciling(telemetry) }
-    this.#works = sources.map((each) => ({
-      source: each.name,
-      poll: pollerFor(each, pollerDeps),
-      reconcile: reconcilerFor(each, config, reconcilerDeps),
-    }))
-    if (sources.some(({ callback }) => callback)) {
-      const callbackDeps = { ...deps, observer: observeCallbacks(telemetry) }
-      this.#callbacks = new CallbackServer({ ...config.callbacks, sources }, callbackDeps)
-    }
+    this.#createWork = (source, ofConfig) => ({
+      source: source.name,
+      poll: pollerFor(source, pollerDeps),
+      reconcile: reconcilerFor(source, ofConfig, reconcilerDeps),
+    })
+    this.#works = sources.map((each) => this.#createWork(each, config))
+    const callbackDeps = { ...deps, observer: observeCallbacks(telemetry) }
+    this.#createCallbackServer = (ofConfig) => new CallbackServer(this.#callbackOptions(ofConfig), callbackDeps)
+    if (takesCallbacks(sources)) this.#callbacks = this.#createCallbackServer(config)
 
-    const { encoder, gate } = buildEncoder(config, clock, log)
+    this.#encoding = buildEncoder(config, clock, log)
+    this.#configuredEncoding = this.#encoding
+    this.#publisher = buildPublisher(config, clock, log, observePublisher(telemetry))
     this.#replayMarks = new ReplayMarkReader({ settings: kafkaSettings(config), clock, log })
     this.#pipeline = new Pipeline({
       journal,
-      encoder,
-      publisher: buildPublisher(config, clock, log, observePublisher(telemetry)),
+      encoder: {
+        ready: () => this.#encoding.encoder.ready(),
+        encode: (event, origin) => this.#encoding.encoder.encode(event, origin),
+      },
+      publisher: this.#publisher,
       findSource,
       clock,
       tracing,
@@ -163,8 +192,8 @@ export class App {
           this.#releasedItems += items
           this.#notifyIfEmpty()
         },
-        isRegistryConfirmed: () => gate.isConfirmed,
-        schemaWarnings: () => gate.warnings,
+        isRegistryConfirmed: () => this.#encoding.gate.isConfirmed,
+        schemaWarnings: () => this.#encoding.gate.warnings,
         personalData: config.log.personalData,
       }),
     })
@@ -188,21 +217,49 @@ export class App {
   }
 
   /**
+   * Takes over another configuration: all of it, or nothing. What is under way ends as it began, with the secrets and settings of
+   * before: a callback gets its answer, a pull is read to its end and journaled, a transaction is committed.
+   *
+   * The outcome is in the log, the status and the metrics.
+   * @param load loads the configuration, or throws ConnectorError CONFIG_INVALID
+   * @param trigger what asks for it, for the log
+   */
+  async reload(load: () => Config, trigger: ReloadTrigger): Promise<void> {
+    if (this.#status.phase === 'stopping') return
+    try {
+      const config = load()
+      const changes = diffConfigs(this.#config, config)
+      const restartKeys = changes.filter(needsRestart).map(({ path }) => path.join('.'))
+      if (restartKeys.length > 0) return this.#refuseReload(restartProblem(restartKeys), trigger, { restartKeys })
+      await this.#apply(config)
+      this.#metrics.setReloadResult(true, this.#options.clock.now())
+      this.#status.configurationLoaded(this.#receivedSources(config))
+      this.#logReload(
+        changes.map(({ path, kind }) => (kind === 'changed' ? path.join('.') : `${path.join('.')} (${kind})`)),
+        trigger,
+      )
+    } catch (error) {
+      this.#refuseReload(messageOf(error), trigger, hasCode(error, 'CONFIG_INVALID') ? {} : { err: error })
+    }
+  }
+
+  /**
    * @param forceSignal ends every wait that only serves to publish more; what is in the journal is safe without it
    * @throws ConnectorError JOURNAL_UNUSABLE after everything has ended, if entries are lost because the data file was removed
    */
   async stop(forceSignal: AbortSignal): Promise<void> {
-    const { config, clock, log } = this.#options
+    const { clock, log } = this.#options
     const hasReceived = this.#status.phase === 'running'
     this.#status.phase = 'stopping'
-    const { drainDelay } = config.callbacks
+    const { shutdownGrace, callbacks } = this.#config
+    const { drainDelay } = callbacks
     if (hasReceived) {
       log.info(
         {
           event: 'connector-stopping',
           entries: this.#countEntries(),
           drainDelaySeconds: drainDelay / 1_000,
-          graceSeconds: config.shutdownGrace / 1_000,
+          graceSeconds: shutdownGrace / 1_000,
         },
         'stopping: callbacks are taken for callbacks.drainDelay, then the answers under way are awaited, and what the journal ' +
           'holds is published for up to shutdownGrace',
@@ -228,6 +285,102 @@ export class App {
       )
     }
     if (lossError) throw lossError
+  }
+
+  /** The sources that this process receives from: none in a drain. */
+  #receivedSources({ sources }: Config): readonly SourceConfig[] {
+    return this.#options.drainOnly ? [] : [...sources.values()]
+  }
+
+  #callbackOptions(config: Config): CallbackServerOptions {
+    return { ...config.callbacks, sources: this.#receivedSources(config) }
+  }
+
+  /** @throws ConnectorError CONFIG_INVALID before anything is changed */
+  async #apply(config: Config): Promise<void> {
+    const sources = this.#receivedSources(config)
+    // What may fail comes first.
+    createCompressor(config.kafka.compression)
+    const encoding = this.#encodingOf(config)
+    if (this.#callbacks === undefined && takesCallbacks(sources)) {
+      const callbacks = this.#createCallbackServer(config)
+      await callbacks.listen()
+      this.#callbacks = callbacks
+    }
+    const before = this.#config
+    this.#config = config
+    this.#sourceFinder.update(config)
+    this.#callbacks?.reconfigure(this.#callbackOptions(config))
+    this.#admin.reconfigure(config.admin)
+    void this.#metrics.setSources(sources)
+    if (!this.#options.drainOnly) {
+      this.#works = sources.map((each) => this.#workOf(each, before, config))
+      this.#scheduler.update(this.#works)
+    }
+    if (encoding !== undefined) this.#replacePublishing(encoding, config)
+  }
+
+  /** Returns the work of a source, with the same functions where its settings are the same, so that it goes on. */
+  #workOf(source: SourceConfig, before: Config, config: Config): SourceWork {
+    const work = this.#createWork(source, config)
+    const previousWork = this.#works.find((each) => each.source === source.name)
+    const previous = before.sources.get(source.name)
+    if (previousWork === undefined || previous?.provider !== source.provider) return work
+    return {
+      ...work,
+      ...(isDeepStrictEqual(previous.pull, source.pull) && { poll: previousWork.poll }),
+      ...(isDeepStrictEqual(previous.reconcile, source.reconcile) && { reconcile: previousWork.reconcile }),
+    }
+  }
+
+  /** Returns what encodes by a configuration; undefined if the settings of Kafka and the registry are those in use. */
+  #encodingOf(config: Config): Encoding | undefined {
+    const { clock, log } = this.#options
+    const isSameRegistry = isDeepStrictEqual(this.#config.registry, config.registry)
+    if (isSameRegistry && isDeepStrictEqual(this.#config.kafka, config.kafka)) return undefined
+    return buildEncoder(config, clock, log, isSameRegistry ? this.#configuredEncoding.gate : undefined)
+  }
+
+  /** Replaces the producer and the encoder between two transactions. */
+  #replacePublishing(encoding: Encoding, config: Config): void {
+    this.#configuredEncoding = encoding
+    this.#pipeline.reopen(() => {
+      this.#encoding = encoding
+      this.#publisher.reconfigure(kafkaSettings(config))
+      this.#replayMarks.reconfigure(kafkaSettings(config))
+    })
+  }
+
+  /**
+   * @param reason a sentence, or a line for each problem of the file
+   * @param facts more fields of the line in the log
+   */
+  #refuseReload(
+    reason: string,
+    trigger: ReloadTrigger,
+    facts: { readonly restartKeys?: readonly string[]; readonly err?: unknown },
+  ): void {
+    const { clock, log } = this.#options
+    this.#metrics.setReloadResult(false, clock.now())
+    this.#status.configurationRefused(reason, facts.restartKeys ?? [])
+    log.error(
+      { event: 'configuration-reload-failed', trigger, problems: reason.split('\n'), ...facts },
+      'the configuration was not reloaded and nothing was changed; the one that was loaded before stays in use',
+    )
+  }
+
+  /** @param changed the keys that differ, without their values */
+  #logReload(changed: readonly string[], trigger: ReloadTrigger): void {
+    const { log } = this.#options
+    if (changed.length === 0) {
+      log.info(
+        { event: 'configuration-unchanged', trigger },
+        'the configuration was loaded again, and is the one in use',
+      )
+      return
+    }
+    for (const warning of configurationWarnings(this.#config)) log.warn({ event: 'configuration-warning' }, warning)
+    log.info({ event: 'configuration-reloaded', trigger, changed }, 'the configuration was reloaded and is in use')
   }
 
   /** @returns the error that ends the process, if the entries are lost with it */
@@ -270,9 +423,9 @@ export class App {
   }
 
   async #warnOfReplacedJournal(): Promise<void> {
-    const { config, clock, log } = this.#options
+    const { clock, log } = this.#options
     const warning = await findReplacedJournal(
-      config,
+      () => this.#config,
       { journal: this.#journal, clock, log },
       this.#stopPublishing.signal,
     )
@@ -287,10 +440,10 @@ export class App {
 
   /** Publishes until the journal is empty, `shutdownGrace` has passed, or the force signal aborts. */
   async #finishPublishing(forceSignal: AbortSignal): Promise<void> {
-    const { config, clock } = this.#options
+    const { clock } = this.#options
     const ended = this.#publishing.catch(() => undefined)
     const emptyOrEnded = Promise.race([this.untilEmpty(forceSignal), ended])
-    await orTimeout(emptyOrEnded, config.shutdownGrace, clock)
+    await orTimeout(emptyOrEnded, this.#config.shutdownGrace, clock)
     this.#stopPublishing.abort()
     // Whether the broker committed what it has not acknowledged by then is found out at the next start, by the position.
     await orTimeout(ended, LAST_COMMIT_TIMEOUT_MS, clock)
@@ -318,6 +471,11 @@ export class App {
     )
   }
 }
+
+const takesCallbacks = (sources: readonly SourceConfig[]): boolean => sources.some(({ callback }) => callback)
+
+const restartProblem = (keys: readonly string[]): string =>
+  `${keys.join(', ')} ${keys.length === 1 ? 'needs' : 'need'} a restart; restart the connector, or undo the change`
 
 const formatAddress = ({ address, port }: AddressInfo): string =>
   address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`

@@ -19,19 +19,20 @@ const BACKOFF = { firstMs: 5_000, longestMs: 60_000 }
 
 /**
  * Asks Kafka, as soon as it can be reached, for positions of other journals of this instance.
+ * @param currentConfig returns the configuration in use
  * @returns a warning if one of them was published later than this journal; null if none was, or if the signal aborts
  */
 export async function findReplacedJournal(
-  config: Config,
+  currentConfig: () => Config,
   { journal, clock, log }: JournalIdentityDeps,
   signal: AbortSignal,
 ): Promise<string | null> {
   // With `at-least-once` no position is stored.
-  if (config.kafka.delivery !== 'exactly-once') return null
+  if (currentConfig().kafka.delivery !== 'exactly-once') return null
   // What this run publishes does not make the other journal an old one.
   const { releasedUpTo } = journal
   try {
-    const others = await retry(() => findOtherJournals(kafkaSettings(config), journal.id, clock, log), {
+    const others = await retry(() => findOtherJournals(kafkaSettings(currentConfig()), journal.id, clock, log), {
       clock,
       backoff: new Backoff(BACKOFF),
       signal,
@@ -39,7 +40,7 @@ export async function findReplacedJournal(
     })
     const later = others.filter(({ position }) => position > releasedUpTo).sort((a, b) => b.position - a.position)
     if (later.length === 0 || signal.aborted) return null
-    return describeReplacement(later, { id: journal.id, isNew: releasedUpTo < 0 }, config)
+    return describeReplacement(later, { id: journal.id, isNew: releasedUpTo < 0 }, currentConfig())
   } catch {
     // The only error that ends the attempts is the abort.
     return null

@@ -10,7 +10,6 @@ import { RememberedSchemaIds } from '../registry/remembered-schema-ids.js'
 import { type EventKind, forEachKind, loadSchemas, type Subject, subjectOf } from '../registry/schemas.js'
 import { AtLeastOncePublisher } from '../kafka/at-least-once-publisher.js'
 import { ExactlyOncePublisher } from '../kafka/exactly-once-publisher.js'
-import type { Publisher } from '../kafka/publisher.js'
 import { maxRecordBytes, maxEncodedBytes } from '../kafka/record-batch.js'
 import type { KafkaSettings } from '../kafka/settings.js'
 
@@ -33,15 +32,13 @@ export function subjectsOf(config: Config): Readonly<Record<EventKind, Subject>>
 
 export const kafkaSettings = (config: Config): KafkaSettings => ({ ...config.kafka, instance: config.instance })
 
-export function buildEncoder(config: Config, clock: Clock, log: Log): { encoder: AvroEncoder; gate: SchemaGate } {
-  const gate = new SchemaGate({
-    client: new RegistryClient(config.registry),
-    register: config.registry.register,
-    subjects: subjectsOf(config),
-    rememberedIds: new RememberedSchemaIds(config.journal.directory),
-    clock,
-    log,
-  })
+export interface Encoding {
+  readonly encoder: AvroEncoder
+  readonly gate: SchemaGate
+}
+
+/** @param gate the gate of the encoder before, where the registry is the same */
+export function buildEncoder(config: Config, clock: Clock, log: Log, gate = buildGate(config, clock, log)): Encoding {
   const encoder = new AvroEncoder({
     gate,
     topics: topicsOf(config),
@@ -51,7 +48,22 @@ export function buildEncoder(config: Config, clock: Clock, log: Log): { encoder:
   return { encoder, gate }
 }
 
-export function buildPublisher(config: Config, clock: Clock, log: Log, observer?: PublisherObserver): Publisher {
+const buildGate = (config: Config, clock: Clock, log: Log): SchemaGate =>
+  new SchemaGate({
+    client: new RegistryClient(config.registry),
+    register: config.registry.register,
+    subjects: subjectsOf(config),
+    rememberedIds: new RememberedSchemaIds(config.journal.directory),
+    clock,
+    log,
+  })
+
+export function buildPublisher(
+  config: Config,
+  clock: Clock,
+  log: Log,
+  observer?: PublisherObserver,
+): ExactlyOncePublisher | AtLeastOncePublisher {
   const deps = { settings: kafkaSettings(config), clock, log, ...(observer && { observer }) }
   return config.kafka.delivery === 'exactly-once' ? new ExactlyOncePublisher(deps) : new AtLeastOncePublisher(deps)
 }

@@ -14,16 +14,19 @@ import type { SharingObserver } from '../core/observers.js'
 /** Partitions of the sharing topic, if it is created here. No more replicas than partitions can own sources. */
 const SHARING_TOPIC_PARTITIONS = 12
 
-/** @returns undefined if the configuration has no `sharing` */
+/**
+ * @param currentConfig returns the configuration in use, by which new connections are made
+ * @returns undefined if the configuration has no `sharing`
+ */
 export function buildReplica(
-  config: Config,
+  currentConfig: () => Config,
   deps: SourceWorkDeps & { readonly observer: SharingObserver },
 ): Replica | undefined {
+  const config = currentConfig()
   const { sharing } = config
   if (sharing === undefined) return undefined
   registerAllCompressions()
   const { clock, log, journal } = deps
-  const { createTopics } = config.kafka
   const sources = [...config.sources.values()]
   return new Replica(
     {
@@ -35,14 +38,29 @@ export function buildReplica(
     },
     {
       ...deps,
-      createClient: () => createKafkaClient(kafkaSettings(config), clock, log),
+      createClient: () => createKafkaClient(kafkaSettings(currentConfig()), clock, log),
       ensureTopic: async (admin) => {
+        const { createTopics } = currentConfig().kafka
         const creation = createTopics && { ...createTopics, partitions: SHARING_TOPIC_PARTITIONS }
         const partitions = await ensureTopics(admin, [sharing.topic], creation, clock)
         return partitions.get(sharing.topic) ?? 0
       },
-      isFinal: createFinalityReader(new RegistryClient(config.registry), clock),
-      lookBackOf: (name) => lookBackOf(config.sources.get(name)!, config, journal.watchList, clock.now()),
+      isFinal: createFinalityReader(currentRegistry(currentConfig), clock),
+      lookBackOf: (name) => lookBackOf(name, currentConfig(), journal.watchList, clock.now()),
     },
   )
+}
+
+/** Returns a client of the registry that is configured when it is called. */
+function currentRegistry(currentConfig: () => Config): Pick<RegistryClient, 'getSchema'> {
+  let settings = currentConfig().registry
+  let client = new RegistryClient(settings)
+  return {
+    getSchema: (id, timeoutMs) => {
+      const { registry } = currentConfig()
+      if (registry !== settings) client = new RegistryClient(registry)
+      settings = registry
+      return client.getSchema(id, timeoutMs)
+    },
+  }
 }

@@ -64,13 +64,11 @@ export function reconcilerFor(
  * Returns how many milliseconds ago the items that a source's queries find can have been published: within the days of a
  * scan, within a long absence that a scan makes up for, or while a message was watched.
  */
-export function lookBackOf(source: SourceConfig, config: Config, watchList: WatchList, now: number): number {
-  if (source.reconcile === undefined) return 0
-  const { giveUpAfter, every, log } = source.reconcile
-  const scanTimes = [
-    watchList.lastScanStartedAt(source.name, 'outbound'),
-    watchList.lastScanStartedAt(source.name, 'inbound'),
-  ]
+export function lookBackOf(source: string, config: Config, watchList: WatchList, now: number): number {
+  const reconcile = config.sources.get(source)?.reconcile
+  if (reconcile === undefined) return 0
+  const { giveUpAfter, every, log } = reconcile
+  const scanTimes = [watchList.lastScanStartedAt(source, 'outbound'), watchList.lastScanStartedAt(source, 'inbound')]
   const absenceMs = now - Math.min(...scanTimes.map((time) => time || now))
   const scannedMs = Math.max((log.days + 2) * DAY_MS, Math.min(absenceMs, MAX_LOOK_BACK_MS) + 2 * DAY_MS)
   // A message that expired without a query may be queried once more, for as long again.

@@ -304,6 +304,7 @@ export const observeSharing = ({ metrics, status }: TelemetryDeps): SharingObser
     status.following = report
   },
   publishedTwice: (source) => metrics.publishedTwice.inc({ source }),
+  workStopped: (source, kind) => void metrics.workStopped(source, kind),
 })
 
 export const observeCallbacks = ({ metrics, status, clock }: TelemetryDeps): CallbackObserver => ({

@@ -2,10 +2,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 
 /** Limits the memory that the bodies of all requests which are not answered yet may take together. */
 export class BodyBudget {
-  readonly #maxBytes: number
+  #maxBytes: number
   #usedBytes = 0
 
   constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
+  }
+
+  /** Changes the limit for what is counted from now on. */
+  resize(maxBytes: number): void {
     this.#maxBytes = maxBytes
   }
 

@@ -11,6 +11,7 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
+import { Server as TlsServer } from 'node:tls'
 import type { CallbacksConfig, SourceConfig } from '../config/types.js'
 import { orTimeout } from '../core/abort.js'
 import type { Clock } from '../core/clock.js'
@@ -100,9 +101,9 @@ type RefusalCode = keyof typeof REFUSAL_HEADERS
 const EMPTY_BODY = new Uint8Array(0)
 
 export class CallbackServer {
-  readonly #options: CallbackServerOptions
+  #options: CallbackServerOptions
   readonly #deps: CallbackServerDeps
-  readonly #sources = new Map<string, Source>()
+  #sources: ReadonlyMap<string, Source>
   readonly #unknownSource: Source = {
     name: '',
     provider: '',
@@ -121,18 +122,8 @@ export class CallbackServer {
     this.#options = options
     this.#deps = deps
     this.#log = new ThrottledLog(deps.log, deps.clock)
-    this.#bodyBudget = new BodyBudget(Math.max(MIN_BODY_BUDGET_BYTES, 2 * options.bodyLimit))
-    for (const { name, provider, callback } of options.sources) {
-      if (callback === undefined) continue
-      this.#sources.set(name, {
-        name,
-        provider,
-        path: `/callbacks/${name}`,
-        guards: new Guards(name, callback),
-        isAuthenticated: !callback.open,
-        answer: answerOf(callback.answer),
-      })
-    }
+    this.#bodyBudget = new BodyBudget(bodyBudgetOf(options))
+    this.#sources = sourcesOf(options)
     this.#server = createHttpServer(options.tls, (req, res) => this.#handle(req, res, false))
     this.#server.on('checkContinue', (req: IncomingMessage, res: ServerResponse) => this.#handle(req, res, true))
     this.#server.on('checkExpectation', (req: IncomingMessage, res: ServerResponse) => this.#handle(req, res, false))
@@ -145,6 +136,18 @@ export class CallbackServer {
   /** @throws ConnectorError CONFIG_INVALID if the port can't be opened */
   listen(): Promise<AddressInfo> {
     return listen(this.#server, this.#options.host, this.#options.port, 'callbacks')
+  }
+
+  /**
+   * Takes over other sources, guards, limits and certificates. Requests whose headers have arrived are handled as before, and
+   * connections stay open. Host and port must stay, and whether the server speaks TLS and asks for client certificates.
+   */
+  reconfigure(options: CallbackServerOptions): void {
+    this.#options = options
+    this.#bodyBudget.resize(bodyBudgetOf(options))
+    this.#sources = sourcesOf(options)
+    if (options.tls === undefined || !(this.#server instanceof TlsServer)) return
+    this.#server.setSecureContext({ ...options.tls, ca: options.tls.clientCa })
   }
 
   /** Still accepts callbacks, and closes each connection after its next answer, so that callers connect elsewhere. */
@@ -267,6 +270,25 @@ export class CallbackServer {
   get #connectionHeaders(): HeaderFields {
     return this.#isDraining ? CLOSE : {}
   }
+}
+
+const bodyBudgetOf = ({ bodyLimit }: CallbackServerOptions): number => Math.max(MIN_BODY_BUDGET_BYTES, 2 * bodyLimit)
+
+/** The sources that take callbacks, by name. */
+const sourcesOf = ({ sources }: CallbackServerOptions): ReadonlyMap<string, Source> => {
+  const found = new Map<string, Source>()
+  for (const { name, provider, callback } of sources) {
+    if (callback === undefined) continue
+    found.set(name, {
+      name,
+      provider,
+      path: `/callbacks/${name}`,
+      guards: new Guards(name, callback),
+      isAuthenticated: !callback.open,
+      answer: answerOf(callback.answer),
+    })
+  }
+  return found
 }
 
 /** The facts leave out everything that would let others in: the token, the Authorization header and the signature. */

@@ -1,8 +1,12 @@
-/** `run` receives and publishes until a signal. `run --drain` publishes what the journal holds, and ends. */
+/**
+ * `run` receives and publishes until a signal. `run --drain` publishes what the journal holds, and ends. Both load the configuration
+ * again at SIGHUP, and when one of its files was changed.
+ */
 import { createLog } from '../admin/log.js'
 import { openLogOutput } from '../admin/log-output.js'
 import { App } from '../app/app.js'
-import { loadConfig } from '../config/load.js'
+import { ConfigWatcher } from '../app/config-watcher.js'
+import { ConfigFile } from '../config/config-file.js'
 import type { Config } from '../config/types.js'
 import { parseDuration } from '../config/units.js'
 import { configurationWarnings } from '../config/warnings.js'
@@ -14,7 +18,7 @@ import { redact } from '../masking/secrets.js'
 import { resolveTelemetry } from '../telemetry/settings.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
 import { warn } from './output.js'
-import { shutdownOnTermination } from './signals.js'
+import { onHangup, shutdownOnTermination } from './signals.js'
 import { version } from './version.js'
 
 export interface RunOptions {
@@ -34,7 +38,8 @@ const TELEMETRY_FLUSH_TIMEOUT_MS = 2_000
  */
 export async function run(options: RunOptions): Promise<number> {
   const timeoutMs = parseTimeout(options)
-  const config = loadConfig(options.config, process.env)
+  const configFile = new ConfigFile(options.config, process.env)
+  const config = configFile.load()
   const output = openLogOutput(clock)
   const log = createLog({ ...config.log, instance: config.instance }, output)
   output.onResumed = (lines) =>
@@ -60,7 +65,14 @@ export async function run(options: RunOptions): Promise<number> {
       droppedLogLines,
       otlp,
     })
-    return await runUntilStopped(app, options.drain, timeoutMs, { log, stopSignal, forceSignal })
+    const watcher = new ConfigWatcher({
+      configFile,
+      reload: (trigger) => app.reload(() => configFile.load(), trigger),
+      clock,
+    })
+    watcher.start()
+    onHangup(() => watcher.request())
+    return await runUntilStopped(app, options.drain, timeoutMs, { log, watcher, stopSignal, forceSignal })
   } finally {
     await otlp?.close(TELEMETRY_FLUSH_TIMEOUT_MS)
   }
@@ -68,6 +80,7 @@ export async function run(options: RunOptions): Promise<number> {
 
 interface RunDeps {
   readonly log: Log
+  readonly watcher: ConfigWatcher
   readonly stopSignal: AbortSignal
   readonly forceSignal: AbortSignal
 }
@@ -77,7 +90,7 @@ async function runUntilStopped(
   app: App,
   isDrain: boolean,
   timeoutMs: number,
-  { log, stopSignal, forceSignal }: RunDeps,
+  { log, watcher, stopSignal, forceSignal }: RunDeps,
 ): Promise<number> {
   try {
     if (isDrain)
@@ -92,6 +105,7 @@ async function runUntilStopped(
     log.error({ event: 'connector-failed', err: error }, `stopping because of an error: ${messageOf(error)}`)
     throw error
   } finally {
+    await watcher.stop()
     // After a drain nothing is left to wait for: the journal is empty, or the timeout has passed.
     await app.stop(isDrain ? AbortSignal.abort() : forceSignal)
     log.info({ event: 'connector-stopped', ...app.counts }, 'the connector has stopped')

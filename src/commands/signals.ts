@@ -1,4 +1,4 @@
-/** SIGTERM and SIGINT: the first one begins an orderly stop, the second one ends every wait. */
+/** SIGTERM and SIGINT: the first one begins an orderly stop, the second one ends every wait. SIGHUP: the configuration is loaded again. */
 import { setMaxListeners } from 'node:events'
 import type { Log } from '../core/log.js'
 
@@ -32,4 +32,9 @@ export function shutdownOnTermination(log: Pick<Log, 'info'>): Record<'stopSigna
     }
   })
   return { stopSignal: stop.signal, forceSignal: force.signal }
+}
+
+/** Calls the listener for every SIGHUP, which does not end the process any more. */
+export function onHangup(listener: () => void): void {
+  process.on('SIGHUP', listener)
 }

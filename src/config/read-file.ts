@@ -1,21 +1,34 @@
-/** Reads the files that a configuration consists of, and remembers which they were, so that a change of them can be noticed. */
+/** Reads the files that a configuration consists of, and remembers what was read, so that a change of them can be noticed. */
+import { hash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 
+/** The digest of what was read of each file, by its absolute path; null for a file that could not be read. */
+export type FileDigests = Map<string, string | null>
+
 /** Where the loading under way collects its files. Loading is synchronous, so there is never more than one. */
-let collected: Set<string> | undefined
+let collected: FileDigests | undefined
 
 /** Every file of a configuration is read through this function. @throws Error of node:fs */
 export const readConfigFile = (path: string): Buffer => {
-  collected?.add(resolve(path))
-  return readFileSync(path)
+  const absolutePath = resolve(path)
+  let digest: string | null = null
+  try {
+    const content = readFileSync(path)
+    digest = digestOf(content)
+    return content
+  } finally {
+    // A file that is read twice, and was changed in between, differs from what was read in any case.
+    const isChanged = collected?.has(absolutePath) && collected.get(absolutePath) !== digest
+    collected?.set(absolutePath, isChanged ? CHANGED_WHILE_READ : digest)
+  }
 }
 
 /**
- * Runs `load`, and adds the absolute path of each file that it reads, or tries to read, to `files`.
+ * Runs `load`, and adds each file that it reads, or tries to read, to `files`.
  * @throws what `load` throws; the files are complete also then
  */
-export const collectFiles = <T>(files: Set<string>, load: () => T): T => {
+export const collectFiles = <T>(files: FileDigests, load: () => T): T => {
   const outer = collected
   collected = files
   try {
@@ -24,3 +37,20 @@ export const collectFiles = <T>(files: Set<string>, load: () => T): T => {
     collected = outer
   }
 }
+
+/** Whether a file differs from what was read of it. */
+export const hasChanged = (files: FileDigests): boolean => {
+  const present: FileDigests = new Map()
+  for (const path of files.keys()) {
+    try {
+      collectFiles(present, () => readConfigFile(path))
+    } catch {
+      // Its digest is null.
+    }
+  }
+  return [...files].some(([path, digest]) => present.get(path) !== digest)
+}
+
+const CHANGED_WHILE_READ = 'changed while it was read'
+
+const digestOf = (content: Buffer): string => hash('sha256', content)

@@ -276,4 +276,6 @@ export interface SharingObserver extends FollowerObserver {
   ownershipChanged(source: string, owned: boolean): void
   /** Called when this replica has stopped polling a source because another replica polls it. */
   pollingHandedOver(source: string): void
+  /** Called each time when this process has stopped to poll, or to reconcile, a source. Other work may follow. */
+  workStopped(source: string, kind: 'poll' | 'reconcile'): void
 }

@@ -12,6 +12,7 @@ import { isRefusedByBroker, toConnectionError } from './kafka-errors.js'
 import { ProducerSession } from './producer-session.js'
 import type { OutgoingRecord, Publisher } from './publisher.js'
 import { RecordTimestamps } from './record-timestamps.js'
+import type { KafkaSettings } from './settings.js'
 import { Throttle } from './throttle.js'
 
 interface OpenProducer {
@@ -23,7 +24,8 @@ export class AtLeastOncePublisher implements Publisher {
   readonly keepsPosition = false
   readonly positionMetadata = ''
   readonly #deps: PublisherDeps
-  readonly #compressor: RecordCompressor
+  #settings: KafkaSettings
+  #compressor: RecordCompressor
   readonly #throttle: Throttle
   readonly #timestamps: RecordTimestamps
   #open: OpenProducer | undefined
@@ -32,17 +34,29 @@ export class AtLeastOncePublisher implements Publisher {
   constructor(deps: PublisherDeps) {
     const { settings, clock, observer = NO_OBSERVER } = deps
     this.#deps = deps
+    this.#settings = settings
     this.#compressor = createCompressor(settings.compression)
     this.#throttle = new Throttle(clock, observer)
     this.#timestamps = new RecordTimestamps(clock)
   }
 
+  /**
+   * Takes other settings for the next `open`. The topics must stay.
+   * @throws ConnectorError CONFIG_INVALID: this runtime does not support the compression
+   */
+  reconfigure(settings: KafkaSettings): void {
+    this.#compressor = createCompressor(settings.compression)
+    this.#settings = settings
+  }
+
   /** @returns -1, because Kafka stores no position; what the journal has released counts */
   async open(_journalId: string): Promise<number> {
     this.#destroyProducer()
-    const { settings, log } = this.#deps
+    const { log } = this.#deps
+    const settings = this.#settings
     const session = new ProducerSession({
       ...this.#deps,
+      settings,
       throttle: this.#throttle,
       timestamps: this.#timestamps,
       compressor: this.#compressor,

@@ -63,7 +63,8 @@ export class ExactlyOncePublisher implements Publisher {
   readonly keepsPosition = true
   positionMetadata = ''
   readonly #deps: ExactlyOncePublisherOptions
-  readonly #compressor: RecordCompressor
+  #settings: KafkaSettings
+  #compressor: RecordCompressor
   readonly #fencing: Fencing
   readonly #throttle: Throttle
   readonly #timestamps: RecordTimestamps
@@ -75,18 +76,30 @@ export class ExactlyOncePublisher implements Publisher {
   constructor(deps: ExactlyOncePublisherOptions) {
     const { settings, clock, observer = NO_OBSERVER } = deps
     this.#deps = deps
+    this.#settings = settings
     this.#compressor = createCompressor(settings.compression)
     this.#fencing = new Fencing(clock, settings.transactionTimeout)
     this.#throttle = new Throttle(clock, observer)
     this.#timestamps = new RecordTimestamps(clock)
   }
 
+  /**
+   * Takes other settings for the next `open`. The instance, the topics and the transaction timeout must stay.
+   * @throws ConnectorError CONFIG_INVALID: this runtime does not support the compression
+   */
+  reconfigure(settings: KafkaSettings): void {
+    this.#compressor = createCompressor(settings.compression)
+    this.#settings = settings
+  }
+
   async open(journalId: string): Promise<number> {
     return this.#exclusively(async () => {
       this.#destroyProducer()
-      const { settings, clock } = this.#deps
+      const { clock } = this.#deps
+      const settings = this.#settings
       const session = new ProducerSession({
         ...this.#deps,
+        settings,
         throttle: this.#throttle,
         timestamps: this.#timestamps,
         compressor: this.#compressor,
@@ -146,7 +159,7 @@ export class ExactlyOncePublisher implements Publisher {
     records: readonly OutgoingRecord[],
     offset: Pick<GroupOffset, 'offset' | 'metadata'>,
   ): Promise<void> {
-    const { deadLetter } = this.#deps.settings.topics
+    const { deadLetter } = this.#settings.topics
     await session.refreshPartitions()
     await producer.begin()
     await producer.storePosition({ groupId, topic: deadLetter, partition: POSITION_PARTITION, ...offset })
@@ -157,7 +170,7 @@ export class ExactlyOncePublisher implements Publisher {
   /** @param clockLead how far the clock of this machine is ahead of the broker's, in milliseconds, where it is known */
   #toPublishError(error: unknown, session: ProducerSession, clockLead: number | undefined): ConnectorError {
     if (this.#fencing.isReplaced(error)) {
-      const other = `another process publishes under instance "${this.#deps.settings.instance}" and has taken over`
+      const other = `another process publishes under instance "${this.#settings.instance}" and has taken over`
       const message = `${other}; give each process its own instance name`
       return new ConnectorError('PRODUCER_REPLACED', message, { cause: error })
     }

@@ -36,6 +36,7 @@ const MAX_KEPT_KEYS = 500_000
 export class ReplayMarkReader {
   readonly topic: string
   readonly #deps: ReplayMarkReaderDeps
+  #settings: KafkaSettings
   #reader: CommittedRecordReader | undefined
   #keys = new Set<string>()
   /** How far each partition has been read. */
@@ -45,6 +46,7 @@ export class ReplayMarkReader {
 
   constructor(deps: ReplayMarkReaderDeps) {
     this.#deps = deps
+    this.#settings = deps.settings
     this.topic = deps.settings.topics.deadLetterReplays
   }
 
@@ -68,6 +70,12 @@ export class ReplayMarkReader {
       if (clock.monotonic() - this.#unavailableSince < UNAVAILABLE_AFTER_MS) throw error
       return { unavailable: `the marks of replays can't be read or written: ${messageOf(error)}` }
     }
+  }
+
+  /** Takes other settings for the next reading. The topic must stay. Call it while nothing is read. */
+  reconfigure(settings: KafkaSettings): void {
+    this.close()
+    this.#settings = settings
   }
 
   /** Cuts the connections. What was read is kept. */
@@ -98,7 +106,8 @@ export class ReplayMarkReader {
   }
 
   async #open(): Promise<CommittedRecordReader> {
-    const { settings, clock, log } = this.#deps
+    const { clock, log } = this.#deps
+    const settings = this.#settings
     const { topic } = this
     const reader = await CommittedRecordReader.open({ settings, topics: [topic], clock, log, onRetry: () => undefined })
     // Without the right to write, the transaction of a replay would be refused again and again, and nothing else published.
@@ -120,7 +129,8 @@ export class ReplayMarkReader {
     ends: readonly PartitionOffset[],
     signal: AbortSignal,
   ): Promise<void> {
-    const { settings, clock } = this.#deps
+    const { clock } = this.#deps
+    const settings = this.#settings
     const giveUpAt = clock.monotonic() + settings.transactionTimeout
     while (!signal.aborted) {
       const stable = await reader.offsets('latest')

@@ -137,6 +137,8 @@ const visit = (
     visitor(path, value, siblings)
   } else if (typeof value === 'object' && value !== null) {
     const entries = [...(value instanceof Map ? value : new Map(Object.entries(value)))] as [string, unknown][]
-    for (const [key, each] of entries) visit([...path, key], each, visitor, value as Record<string, unknown>)
+    // Two passwords of a rotation belong to the same user name.
+    const own = Array.isArray(value) ? siblings : (value as Record<string, unknown>)
+    for (const [key, each] of entries) visit([...path, key], each, visitor, own)
   }
 }

@@ -23,7 +23,8 @@ export interface PipelineSource extends DecodableSource {
 export interface BatchPreparerDeps {
   readonly journal: Journal
   readonly encoder: Encoder
-  readonly findSource: (name: string) => PipelineSource | undefined
+  /** @param provider the provider that the entry names */
+  readonly findSource: (name: string, provider: string) => PipelineSource | undefined
   readonly clock: Clock
   readonly observer: PipelineObserver
   readonly tracing?: Tracing | undefined
@@ -209,7 +210,7 @@ export class BatchPreparer {
 
   #open(entry: Entry): OpenEntry {
     const { findSource, journal } = this.#deps
-    const source = findSource(entry.source)
+    const source = findSource(entry.source, entry.provider)
     const items = isReplay(entry) ? decodeDeadLetter(entry, entry.origin, source) : decode(entry, source, journal.id)
     return new OpenEntry(entry, source, items)
   }

@@ -58,6 +58,10 @@ export class Pipeline {
   /** How far the journal has stored what is remembered of the events, and how far the broker has acknowledged the events. */
   #released: Position
   #acknowledged: Position
+  /** Aborted to end the present flow, so that another one begins. */
+  #interruption = new AbortController()
+  /** What is to happen before the next flow begins. */
+  readonly #changes: (() => void)[] = []
 
   constructor(deps: PipelineDeps) {
     this.#deps = deps
@@ -75,18 +79,32 @@ export class Pipeline {
     const { clock, observer, publisher } = this.#deps
     try {
       while (!signal.aborted) {
+        this.#interruption = new AbortController()
+        for (const apply of this.#changes.splice(0)) apply()
+        const stop = AbortSignal.any([signal, this.#interruption.signal])
         try {
-          await this.#flow(signal)
+          await this.#flow(stop)
         } catch (error) {
           if (hasCode(error, 'PRODUCER_REPLACED') || hasCode(error, 'JOURNAL_UNUSABLE')) throw error
           this.#lastReported = 'waiting'
           observer.waiting(error)
-          await clock.sleep(this.#backoff.next(), signal)
+          await clock.sleep(this.#backoff.next(), stop)
         }
       }
     } finally {
       await publisher.close()
     }
+  }
+
+  /**
+   * Changes what the pipeline publishes with, for example the settings of its publisher. `apply` is called once the batch under
+   * way is committed and released, and nothing is prepared. Then a new producer is opened, and the position that the broker
+   * holds tells where to go on.
+   */
+  reopen(apply: () => void): void {
+    this.#changes.push(apply)
+    this.#backoff.reset()
+    this.#interruption.abort()
   }
 
   /** Moves entries from the journal to the broker. Returns when the signal aborts, and throws the first error. */

@@ -130,8 +130,12 @@ export class Poller {
    * Sends no further request, and resolves when the answer to the present one is durable. A request that is not on the
    * wire yet is cancelled. One that is has `timeout` left; then what has arrived of its answer is stored as a cut answer.
    * @param forceSignal aborts the answer at once, and gives up a page that the journal refuses
+   * @param options with `waitsForAnswer`, the answer is read to its end however long it takes, as without a stop
    */
-  async stop(forceSignal?: AbortSignal): Promise<void> {
+  async stop(
+    forceSignal?: AbortSignal,
+    { waitsForAnswer = false }: { readonly waitsForAnswer?: boolean } = {},
+  ): Promise<void> {
     this.#stopping.abort()
     const force = (): void => {
       this.#forced.abort()
@@ -139,7 +143,8 @@ export class Poller {
     }
     if (forceSignal?.aborted) force()
     forceSignal?.addEventListener('abort', force)
-    const loopOrTimeout = orTimeout(this.#loop, this.#options.timeout, this.#deps.clock)
+    const timeoutMs = waitsForAnswer ? undefined : this.#options.timeout
+    const loopOrTimeout = timeoutMs === undefined ? this.#loop : orTimeout(this.#loop, timeoutMs, this.#deps.clock)
     this.#connection?.cancelUnsent()
     if ((await loopOrTimeout) === 'timeout') this.#connection?.close()
     await this.#loop

@@ -26,8 +26,8 @@ export interface Assignment {
 }
 
 /** Returns those of the sources whose partitions are assigned. */
-export const sourcesOf = (sources: readonly string[], { assigned, partitions }: Assignment): ReadonlySet<string> =>
-  new Set(sources.filter((source) => assigned.includes(partitionOf(source, partitions))))
+export const sourcesOf = (sources: Iterable<string>, { assigned, partitions }: Assignment): ReadonlySet<string> =>
+  new Set([...sources].filter((source) => assigned.includes(partitionOf(source, partitions))))
 
 /** How much longer than the session timeout a rebalance takes that waits for a silent member. */
 const REBALANCE_SLACK_MS = 5_000
@@ -35,7 +35,8 @@ const REBALANCE_SLACK_MS = 5_000
 const CHECK_INTERVAL_MS = 1_000
 
 export interface OwnershipDeps {
-  readonly sources: readonly string[]
+  /** The sources that are polled or reconciled. After a change of it, call `sourcesChanged`. */
+  readonly sources: ReadonlySet<string>
   /** Milliseconds. */
   readonly sessionTimeout: number
   readonly clock: Clock
@@ -89,6 +90,14 @@ export class Ownership {
     this.#assignment = assignment
     this.#owned = sourcesOf(this.#deps.sources, assignment)
     this.#setMembership('assigned', null)
+  }
+
+  /** Call it when sources were added or removed. */
+  sourcesChanged(): void {
+    const { sources, onChange } = this.#deps
+    if (this.#assignment !== undefined) this.#owned = sourcesOf(sources, this.#assignment)
+    else if (this.#report.membership === 'standalone') this.#owned = new Set(sources)
+    onChange()
   }
 
   /** @param sentAt when the heartbeat was sent that the group has answered, in milliseconds since the epoch */

@@ -16,7 +16,7 @@ import { CLOCK_SKEW_MS, decodePublishedRecord } from './published-records.js'
 import type { OpenReader, TopicReader } from './topic-reader.js'
 
 export interface PublishedSyncDeps {
-  /** The reconciled sources. Items of other sources reach one replica only. */
+  /** The reconciled sources, which change with the configuration. Items of other sources reach one replica only. */
   readonly sources: ReadonlySet<string>
   /** The age in milliseconds from which an entry is old. */
   readonly oldAfterMs: number

@@ -13,7 +13,7 @@ import { QueryGate } from './query-gate.js'
 import { type FollowerDeps, TopicFollower } from './topic-follower.js'
 import { type OpenReader, TopicReader } from './topic-reader.js'
 import { WatchRelay } from './watch-relay.js'
-import { type SourceWork, type WorkScheduler, WorkSwitch } from './work-scheduler.js'
+import { type SourceWork, type WorkKind, type WorkScheduler, WorkSwitches } from './work-scheduler.js'
 
 export interface ReplicaOptions extends SharingSettings {
   /** Unique on the cluster. */
@@ -31,11 +31,6 @@ export interface ReplicaDeps extends GroupMemberDeps, Omit<FollowerDeps, 'openRe
   readonly observer: SharingObserver
 }
 
-interface Switches {
-  readonly poll?: WorkSwitch
-  readonly reconcile?: WorkSwitch
-}
-
 /** The age from which an entry may have been published by another replica, unless the session timeout is shorter. */
 const OLD_ENTRY_MS = 10_000
 const JOINED = 'this replica has joined the group, and polls and reconciles the sources that the group assigns to it'
@@ -48,16 +43,26 @@ export class Replica implements WorkScheduler {
   readonly #follower: TopicFollower
   readonly #relay: WatchRelay
   readonly #publishedSync: PublishedSync
-  readonly #switches = new Map<string, Switches>()
+  readonly #switches: WorkSwitches
+  /** The sources that are polled or reconciled, and those of them that are reconciled. They change with the configuration. */
+  readonly #sources: Set<string>
+  readonly #reconciled: Set<string>
   #owned: ReadonlySet<string> = new Set()
   readonly #outages: OutageLog
   #hasLoggedJoining = false
   #readerCount = 0
 
   constructor(options: ReplicaOptions, deps: ReplicaDeps) {
-    const { sources, reconciled, sessionTimeout } = options
+    const { sessionTimeout } = options
     this.#options = options
     this.#deps = deps
+    this.#sources = new Set(options.sources)
+    this.#reconciled = new Set(options.reconciled)
+    this.#switches = new WorkSwitches((source, kind, isEnabled) => {
+      // Work that is replaced, because the configuration was changed, stays here.
+      if (kind === 'poll' && !isEnabled) deps.observer.pollingHandedOver(source)
+      deps.observer.workStopped(source, kind)
+    })
     this.#outages = new OutageLog(
       {
         failureEvent: 'group-unavailable',
@@ -75,7 +80,7 @@ export class Replica implements WorkScheduler {
       return TopicReader.open({ topics, start, group, client: deps.createClient(), clock: deps.clock, onBatch })
     }
     this.#ownership = new Ownership({
-      sources,
+      sources: this.#sources,
       sessionTimeout,
       clock: deps.clock,
       onChange: () => this.#applyOwnership(),
@@ -87,13 +92,13 @@ export class Replica implements WorkScheduler {
     this.#relay = new WatchRelay({
       ...deps,
       topic: options.topic,
-      sources: reconciled,
+      sources: this.#reconciled,
       ownership: this.#ownership,
     })
     this.#publishedSync = new PublishedSync({
       ...deps,
       openReader,
-      sources: new Set(reconciled),
+      sources: this.#reconciled,
       oldAfterMs: Math.min(OLD_ENTRY_MS, sessionTimeout),
     })
     this.#member = new GroupMember(options, deps, {
@@ -105,25 +110,35 @@ export class Replica implements WorkScheduler {
   }
 
   start(works: readonly SourceWork[]): void {
-    const { observer } = this.#deps
-    for (const { source, poll, reconcile } of works) {
-      this.#switches.set(source, {
-        ...(poll && { poll: new WorkSwitch(poll, () => observer.pollingHandedOver(source)) }),
-        ...(reconcile && { reconcile: new WorkSwitch(reconcile) }),
-      })
-      observer.ownershipChanged(source, false)
-    }
+    this.#switches.update(works)
+    for (const { source } of works) this.#deps.observer.ownershipChanged(source, false)
     this.#ownership.start()
     this.#member.start()
     this.#follower.start()
     this.#relay.start()
   }
 
+  /** Replaces the works, and with them the sources that this replica may own. */
+  update(works: readonly SourceWork[]): void {
+    const named = (has: (work: SourceWork) => unknown): string[] =>
+      works.filter((work) => has(work) !== undefined).map(({ source }) => source)
+    replaceAll(
+      this.#sources,
+      named(({ poll, reconcile }) => poll ?? reconcile),
+    )
+    replaceAll(
+      this.#reconciled,
+      named(({ reconcile }) => reconcile),
+    )
+    // A source that was here before and is added again may belong to another replica by now.
+    this.#ownership.sourcesChanged()
+    this.#switches.update(works)
+  }
+
   /** Stops the work and leaves the group. Reconciliation has stopped before the group can assign the sources to others. */
   async stop(forceSignal: AbortSignal): Promise<void> {
     this.#ownership.stop()
-    const stopAll = (kind: keyof Switches): Promise<unknown> =>
-      Promise.all([...this.#switches.values()].map(async (switches) => switches[kind]?.stop(forceSignal)))
+    const stopAll = (kind: WorkKind): Promise<void> => this.#switches.stop(kind, forceSignal)
     // Two pollers of one queue do no harm, while two replicas that reconcile a source might publish the same item.
     const pollingStopped = stopAll('poll')
     await stopAll('reconcile')
@@ -161,21 +176,21 @@ export class Replica implements WorkScheduler {
     const { report } = this.#ownership
     const { membership, reason } = report
     observer.membershipChanged(report)
-    const { sources, reconciled } = this.#options
-    const owned = new Set(sources.filter((source) => this.#ownership.owns(source)))
+    const owned = new Set([...this.#sources].filter((source) => this.#ownership.owns(source)))
     const gained = [...owned].filter((source) => !this.#owned.has(source))
     const lost = [...this.#owned].filter((source) => !owned.has(source))
     this.#owned = owned
     this.#logMembership(membership, reason)
     if (gained.length + lost.length > 0)
       log.info({ event: 'assignment-changed', gained, lost, owned: owned.size }, 'the assigned sources have changed')
-    for (const [source, { poll, reconcile }] of this.#switches) {
+    for (const source of this.#sources) {
       observer.ownershipChanged(source, owned.has(source))
-      poll?.setEnabled(owned.has(source))
+      this.#switches.of(source, 'poll').setEnabled(owned.has(source))
       // This follows the group's assignment; the query gate checks at each query that the assignment still holds.
-      reconcile?.setEnabled(owned.has(source) && membership !== 'standalone')
+      this.#switches.of(source, 'reconcile').setEnabled(owned.has(source) && membership !== 'standalone')
     }
-    this.#follower.follow(membership === 'standalone' ? [] : reconciled.filter((source) => owned.has(source)))
+    const followed = [...this.#reconciled].filter((source) => owned.has(source))
+    this.#follower.follow(membership === 'standalone' ? [] : followed)
   }
 
   #logMembership(membership: Membership, reason: string | null): void {
@@ -196,4 +211,9 @@ export class Replica implements WorkScheduler {
       case 'waiting':
     }
   }
+}
+
+const replaceAll = (set: Set<string>, names: readonly string[]): void => {
+  set.clear()
+  for (const name of names) set.add(name)
 }

@@ -16,8 +16,8 @@ import { type Ownership, partitionOf } from './ownership.js'
 
 export interface WatchRelayDeps {
   readonly topic: string
-  /** The reconciled sources. */
-  readonly sources: readonly string[]
+  /** The reconciled sources. They change with the configuration. */
+  readonly sources: ReadonlySet<string>
   readonly journal: Pick<Journal, 'watchList' | 'recordPublished'>
   readonly createClient: () => ConsumerClient
   readonly ownership: Pick<Ownership, 'assignment' | 'owns'>
@@ -80,7 +80,7 @@ export class WatchRelay {
   /** Adds the messages of a record of the sharing topic to this replica's watch list. Resolves once they are durable. */
   async receive(value: Buffer | null): Promise<void> {
     const record = decodeWatchRequestRecord({ value })
-    if (record === undefined || !this.#deps.sources.includes(record.source)) return
+    if (record === undefined || !this.#deps.sources.has(record.source)) return
     const { source, watched } = record
     const added = watched.map(({ messageId, since }) => ({
       source,
@@ -110,7 +110,9 @@ export class WatchRelay {
 
   async #relayAll(): Promise<void> {
     const { sources } = this.#deps
-    const toRelay = sources.filter((source) => !this.#isOwnedHere(source) && this.#nextWatched(source, 1).length > 0)
+    const toRelay = [...sources].filter(
+      (source) => !this.#isOwnedHere(source) && this.#nextWatched(source, 1).length > 0,
+    )
     if (toRelay.length === 0) return
     const client = this.#deps.createClient()
     const destroyClient = (): void => client.destroy()

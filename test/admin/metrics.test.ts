@@ -77,6 +77,8 @@ describe('Metrics', () => {
       'dlrmo_source_owned',
       'dlrmo_sharing_assigned',
       'dlrmo_published_twice_total',
+      'dlrmo_config_reload_successful',
+      'dlrmo_config_reload_success_timestamp_seconds',
       'dlrmo_ids_forgotten_early',
       'dlrmo_log_lines_dropped_total',
     ])
@@ -157,7 +159,7 @@ describe('Metrics', () => {
   })
 
   it('of a source start at 0, so that Prometheus sees the first event as an increase', async () => {
-    metrics.createSeries({ name: 's', pull: {}, callback: {}, reconcile: {} })
+    void metrics.setSources([{ name: 's', provider: 'seven', pull: {}, callback: {}, reconcile: {} }])
     const text = await metrics.registry.metrics()
     expect(text).toContain('dlrmo_callbacks_total{source="s",code="503"} 0')
     expect(text).toContain('dlrmo_pull_requests_total{source="s",outcome="account-error"} 0')

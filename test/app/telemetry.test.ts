@@ -96,7 +96,7 @@ describe('The times of the last event of a source', () => {
   it('are set by accepted callbacks and by pages, and not by refused callbacks and empty answers', async () => {
     const { metrics, callbackObserver, pullObserver, clock } = create()
     const received = (): Promise<number> => exported(metrics, 'dlrmo_last_received_timestamp_seconds')
-    metrics.createSeries({ name: 'a', pull: {}, callback: {} })
+    void metrics.setSources([{ name: 'a', provider: 'seven', pull: {}, callback: {} }])
     callbackObserver.answered('a', 401, 'token')
     pullObserver.requestEnded('a', 'empty')
     expect(await received()).toBe(0)
@@ -114,7 +114,7 @@ describe('The times of the last event of a source', () => {
     const { metrics, observer, clock } = create()
     const published = (): Promise<number> => exported(metrics, 'dlrmo_last_published_timestamp_seconds')
     const item = { source: 'a', via: 'CALLBACK', receivedAt: clock.now(), deadLetter: null } as const
-    metrics.createSeries({ name: 'a', callback: {} })
+    void metrics.setSources([{ name: 'a', provider: 'seven', callback: {} }])
     observer.released([
       { ...item, kind: 'duplicate' },
       { ...item, kind: 'dead-letter', deadLetter: { eventId: 'e', reason: 'not-a-page', detail: 'found HTML' } },
@@ -172,7 +172,7 @@ describe('dlrmo_pull_in_flight_items', () => {
     const value = async (): Promise<string | undefined> =>
       /^dlrmo_pull_in_flight_items\{source="a"\} (\d+)$/m.exec(await metrics.registry.metrics())?.[1]
     const idle = { since: 0, limit: 50, nextAt: null, lastError: null, lastPageAt: null }
-    metrics.createSeries({ name: 'a', pull: {} })
+    void metrics.setSources([{ name: 'a', provider: 'seven', pull: {} }])
     expect(await value()).toBe('0')
     pullObserver.stateChanged('a', { ...idle, state: 'asking', inFlightItems: 50 })
     expect(await value()).toBe('50')

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type * as z from 'zod'
 import { toJsonSchema } from '../../src/config/json-schema.js'
-import { collectFiles } from '../../src/config/read-file.js'
+import { collectFiles, type FileDigests, hasChanged, readConfigFile } from '../../src/config/read-file.js'
 import {
   diffConfigs,
   needsRestart,
@@ -129,11 +129,43 @@ describe('collectFiles', () => {
       'open: true',
       `token: ["\${file:${token}}", "\${file:${missing}}"]`,
     )
-    const files = new Set<string>()
+    const files: FileDigests = new Map()
     expect(collectFiles(files, () => problemsOf(yaml))).toHaveLength(1)
-    expect([...files].sort()).toEqual([fixture('certificate.pem'), missing, token].sort())
+    expect([...files.keys()].sort()).toEqual([fixture('certificate.pem'), missing, token].sort())
     const before = files.size
     problemsOf(yaml.replaceAll('missing', 'other'))
     expect(files.size).toBe(before)
+  })
+
+  it('tells when a file has another content, is gone, or is there after all', () => {
+    const token = join(folder, 'token')
+    const missing = join(folder, 'missing')
+    writeFileSync(token, 'abc')
+    const yaml = REQUIRED.replace('open: true', `token: ["\${file:${token}}", "\${file:${missing}}"]`)
+    const files: FileDigests = new Map()
+    collectFiles(files, () => problemsOf(yaml))
+    expect(hasChanged(files)).toBe(false)
+    writeFileSync(missing, 'def')
+    expect(hasChanged(files)).toBe(true)
+    rmSync(missing)
+    expect(hasChanged(files)).toBe(false)
+    writeFileSync(token, 'abd')
+    expect(hasChanged(files)).toBe(true)
+    writeFileSync(token, 'abc')
+    expect(hasChanged(files)).toBe(false)
+    rmSync(token)
+    expect(hasChanged(files)).toBe(true)
+  })
+
+  it('tells that a file was changed between two readings of one loading', () => {
+    const token = join(folder, 'token')
+    const files: FileDigests = new Map()
+    collectFiles(files, () => {
+      writeFileSync(token, 'abc')
+      readConfigFile(token)
+      writeFileSync(token, 'abd')
+      readConfigFile(token)
+    })
+    expect(hasChanged(files)).toBe(true)
   })
 })

@@ -13,7 +13,12 @@ let ownership: Ownership
 beforeEach(() => {
   clock = new ManualClock()
   changes = 0
-  ownership = new Ownership({ sources: SOURCES, sessionTimeout: SESSION_TIMEOUT_MS, clock, onChange: () => changes++ })
+  ownership = new Ownership({
+    sources: new Set(SOURCES),
+    sessionTimeout: SESSION_TIMEOUT_MS,
+    clock,
+    onChange: () => changes++,
+  })
   ownership.start()
 })
 
@@ -40,7 +45,7 @@ describe('A replica', () => {
     expect([ownership.report.membership, ownership.report.reason]).toEqual(['standalone', 'no broker'])
 
     ownership = new Ownership({
-      sources: SOURCES,
+      sources: new Set(SOURCES),
       sessionTimeout: SESSION_TIMEOUT_MS,
       clock,
       onChange: () => changes++,

@@ -74,6 +74,7 @@ const answerLost = alert('DlrMoConnectorPullAnswerLost', 'warning')
 const reconcile = alert('DlrMoConnectorReconcileFailing', 'warning')
 const deadLetters = alert('DlrMoConnectorDeadLetters', 'warning')
 const forgotten = alert('DlrMoConnectorIdsForgottenEarly', 'warning')
+const reload = alert('DlrMoConnectorConfigReloadFailed', 'warning')
 const dropped = alert('DlrMoConnectorLogLinesDropped', 'warning')
 const custodyBurn = alert('DlrMoConnectorCustodyBudgetBurn', 'critical')
 const custodySlowBurn = alert('DlrMoConnectorCustodyBudgetBurn', 'warning')
@@ -426,6 +427,16 @@ export const ALERT_CASES: readonly AlertCase[] = [
   ),
   forgotten.quiet('none is', '6m', [series('dlrmo_ids_forgotten_early', '0x10')]),
 
+  reload.fires(
+    'the configuration on disk has not been in use for longer than 5 minutes',
+    '10m',
+    [series('dlrmo_config_reload_successful', '1 1 0x20')],
+    OWN,
+    '10.0.0.1:9464 does not use the configuration on its disk.',
+  ),
+  reload.quiet('a file was written in two steps, of which the first was incomplete', '10m', [
+    series('dlrmo_config_reload_successful', '1 1 0 1x20'),
+  ]),
   dropped.fires(
     'lines are dropped for half an hour',
     '31m',
