@@ -23,6 +23,7 @@ const ORDER = [
 const BESIDE: readonly (readonly [from: string, to: string])[] = [
   ['kafka', 'config'],
   ['registry', 'config'],
+  ['providers', 'config'],
   ['masking', 'yaml'],
   ['http-client', 'masking'],
 ]

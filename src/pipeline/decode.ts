@@ -152,7 +152,7 @@ export function toEvent(item: Item, entry: NewEntry, eventId: string): Event {
         recipient: item.recipient,
         sender: item.sender,
         status: item.status,
-        final: isFinal(item.status),
+        final: item.isFinal ?? isFinal(item.status),
         providerStatus: item.providerStatus,
         providerStatusText: item.providerStatusText,
         errorCode: item.errorCode,

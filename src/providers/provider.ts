@@ -21,7 +21,10 @@ interface ReadItem {
 }
 
 /** A delivery receipt, with the fields of its event that the provider knows. */
-export interface ReceiptItem extends Omit<DeliveryReceipt, keyof Envelope | 'final'>, ReadItem {}
+export interface ReceiptItem extends Omit<DeliveryReceipt, keyof Envelope | 'final'>, ReadItem {
+  /** Whether no further receipt comes, where the provider says so; else it follows from `status`. */
+  readonly isFinal?: boolean
+}
 
 /** A mobile-originated message, with the fields of its event that the provider knows. */
 export interface MessageItem extends Omit<InboundMessage, keyof Envelope>, ReadItem {}

@@ -46,7 +46,7 @@ export const bytesOf = (bytes: Bytes | undefined): Buffer => {
   return gzipSync(bytes.gzip)
 }
 
-export const receivedOf = (fixture: Fixture): Received => ({
+export const receivedOf = (fixture: Omit<Fixture, 'items'>): Received => ({
   via: fixture.via,
   receivedAt: 1_795_000_000_000,
   facts: { method: 'POST', path: '/callbacks/some-source', query: '', ...fixture.facts },
@@ -64,8 +64,13 @@ export const loadFixtures = (folder: string): Fixture[] => {
 const RUNS = Number(process.env['FUZZ_RUNS'] ?? 2000)
 const TIMEOUT = { timeout: 60_000 + RUNS * 20 }
 
-export const describeProvider = (name: string, provider: Provider, fixtures: readonly Fixture[]): void => {
-  const settingsOf = (fixture: Fixture): DecodeSettings => ({ ...SETTINGS, ...fixture.settings })
+/** @param fixtures without `items`, the items are not compared, because another test does that */
+export const describeProvider = (
+  name: string,
+  provider: Provider,
+  fixtures: readonly (Omit<Fixture, 'items'> & Partial<Fixture>)[],
+): void => {
+  const settingsOf = (fixture: Pick<Fixture, 'settings'>): DecodeSettings => ({ ...SETTINGS, ...fixture.settings })
   const check = (received: Received, settings = SETTINGS): Item[] => {
     const items = [...provider.decode(received, settings)]
     expectWellFormed(items, received)
@@ -79,8 +84,9 @@ export const describeProvider = (name: string, provider: Provider, fixtures: rea
   describe(`The provider ${name}`, () => {
     it('has the name under which it is registered', () => expect(provider.name).toBe(name))
 
-    describe('decodes each fixture', () => {
-      it.each(fixtures.map((fixture) => [fixture.name, fixture] as const))(
+    const compared = fixtures.flatMap(({ items, ...fixture }) => (items === undefined ? [] : [{ ...fixture, items }]))
+    describe.runIf(compared.length > 0)('decodes each fixture', () => {
+      it.each(compared.map((fixture) => [fixture.name, fixture] as const))(
         'turns %s into exactly its items',
         (_, fixture) => {
           const received = receivedOf(fixture)
@@ -104,7 +110,7 @@ export const describeProvider = (name: string, provider: Provider, fixtures: rea
     it('turns a body that it can not read into dead letters', () => {
       for (const via of ['PULL', 'CALLBACK', 'QUERY', 'OTHER'] as const) {
         for (const body of ['<html>502 Bad Gateway</html>', '\0\u00ff\0', 'nothing', '{"a":', '{"a":1} and more']) {
-          const items = check(receivedOf({ name, evidence: '', via, body, facts: { path: '/x' }, items: [] }))
+          const items = check(receivedOf({ name, evidence: '', via, body, facts: { path: '/x' } }))
           expect(Buffer.concat(items.map((item) => item.body)).length, `${via} ${body}`).toBeGreaterThan(0)
           expect(items.every(({ kind }) => kind === 'dead-letter')).toBe(true)
         }
@@ -214,7 +220,7 @@ const expected = (item: Fixture['items'][number], whole: Uint8Array): Record<str
 })
 
 /** Facts of the fixtures, and others that no fixture has. */
-const factsArbitrary = (fixtures: readonly Fixture[]): fc.Arbitrary<RequestFacts> => {
+const factsArbitrary = (fixtures: readonly Pick<Fixture, 'facts'>[]): fc.Arbitrary<RequestFacts> => {
   const some = <T>(key: keyof RequestFacts, others: T[]): fc.Arbitrary<T> =>
     fc.constantFrom(...others, ...(fixtures.flatMap(({ facts }) => facts?.[key] ?? []) as T[]))
   return fc

@@ -1,11 +1,10 @@
 /** Reads rows of JSON: of an answer of the queue (`{"results": […]}`), or of a push that came as JSON. */
 import type { Received } from '../../core/received.js'
-import type { DeadLetterItem, DecodeSettings, Item } from '../provider.js'
+import type { DecodeSettings, Item } from '../provider.js'
 import type { DecodedBody } from '../wire/body.js'
 import { conflictDeadLetter, deadLetter, sharedFieldsDeadLetter } from '../wire/dead-letter.js'
 import { areTooLargeToShare, concatFields, mergeQuery, type Field } from '../wire/fields.js'
-import { jsonFields } from '../wire/json-fields.js'
-import { findRows, readRows, type FoundRows } from '../wire/json-rows.js'
+import { findRows, readEnvelope, readRows, type FoundRows } from '../wire/json-rows.js'
 import { findAccountError, hasItemField, interpretedFields } from './row-kind.js'
 import { readRow } from './rows.js'
 
@@ -18,7 +17,7 @@ export function* readPulledRows(
   received: Received,
   settings: DecodeSettings,
 ): Generator<Item, void, undefined> {
-  const envelope = readEnvelope(found, decoded)
+  const envelope = readEnvelope(found, decoded, 'results')
   yield* envelope.deadLetters
   yield* readRows(found, decoded, received.body, (fields, body) =>
     findAccountError(fields) === undefined ? [readRow({ fields, rawOnly: envelope.fields, body }, settings)] : [],
@@ -42,7 +41,7 @@ export function* readPushedRows(
     yield sharedFieldsDeadLetter(count, received.body)
     return
   }
-  const envelope = readEnvelope(found, decoded)
+  const envelope = readEnvelope(found, decoded, 'results')
   const interpreted = interpretedFields(settings)
   yield* envelope.deadLetters
   yield* readRows(found, decoded, received.body, (rowFields, body) => {
@@ -53,27 +52,4 @@ export function* readPushedRows(
     }
     return [readRow({ fields, rawOnly: concatFields(envelope.fields, rawOnly), body }, settings)]
   })
-}
-
-interface Envelope {
-  /** The fields beside the rows, which belong to each row. */
-  readonly fields: readonly Field[]
-  readonly deadLetters: readonly DeadLetterItem[]
-}
-
-const readEnvelope = ({ envelope, rows }: FoundRows, { bytes, readText }: DecodedBody): Envelope => {
-  const fields: Field[] = []
-  const deadLetters: DeadLetterItem[] = []
-  for (const member of envelope.slices(bytes)) {
-    const memberFields = jsonFields(`{${readText(member)}}`)
-    if (Array.isArray(memberFields)) fields.push(...memberFields)
-    else {
-      const detail = `a field beside the rows can't be read: ${memberFields.detail}`
-      deadLetters.push(deadLetter(memberFields.reason, detail, member))
-    }
-  }
-  if (!areTooLargeToShare(fields, rows.count)) return { fields, deadLetters }
-  // The rows become events without the fields beside them, which become dead letters.
-  for (const member of envelope.slices(bytes)) deadLetters.push(sharedFieldsDeadLetter(rows.count, member))
-  return { fields: [], deadLetters }
 }

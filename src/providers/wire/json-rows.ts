@@ -10,8 +10,8 @@ import type { DeadLetterItem, Item } from '../provider.js'
 import type { DecodedBody } from './body.js'
 import { ByteRanges } from './byte-ranges.js'
 import { readLatin1 } from './charset.js'
-import { deadLetter } from './dead-letter.js'
-import type { Field } from './fields.js'
+import { deadLetter, sharedFieldsDeadLetter } from './dead-letter.js'
+import { areTooLargeToShare, type Field } from './fields.js'
 import { jsonFields } from './json-fields.js'
 import {
   CLOSE_ARRAY,
@@ -36,6 +36,8 @@ export interface FoundRows {
   readonly rows: ByteRanges
   /** The members beside the rows, each with its name. */
   readonly envelope: ByteRanges
+  /** For each of these members, how many keys of the path to the rows lead to the object that it stands in. */
+  readonly envelopeLevels: readonly number[]
   /** Whether there are rows, or an empty list, under the key that was searched for. */
   readonly hasKey: boolean
   /** The bytes that are neither rows nor envelope begin at `from`; undefined if the body can be read to its end. */
@@ -49,27 +51,31 @@ const isObjectOrArray = (code: number | undefined): boolean => code === OPEN_OBJ
 
 /**
  * Finds the rows of a body. Each element of an array is a row, and an object is one row; other documents may follow, as
- * in a body with one object on each line. If a key is given and an object has it, the rows are the elements of the
- * array under that key. Instead of the array there may be `null` for no rows, an object of objects, as PHP writes a
- * list with gaps, or an object that is the only row.
+ * in a body with one object on each line. If keys are given and lead to a value, the rows are the elements of the array
+ * there. Instead of the array there may be `null` for no rows, an object of objects, as PHP writes a list with gaps, or an
+ * object that is the only row.
+ *
+ * @param keys the names of the objects around the rows, from the outermost, and of the rows themselves
  */
-export const findRows = (bytes: Uint8Array, key?: string): FoundRows => new RowFinder(bytes, key).find()
+export const findRows = (bytes: Uint8Array, ...keys: readonly string[]): FoundRows => new RowFinder(bytes, keys).find()
 
 class RowFinder {
   readonly #json: JsonTokenizer
-  readonly #key: string | undefined
+  readonly #keys: readonly string[]
   readonly #isComplete: boolean
   readonly #rows = new ByteRanges()
-  #envelope = new ByteRanges()
+  /** The members of the document that is being read, except those that the keys name. */
+  #members = new ByteRanges()
+  #levels: number[] = []
   #hasKey = false
   /** Where the document, row or member begins that has not been read to its end. */
   #unfinishedFrom = 0
 
-  constructor(bytes: Uint8Array, key: string | undefined) {
+  constructor(bytes: Uint8Array, keys: readonly string[]) {
     // One character for each byte, so that indexes are offsets. Bytes that no string has room for are a remainder.
     this.#json = new JsonTokenizer(readLatin1(bytes.subarray(0, constants.MAX_STRING_LENGTH)))
     this.#isComplete = bytes.length <= constants.MAX_STRING_LENGTH
-    this.#key = key
+    this.#keys = keys
   }
 
   find(): FoundRows {
@@ -85,7 +91,8 @@ class RowFinder {
   #result(kind: RemainderKind | undefined): FoundRows {
     return {
       rows: this.#rows,
-      envelope: this.#envelope,
+      envelope: this.#hasKey ? this.#members : new ByteRanges(),
+      envelopeLevels: this.#hasKey ? this.#levels : [],
       hasKey: this.#hasKey,
       remainder: kind && { from: this.#unfinishedFrom, kind },
     }
@@ -95,7 +102,7 @@ class RowFinder {
   #readDocument(first: number): boolean {
     if (first === OPEN_ARRAY) return this.#readRows()
     if (first !== OPEN_OBJECT) return false
-    return this.#key === undefined ? this.#readRow() : this.#readEnvelope(this.#key)
+    return this.#keys.length === 0 ? this.#readRow() : this.#readEnvelope()
   }
 
   #readRow(): boolean {
@@ -117,18 +124,25 @@ class RowFinder {
     }
   }
 
-  /** Reads an object that may have the rows under the key. Without the key, the object is a row itself. */
-  #readEnvelope(key: string): boolean {
+  /** Reads an object that may have the rows under the keys. Without them, the object is a row itself. */
+  #readEnvelope(): boolean {
+    const start = this.#json.at
+    this.#members = new ByteRanges()
+    this.#levels = []
+    if (!this.#readMembers(0)) return false
+    if (!this.#hasKey) this.#rows.add(start, this.#json.at)
+    return true
+  }
+
+  /** @param level how many keys lead to the object that begins here */
+  #readMembers(level: number): boolean {
     const json = this.#json
-    const start = json.at
-    const members = new ByteRanges()
+    const key = this.#keys[level]!
+    const isLastKey = level === this.#keys.length - 1
     json.at++
     for (let isFirst = true; ; isFirst = false) {
       const next = json.nextElement(CLOSE_OBJECT, isFirst)
-      if (next === 'end') {
-        if (!this.#hasKey) this.#rows.add(start, json.at)
-        return true
-      }
+      if (next === 'end') return true
       if (this.#hasKey) this.#unfinishedFrom = json.at
       const memberStart = json.at
       if (next === 'missing-comma' || json.peek() !== QUOTE || !json.skipString()) return false
@@ -136,23 +150,25 @@ class RowFinder {
       if (!json.skip(COLON)) return false
       const value = json.peek()
       const valueStart = json.at
-      if (isKey && value === OPEN_ARRAY) {
-        this.#useAsEnvelope(members)
+      if (isKey && !isLastKey && value === OPEN_OBJECT) {
+        if (!this.#readMembers(level + 1)) return false
+        continue
+      }
+      if (isKey && isLastKey && value === OPEN_ARRAY) {
+        this.#hasKey = true
         if (!this.#readRows()) return false
         continue
       }
       if (!json.skipValue()) return false
-      if (isKey && value === OPEN_OBJECT) {
-        this.#useAsEnvelope(members)
+      if (isKey && isLastKey && value === OPEN_OBJECT) {
+        this.#hasKey = true
         this.#addRowsOfObject(valueStart)
-      } else if (isKey && json.text.slice(valueStart, json.at) === 'null') this.#useAsEnvelope(members)
-      else members.add(memberStart, json.at)
+      } else if (isKey && isLastKey && json.text.slice(valueStart, json.at) === 'null') this.#hasKey = true
+      else {
+        this.#members.add(memberStart, json.at)
+        this.#levels.push(level)
+      }
     }
-  }
-
-  #useAsEnvelope(members: ByteRanges): void {
-    this.#hasKey = true
-    this.#envelope = members
   }
 
   /** Adds the values of the object that ends here, if all of them are objects; else the object itself. */
@@ -257,6 +273,40 @@ export function* readRows(
   }
   const remainder = remainderDeadLetter(found, decoded, received)
   if (remainder) yield remainder
+}
+
+export interface EnvelopeFields {
+  /** The fields beside the rows, which belong to each row. */
+  readonly fields: readonly Field[]
+  readonly deadLetters: readonly DeadLetterItem[]
+}
+
+/**
+ * Reads the members beside the rows. A member of an inner object has a name such as `event[id]`.
+ *
+ * @param keys as they were given to `findRows`
+ */
+export function readEnvelope(
+  { envelope, envelopeLevels, rows }: FoundRows,
+  { bytes, readText }: DecodedBody,
+  ...keys: readonly string[]
+): EnvelopeFields {
+  const fields: Field[] = []
+  const deadLetters: DeadLetterItem[] = []
+  for (const [index, level] of envelopeLevels.entries()) {
+    const member = envelope.slice(bytes, index)
+    const outer = keys.slice(0, level).map((key) => `{${JSON.stringify(key)}:`)
+    const memberFields = jsonFields(`${outer.join('')}{${readText(member)}}${'}'.repeat(level)}`)
+    if (Array.isArray(memberFields)) for (const field of memberFields) fields.push(field)
+    else {
+      const detail = `a field beside the rows can't be read: ${memberFields.detail}`
+      deadLetters.push(deadLetter(memberFields.reason, detail, member))
+    }
+  }
+  if (!areTooLargeToShare(fields, rows.count)) return { fields, deadLetters }
+  // The rows become events without the fields beside them, which become dead letters.
+  for (const member of envelope.slices(bytes)) deadLetters.push(sharedFieldsDeadLetter(rows.count, member))
+  return { fields: [], deadLetters }
 }
 
 /** The fields of each row that can be read. */

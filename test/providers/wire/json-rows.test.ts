@@ -1,13 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
 import type { ByteRanges } from '../../../src/providers/wire/byte-ranges.js'
-import { countFlatRows, findRows } from '../../../src/providers/wire/json-rows.js'
+import { decodeBody } from '../../../src/providers/wire/body.js'
+import { countFlatRows, findRows, readEnvelope } from '../../../src/providers/wire/json-rows.js'
 
 vi.setConfig({ testTimeout: 60_000 })
 
-const find = (text: string, key?: string) => {
+const find = (text: string, ...keys: string[]) => {
   const bytes = Buffer.from(text)
-  const { rows, envelope, hasKey, remainder } = findRows(bytes, key)
+  const { rows, envelope, hasKey, remainder } = findRows(bytes, ...keys)
   const textsOf = (ranges: ByteRanges): string[] => Array.from(ranges.slices(bytes), (slice) => slice.toString())
   return {
     rows: textsOf(rows),
@@ -56,6 +57,39 @@ describe('findRows', () => {
     ['{"a":1} x', ['{"a":1}'], 'trailing: x'],
   ])('finds the whole rows and the remainder of: %s', (text, rows, remainder) =>
     expect(find(text, 'results')).toMatchObject({ rows, remainder }),
+  )
+
+  it('finds the rows that several keys lead to, and what stands beside them at each level', () => {
+    const text = '{"id":1,"event":{"kind":"x","rows":[{"a":1}, 2],"more":{"b":[3]}},"event2":{}}'
+    expect(find(text, 'event', 'rows')).toEqual({
+      rows: ['{"a":1}', '2'],
+      envelope: ['"id":1', '"kind":"x"', '"more":{"b":[3]}', '"event2":{}'],
+      hasKey: true,
+      remainder: undefined,
+    })
+    const body = Buffer.from(text)
+    const decoded = decodeBody({ via: 'CALLBACK', receivedAt: 0, facts: { method: 'POST', path: '', query: '' }, body })
+    if ('kind' in decoded) throw new Error(decoded.detail)
+    const { fields } = readEnvelope(findRows(body, 'event', 'rows'), decoded, 'event', 'rows')
+    expect(fields.map(({ name, value }) => `${name}=${value}`)).toEqual([
+      'id=1',
+      'event[kind]=x',
+      'event[more][b][0]=3',
+      'event2={}',
+    ])
+  })
+
+  it.each([
+    ['{"event":{"rows":[{"a":1},{"b"', ['{"a":1}'], true, 'cut: {"b"'],
+    ['{"event":{"rows":[{"a":1}]', ['{"a":1}'], true, 'cut: '],
+    ['{"event":{"rows":[{"a":1}]}', ['{"a":1}'], true, 'cut: '],
+    ['{"event":{"rows":null}}', [], true, undefined],
+    ['{"event":{"rows":{"a":1}}}', ['{"a":1}'], true, undefined],
+    ['{"event":{"other":[1]}}', ['{"event":{"other":[1]}}'], false, undefined],
+    ['{"event":[{"rows":[1]}]}', ['{"event":[{"rows":[1]}]}'], false, undefined],
+    ['{"rows":[1]}', ['{"rows":[1]}'], false, undefined],
+  ])('finds what several keys lead to in: %s', (text, rows, hasKey, remainder) =>
+    expect(find(text, 'event', 'rows')).toMatchObject({ rows, hasKey, remainder }),
   )
 
   const page = fc.record({ before: fc.jsonValue(), results: fc.array(fc.jsonValue()), after: fc.jsonValue() })

@@ -1,0 +1,58 @@
+/** Compares what a description makes of its samples with what the samples say. */
+import { isDeepStrictEqual } from 'node:util'
+import type { RequestFacts } from '../../core/received.js'
+import type { Item, Provider } from '../provider.js'
+import type { Description, SampleDescription } from './description.js'
+
+export interface SampleResult {
+  readonly sample: SampleDescription
+  readonly items: readonly Item[]
+  /** A clause for each difference between the items and the sample. */
+  readonly differences: readonly string[]
+}
+
+/** The time that samples are received at, in milliseconds since the epoch. */
+const RECEIVED_AT_MS = Date.UTC(2026, 0, 1)
+
+export const checkSamples = ({ samples }: Description, provider: Provider): SampleResult[] =>
+  samples.map((sample) => {
+    const items = [...provider.decode(receivedFrom(sample), { textFields: [], ignoreEvents: [] })]
+    return { sample, items, differences: differencesBetween(items, sample.items) }
+  })
+
+export const receivedFrom = ({ method, query, contentType, body }: SampleDescription) => {
+  const facts: RequestFacts = {
+    method,
+    path: '/callbacks/sample',
+    query,
+    ...(contentType !== undefined && { 'content-type': contentType }),
+  }
+  return { via: 'CALLBACK' as const, receivedAt: RECEIVED_AT_MS, facts, body: Buffer.from(body) }
+}
+
+const differencesBetween = (
+  items: readonly Item[],
+  expected: readonly Readonly<Record<string, unknown>>[],
+): string[] => {
+  const differences =
+    items.length === expected.length ? [] : [`there are ${items.length} items, and ${expected.length} are expected`]
+  for (const [index, fields] of expected.entries()) {
+    const item: Readonly<Record<string, unknown>> = items[index] === undefined ? {} : { ...items[index] }
+    for (const [name, value] of Object.entries(fields)) {
+      const found = asWritten(item[name], name)
+      if (isDeepStrictEqual(found, value)) continue
+      const shown = found === undefined ? 'nothing' : JSON.stringify(found)
+      differences.push(`item ${index + 1}: ${name} is ${shown}, and ${JSON.stringify(value)} is expected`)
+    }
+  }
+  return differences
+}
+
+/** Writes a value of an item as a YAML file without types has it. */
+const asWritten = (value: unknown, name: string): unknown => {
+  if (name === 'occurredAt' && typeof value === 'number') return new Date(value).toISOString()
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value)
+  if (Array.isArray(value)) return value.map((each) => asWritten(each, ''))
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, asWritten(each, key)]))
+}
