@@ -35,6 +35,7 @@ COPY --from=tools /usr/local/lib/node /image/runtime/usr/local/bin/node
 COPY --from=dependencies /app/node_modules /image/dependencies/app/node_modules
 COPY --from=build /app/dist /image/program/app/dist
 COPY schemas /image/program/app/schemas
+COPY config/providers /image/program/app/config/providers
 COPY docs/runbook.md /image/program/app/docs/
 COPY package.json LICENSE /image/program/app/
 COPY config/connector.yaml /image/program/etc/dlr-mo-connector/connector.yaml

@@ -90,7 +90,8 @@ describe('The npm package', () => {
         .map((entry) => join(entry.parentPath, entry.name).slice(ROOT.length + 1))
     const DOCUMENTS = ['CHANGELOG.md', 'LICENSE', 'README.md', 'docs/runbook.md']
     const CONFIGURATION = ['config/connector.schema.json', 'config/connector.yaml']
-    const expected = [...DOCUMENTS, ...CONFIGURATION, 'package.json', ...filesOf('schemas'), ...filesOf('monitoring')]
+    const folders = ['schemas', 'monitoring', 'config/providers'].flatMap(filesOf)
+    const expected = [...DOCUMENTS, ...CONFIGURATION, 'package.json', ...folders]
     expect(outside.toSorted()).toEqual(expected.toSorted())
   })
 

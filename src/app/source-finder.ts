@@ -1,8 +1,7 @@
 /** Finds the decoder of a source by the name of the source. */
 import type { Config } from '../config/types.js'
 import type { PipelineSource } from '../pipeline/batches.js'
-import { providers } from '../providers/index.js'
-import type { Provider } from '../providers/provider.js'
+import { ProviderCatalog } from '../providers/catalog.js'
 
 /**
  * Finds what decodes the entries of a source: of every configured source, also in a drain, which receives from none.
@@ -22,11 +21,12 @@ export class SourceFinder {
 
   /** Takes over the sources of another configuration. */
   update(config: Config): void {
+    const catalog = new ProviderCatalog(config.providers?.directory)
     this.#current = new Map(
       [...config.sources.values()].map(({ name, provider, textFields, ignoreEvents, reconcile }) => [
         name,
         {
-          provider: providerOf(provider),
+          provider: catalog.provider(provider),
           settings: { textFields, ignoreEvents },
           // With sharing, the replica that reconciles a source learns from the topics what to watch (topic-follower.ts).
           updatesWatchList: reconcile !== undefined && config.sharing === undefined,
@@ -51,10 +51,3 @@ export function sourceFinder(config: Config): (name: string) => PipelineSource |
 
 /** Neither name contains a space. */
 const knownKey = (provider: string, source: string): string => `${provider} ${source}`
-
-/** @throws Error for an unknown provider, which the validation of the configuration excludes */
-const providerOf = (name: string): Provider => {
-  const provider = providers.get(name)
-  if (!provider) throw new Error(`there is no provider named ${name}`)
-  return provider
-}

@@ -7,7 +7,7 @@ import { createServer } from 'node:net'
 import { dirname, resolve } from 'node:path'
 import { createLog } from '../admin/log.js'
 import { kafkaSettings, subjectsOf } from '../app/publishing.js'
-import { loadConfig } from '../config/load.js'
+import { readConfiguration } from './configuration.js'
 import type { Config } from '../config/types.js'
 import { configurationWarnings } from '../config/warnings.js'
 import { systemClock } from '../core/clock.js'
@@ -61,7 +61,7 @@ const JOURNAL_HELD_EXIT_CODE = 4
  * @throws ConnectorError CONFIG_INVALID
  */
 export async function check({ config: file, json }: CheckOptions): Promise<number> {
-  const config = loadConfig(file, process.env)
+  const config = readConfiguration(file)
   const journal = await checkJournal(config)
   const kafka = await runCheck('kafka', () => checkTopics(config, requiredTopics(config.kafka)))
   const results = [

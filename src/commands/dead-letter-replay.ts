@@ -3,7 +3,7 @@
  * into the journal. What is handed in is published once, however often; what still can't be read stays where it is.
  */
 import { sourceFinder } from '../app/source-finder.js'
-import { loadConfig } from '../config/load.js'
+import { readConfiguration } from './configuration.js'
 import type { Config } from '../config/types.js'
 import { systemClock } from '../core/clock.js'
 import { ConnectorError } from '../core/errors.js'
@@ -49,7 +49,7 @@ interface ReplayReport {
  */
 export async function replayDeadLetters(options: ReplayDeadLettersOptions): Promise<number> {
   const filter = parseReplayFilter(options, systemClock.now())
-  const config = loadConfig(options.config, process.env)
+  const config = readConfiguration(options.config)
   const output = new LineOutput(process.stdout)
   const reader = await openDeadLetters(config)
   let intake: JournalIntake | undefined

@@ -1,5 +1,5 @@
 /** `dead-letters list` and `dead-letters show`: what could not be decoded, and whether it was replayed. They change nothing. */
-import { loadConfig } from '../config/load.js'
+import { readConfiguration } from './configuration.js'
 import type { Config } from '../config/types.js'
 import { orAborted } from '../core/abort.js'
 import { systemClock } from '../core/clock.js'
@@ -89,7 +89,7 @@ async function withDeadLetters(
   options: Pick<DeadLetterFilterOptions, 'config'>,
   use: (reader: DeadLetterReader, output: LineOutput) => Promise<number>,
 ): Promise<number> {
-  const config = loadConfig(options.config, process.env)
+  const config = readConfiguration(options.config)
   const stop = stopOnTermination()
   const output = new LineOutput(process.stdout)
   const work = async (): Promise<number> => {

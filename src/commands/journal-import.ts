@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { kafkaSettings } from '../app/publishing.js'
 import { sourceFinder } from '../app/source-finder.js'
-import { loadConfig } from '../config/load.js'
+import { readConfiguration } from './configuration.js'
 import type { Config } from '../config/types.js'
 import { systemClock } from '../core/clock.js'
 import { ConnectorError, messageOf } from '../core/errors.js'
@@ -48,7 +48,7 @@ interface ImportSummary {
  *   JOURNAL_HELD, JOURNAL_FULL, JOURNAL_WRITE_FAILED, JOURNAL_UNUSABLE
  */
 export async function importJournal(file: string, options: JournalImportOptions): Promise<number> {
-  const config = loadConfig(options.config, process.env)
+  const config = readConfiguration(options.config)
   const header = await validateFile(file, config, options)
   refuseOwnJournal(config, header)
   const publishedUpTo = await findPublishedPosition(config, header)

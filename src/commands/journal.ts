@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { sourceFinder } from '../app/source-finder.js'
-import { loadConfig } from '../config/load.js'
+import { readConfiguration } from './configuration.js'
 import type { Config } from '../config/types.js'
 import { orAborted } from '../core/abort.js'
 import { systemClock } from '../core/clock.js'
@@ -49,13 +49,13 @@ export interface LocatedJournal {
  */
 export function openJournal({ config: file, directory }: JournalOptions): LocatedJournal {
   if (directory === undefined) {
-    const config = loadConfig(file, process.env)
+    const config = readConfiguration(file)
     return { reader: JournalReader.open(resolve(config.journal.directory)), config }
   }
   const reader = JournalReader.open(resolve(directory))
   if (!existsSync(file)) return { reader, config: undefined }
   try {
-    return { reader, config: loadConfig(file, process.env) }
+    return { reader, config: readConfiguration(file) }
   } catch (error) {
     warn(`going on without the configuration: ${messageOf(error)}`)
     return { reader, config: undefined }

@@ -17,6 +17,7 @@ import type { Log } from '../core/log.js'
 import { redact } from '../masking/secrets.js'
 import { resolveTelemetry } from '../telemetry/settings.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
+import { findProviders } from './configuration.js'
 import { warn } from './output.js'
 import { onHangup, shutdownOnTermination } from './signals.js'
 import { version } from './version.js'
@@ -38,7 +39,7 @@ const TELEMETRY_FLUSH_TIMEOUT_MS = 2_000
  */
 export async function run(options: RunOptions): Promise<number> {
   const timeoutMs = parseTimeout(options)
-  const configFile = new ConfigFile(options.config, process.env)
+  const configFile = new ConfigFile(options.config, process.env, { findProviders })
   const config = configFile.load()
   const output = openLogOutput(clock)
   const log = createLog({ ...config.log, instance: config.instance }, output)

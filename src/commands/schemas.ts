@@ -3,7 +3,7 @@
  * `schemas register` registers them where they fit. Neither changes the configuration of a subject, and neither needs Kafka.
  */
 import { subjectsOf } from '../app/publishing.js'
-import { loadConfig } from '../config/load.js'
+import { readConfiguration } from './configuration.js'
 import {
   checkSubject,
   compareWithHistory,
@@ -43,7 +43,7 @@ async function runSchemas(
   { config: file, json }: SchemasOptions,
   inspect: (client: RegistryClient, subject: Subject, register: boolean) => Promise<SubjectReport>,
 ): Promise<number> {
-  const config = loadConfig(file, process.env)
+  const config = readConfiguration(file)
   const client = new RegistryClient(config.registry)
   const subjects = EVENT_KINDS.map((kind) => subjectsOf(config)[kind])
   const history = subjects.map(({ schema }) => toHistoryReport(schema))

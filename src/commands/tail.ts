@@ -3,7 +3,7 @@
  * added. It reads as a `read_committed` consumer without a group, and changes nothing.
  */
 import { topicsOf } from '../app/publishing.js'
-import { loadConfig } from '../config/load.js'
+import { readConfiguration } from './configuration.js'
 import type { Config } from '../config/types.js'
 import { orAborted } from '../core/abort.js'
 import { systemClock } from '../core/clock.js'
@@ -29,7 +29,7 @@ import { parseTailQuery, type TailOptions, type TailQuery } from './tail-query.j
  */
 export async function tail(topic: string | undefined, options: TailOptions): Promise<number> {
   const query = parseTailQuery(topic, options, systemClock.now())
-  const config = loadConfig(options.config, process.env)
+  const config = readConfiguration(options.config)
   const stop = new AbortController()
   const stopListening = onTermination(() => stop.abort())
   const output = new LineOutput(process.stdout)

@@ -11,7 +11,8 @@ import { formatProblem, hasPrefix, sortByPosition, type Problem } from '../yaml/
 import { toProblem } from './problems.js'
 import { readConfigFile } from './read-file.js'
 import { INSTANCE_EXPECTED, INSTANCE_PATTERN } from './root-sections.js'
-import { schema } from './schema.js'
+import { CODED_PROVIDERS, type KnownProviders } from './provider-traits.js'
+import { createSchema } from './schema.js'
 import { describeReadError, substituteTree, type Environment } from './substitute.js'
 import type { Config } from './types.js'
 
@@ -22,17 +23,32 @@ export type ParsedConfig =
   | { readonly config: Config; readonly problems?: never }
   | { readonly problems: readonly Problem[]; readonly config?: never }
 
+/** Returns the providers that a configuration can name. @param directory `providers.directory` of the configuration */
+export type FindProviders = (directory: string | undefined) => KnownProviders
+
+const onlyCodedProviders: FindProviders = () => CODED_PROVIDERS
+
+export interface LoadOptions {
+  /** Serves as `instance` where the configuration has none. */
+  readonly hostName?: string
+  readonly findProviders?: FindProviders
+}
+
 /**
  * @param file as given on the command line; each line of an error begins with it
  * @throws ConnectorError CONFIG_INVALID: its message has one line for each problem, and contains no secret
  */
-export const loadConfig = (file: string, env: Environment, hostName: string = hostname()): Config => {
-  const { config, problems } = readConfig(file, env, hostName)
+export const loadConfig = (file: string, env: Environment, options: LoadOptions = {}): Config => {
+  const { config, problems } = readConfig(file, env, options)
   if (config !== undefined) return config
   throw new ConnectorError('CONFIG_INVALID', problems.map((problem) => formatProblem(file, problem)).join('\n'))
 }
 
-const readConfig = (file: string, env: Environment, hostName: string): ParsedConfig => {
+const readConfig = (
+  file: string,
+  env: Environment,
+  { hostName = hostname(), findProviders }: LoadOptions,
+): ParsedConfig => {
   let text: string
   try {
     const bytes = readConfigFile(file)
@@ -41,11 +57,16 @@ const readConfig = (file: string, env: Environment, hostName: string): ParsedCon
   } catch (error) {
     return refuseFile(`${describeReadError(error)}; name the configuration with --config FILE or CONNECTOR_CONFIG`)
   }
-  return parseConfig(text, env, hostName)
+  return parseConfig(text, env, hostName, findProviders)
 }
 
 /** @param hostName serves as `instance` where the configuration has none */
-export const parseConfig = (text: string, env: Environment, hostName: string): ParsedConfig => {
+export const parseConfig = (
+  text: string,
+  env: Environment,
+  hostName: string,
+  findProviders = onlyCodedProviders,
+): ParsedConfig => {
   const document = readYaml(text)
   if (document.problems.length > 0) return { problems: sortByPosition(document.problems) }
   if (document.tree === null) return refuseFile('is empty; kafka.brokers, registry.url and sources are required')
@@ -56,6 +77,7 @@ export const parseConfig = (text: string, env: Environment, hostName: string): P
   const substitution = substituteTree(document.tree, env)
   const origin = { locate: document.locate, substitutedFrom: substitution.substitutedFrom }
   const unresolved = substitution.problems.map(({ path }) => path)
+  const schema = createSchema(findProviders(directoryOf(substitution.tree as Section)))
   const checked = schema.safeParse(withRequiredSections(substitution.tree as Section), { reportInput: true })
   const issues = checked.error?.issues ?? []
   const problems = [
@@ -73,6 +95,12 @@ export const parseConfig = (text: string, env: Environment, hostName: string): P
 }
 
 type Section = Readonly<Record<string, unknown>>
+
+/** The directory is needed to check the rest, so it is read before that. What is wrong with it is reported with the rest. */
+const directoryOf = ({ providers }: Section): string | undefined => {
+  const directory = isSection(providers) ? providers['directory'] : undefined
+  return typeof directory === 'string' && directory !== '' ? directory : undefined
+}
 
 const refuseFile = (text: string): ParsedConfig => ({ problems: [{ path: [], at: undefined, text }] })
 

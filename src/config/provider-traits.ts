@@ -29,10 +29,25 @@ export const PROVIDERS = {
 export type ProviderName = keyof typeof PROVIDERS
 export const PROVIDER_NAMES = Object.keys(PROVIDERS) as ProviderName[]
 
-/** @returns undefined for a name that is not the name of a provider */
+/** @returns undefined for a name that is not the name of a coded provider */
 export const traitsOf = (name: unknown): ProviderTraits | undefined =>
   PROVIDER_NAMES.includes(name as ProviderName) ? PROVIDERS[name as ProviderName] : undefined
 
-/** The names of the providers that a condition holds for, separated by commas. */
+/** The providers that a configuration can name: those that are coded, and those that are described in files. */
+export interface KnownProviders {
+  readonly names: readonly string[]
+  /**
+   * @returns undefined for a name that is not the name of a provider, and a sentence if the description of the provider can't
+   * be used
+   */
+  find(name: string): ProviderTraits | { readonly problem: string } | undefined
+}
+
+export const CODED_PROVIDERS: KnownProviders = { names: PROVIDER_NAMES, find: traitsOf }
+
+/** What a provider has if nothing but callbacks is known of it. */
+export const CALLBACKS_ONLY: ProviderTraits = { signsCallbacks: false, namesEventTypes: false }
+
+/** The names of the coded providers that a condition holds for, separated by commas. */
 export const providersWith = (condition: (traits: ProviderTraits) => boolean): string =>
   PROVIDER_NAMES.filter((name) => condition(PROVIDERS[name])).join(', ')

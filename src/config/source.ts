@@ -1,9 +1,15 @@
 /** One entry of `sources`: an account at a provider, and how the connector receives from it. */
 import { callback, signsCallbacks } from './callback.js'
 import { documentedDefault } from './json-schema.js'
-import { PROVIDERS, PROVIDER_NAMES, providersWith, traitsOf, type ProviderTraits } from './provider-traits.js'
+import {
+  CODED_PROVIDERS,
+  type KnownProviders,
+  PROVIDERS,
+  providersWith,
+  type ProviderTraits,
+} from './provider-traits.js'
 import { rule, section, withDefaults, type Keys } from './section.js'
-import { MAX_AGE, baseUrl, duration, httpUrl, list, oneOf, size, text, textMatching, wholeNumber } from './values.js'
+import { MAX_AGE, baseUrl, duration, httpUrl, list, size, text, textMatching, value, wholeNumber } from './values.js'
 
 const isGreater = (a: unknown, b: unknown): boolean => typeof a === 'number' && typeof b === 'number' && a > b
 
@@ -105,15 +111,34 @@ const hasReconcileApi = (traits: ProviderTraits): boolean => traits.reconcileUrl
 const needsTextFields = (traits: ProviderTraits): boolean => traits.textFields !== undefined
 const namesEventTypes = (traits: ProviderTraits): boolean => traits.namesEventTypes
 
+type FindTraits = (name: unknown) => ProviderTraits | undefined
+
 /** Refuses a key that has no meaning for the provider of the source. */
-const onlyFor = (path: [string, ...string[]], supports: (traits: ProviderTraits) => boolean, reason: string) =>
-  rule({
-    at: path,
-    holds: (source) => {
-      const traits = traitsOf(source['provider'])
-      return traits === undefined || supports(traits) || !hasPath(source, path)
-    },
-    problem: `is supported for provider ${providersWith(supports)} only: ${reason}`,
+const onlyFor =
+  (findTraits: FindTraits) =>
+  (path: [string, ...string[]], supports: (traits: ProviderTraits) => boolean, reason: string) =>
+    rule({
+      at: path,
+      holds: (source) => {
+        const traits = findTraits(source['provider'])
+        return traits === undefined || supports(traits) || !hasPath(source, path)
+      },
+      problem: `is supported for provider ${providersWith(supports)} only: ${reason}`,
+    })
+
+/** The name of a provider that is described in a file is the name of the file. */
+export const PROVIDER_NAME_PATTERN = '^[a-z][a-z0-9-]{0,49}$'
+
+const providerName = (known: KnownProviders) =>
+  value({
+    expected: `one of ${known.names.join(', ')}`,
+    // Names of files that only the user has are not known to editors.
+    jsonSchema: { anyOf: [{ enum: known.names }, { type: 'string', pattern: `${PROVIDER_NAME_PATTERN}|\\$\\{` }] },
+    parse: (given) => (known.names.includes(given) ? given : undefined),
+    options: known.names,
+  }).superRefine((given, context) => {
+    const found = known.find(given)
+    if (found !== undefined && 'problem' in found) context.addIssue({ code: 'custom', message: found.problem })
   })
 
 const hasPath = (value: unknown, [first, ...rest]: readonly string[]): boolean => {
@@ -122,9 +147,14 @@ const hasPath = (value: unknown, [first, ...rest]: readonly string[]): boolean =
   return hasPath((value as Keys)[first], rest)
 }
 
-export const source = () =>
-  section({
-    provider: oneOf(...PROVIDER_NAMES).describe('The SMS aggregator that the account belongs to.'),
+export const source = (known: KnownProviders = CODED_PROVIDERS) => {
+  const findTraits: FindTraits = (name) => {
+    const found = typeof name === 'string' ? known.find(name) : undefined
+    return found === undefined || 'problem' in found ? undefined : found
+  }
+  const refuseUnless = onlyFor(findTraits)
+  return section({
+    provider: providerName(known).describe('The SMS aggregator that the account belongs to.'),
     pull: pull()
       .exactOptional()
       .describe(`Pulls from the queue of the provider. Provider ${providersWith(hasQueue)} only.`),
@@ -150,15 +180,15 @@ export const source = () =>
         holds: (keys) => 'pull' in keys || 'callback' in keys,
         problem: 'receives nothing; add pull, callback or both',
       }),
-      onlyFor(['pull'], hasQueue, 'other providers have no queue'),
-      onlyFor(['reconcile'], hasReconcileApi, 'other providers have no such API'),
-      onlyFor(['callback', 'signingKey'], signsCallbacks, 'other providers sign nothing'),
-      onlyFor(['textFields'], needsTextFields, 'other providers document the field'),
-      onlyFor(['ignoreEvents'], namesEventTypes, 'other providers name no event types'),
+      refuseUnless(['pull'], hasQueue, 'other providers have no queue'),
+      refuseUnless(['reconcile'], hasReconcileApi, 'other providers have no such API'),
+      refuseUnless(['callback', 'signingKey'], signsCallbacks, 'other providers sign nothing'),
+      refuseUnless(['textFields'], needsTextFields, 'other providers document the field'),
+      refuseUnless(['ignoreEvents'], namesEventTypes, 'other providers name no event types'),
     )
     .transform(({ pull, reconcile, ...given }) => {
       // The addresses depend on the provider: the credentials of one provider must never be sent to another.
-      const { pullUrl, reconcileUrl, textFields = [] } = traitsOf(given.provider) ?? {}
+      const { pullUrl, reconcileUrl, textFields = [] } = findTraits(given.provider) ?? {}
       return {
         ...given,
         ...(pull && { pull: { ...pull, url: pull.url ?? pullUrl! } }),
@@ -167,6 +197,7 @@ export const source = () =>
         ignoreEvents: given.ignoreEvents ?? [],
       }
     })
+}
 
 /** The name of a source is part of paths and of metrics. */
 export const SOURCE_NAME_PATTERN = '^(?!\\.{1,2}$)[A-Za-z0-9._-]{1,100}$'

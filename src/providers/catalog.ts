@@ -1,0 +1,81 @@
+/**
+ * All providers by name: the coded ones, those that the connector brings descriptions of, and those that the user describes.
+ *
+ * A description of the user takes the place of one that the connector brings, so that a fact can be corrected without waiting
+ * for a release. A file is read when its provider is looked up for the first time.
+ */
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { CALLBACKS_ONLY, type KnownProviders, type ProviderTraits, traitsOf } from '../config/provider-traits.js'
+import { ConnectorError, hasCode, messageOf } from '../core/errors.js'
+import { loadDescription } from './described/load.js'
+import { describedProvider } from './described/provider.js'
+import { providers as codedProviders } from './index.js'
+import type { Provider } from './provider.js'
+
+/** `config/providers`, seen from `src/providers` as well as from `dist/providers`. */
+const SHIPPED_DIRECTORY = fileURLToPath(new URL('../../config/providers', import.meta.url))
+const EXTENSION = '.yaml'
+
+export class ProviderCatalog implements KnownProviders {
+  /** The files of descriptions, by the names of their providers. */
+  readonly #files: ReadonlyMap<string, string>
+  readonly #described = new Map<string, Provider>()
+
+  /**
+   * @param directory of the user's descriptions; undefined for none
+   * @throws ConnectorError CONFIG_INVALID: the directory can't be read
+   */
+  constructor(directory?: string) {
+    const files = new Map(filesIn(SHIPPED_DIRECTORY))
+    if (directory !== undefined) for (const [name, file] of filesIn(directory)) files.set(name, file)
+    for (const name of codedProviders.keys()) files.delete(name)
+    this.#files = files
+  }
+
+  get names(): string[] {
+    return [...codedProviders.keys(), ...this.#files.keys()]
+  }
+
+  find(name: string): ProviderTraits | { readonly problem: string } | undefined {
+    const coded = traitsOf(name)
+    if (coded !== undefined || !this.#files.has(name)) return coded
+    try {
+      this.provider(name)
+      return CALLBACKS_ONLY
+    } catch (error) {
+      if (!hasCode(error, 'CONFIG_INVALID')) throw error
+      return { problem: `its description can't be used: ${messageOf(error).split('\n').join('; ')}` }
+    }
+  }
+
+  /** @throws ConnectorError CONFIG_INVALID: there is no such provider, or its description has problems */
+  provider(name: string): Provider {
+    const known = codedProviders.get(name) ?? this.#described.get(name)
+    if (known !== undefined) return known
+    const file = this.#files.get(name)
+    if (file === undefined) throw new ConnectorError('CONFIG_INVALID', `there is no provider named ${name}`)
+    const description = loadDescription(file)
+    if (description.provider !== name) {
+      const problem = `${file}: describes the provider ${description.provider}; name the file ${description.provider}${EXTENSION}`
+      throw new ConnectorError('CONFIG_INVALID', problem)
+    }
+    const provider = describedProvider(description)
+    this.#described.set(name, provider)
+    return provider
+  }
+}
+
+/** The files of a directory with the names of their providers, in alphabetical order. */
+const filesIn = (directory: string): [name: string, file: string][] => {
+  try {
+    return readdirSync(directory)
+      .filter((file) => file.endsWith(EXTENSION))
+      .sort()
+      .map((file) => [file.slice(0, -EXTENSION.length), join(directory, file)])
+  } catch (error) {
+    const problem = `providers.directory: ${directory} can't be read: ${messageOf(error)}`
+    throw new ConnectorError('CONFIG_INVALID', problem)
+  }
+}
