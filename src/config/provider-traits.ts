@@ -14,6 +14,8 @@ export interface ProviderTraits {
   readonly textFields?: readonly string[]
   /** Whether the provider's callbacks name an event type. */
   readonly namesEventTypes: boolean
+  /** Identifies the contents of the description, so that a change of it is a change of the sources; absent for coded providers. */
+  readonly digest?: string
 }
 
 export const PROVIDERS = {

@@ -17,6 +17,7 @@ export const RELOADED_KEYS: readonly string[] = [
   'callbacks.tls',
   'admin.token',
   'shutdownGrace',
+  'providers',
   'sources',
 ]
 

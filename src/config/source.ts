@@ -188,9 +188,10 @@ export const source = (known: KnownProviders = CODED_PROVIDERS) => {
     )
     .transform(({ pull, reconcile, ...given }) => {
       // The addresses depend on the provider: the credentials of one provider must never be sent to another.
-      const { pullUrl, reconcileUrl, textFields = [] } = findTraits(given.provider) ?? {}
+      const { pullUrl, reconcileUrl, textFields = [], digest } = findTraits(given.provider) ?? {}
       return {
         ...given,
+        ...(digest !== undefined && { descriptionDigest: digest }),
         ...(pull && { pull: { ...pull, url: pull.url ?? pullUrl! } }),
         ...(reconcile && { reconcile: { ...reconcile, url: reconcile.url ?? reconcileUrl! } }),
         textFields: given.textFields ?? [...textFields],

@@ -21,7 +21,7 @@ const EXTENSION = '.yaml'
 export class ProviderCatalog implements KnownProviders {
   /** The files of descriptions, by the names of their providers. */
   readonly #files: ReadonlyMap<string, string>
-  readonly #described = new Map<string, Provider>()
+  readonly #described = new Map<string, DescribedProvider>()
 
   /**
    * @param directory of the user's descriptions; undefined for none
@@ -42,8 +42,7 @@ export class ProviderCatalog implements KnownProviders {
     const coded = traitsOf(name)
     if (coded !== undefined || !this.#files.has(name)) return coded
     try {
-      this.provider(name)
-      return CALLBACKS_ONLY
+      return { ...CALLBACKS_ONLY, digest: this.#describedProvider(name).digest }
     } catch (error) {
       if (!hasCode(error, 'CONFIG_INVALID')) throw error
       return { problem: `its description can't be used: ${messageOf(error).split('\n').join('; ')}` }
@@ -52,19 +51,28 @@ export class ProviderCatalog implements KnownProviders {
 
   /** @throws ConnectorError CONFIG_INVALID: there is no such provider, or its description has problems */
   provider(name: string): Provider {
-    const known = codedProviders.get(name) ?? this.#described.get(name)
+    return codedProviders.get(name) ?? this.#describedProvider(name).provider
+  }
+
+  #describedProvider(name: string): DescribedProvider {
+    const known = this.#described.get(name)
     if (known !== undefined) return known
     const file = this.#files.get(name)
     if (file === undefined) throw new ConnectorError('CONFIG_INVALID', `there is no provider named ${name}`)
-    const description = loadDescription(file)
+    const { description, digest } = loadDescription(file)
     if (description.provider !== name) {
       const problem = `${file}: describes the provider ${description.provider}; name the file ${description.provider}${EXTENSION}`
       throw new ConnectorError('CONFIG_INVALID', problem)
     }
-    const provider = describedProvider(description)
-    this.#described.set(name, provider)
-    return provider
+    const described = { provider: describedProvider(description), digest }
+    this.#described.set(name, described)
+    return described
   }
+}
+
+interface DescribedProvider {
+  readonly provider: Provider
+  readonly digest: string
 }
 
 /** The files of a directory with the names of their providers, in alphabetical order. */

@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { parseConfig } from '../../src/config/load.js'
+import { collectFiles, type FileDigests } from '../../src/config/read-file.js'
+import { diffConfigs } from '../../src/config/reload.js'
 import { ConnectorError } from '../../src/core/errors.js'
 import { ProviderCatalog } from '../../src/providers/catalog.js'
 import { formatProblem } from '../../src/yaml/problem.js'
@@ -72,6 +74,16 @@ sources:
     expect(problemsOf(configurationOf('example'))).toEqual([])
     expect(problemsOf(configurationOf('twilio'))).toEqual([])
     expect(parse(configurationOf('example')).config?.sources.get('one')?.provider).toBe('example')
+  })
+
+  it('differs after a change of a description, so that a reload notices it, and names the file as one of its own', () => {
+    describeInFile('example')
+    const files: FileDigests = new Map()
+    const before = collectFiles(files, () => parse(configurationOf('example')).config)
+    describeInFile('example', `${descriptionOf(RECEIPT)}\n# changed`)
+    const after = parse(configurationOf('example')).config
+    expect(diffConfigs(before, after)).toMatchObject([{ path: ['sources', 'one', 'descriptionDigest'] }])
+    expect([...files.keys()]).toEqual([join(directory, 'example.yaml')])
   })
 
   it('names the nearest provider if there is none of that name', () => {

@@ -1,6 +1,7 @@
 /** Reads the description of an aggregator from a file, and reports every problem with its place. */
-import { readFileSync } from 'node:fs'
+import { hash } from 'node:crypto'
 import { toProblem } from '../../config/problems.js'
+import { readConfigFile } from '../../config/read-file.js'
 import { ConnectorError, messageOf } from '../../core/errors.js'
 import { readYaml } from '../../yaml/document.js'
 import { formatProblem, type Problem, sortByPosition } from '../../yaml/problem.js'
@@ -13,16 +14,23 @@ export type ParsedDescription =
   | { readonly description: Description; readonly problems?: never }
   | { readonly problems: readonly Problem[]; readonly description?: never }
 
+export interface LoadedDescription {
+  readonly description: Description
+  /** The SHA-256 of the text, in hexadecimal. */
+  readonly digest: string
+}
+
 /** @throws ConnectorError CONFIG_INVALID: its message has one line for each problem */
-export function loadDescription(file: string): Description {
-  const { description, problems } = parseDescription(readText(file))
-  if (description !== undefined) return description
+export function loadDescription(file: string): LoadedDescription {
+  const text = readText(file)
+  const { description, problems } = parseDescription(text)
+  if (description !== undefined) return { description, digest: hash('sha256', text, 'hex') }
   throw new ConnectorError('CONFIG_INVALID', problems.map((problem) => formatProblem(file, problem)).join('\n'))
 }
 
 function readText(file: string): string {
   try {
-    const bytes = readFileSync(file)
+    const bytes = readConfigFile(file)
     if (bytes.length <= MAX_FILE_BYTES) return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch (error) {
     throw new ConnectorError(

@@ -11,7 +11,7 @@ const DIRECTORY = join(import.meta.dirname, '../../../config/providers')
 const files = readdirSync(DIRECTORY).filter((file) => file.endsWith('.yaml'))
 
 for (const file of files) {
-  const description = loadDescription(join(DIRECTORY, file))
+  const { description } = loadDescription(join(DIRECTORY, file))
   const provider = describedProvider(description)
 
   describe(`The description in ${file}`, () => {
