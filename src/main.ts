@@ -5,6 +5,9 @@ import { printOutput, warn } from './commands/output.js'
 import { onHangup, onTermination } from './commands/signals.js'
 import { ConnectorError, messageOf } from './core/errors.js'
 
+// Whatever this program creates, or Node.js for it, such as a heap snapshot, may hold phone numbers and texts.
+process.umask(0o077)
+
 // The modules of a command are imported when it runs: help and wrong arguments don't need them.
 const commandLine = createCommandLine({
   run: async (options) => {

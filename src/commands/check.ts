@@ -2,9 +2,9 @@
  * `check` tests whether `run` would work, and changes nothing: it creates no topic, registers no schema, takes no item from a
  * queue, and begins no transaction, which would fence a running connector of the same instance.
  */
-import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { dirname, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { createLog } from '../admin/log.js'
 import { kafkaSettings, subjectsOf } from '../app/publishing.js'
 import { readConfiguration } from './configuration.js'
@@ -15,6 +15,7 @@ import { ConnectorError, hasCode, messageOf } from '../core/errors.js'
 import { listen } from '../http-server/listen.js'
 import { findHolder } from '../journal/directory-lock.js'
 import { assertIsDataFile, dataFileOf } from '../journal/environment.js'
+import { assertNoLinks, describeWideAccess, inspectJournalDirectory } from '../journal/journal-directory.js'
 import { findOtherJournals } from '../kafka/other-journals.js'
 import { findMissingRights, type RequiredRights } from '../kafka/rights.js'
 import { requiredTopics } from '../kafka/settings.js'
@@ -126,26 +127,16 @@ async function checkJournal(config: Config): Promise<CheckResult> {
   return result.exitCode === JOURNAL_HELD_EXIT_CODE ? { ...result, state: 'in-use' } : result
 }
 
-/** `run` creates a directory that does not exist, so then its nearest existing parent must be writable. */
-async function checkJournalDirectory(directory: string): Promise<string> {
+/** `run` creates a directory that does not exist, so then its nearest existing parent must be writable. @throws ConnectorError */
+async function checkJournalDirectory(directory: string): Promise<Finding> {
   const path = resolve(directory)
-  let existing = path
-  while (!existsSync(existing)) {
-    existing = dirname(existing)
-  }
-  try {
-    if (!statSync(existing).isDirectory()) throw new Error('it is not a directory')
-    accessSync(existing, constants.W_OK | constants.X_OK)
-  } catch (error) {
-    throw new ConnectorError(
-      'JOURNAL_UNUSABLE',
-      `${existing} can't be written to: ${messageOf(error)}; see journal.directory`,
-    )
-  }
-  if (existing !== path) return `${path} can be created`
+  if (!inspectJournalDirectory(path)) return `${path} can be created`
   assertCanBeOpened(path)
   const holder = await findHolder(path)
-  if (holder === undefined) return `${path} can be written to`
+  const wideAccess = describeWideAccess(path)
+  if (holder === undefined) {
+    return { result: `${path} can be written to`, warnings: wideAccess === undefined ? [] : [wideAccess] }
+  }
   throw new ConnectorError(
     'JOURNAL_HELD',
     `${path} is held by ${holder}; a second connector would not start with this journal. If that process is the connector ` +
@@ -156,6 +147,7 @@ async function checkJournalDirectory(directory: string): Promise<string> {
 /** @throws ConnectorError JOURNAL_UNUSABLE, where `run` would end with it */
 function assertCanBeOpened(directory: string): void {
   try {
+    assertNoLinks(directory)
     assertIsDataFile(dataFileOf(directory))
   } catch (error) {
     throw new ConnectorError(

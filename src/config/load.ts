@@ -16,9 +16,6 @@ import { createSchema } from './schema.js'
 import { describeReadError, substituteTree, type Environment } from './substitute.js'
 import type { Config } from './types.js'
 
-/** Far above any configuration. It prevents that a wrong file is parsed at length. */
-const MAX_FILE_BYTES = 4 * 1024 * 1024
-
 export type ParsedConfig =
   | { readonly config: Config; readonly problems?: never }
   | { readonly problems: readonly Problem[]; readonly config?: never }
@@ -51,9 +48,7 @@ const readConfig = (
 ): ParsedConfig => {
   let text: string
   try {
-    const bytes = readConfigFile(file)
-    if (bytes.length > MAX_FILE_BYTES) return refuseFile('is too large for a configuration')
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    text = new TextDecoder('utf-8', { fatal: true }).decode(readConfigFile(file))
   } catch (error) {
     return refuseFile(`${describeReadError(error)}; name the configuration with --config FILE or CONNECTOR_CONFIG`)
   }

@@ -1,7 +1,10 @@
 /** Reads the files that a configuration consists of, and remembers what was read, so that a change of them can be noticed. */
 import { hash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { readRegularFile } from '../core/files.js'
+
+/** Far more than a configuration, a password or a chain of certificates has. */
+const MAX_CONFIG_FILE_BYTES = 1024 * 1024
 
 /** The digest of what was read of each file, by its absolute path; null for a file that could not be read. */
 export type FileDigests = Map<string, string | null>
@@ -9,12 +12,12 @@ export type FileDigests = Map<string, string | null>
 /** Where the loading under way collects its files. Loading is synchronous, so there is never more than one. */
 let collected: FileDigests | undefined
 
-/** Every file of a configuration is read through this function. @throws Error of node:fs */
+/** Every file of a configuration is read through this function. @throws FileRefusedError, Error of node:fs */
 export const readConfigFile = (path: string): Buffer => {
   const absolutePath = resolve(path)
   let digest: string | null = null
   try {
-    const content = readFileSync(path)
+    const content = readRegularFile(path, MAX_CONFIG_FILE_BYTES)
     digest = digestOf(content)
     return content
   } finally {

@@ -105,6 +105,8 @@ export const describeReadError = (error: unknown): string => {
   if (code === 'ENOENT') return 'does not exist'
   if (code === 'EACCES' || code === 'EPERM') return 'may not be read by this user'
   if (code === 'EISDIR') return 'is a directory'
+  if (code === 'NOT_A_FILE') return 'is not a regular file'
+  if (code === 'TOO_LARGE') return 'is larger than 1 MiB'
   if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') return 'is not UTF-8 text'
   return `could not be read (${String(code)})`
 }

@@ -26,11 +26,11 @@ export class DataFileCheck {
   #problem: string | null = null
   #lastCheckAt = -Infinity
 
-  /** @param path of the data file, which LMDB has just opened */
-  constructor(path: string, options: DataFileCheckOptions) {
+  /** @param path of the data file @param opened the file that LMDB has opened by this path */
+  constructor(path: string, opened: Stats, options: DataFileCheckOptions) {
     this.#path = path
     this.#options = options
-    this.#opened = statSync(path)
+    this.#opened = opened
   }
 
   /** A sentence on why entries would not survive this process; null while the file is in its place. */

@@ -13,14 +13,20 @@
  * 4. lists the directory again, and removes its link unless its own number is the highest. If much time passes between the
  *    first listing and the link, the number may have been taken and removed by other processes in the meantime.
  * For this the highest `lock.<n>` is never removed, also when no process holds the directory.
+ *
+ * Somebody else may delete it nevertheless. What keeps a second process out then is the lock on the data file
+ * (data-file-lock.ts). The socket is kept, because it names the holder, and works where the other lock does not.
  */
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { closeSync, linkSync, openSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, constants, linkSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { connect, createServer, type Server } from 'node:net'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { ConnectorError } from '../core/errors.js'
+import { openOwnFile } from '../core/files.js'
+import { isDataFileLocked } from './data-file-lock.js'
+import { dataFileOf } from './environment.js'
 
 export interface DirectoryLock {
   release(): Promise<void>
@@ -44,7 +50,9 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
 /** Returns which process holds the directory, for a message; undefined if none does. It changes nothing. */
 export async function findHolder(directory: string): Promise<string | undefined> {
   const last = highestNumber(directory)
-  return last === 0 ? undefined : holderOf(directory, lockName(last))
+  const holder = last === 0 ? undefined : await holderOf(directory, lockName(last))
+  // If somebody has deleted the socket, the lock of the data file still tells.
+  return holder ?? (isDataFileLocked(dataFileOf(directory)) ? ANOTHER_PROCESS : undefined)
 }
 
 /** @returns the number that this process holds now */
@@ -101,7 +109,7 @@ function tryLink(directory: string, from: string, to: string): boolean {
   }
 }
 
-const heldError = (directory: string, holder = ANOTHER_PROCESS): ConnectorError =>
+export const heldError = (directory: string, holder = ANOTHER_PROCESS): ConnectorError =>
   new ConnectorError(
     'JOURNAL_HELD',
     `the journal in ${directory} is held by ${holder}; stop that one, or give this one a journal.directory of its own`,
@@ -167,7 +175,7 @@ const closeServer = (server: Server): Promise<void> => new Promise((resolve) => 
 async function release(server: Server, directory: string, ownName: string, name: string): Promise<void> {
   await closeServer(server)
   try {
-    writeFileSync(join(directory, ownName), '')
+    closeSync(openOwnFile(join(directory, ownName), constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL))
     renameSync(join(directory, ownName), join(directory, name))
   } catch {
     // The directory was removed, or its disk refuses writes. Nobody listens on the socket, so the directory is free without

@@ -5,8 +5,9 @@
  * meanwhile. The first failed write deletes the file. Until it is allocated again (see capacity.ts), callbacks are
  * refused, because their senders still have them, while pages under way and releases use the room that was freed.
  */
-import { closeSync, fstatSync, openSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs'
+import { closeSync, constants, fstatSync, lstatSync, rmSync, statfsSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { openOwnFile } from '../core/files.js'
 
 const MAX_SHARE_OF_DISK = 1 / 8
 const ZEROS = Buffer.alloc(1024 * 1024)
@@ -29,8 +30,8 @@ export class DiskReserve {
    * @returns whether the reserve is allocated now
    */
   restore(): boolean {
-    if (this.#isAllocated) return true
-    const allocated = statSync(this.#file, { throwIfNoEntry: false })?.size ?? 0
+    if (this.#isAllocated || this.bytes === 0) return true
+    const allocated = lstatSync(this.#file, { throwIfNoEntry: false })?.size ?? 0
     if (allocated < this.bytes && diskSpace(this.#directory).free + allocated < 2 * this.bytes) return false
     try {
       this.#allocate()
@@ -48,7 +49,8 @@ export class DiskReserve {
   }
 
   #allocate(): void {
-    const descriptor = openSync(this.#file, 'a')
+    const { O_APPEND, O_CREAT, O_WRONLY } = constants
+    const descriptor = openOwnFile(this.#file, O_WRONLY | O_APPEND | O_CREAT)
     try {
       // A sparse file would take no blocks and reserve nothing, so every byte is written.
       let size = fstatSync(descriptor).size

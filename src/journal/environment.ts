@@ -1,7 +1,8 @@
 /** The LMDB environment of a journal: its databases, how it is opened, and how much of its file is in use. */
-import { closeSync, fsyncSync, openSync, readSync, truncateSync } from 'node:fs'
+import { closeSync, constants, fsyncSync, openSync, readSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { open } from 'lmdb'
+import { openOwnFile } from '../core/files.js'
 import type { TopicProgress } from './journal.js'
 import type { StoredEntry } from './stored-entry.js'
 
@@ -47,6 +48,8 @@ export function openEnvironment(directory: string) {
   const path = environmentOf(directory)
   assertIsDataFile(dataFileOf(directory))
   emptyUnwrittenFile(dataFileOf(directory))
+  // LMDB would create it for the group as well, depending on the umask. The data file was created by the lock on it.
+  closeSync(openOwnFile(join(path, 'lock.mdb'), constants.O_RDWR | constants.O_CREAT))
   const root = open({
     path,
     maxDbs: 8,

@@ -48,14 +48,16 @@
  * A journal is opened, recovered once for each producer that is opened, and closed.
  */
 import { randomBytes } from 'node:crypto'
-import { mkdirSync } from 'node:fs'
+import { fstatSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { asBinary } from 'lmdb'
 import type { Clock } from '../core/clock.js'
 import { ConnectorError, messageOf } from '../core/errors.js'
 import type { Log } from '../core/log.js'
 import { Capacity, type CapacityOptions } from './capacity.js'
 import { DataFileCheck } from './data-file-check.js'
-import { type DirectoryLock, lockDirectory } from './directory-lock.js'
+import { canLockDataFiles, type DataFileLock, lockDataFile } from './data-file-lock.js'
+import { type DirectoryLock, heldError, lockDirectory } from './directory-lock.js'
 import {
   dataFileOf,
   entryCount,
@@ -81,6 +83,7 @@ import {
   type TopicProgress,
   type WatchChange,
 } from './journal.js'
+import { assertNoLinks, createDirectory, describeWideAccess } from './journal-directory.js'
 import { NonceStore } from './nonce-store.js'
 import { fromStoredEntry, type StoredEntry, toStoredEntry } from './stored-entry.js'
 import { LmdbWatchList } from './watch-list.js'
@@ -99,11 +102,30 @@ const BEFORE_EVERY_ENTRY: FirstSeen = { seq: -1, itemIndex: 0 }
 
 const MICROSECONDS_PER_MS = 1_000
 
+/** What keeps other processes out, for as long as the journal is open. */
+interface JournalLocks {
+  readonly lock: DirectoryLock
+  readonly fileLock: DataFileLock
+}
+
+/** Logs who else may read the journal, and how far it is locked. */
+function warnOfAccess({ directory, log }: LmdbJournalOptions): void {
+  const wideAccess = describeWideAccess(directory)
+  if (wideAccess !== undefined) log?.warn({ event: 'journal-access-wide' }, wideAccess)
+  if (canLockDataFiles) return
+  log?.warn(
+    { event: 'journal-lock-limited' },
+    'fs-native-extensions has no binary for this platform, so only lock.<n> in the directory of the journal keeps another process ' +
+      'out: nobody may delete that file while the connector runs',
+  )
+}
+
 export class LmdbJournal implements Journal {
   readonly id: string
   readonly watchList: LmdbWatchList
   readonly #env: Environment
   readonly #lock: DirectoryLock
+  readonly #fileLock: DataFileLock
   readonly #clock: Clock
   readonly #nonces: NonceStore
   readonly #eventIds: EventIdIndex
@@ -128,14 +150,21 @@ export class LmdbJournal implements Journal {
   static async open(options: LmdbJournalOptions): Promise<LmdbJournal> {
     const { directory } = options
     let lock: DirectoryLock | undefined
+    let fileLock: DataFileLock | undefined
     let env: Environment | undefined
     try {
-      mkdirSync(directory, { recursive: true })
+      createDirectory(directory)
+      assertNoLinks(directory)
       lock = await lockDirectory(directory)
+      createDirectory(dirname(dataFileOf(directory)))
+      fileLock = await lockDataFile(dataFileOf(directory))
+      if (fileLock === undefined) throw heldError(directory)
       env = openEnvironment(directory)
-      return new LmdbJournal(env, lock, options)
+      warnOfAccess(options)
+      return new LmdbJournal(env, { lock, fileLock }, options)
     } catch (error) {
       await env?.root.close()
+      fileLock?.release()
       await lock?.release()
       if (error instanceof ConnectorError) throw error
       // An error of the system has a code. Any other one says itself what to do.
@@ -145,16 +174,17 @@ export class LmdbJournal implements Journal {
     }
   }
 
-  private constructor(env: Environment, lock: DirectoryLock, options: LmdbJournalOptions) {
+  private constructor(env: Environment, { lock, fileLock }: JournalLocks, options: LmdbJournalOptions) {
     const { clock, duplicates, log, onOlderCopy } = options
     this.#env = env
     this.#lock = lock
+    this.#fileLock = fileLock
     this.#clock = clock
     this.#onOlderCopy = onOlderCopy
     this.#nonces = new NonceStore(env, clock)
     this.#capacity = new Capacity(options, { entries: () => usedBytes(env.entries), unused: () => unusedBytes(env) })
     this.#writer = new Writer(env.root, this.#capacity, log)
-    this.#dataFile = new DataFileCheck(dataFileOf(options.directory), { clock, log })
+    this.#dataFile = new DataFileCheck(dataFileOf(options.directory), fstatSync(fileLock.descriptor), { clock, log })
     this.watchList = new LmdbWatchList(env, this.#writer)
 
     const { meta, entries } = env
@@ -367,6 +397,7 @@ export class LmdbJournal implements Journal {
     this.#eventIds.close()
     // Closing waits for every write, and lmdb-js never settles the writes of an environment that has failed for good.
     if (!this.#writer.fatalError) await this.#env.root.close()
+    this.#fileLock.release()
     await this.#lock.release()
   }
 

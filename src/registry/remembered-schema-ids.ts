@@ -3,9 +3,10 @@
  * starts, while the registry is unreachable. The key of an id names registry, subject and schema, so that it is never
  * used for another one.
  */
-import { readFileSync } from 'node:fs'
-import { mkdir, open, rename } from 'node:fs/promises'
+import { constants, lstatSync } from 'node:fs'
+import { mkdir, open, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { PRIVATE_DIRECTORY_MODE, PRIVATE_FILE_MODE, readRegularFile } from '../core/files.js'
 import type { Subject } from './schemas.js'
 
 export interface RememberedSchemaId {
@@ -15,6 +16,8 @@ export interface RememberedSchemaId {
 }
 
 const FILE = 'schema-ids.json'
+/** Far more than the schemas of some hundred subjects. */
+const MAX_FILE_BYTES = 16 * 1024 * 1024
 
 export class RememberedSchemaIds {
   readonly path: string
@@ -35,9 +38,12 @@ export class RememberedSchemaIds {
   async set(url: string, entries: readonly (readonly [Subject, RememberedSchemaId])[]): Promise<void> {
     for (const [subject, remembered] of entries) this.#ids.set(keyOf(url, subject), remembered)
     const directory = dirname(this.path)
-    await mkdir(directory, { recursive: true })
+    await mkdir(directory, { recursive: true, mode: PRIVATE_DIRECTORY_MODE })
     const temporaryPath = `${this.path}.new`
-    const file = await open(temporaryPath, 'w', 0o644)
+    // What an earlier run or somebody else has left there is removed, and not written to: it may be a link.
+    await rm(temporaryPath, { force: true })
+    const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants
+    const file = await open(temporaryPath, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, PRIVATE_FILE_MODE)
     try {
       await file.writeFile(`${JSON.stringify(Object.fromEntries(this.#ids), null, 2)}\n`)
       await file.sync()
@@ -62,7 +68,11 @@ const syncDirectory = async (directory: string): Promise<void> => {
 
 const readIds = (path: string): Record<string, RememberedSchemaId> => {
   try {
-    const value = JSON.parse(readFileSync(path, 'utf8')) as Record<string, RememberedSchemaId>
+    if (lstatSync(path).isSymbolicLink()) return {}
+    const value = JSON.parse(readRegularFile(path, MAX_FILE_BYTES).toString('utf8')) as Record<
+      string,
+      RememberedSchemaId
+    >
     return Object.fromEntries(Object.entries(value).filter(([, { id }]) => Number.isInteger(id)))
   } catch {
     return {}

@@ -31,6 +31,13 @@ const errorOf = (file: string): ConnectorError => {
   throw new Error('nothing was thrown')
 }
 
+describe('A configuration file', () => {
+  it('that is no regular file, or larger than 1 MiB, is refused without being read at length', () => {
+    expect(errorOf('/dev/zero').message).toMatch(/^\/dev\/zero: is not a regular file; name the configuration with/)
+    expect(errorOf(write(`# ${'x'.repeat(1024 * 1024)}\n${REQUIRED}`)).message).toMatch(/: is larger than 1 MiB; /)
+  })
+})
+
 describe('A configuration with the required keys only', () => {
   it('has the documented default of every other key', () => {
     expect(load(REQUIRED)).toEqual({

@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -55,6 +56,13 @@ describe('A variable in a text', () => {
   })
 })
 
+/** Nobody writes to it, so that reading it would wait for ever. */
+const pipe = (): string => {
+  const path = join(directory, 'pipe')
+  if (!existsSync(path)) execFileSync('mkfifo', [path])
+  return path
+}
+
 describe('A file in a text', () => {
   it.each(['secret', 'secret\n', 'secret\r\n', 'secret\n\n'])(
     'with the content %j gives its text without the line breaks at the end',
@@ -70,6 +78,9 @@ describe('A file in a text', () => {
   it.each([
     [(): string => join(directory, 'absent'), 'does not exist'],
     [(): string => directory, 'is a directory'],
+    [(): string => '/dev/zero', 'is not a regular file'],
+    [pipe, 'is not a regular file'],
+    [(): string => file('large', Buffer.alloc(1024 * 1024 + 1)), 'is larger than 1 MiB'],
     [(): string => file('latin', Uint8Array.of(0xe9, 0x0a)), 'is not UTF-8 text'],
   ])('that can not be read as text is a problem', (path, why) => {
     expect(substitute(`\${file:${path()}}`, {}).problems).toEqual([`the file ${JSON.stringify(path())} ${why}`])

@@ -37,6 +37,7 @@ describe('kafka.tls', () => {
       `{ca: ./absent.pem}`,
       'kafka.tls.ca: found "./absent.pem" (a file that does not exist); certificates as PEM text, or',
     ],
+    [`{ca: /dev/zero}`, '(a file that is not a regular file); certificates as PEM text, or'],
     [`{ca: '${fixture('')}'}`, '(a file that is a directory); certificates as PEM text, or'],
     [
       `{ca: ./package.json}`,

@@ -1,6 +1,6 @@
 /** Exit codes and messages of the process, as scripts and orchestrators see them. */
 import { execFileSync } from 'node:child_process'
-import { mkdir, open, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, open, readFile, symlink, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, describe, expect, inject, it, onTestFinished } from 'vitest'
@@ -121,6 +121,26 @@ describe('A configuration file', () => {
     child.signal('SIGTERM')
     expect(await child.exited).toBe(0)
     expect(await readFile(join(cwd, 'journal', 'schema-ids.json'), 'utf8')).toMatch(trial.topics.dlr)
+  })
+})
+
+describe('A journal.directory that can hold no journal', () => {
+  it.each([
+    ['in a file system of the kernel', '/proc/x', /kernel's file system procfs/],
+    ['that is a link to nothing', 'link', /is a symbolic link to a path that does not exist/],
+    ['below a link to nothing', 'link/journal', /is a symbolic link to a path that does not exist/],
+    ['that is a file', 'connector.yaml', /is not a directory/],
+  ])('%s ends run and check with 2 and the same sentence', async (_what, directory, problem) => {
+    await begin((configuration) => (configuration['journal'] = { directory }))
+    await symlink('nothing', join(trial.folder, 'link'))
+    const run = await runInFolder('run')
+    expect(run).toMatchObject({ code: 2, stdout: '' })
+    expect(run.stderr).toMatch(problem)
+    const check = await runInFolder('check')
+    expect(check.code).toBe(2)
+    const sentence = run.stderr.trim().slice('dlr-mo-connector: '.length)
+    expect(check.stdout).toMatch(/^FAILED +journal +/m)
+    expect(check.stdout).toContain(sentence)
   })
 })
 

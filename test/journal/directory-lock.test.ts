@@ -1,10 +1,10 @@
 /** One process at a time holds a journal, and the kernel releases it when that process ends. */
-import { chmodSync, linkSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, linkSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { lockDirectory } from '../../src/journal/directory-lock.js'
+import { findHolder, lockDirectory } from '../../src/journal/directory-lock.js'
 import { ChildProcess, killChildProcesses } from './support/child-process.js'
 import { Journals } from './support/journals.js'
 
@@ -52,6 +52,24 @@ describe('A journal that a process holds', () => {
     await expect(journals.open(directory)).rejects.toMatchObject({ code: 'JOURNAL_HELD' })
     await holder.kill()
     await journals.open(directory)
+  })
+
+  it('stays held when somebody has deleted every lock file', async () => {
+    const journal = await journals.open(directory)
+    for (const name of readdirSync(directory).filter((each) => each.startsWith('lock'))) rmSync(join(directory, name))
+    rmSync(join(directory, 'lmdb', 'lock.mdb'))
+    const other = new ChildProcess('journal-process.ts')
+    expect(await other.send('open', directory)).toBe('JOURNAL_HELD')
+    expect(await findHolder(directory)).toBe('another process')
+    await journals.close(journal)
+    expect(await findHolder(directory)).toBeUndefined()
+    expect(await other.send('open', directory)).toBe('opened')
+  })
+
+  it('is refused to others by the lock file alone where the kernel locks no data file', async () => {
+    const lock = await lockDirectory(directory)
+    await expect(journals.open(directory)).rejects.toMatchObject({ code: 'JOURNAL_HELD' })
+    await lock.release()
   })
 
   it('leaves one lock file, which is an ordinary file after it was closed', async () => {

@@ -1,4 +1,5 @@
 /** The two decisions on room for an answer: before it is requested, and when it is written. */
+import { existsSync } from 'node:fs'
 import fc from 'fast-check'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { Capacity } from '../../src/journal/capacity.js'
@@ -42,6 +43,11 @@ function canWriteWhatWasRequested(capacity: Capacity, largestAnswers: readonly n
   for (const bytes of requested) capacity.admit(answerOf(bytes))
   return requested.length === 0 || capacity.fitsOnDisk(0)
 }
+
+it('Capacity makes no file where nothing is to be reserved', () => {
+  capacityWith(0)
+  expect(existsSync('reserve.bin')).toBe(false)
+})
 
 describe('The answers of several accounts', () => {
   it('fit on the disk when they arrive together, if there was room for each when it was requested', () => {
