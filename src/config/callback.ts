@@ -81,7 +81,8 @@ const mediaType = () =>
 /** The statuses of RFC 9110 whose answers have no body. */
 const STATUSES_WITHOUT_BODY: readonly unknown[] = [204, 205]
 
-const answer = () =>
+/** The answer to a callback that is in custody. */
+export const answer = () =>
   section({
     status: wholeNumber({ min: 200, max: 299, default: 200 }).describe('HTTP status of the answer.'),
     contentType: mediaType()
@@ -138,7 +139,7 @@ export const callback = () =>
     answer: answer()
       .exactOptional()
       .describe(
-        'Answer to a callback that is in custody, for a provider that repeats its calls until it reads what it expects. If left out, 200 without a body.',
+        'Answer to a callback that is in custody, for a provider that repeats its calls until it reads what it expects. If left out, what the provider expects as far as that is known, else 200 without a body.',
       ),
   })
     .check(

@@ -14,6 +14,8 @@ export interface ProviderTraits {
   readonly textFields?: readonly string[]
   /** Whether the provider's callbacks name an event type. */
   readonly namesEventTypes: boolean
+  /** The answer that the provider expects to a callback; absent if any 200 will do. */
+  readonly answer?: { readonly status: number; readonly contentType?: string; readonly body?: string }
   /** Identifies the contents of the description, so that a change of it is a change of the sources; absent for coded providers. */
   readonly digest?: string
 }

@@ -186,12 +186,13 @@ export const source = (known: KnownProviders = CODED_PROVIDERS) => {
       refuseUnless(['textFields'], needsTextFields, 'other providers document the field'),
       refuseUnless(['ignoreEvents'], namesEventTypes, 'other providers name no event types'),
     )
-    .transform(({ pull, reconcile, ...given }) => {
+    .transform(({ pull, reconcile, callback, ...given }) => {
       // The addresses depend on the provider: the credentials of one provider must never be sent to another.
-      const { pullUrl, reconcileUrl, textFields = [], digest } = findTraits(given.provider) ?? {}
+      const { pullUrl, reconcileUrl, textFields = [], answer, digest } = findTraits(given.provider) ?? {}
       return {
         ...given,
         ...(digest !== undefined && { descriptionDigest: digest }),
+        ...(callback && { callback: { ...(answer !== undefined && { answer }), ...callback } }),
         ...(pull && { pull: { ...pull, url: pull.url ?? pullUrl! } }),
         ...(reconcile && { reconcile: { ...reconcile, url: reconcile.url ?? reconcileUrl! } }),
         textFields: given.textFields ?? [...textFields],

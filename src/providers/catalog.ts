@@ -42,7 +42,7 @@ export class ProviderCatalog implements KnownProviders {
     const coded = traitsOf(name)
     if (coded !== undefined || !this.#files.has(name)) return coded
     try {
-      return { ...CALLBACKS_ONLY, digest: this.#describedProvider(name).digest }
+      return this.#describedProvider(name).traits
     } catch (error) {
       if (!hasCode(error, 'CONFIG_INVALID')) throw error
       return { problem: `its description can't be used: ${messageOf(error).split('\n').join('; ')}` }
@@ -64,7 +64,9 @@ export class ProviderCatalog implements KnownProviders {
       const problem = `${file}: describes the provider ${description.provider}; name the file ${description.provider}${EXTENSION}`
       throw new ConnectorError('CONFIG_INVALID', problem)
     }
-    const described = { provider: describedProvider(description), digest }
+    const { answer } = description
+    const traits = { ...CALLBACKS_ONLY, ...(answer !== undefined && { answer }), digest }
+    const described = { provider: describedProvider(description), traits }
     this.#described.set(name, described)
     return described
   }
@@ -72,7 +74,7 @@ export class ProviderCatalog implements KnownProviders {
 
 interface DescribedProvider {
   readonly provider: Provider
-  readonly digest: string
+  readonly traits: ProviderTraits
 }
 
 /** The files of a directory with the names of their providers, in alphabetical order. */

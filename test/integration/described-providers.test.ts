@@ -23,6 +23,7 @@ it('Callbacks of described providers become records, once each, and what is none
     configuration.providers = { directory }
     configuration.sources['own'] = { provider: 'example', callback: { open: true } }
     configuration.sources['twilio-main'] = { provider: 'twilio', callback: { open: true } }
+    configuration.sources['gateway'] = { provider: 'jasmin', callback: { open: true } }
   })
   await trial.connector.start()
   const reader = await trial.follow()
@@ -35,7 +36,9 @@ it('Callbacks of described providers become records, once each, and what is none
   expect(await post('own', { id: '1', state: 'ok' })).toBe(200)
   expect(await post('own', { from: '33612345678', text: 'hello' })).toBe(200)
   expect(await post('own', { nothing: 'known' })).toBe(200)
-  await until(() => reader.records.length >= 4)
+  const toJasmin = await fetch(`${origin}/callbacks/gateway?id=9&message_status=DELIVRD`)
+  expect([toJasmin.status, await toJasmin.text()]).toEqual([200, 'ACK/Jasmin'])
+  await until(() => reader.records.length >= 5)
   await trial.connector.terminate()
 
   const records = await trial.readAll()
@@ -44,6 +47,7 @@ it('Callbacks of described providers become records, once each, and what is none
     [
       [trial.topics.dlr, 'twilio-main', 'SM1'],
       [trial.topics.dlr, 'own', '1'],
+      [trial.topics.dlr, 'gateway', '9'],
       [trial.topics.mo, 'own', undefined],
       [trial.topics.deadLetter, 'own', 'missing-id'],
     ].toSorted(),

@@ -10,6 +10,7 @@
  */
 import * as z from 'zod'
 import { DELIVERY_STATUSES } from '../../core/event.js'
+import { answer } from '../../config/callback.js'
 import { alternativeForm } from '../../config/json-schema.js'
 import { rule, section, type Keys } from '../../config/section.js'
 import { list, oneOf, text, textMatching, wholeNumber } from '../../config/values.js'
@@ -263,6 +264,9 @@ export const descriptionSchema = section({
   version: wholeNumber({ min: 1, max: 1, default: 1 }).describe('The version of this format.'),
   attested: text().exactOptional().describe("Which of the facts the provider's own documents or programs attest."),
   unattested: text().exactOptional().describe('Which facts are second-hand or unknown.'),
+  answer: answer()
+    .exactOptional()
+    .describe('The answer that the provider expects to a callback. If left out, 200 without a body.'),
   items: z
     .array(item(), { error: 'a list of items' })
     .min(1, { error: 'a list of at least one item' })
