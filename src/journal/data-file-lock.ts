@@ -33,10 +33,21 @@ const WHOLE_FILE = { offset: 0, length: 0 }
 const ATTEMPTS = 5
 const RETRY_INTERVAL_MS = 50
 
-export interface DataFileLock {
+/** A lock that is held until it is released, or until the process ends. */
+export class DataFileLock {
   /** The descriptor of the locked file. */
   readonly descriptor: number
-  release(): void
+  #isHeld = true
+
+  constructor(descriptor: number) {
+    this.descriptor = descriptor
+  }
+
+  /** Closes the descriptor, once: later its number may be that of another file. */
+  release(): void {
+    if (this.#isHeld) closeSync(this.descriptor)
+    this.#isHeld = false
+  }
 }
 
 /**
@@ -47,7 +58,7 @@ export interface DataFileLock {
 export async function lockDataFile(path: string): Promise<DataFileLock | undefined> {
   const descriptor = openOwnFile(path, constants.O_RDWR | constants.O_CREAT)
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-    if (tryLock(descriptor)) return { descriptor, release: () => closeSync(descriptor) }
+    if (tryLock(descriptor)) return new DataFileLock(descriptor)
     await systemClock.sleep(RETRY_INTERVAL_MS)
   }
   closeSync(descriptor)

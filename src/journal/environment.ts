@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { open } from 'lmdb'
 import { openOwnFile } from '../core/files.js'
 import type { TopicProgress } from './journal.js'
+import { createDirectory } from './journal-directory.js'
 import type { StoredEntry } from './stored-entry.js'
 
 /**
@@ -46,6 +47,7 @@ export const dataFileOf = (directory: string): string => join(environmentOf(dire
 /** @throws Error if the data file exists and is not an LMDB file */
 export function openEnvironment(directory: string) {
   const path = environmentOf(directory)
+  createDirectory(path)
   assertIsDataFile(dataFileOf(directory))
   emptyUnwrittenFile(dataFileOf(directory))
   // LMDB would create it for the group as well, depending on the umask. The data file was created by the lock on it.
