@@ -1,5 +1,7 @@
 import { Agent, request as httpRequest } from 'node:http'
 import type { ClientRequest } from 'node:http'
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import type { SecureContextOptions } from 'node:tls'
 import { Random } from './random.js'
 import { callbackRequest, signatureHeaders } from './seven-requests.js'
 import type { CallbackRequest, SevenEvent, SevenShape } from './seven-requests.js'
@@ -15,6 +17,10 @@ export interface SevenCallbacksOptions {
   signingKey?: string
   /** Origin and path prefix of the URL that is signed, if it differs from `url`, as behind a proxy. */
   publicUrl?: string
+  /** Sent with every callback. */
+  headers?: Readonly<Record<string, string>>
+  /** For an `https:` address: the certificates that are trusted, and those of the caller. */
+  tls?: SecureContextOptions
   /** The clock of timestamps and signatures, in milliseconds since the epoch. */
   now?: () => number
 }
@@ -33,19 +39,26 @@ export interface SevenOutcome {
   readonly error: string | undefined
 }
 
+let nextSeed = 7
+
 /** Sends seven's callbacks, each exactly once whatever the answer is. The receiver owes what it answered with 200. */
 export class SevenCallbacks {
   /** In the order in which the callbacks ended. */
   readonly outcomes: SevenOutcome[] = []
   readonly #options: SevenCallbacksOptions
   readonly #agent: Agent
+  readonly #request: typeof httpRequest
   readonly #underWay = new Set<ClientRequest>()
-  readonly #random = new Random(7)
+  /** Generates nonces, of which no two instances may send the same. */
+  readonly #random = new Random(nextSeed++)
   #isStopped = false
 
   constructor(options: SevenCallbacksOptions) {
     this.#options = options
-    this.#agent = new Agent({ keepAlive: true, maxSockets: options.concurrency ?? 8 })
+    const connections = { keepAlive: true, maxSockets: options.concurrency ?? 8 }
+    const isSecure = options.url.startsWith('https:')
+    this.#agent = isSecure ? new HttpsAgent({ ...connections, ...options.tls }) : new Agent(connections)
+    this.#request = isSecure ? httpsRequest : httpRequest
   }
 
   /** Resolves with the outcomes, in the order of the events, when each callback has been answered or has failed. */
@@ -103,11 +116,12 @@ export class SevenCallbacks {
       }
       const headers = {
         ...callback.headers,
+        ...this.#options.headers,
         ...(callback.method === 'POST' ? { 'content-length': String(callback.body.length) } : {}),
         ...this.#signature(callback),
       }
       const options = { method: callback.method, headers, agent: this.#agent }
-      const request = httpRequest(callback.url, options, (response) => {
+      const request = this.#request(callback.url, options, (response) => {
         response.resume()
         // The connection is free for the next callback only after the body of the answer.
         response.once('end', () => end(response.statusCode, undefined))

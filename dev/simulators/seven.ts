@@ -54,6 +54,7 @@ export class SevenSimulator {
   readonly outbound: SevenOutboundRow[] = []
   readonly inbound: SevenInboundRow[] = []
   readonly apiKey: string
+  #apiKeys: readonly string[]
   readonly #statusAnswer: 'json' | 'text'
   /** One generator for all control requests, so that a later one does not repeat the message ids of an earlier one. */
   readonly #generator = new ProviderData()
@@ -62,7 +63,13 @@ export class SevenSimulator {
 
   private constructor(options: SevenOptions) {
     this.apiKey = options.apiKey ?? 'demo-key'
+    this.#apiKeys = [this.apiKey]
     this.#statusAnswer = options.statusAnswer ?? 'json'
+  }
+
+  /** Replaces the API key of the account, by several while it is rotated. */
+  setApiKeys(...apiKeys: readonly string[]): void {
+    this.#apiKeys = apiKeys
   }
 
   static async start(options: SevenOptions = {}): Promise<SevenSimulator> {
@@ -120,7 +127,7 @@ export class SevenSimulator {
       return
     }
     // Errors of this API are HTTP 200 with a JSON string.
-    if (request.headers['x-api-key'] !== this.apiKey) return answerJson(response, '900')
+    if (!this.#apiKeys.includes(String(request.headers['x-api-key']))) return answerJson(response, '900')
     if (request.method !== 'GET') return void response.writeHead(405, { allow: 'GET' }).end()
 
     switch (url.pathname) {

@@ -14,6 +14,10 @@ import type { Identity } from './secure-broker.js'
 /** A real registry behind a proxy with TLS that lets nobody in without HTTP Basic credentials, as clusters have it. */
 export interface BasicRegistry {
   readonly url: string
+  /** The same without TLS and credentials, for the test itself. */
+  readonly backDoor: string
+  /** Replaces the password, by several while it is rotated. */
+  setPasswords(...passwords: readonly string[]): void
   /** Requests that were turned away. */
   readonly turnedAway: () => number
   stop(): Promise<void>
@@ -35,14 +39,15 @@ export async function startBasicRegistry(
   await mkdir(own)
   const registry = prepareRegistry({ java: java.command, jar, folder: own, port: await freePort() })
   const { origin, pathname } = new URL(registry.url)
-  const credentials = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
+  const toCredentials = (secret: string): string => `Basic ${Buffer.from(`${username}:${secret}`).toString('base64')}`
+  let credentials = [toCredentials(password)]
   let turnedAway = 0
 
   const proxy = createServer(identity, (request, response) => {
     const chunks: Buffer[] = []
     request.on('data', (chunk: Buffer) => chunks.push(chunk))
     request.on('end', () => {
-      if (request.headers.authorization !== credentials) {
+      if (!credentials.includes(request.headers.authorization ?? '')) {
         turnedAway += 1
         response.writeHead(401, { 'www-authenticate': 'Basic realm="registry"' }).end()
         return
@@ -70,5 +75,13 @@ export async function startBasicRegistry(
     throw error
   }
   const { port } = proxy.address() as AddressInfo
-  return { url: `https://127.0.0.1:${port}${pathname}`, turnedAway: () => turnedAway, stop }
+  return {
+    url: `https://127.0.0.1:${port}${pathname}`,
+    backDoor: registry.url,
+    setPasswords: (...passwords) => {
+      credentials = passwords.map(toCredentials)
+    },
+    turnedAway: () => turnedAway,
+    stop,
+  }
 }

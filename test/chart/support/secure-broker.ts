@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process'
-import { mkdir, readFile, rm } from 'node:fs/promises'
+import { X509Certificate } from 'node:crypto'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { connect } from 'node:tls'
 import { promisify } from 'node:util'
 import { AclOperationTypes, AclPermissionTypes, AclResourceTypes, Kafka, ResourcePatternTypes, logLevel } from 'kafkajs'
 import type { AclEntry } from 'kafkajs'
@@ -10,6 +12,7 @@ import { kafkaDistribution } from '../../../dev/stack/jvm/distributions.js'
 import { Downloads } from '../../../dev/stack/jvm/downloads.js'
 import { findJava } from '../../../dev/stack/jvm/java.js'
 import { silent } from '../../../dev/progress.js'
+import { until } from '../../../dev/wait.js'
 import { workDirectory } from '../../../dev/work-directory.js'
 
 const run = promisify(execFile)
@@ -51,6 +54,14 @@ export interface SecureBroker {
   readonly identity: Identity
   /** Key and certificate of USER, in PEM. */
   readonly user: { readonly key: string; readonly certificate: string }
+  /** Replaces the SCRAM password of USER. Connections that are open stay open. */
+  setPassword(password: string): Promise<void>
+  /** Lets in exactly the clients with these certificates, in PEM, on the listener that asks for one. */
+  trustUsers(...certificates: readonly string[]): Promise<void>
+  /** Gives the broker another key and certificate. Resolves to the certificate, in PEM, by which it is trusted. */
+  renewCertificate(): Promise<string>
+  /** Another key and certificate of USER. */
+  makeUser(): Promise<{ readonly key: string; readonly certificate: string }>
   allow(rights: readonly Right[]): Promise<void>
   forbid(): Promise<void>
   stop(): Promise<void>
@@ -83,16 +94,21 @@ export async function startSecureBroker(): Promise<SecureBroker> {
     await server.kill()
     await rm(folder, { recursive: true, force: true })
   }
+  const alter = async (entity: readonly string[], config: string): Promise<void> =>
+    void (await run(java.command, [
+      ...['-cp', distribution.classpath, 'kafka.admin.ConfigCommand', '--bootstrap-server', backDoor],
+      ...['--alter', ...entity, '--add-config', config],
+    ]))
+  const setPassword = async (password: string): Promise<void> => {
+    // One after the other: in one request Kafka takes a user once only.
+    for (const mechanism of ['SCRAM-SHA-256', 'SCRAM-SHA-512'])
+      await alter(['--entity-type', 'users', '--entity-name', USER], `${mechanism}=[password=${password}]`)
+  }
+  const ofBroker = ['--entity-type', 'brokers', '--entity-name', '1']
+  let files = 0
   try {
     await server.start()
-    // One after the other: in one request Kafka takes a user once only.
-    for (const mechanism of ['SCRAM-SHA-256', 'SCRAM-SHA-512']) {
-      await run(java.command, [
-        ...['-cp', distribution.classpath, 'kafka.admin.ConfigCommand', '--bootstrap-server', backDoor],
-        ...['--alter', '--entity-type', 'users', '--entity-name', USER],
-        ...['--add-config', `${mechanism}=[password=${PASSWORD}]`],
-      ])
-    }
+    await setPassword(PASSWORD)
   } catch (error) {
     await stop()
     throw error
@@ -109,11 +125,50 @@ export async function startSecureBroker(): Promise<SecureBroker> {
     authority,
     identity: { pfx: await readFile(join(folder, 'keystore.p12')), passphrase: KEYSTORE_PASSWORD },
     user,
+    setPassword,
+    trustUsers: async (...certificates) => {
+      files++
+      // Kafka reads the file again because its name is another one.
+      const file = join(folder, `users-${files}.pem`)
+      await writeFile(file, certificates.join('\n'))
+      await alter(ofBroker, `listener.name.ssl.ssl.truststore.location=${file}`)
+    },
+    renewCertificate: async () => {
+      files++
+      const renewed = await makeCertificate(java.command, folder, `keystore-${files}.p12`)
+      const location = join(folder, `keystore-${files}.p12`)
+      const { fingerprint256 } = new X509Certificate(renewed)
+      const isServed = async (): Promise<boolean> => {
+        const served = await Promise.all([securePort, mutualPort].map(servedCertificate))
+        return served.every((each) => each === fingerprint256)
+      }
+      const properties = ['ssl', 'sasl_ssl'].flatMap((listener) => {
+        const prefix = `listener.name.${listener}.ssl.keystore`
+        return [`${prefix}.location=${location}`, `${prefix}.type=PKCS12`, `${prefix}.password=${KEYSTORE_PASSWORD}`]
+      })
+      await alter(ofBroker, properties.join(','))
+      await until(isServed, 20_000)
+      return renewed
+    },
+    makeUser: () => {
+      files++
+      return makeUser(folder, `user-${files}`)
+    },
     allow: async (rights) => void (await admin((client) => client.createAcls({ acl: rights.flatMap(entries) }))),
     forbid: async () => void (await admin((client) => client.deleteAcls({ filters: [EVERY_RULE] }))),
     stop,
   }
 }
+
+/** The fingerprint of the certificate that a server of 127.0.0.1 shows. */
+const servedCertificate = (port: number): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false }, () => {
+      resolve(socket.getPeerCertificate().fingerprint256)
+      socket.destroy()
+    })
+    socket.once('error', reject)
+  })
 
 interface Ports {
   readonly port: number
@@ -136,6 +191,7 @@ function secured(ports: Ports, folder: string): Record<string, string> {
     'ssl.keystore.type': 'PKCS12',
     'ssl.keystore.location': join(folder, 'keystore.p12'),
     'ssl.keystore.password': KEYSTORE_PASSWORD,
+    'ssl.allow.dn.changes': 'true',
     'listener.name.ssl.ssl.client.auth': 'required',
     'listener.name.ssl.ssl.truststore.type': 'PEM',
     'listener.name.ssl.ssl.truststore.location': join(folder, 'user.pem'),
@@ -147,21 +203,22 @@ function secured(ports: Ports, folder: string): Record<string, string> {
   }
 }
 
-/** A key for the broker in `keystore.p12`, whose certificate is its own authority. Resolves to the certificate. */
-async function makeCertificate(java: string, folder: string): Promise<string> {
+/** A key for the broker in the key store, whose certificate is its own authority. Resolves to the certificate. */
+async function makeCertificate(java: string, folder: string, keystore = 'keystore.p12'): Promise<string> {
   // Beside `java` where that is a path, else on the PATH as well.
   const keytool = java.includes('/') ? join(dirname(java), 'keytool') : 'keytool'
-  const store = ['-keystore', join(folder, 'keystore.p12'), '-storepass', KEYSTORE_PASSWORD, '-alias', 'broker']
-  const names = ['-dname', 'CN=broker', '-ext', 'san=ip:127.0.0.1', '-ext', 'bc=ca:true']
+  const store = ['-keystore', join(folder, keystore), '-storepass', KEYSTORE_PASSWORD, '-alias', 'broker']
+  // OpenSSL finds an authority by its name, so each has another one.
+  const names = ['-dname', `CN=broker in ${keystore}`, '-ext', 'san=ip:127.0.0.1', '-ext', 'bc=ca:true']
   await run(keytool, ['-genkeypair', '-keyalg', 'EC', '-validity', '2', '-storetype', 'PKCS12', ...names, ...store])
-  const file = join(folder, 'authority.pem')
+  const file = join(folder, `${keystore}.pem`)
   await run(keytool, ['-exportcert', '-rfc', '-file', file, ...store])
   return readFile(file, 'utf8')
 }
 
-/** A key for USER in `user.key`, and a certificate of its own in `user.pem`. */
-async function makeUser(folder: string): Promise<SecureBroker['user']> {
-  const [key, certificate] = [join(folder, 'user.key'), join(folder, 'user.pem')]
+/** A key for USER in `<name>.key`, and a certificate of its own in `<name>.pem`. */
+async function makeUser(folder: string, name = 'user'): Promise<SecureBroker['user']> {
+  const [key, certificate] = [join(folder, `${name}.key`), join(folder, `${name}.pem`)]
   const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2']
   await run('openssl', ['req', '-x509', ...kind, '-subj', `/CN=${USER}`, '-keyout', key, '-out', certificate])
   return { key: await readFile(key, 'utf8'), certificate: await readFile(certificate, 'utf8') }
