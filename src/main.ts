@@ -67,6 +67,22 @@ const commandLine = createCommandLine({
     const { replayDeadLetters } = await import('./commands/dead-letter-replay.js')
     return replayDeadLetters(options)
   },
+  listProviders: async (options) => {
+    const { listProviders } = await import('./commands/providers.js')
+    return listProviders(options)
+  },
+  showProvider: async (name, options) => {
+    const { showProvider } = await import('./commands/providers.js')
+    return showProvider(name, options)
+  },
+  testProvider: async (file, options) => {
+    const { testProvider } = await import('./commands/providers.js')
+    return testProvider(file, options)
+  },
+  newProvider: async (name, options) => {
+    const { newProvider } = await import('./commands/providers.js')
+    return newProvider(name, options)
+  },
 })
 
 try {

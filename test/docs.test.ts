@@ -217,7 +217,7 @@ describe('The check of the documents', () => {
     expect(all).toContain('run --drain')
     expect(all).toContain('pull.limit.max')
     expect(all.length).toBeGreaterThan(300)
-    expect([...help.keys()].sort()).toEqual(['check', 'dead-letters', 'journal', 'run', 'schemas', 'tail'])
+    expect([...help.keys()].sort()).toEqual(['check', 'dead-letters', 'journal', 'providers', 'run', 'schemas', 'tail'])
     expect(help.get('schemas')).toMatch(/schemas check \[options\][^]*schemas register \[options\]/)
   })
 

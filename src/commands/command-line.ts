@@ -7,6 +7,7 @@ import type { ListDeadLettersOptions, ReplayDeadLettersOptions, ShowDeadLetterOp
 import type { JournalListOptions, JournalOptions } from './journal.js'
 import type { JournalExportOptions } from './journal-export.js'
 import type { JournalImportOptions } from './journal-import.js'
+import type { NewProviderOptions, ProvidersOptions, TestProviderOptions } from './providers.js'
 import type { RunOptions } from './run.js'
 import type { SchemasOptions } from './schemas.js'
 import type { TailOptions } from './tail-query.js'
@@ -27,6 +28,10 @@ export interface CommandActions {
   readonly listDeadLetters: (options: ListDeadLettersOptions) => Promise<number>
   readonly showDeadLetter: (eventId: string, options: ShowDeadLetterOptions) => Promise<number>
   readonly replayDeadLetters: (options: ReplayDeadLettersOptions) => Promise<number>
+  readonly listProviders: (options: ProvidersOptions) => Promise<number>
+  readonly showProvider: (name: string, options: ProvidersOptions) => Promise<number>
+  readonly testProvider: (file: string, options: TestProviderOptions) => Promise<number>
+  readonly newProvider: (name: string, options: NewProviderOptions) => Promise<number>
 }
 
 export interface CommandLine {
@@ -49,7 +54,7 @@ const EXIT_CODES = `
 Exit codes:
   0  The command is done, or SIGTERM or SIGINT stopped it. Everything in the journal is safe.
   1  An unexpected failure occurred.
-  2  The arguments or the configuration are wrong, or a port is in use. With check and schemas: a schema is refused. With journal and dead-letters: the directory holds no journal, or something can't be replayed.
+  2  The arguments or the configuration are wrong, or a port is in use. With check and schemas: a schema is refused. With journal and dead-letters: the directory holds no journal, or something can't be replayed. With providers test: an item is not what a sample says.
   3  A dependency can't be reached or refuses the connector (check, run --drain, schemas, tail, dead-letters).
   4  Another process holds the journal, or publishes under the same instance.`
 
@@ -222,6 +227,51 @@ export function createCommandLine(actions: CommandActions): CommandLine {
     .option('--dry-run', 'Only show what would happen.', false)
     .action(async (options: ReplayDeadLettersOptions) => {
       exitCode = await actions.replayDeadLetters(options)
+    })
+
+  const providers = program
+    .command('providers')
+    .description(
+      'Look at the aggregators that a source can name, and test or begin the description of one. Needs no configuration.',
+    )
+    .helpOption('-h, --help', 'Print this help.')
+    .helpCommand('help [command]', 'Print the help of a command.')
+    .exitOverride()
+  const addProvidersCommand = (name: string, description: string): Command =>
+    providers.command(name).description(description).helpOption('-h, --help', 'Print this help.').exitOverride()
+  const directoryOption = (): Option =>
+    new Option(
+      '-d, --directory <directory>',
+      'Also read the descriptions in this directory, as providers.directory does.',
+    )
+  const jsonOption = (): Option =>
+    new Option('--json', 'Print one JSON value for programs, also for errors.').default(false)
+  addProvidersCommand('list', 'Show one line for each provider.')
+    .addOption(directoryOption())
+    .addOption(jsonOption())
+    .action(async (options: ProvidersOptions) => {
+      exitCode = await actions.listProviders(options)
+    })
+  addProvidersCommand('show', 'Show what is known of a provider, how sure it is, and its description.')
+    .argument('<name>', 'The name of the provider.')
+    .addOption(directoryOption())
+    .addOption(jsonOption())
+    .action(async (name: string, options: ProvidersOptions) => {
+      exitCode = await actions.showProvider(name, options)
+    })
+  addProvidersCommand('test', 'Run the samples of a description, or decode a captured request, and show the items.')
+    .argument('<file>', 'The description.')
+    .option('-r, --request <file>', 'Decode the captured request in this file instead of the samples.')
+    .addOption(jsonOption())
+    .action(async (file: string, options: TestProviderOptions) => {
+      exitCode = await actions.testProvider(file, options)
+    })
+  addProvidersCommand('new', 'Begin a description from a captured request. It guesses, and says so.')
+    .argument('<name>', 'The name of the provider.')
+    .requiredOption('-r, --request <file>', 'The captured request: as it was sent over HTTP, or its body alone.')
+    .option('-o, --output <file>', 'Write the description to this file, which must not exist.')
+    .action(async (name: string, options: NewProviderOptions) => {
+      exitCode = await actions.newProvider(name, options)
     })
 
   return {

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { CALLBACKS_ONLY, type KnownProviders, type ProviderTraits, traitsOf } from '../config/provider-traits.js'
 import { ConnectorError, hasCode, messageOf } from '../core/errors.js'
+import type { Description } from './described/description.js'
 import { loadDescription } from './described/load.js'
 import { describedProvider } from './described/provider.js'
 import { providers as codedProviders } from './index.js'
@@ -49,6 +50,20 @@ export class ProviderCatalog implements KnownProviders {
     }
   }
 
+  /** What is known of each provider, in the order of the names. */
+  summaries(): ProviderSummary[] {
+    return this.names.map((name) => {
+      const file = this.#files.get(name)
+      if (file === undefined) return CODED_SUMMARIES[name] ?? { name, title: name, items: [] }
+      try {
+        return { ...summaryOf(this.#describedProvider(name).description), file }
+      } catch (error) {
+        if (!hasCode(error, 'CONFIG_INVALID')) throw error
+        return { name, title: "can't be used", items: [], file, problem: messageOf(error) }
+      }
+    })
+  }
+
   /** @throws ConnectorError CONFIG_INVALID: there is no such provider, or its description has problems */
   provider(name: string): Provider {
     return codedProviders.get(name) ?? this.#describedProvider(name).provider
@@ -66,7 +81,7 @@ export class ProviderCatalog implements KnownProviders {
     }
     const { answer } = description
     const traits = { ...CALLBACKS_ONLY, ...(answer !== undefined && { answer }), digest }
-    const described = { provider: describedProvider(description), traits }
+    const described = { provider: describedProvider(description), traits, description }
     this.#described.set(name, described)
     return described
   }
@@ -75,6 +90,39 @@ export class ProviderCatalog implements KnownProviders {
 interface DescribedProvider {
   readonly provider: Provider
   readonly traits: ProviderTraits
+  readonly description: Description
+}
+
+export interface ProviderSummary {
+  readonly name: string
+  /** The aggregator and its product. */
+  readonly title: string
+  /** What the connector receives from it: `receipts`, `messages`, and by which other ways than callbacks. */
+  readonly items: readonly string[]
+  /** Absent for a coded provider. */
+  readonly file?: string
+  readonly documents?: readonly string[]
+  readonly attested?: string
+  readonly unattested?: string
+  /** Why the description can't be used. */
+  readonly problem?: string
+}
+
+const CODED_SUMMARIES: Readonly<Record<string, ProviderSummary>> = {
+  mtarget: { name: 'mtarget', title: 'Mtarget, queue and push', items: ['receipts', 'messages', 'pull'] },
+  seven: { name: 'seven', title: 'seven, status URL and webhooks', items: ['receipts', 'messages', 'reconcile'] },
+}
+
+const summaryOf = ({ provider, title, items, documents, attested, unattested }: Description): ProviderSummary => {
+  const kinds = new Set(items.map(({ kind }) => kind))
+  return {
+    name: provider,
+    title,
+    items: [...(kinds.has('receipt') ? ['receipts'] : []), ...(kinds.has('message') ? ['messages'] : [])],
+    documents,
+    ...(attested !== undefined && { attested }),
+    ...(unattested !== undefined && { unattested }),
+  }
 }
 
 /** The files of a directory with the names of their providers, in alphabetical order. */

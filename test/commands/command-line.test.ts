@@ -15,7 +15,7 @@ const OPTIONS = [
   '--',
   '--timeout',
 ]
-const KNOWN = ['run', 'check', 'tail', 'schemas', 'journal', 'dead-letters']
+const KNOWN = ['run', 'check', 'tail', 'schemas', 'journal', 'dead-letters', 'providers']
 /** Commands that were announced or may be guessed, and words that are none. */
 const word = fc.oneof(
   fc.constantFrom(
@@ -23,7 +23,7 @@ const word = fc.oneof(
     'schema',
     'journals',
     'tails',
-    'providers',
+    'provider',
     'nonsense',
     'Run',
     'runs',
@@ -68,6 +68,10 @@ async function execute(args: readonly string[]): Promise<{ code: number; called:
     listDeadLetters: record('dead-letters list'),
     showDeadLetter: record('dead-letters show'),
     replayDeadLetters: record('dead-letters replay'),
+    listProviders: record('providers list'),
+    showProvider: record('providers show'),
+    testProvider: record('providers test'),
+    newProvider: record('providers new'),
   }).execute(args)
   return { code, called }
 }
@@ -100,7 +104,7 @@ describe('The command line', () => {
   })
 
   it.each([
-    ['providers', '--help'],
+    ['provider', '--help'],
     ['schema', '--help'],
     ['schemas', 'chekc'],
     ['schemas', '--json'],
@@ -166,6 +170,10 @@ describe('The command line', () => {
       listDeadLetters: done,
       showDeadLetter: done,
       replayDeadLetters: done,
+      listProviders: done,
+      showProvider: done,
+      testProvider: done,
+      newProvider: done,
     }
     for (const args of [
       ['check'],
@@ -173,6 +181,7 @@ describe('The command line', () => {
       ['schemas', 'check'],
       ['journal', 'status'],
       ['dead-letters', 'list'],
+      ['providers', 'list'],
     ]) {
       const [plain, json] = [createCommandLine(actions), createCommandLine(actions)]
       await plain.execute(args)
