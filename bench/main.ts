@@ -5,6 +5,7 @@
  * generator, contenders and broker share the machine, so that absolute figures say little, and ratios of one run can be compared.
  * Everything that is published is the same Avro record with the same headers, on topics with the same number of partitions.
  */
+import { randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
@@ -38,6 +39,7 @@ const HELP = `Usage: npm run bench -- [options]
   --json FILE          also writes all figures of all rounds to this file
   --telemetry          compares this connector without telemetry with itself that exports 1 % and all of its traces, beside
                        metrics and log lines, and leaves out everything else
+  --encryption         compares this connector with itself that encrypts its journal, and leaves out everything else
   --without-peers      leaves out Apache Camel and Kafka Connect
   --profile DIRECTORY  measures nothing: writes CPU profiles of the connector's main thread under callbacks and under pulls, and
                        a table of each by function, into this directory`
@@ -58,6 +60,7 @@ const { values: options } = parseArgs({
     share: { type: 'string', default: '1' },
     json: { type: 'string' },
     telemetry: { type: 'boolean', default: false },
+    encryption: { type: 'boolean', default: false },
     'without-peers': { type: 'boolean', default: false },
     profile: { type: 'string' },
     help: { type: 'boolean', default: false },
@@ -141,6 +144,25 @@ async function startTelemetryContenders(
   return { contenders: { fixedAnswers, callbacks, pulls, publishers: [] }, missing: [] }
 }
 
+/** The same connector with a plain and with an encrypted journal. */
+async function startEncryptionContenders(
+  stack: Stack,
+  progress: Progress,
+): Promise<{ contenders: Contenders; missing: string[] }> {
+  progress.step('Starting the connectors ...')
+  const callbacks: CallbackContender[] = []
+  const pulls: PullContender[] = []
+  for (const name of [NAMES.withoutEncryption, NAMES.withEncryption]) {
+    const configure = ({ journal }: TrialConfiguration): void => {
+      if (name === NAMES.withEncryption) journal['encryption'] = { key: randomBytes(32).toString('base64') }
+    }
+    callbacks.push(await start(startCallbackConnector(stack, [], { name, configure })))
+    pulls.push(await start(startPullConnector(stack, name, { limit: LARGE_PAGES, configure })))
+  }
+  const fixedAnswers = await start(startFixedAnswerServer())
+  return { contenders: { fixedAnswers, callbacks, pulls, publishers: [] }, missing: [] }
+}
+
 async function measure(stack: Stack, progress: Progress): Promise<BenchReport> {
   const share = Number(options.share)
   const workload = Object.fromEntries(
@@ -148,7 +170,12 @@ async function measure(stack: Stack, progress: Progress): Promise<BenchReport> {
   ) as unknown as Workload
   const { latencySeconds } = workload
   const rounds = Number(options.rounds)
-  const startAll = options.telemetry ? startTelemetryContenders : startContenders
+  const isOwnComparison = options.telemetry || options.encryption
+  const startAll = options.telemetry
+    ? startTelemetryContenders
+    : options.encryption
+      ? startEncryptionContenders
+      : startContenders
   const { contenders, missing } = await startAll(stack, progress)
   const all: readonly Contender[] = [...contenders.callbacks, ...contenders.pulls, ...contenders.publishers]
   const memory = new MemorySampler()
@@ -157,7 +184,7 @@ async function measure(stack: Stack, progress: Progress): Promise<BenchReport> {
   const run = new BenchRun(
     stack,
     contenders,
-    { ...workload, latencySeconds: options.telemetry ? 0 : latencySeconds },
+    { ...workload, latencySeconds: isOwnComparison ? 0 : latencySeconds },
     progress,
   )
   progress.step('Warming up ...')

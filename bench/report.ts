@@ -68,6 +68,13 @@ const COMPARISONS: readonly Comparison[] = [
   },
   { work: 'pulled items', figure: 'CPU us', of: NAMES.withTelemetry, against: NAMES.withoutTelemetry },
   { work: 'pulled items', figure: 'CPU us', of: NAMES.withAllTraces, against: NAMES.withoutTelemetry },
+  {
+    work: 'callbacks at 64 connections',
+    figure: 'CPU us',
+    of: NAMES.withEncryption,
+    against: NAMES.withoutEncryption,
+  },
+  { work: 'pulled items', figure: 'CPU us', of: NAMES.withEncryption, against: NAMES.withoutEncryption },
   { work: 'request to visible at 20/s', figure: 'p50 ms', of: NAMES.connector, against: NAMES.camel },
 ]
 

@@ -125,6 +125,12 @@ const REHEARSALS: Readonly<Record<string, readonly (readonly [file: string, text
     ['test/integration/removed-journal.test.ts', 'publishes what it held, says on every page what happened'],
     ['test/integration/removed-journal.test.ts', 'takes callbacks again when the directory is back, and loses nothing'],
   ],
+  'journal-entry-unreadable': [
+    [
+      'test/journal/encryption.test.ts',
+      'returns what is in front of it, and then an error that names it, and loses nothing behind it',
+    ],
+  ],
   'journal-unusable': [
     [NEW, 'A journal that can not be written any more'],
     [`${FAULTS}/disk.ts`, "name: 'failing-disk'"],

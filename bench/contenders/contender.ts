@@ -54,6 +54,8 @@ export const NAMES = {
   withoutTelemetry: 'without telemetry',
   withTelemetry: 'with telemetry, 1 % of traces',
   withAllTraces: 'with telemetry, all traces',
+  withoutEncryption: 'plain journal',
+  withEncryption: 'encrypted journal',
   publisher: 'the publisher of this connector alone',
   kafkajs: 'kafkajs transactions',
   camel: 'Apache Camel, acks=all',

@@ -6,7 +6,7 @@ The paths of credentials that `config` contains in plain text, one per line. Cal
 {{- if kindIs "map" .value }}
 {{- range $key, $value := .value }}
 {{- $path := printf "%s.%s" $at $key }}
-{{- if and (has $key (list "password" "token" "apiKey" "signingKey" "clientSecret")) (kindIs "string" $value) }}
+{{- if and (has $key (list "password" "token" "apiKey" "signingKey" "clientSecret" "keySecret")) (kindIs "string" $value) }}
 {{- if not (contains "${" $value) }}
 {{ $path }}
 {{- end }}

@@ -46,6 +46,7 @@ const WAIT_CAUSES: Readonly<Partial<Record<ErrorCode, string>>> = {
   SCHEMA_REFUSED: 'schema-refused',
   SCHEMA_IDS_CHANGED: 'schema-ids-changed',
   JOURNAL_WRITE_FAILED: 'journal-write-failed',
+  JOURNAL_ENTRY_UNREADABLE: 'journal-entry-unreadable',
 }
 
 /**

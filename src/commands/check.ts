@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { resolve } from 'node:path'
 import { createLog } from '../admin/log.js'
+import { encryptionKeysOf } from '../app/open-journal.js'
 import { kafkaSettings, subjectsOf } from '../app/publishing.js'
 import { readConfiguration } from './configuration.js'
 import type { Config } from '../config/types.js'
@@ -14,8 +15,10 @@ import { systemClock } from '../core/clock.js'
 import { ConnectorError, hasCode, messageOf } from '../core/errors.js'
 import { listen } from '../http-server/listen.js'
 import { findHolder } from '../journal/directory-lock.js'
+import { type EncryptionKeys, missingKeyError } from '../journal/entry-codec.js'
 import { assertIsDataFile, dataFileOf } from '../journal/environment.js'
 import { assertNoLinks, describeWideAccess, inspectJournalDirectory } from '../journal/journal-directory.js'
+import { JournalReader } from '../journal/journal-reader.js'
 import { findOtherJournals } from '../kafka/other-journals.js'
 import { findMissingRights, type RequiredRights } from '../kafka/rights.js'
 import { requiredTopics } from '../kafka/settings.js'
@@ -123,15 +126,17 @@ const describeConfiguration = (file: string, config: Config): string =>
 
 /** Beside a running connector the journal is in use, which is no fault. */
 async function checkJournal(config: Config): Promise<CheckResult> {
-  const result = await runCheck('journal', () => checkJournalDirectory(config.journal.directory))
+  const result = await runCheck('journal', () => checkJournalDirectory(config.journal))
   return result.exitCode === JOURNAL_HELD_EXIT_CODE ? { ...result, state: 'in-use' } : result
 }
 
 /** `run` creates a directory that does not exist, so then its nearest existing parent must be writable. @throws ConnectorError */
-async function checkJournalDirectory(directory: string): Promise<Finding> {
+async function checkJournalDirectory(journal: Config['journal']): Promise<Finding> {
+  const { directory } = journal
   const path = resolve(directory)
   if (!inspectJournalDirectory(path)) return `${path} can be created`
   assertCanBeOpened(path)
+  assertCanBeDecrypted(path, encryptionKeysOf(journal))
   const holder = await findHolder(path)
   const wideAccess = describeWideAccess(path)
   if (holder === undefined) {
@@ -154,6 +159,23 @@ function assertCanBeOpened(directory: string): void {
       'JOURNAL_UNUSABLE',
       `the journal in ${directory} can't be opened: ${messageOf(error)}; see journal.directory`,
     )
+  }
+}
+
+/** @throws ConnectorError CONFIG_INVALID, where `run` would end with it */
+function assertCanBeDecrypted(directory: string, keys: EncryptionKeys): void {
+  let reader: JournalReader
+  try {
+    reader = JournalReader.open(directory, keys)
+  } catch {
+    // A file that holds no journal yet holds nothing that a key is needed for.
+    return
+  }
+  try {
+    const missing = reader.countByMissingKey()
+    if (missing.size > 0) throw missingKeyError(directory, missing)
+  } finally {
+    reader.close()
   }
 }
 

@@ -153,10 +153,16 @@ export function createCommandLine(actions: CommandActions): CommandLine {
     .helpCommand('help [command]', 'Print the help of a command.')
     .exitOverride()
   const addJournalCommand = (name: string, description: string): Command =>
-    addCommand(name, description, journal).option(
-      '-d, --directory <directory>',
-      'Read the journal in this directory instead of journal.directory. The configuration may be missing then.',
-    )
+    addCommand(name, description, journal)
+      .option(
+        '-d, --directory <directory>',
+        'Read the journal in this directory instead of journal.directory. The configuration may be missing then.',
+      )
+      .option(
+        '--encryption-key-file <file>',
+        'Decrypt entries with the key in this file too: 32 bytes in Base64 or hexadecimal. May be repeated.',
+        (file: string, files: readonly string[] = []) => [...files, file],
+      )
   addJournalCommand('status', 'Show what the journal holds, since when, and who holds it. Changes nothing.').action(
     async (options: JournalOptions) => {
       exitCode = await actions.showJournalStatus(options)

@@ -10,6 +10,7 @@ import type { Config } from '../config/types.js'
 import { systemClock } from '../core/clock.js'
 import { ConnectorError, messageOf } from '../core/errors.js'
 import { findHolder } from '../journal/directory-lock.js'
+import { missingKeyError } from '../journal/entry-codec.js'
 import {
   EXPORT_FORMAT,
   EXPORT_VERSION,
@@ -58,6 +59,8 @@ export async function exportJournal(options: JournalExportOptions): Promise<numb
   const { reader, config } = openJournal(options)
   const stop = stopOnTermination()
   try {
+    const missing = reader.countByMissingKey()
+    if (missing.size > 0) throw missingKeyError(reader.directory, missing)
     const header = await describeJournal(reader, config, options.offline)
     if (header.heldBy !== null) warn(`the journal is held by ${header.heldBy}, which publishes these entries itself`)
     const raw = options.raw === undefined ? undefined : createRawDirectory(resolve(options.raw))

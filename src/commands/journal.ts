@@ -4,15 +4,19 @@
  */
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { encryptionKeysOf } from '../app/open-journal.js'
 import { sourceFinder } from '../app/source-finder.js'
 import { readConfiguration } from './configuration.js'
+import { ENCRYPTION_KEY_EXPECTED, parseEncryptionKey } from '../config/encryption-key.js'
 import type { Config } from '../config/types.js'
 import { orAborted } from '../core/abort.js'
 import { systemClock } from '../core/clock.js'
-import { messageOf } from '../core/errors.js'
+import { ConnectorError, messageOf } from '../core/errors.js'
+import { readRegularFile } from '../core/files.js'
 import { DATA_VERSION } from '../journal/data-file-reader.js'
 import { findHolder } from '../journal/directory-lock.js'
 import { diskSpace } from '../journal/disk-reserve.js'
+import type { EncryptionKeys } from '../journal/entry-codec.js'
 import type { Entry } from '../journal/journal.js'
 import { JournalReader } from '../journal/journal-reader.js'
 import { quote } from '../masking/known-secrets.js'
@@ -27,6 +31,8 @@ export interface JournalOptions {
   readonly json: boolean
   /** The directory of the journal, in place of `journal.directory` of the configuration. */
   readonly directory?: string
+  /** Files that hold keys which entries are decrypted with, beside those of the configuration. */
+  readonly encryptionKeyFile?: readonly string[]
 }
 
 export interface JournalListOptions extends JournalOptions {
@@ -45,21 +51,59 @@ export interface LocatedJournal {
 /**
  * Opens the journal that the options name. With a directory the configuration may be missing or incomplete, as it is on
  * another machine. It is only needed for decoding and for Kafka then.
- * @throws ConnectorError CONFIG_INVALID, NO_JOURNAL, JOURNAL_UNUSABLE
+ * @throws ConnectorError USAGE, CONFIG_INVALID, NO_JOURNAL, JOURNAL_UNUSABLE
  */
-export function openJournal({ config: file, directory }: JournalOptions): LocatedJournal {
+export function openJournal({ config: file, directory, encryptionKeyFile = [] }: JournalOptions): LocatedJournal {
+  const keysOfFiles = encryptionKeyFile.map(readEncryptionKey)
   if (directory === undefined) {
     const config = readConfiguration(file)
-    return { reader: JournalReader.open(resolve(config.journal.directory)), config }
+    const keys = withKeys(encryptionKeysOf(config.journal), keysOfFiles)
+    return { reader: JournalReader.open(resolve(config.journal.directory), keys), config }
   }
-  const reader = JournalReader.open(resolve(directory))
-  if (!existsSync(file)) return { reader, config: undefined }
+  const config = loadConfigIfPossible(file)
+  const keys = withKeys(config ? encryptionKeysOf(config.journal) : {}, keysOfFiles)
+  return { reader: JournalReader.open(resolve(directory), keys), config }
+}
+
+function loadConfigIfPossible(file: string): Config | undefined {
+  if (!existsSync(file)) return undefined
   try {
-    return { reader, config: readConfiguration(file) }
+    return readConfiguration(file)
   } catch (error) {
     warn(`going on without the configuration: ${messageOf(error)}`)
-    return { reader, config: undefined }
+    return undefined
   }
+}
+
+const withKeys = (keys: EncryptionKeys, more: readonly Uint8Array[]): EncryptionKeys => ({
+  ...keys,
+  previousKeys: [...(keys.previousKeys ?? []), ...more],
+})
+
+/** A key with its line break, and nothing else, is shorter. */
+const MAX_KEY_FILE_BYTES = 1024
+
+/** @throws ConnectorError USAGE */
+function readEncryptionKey(file: string): Uint8Array {
+  let text: string
+  try {
+    text = readRegularFile(file, MAX_KEY_FILE_BYTES).toString('utf8')
+  } catch (error) {
+    throw new ConnectorError('USAGE', `--encryption-key-file: ${file} can't be read: ${messageOf(error)}`, {
+      cause: error,
+    })
+  }
+  const key = parseEncryptionKey(text.trim())
+  if (key !== undefined) return key
+  throw new ConnectorError('USAGE', `--encryption-key-file: ${file} does not hold ${ENCRYPTION_KEY_EXPECTED}`)
+}
+
+/** How many entries are encrypted with a key. */
+interface KeyUse {
+  readonly id: string
+  readonly entries: number
+  /** False if the key is not given, so that its entries are counted and not read. */
+  readonly isKnown: boolean
 }
 
 interface SourceCount {
@@ -88,7 +132,14 @@ interface JournalStatus {
     readonly ageMs: number
   } | null
   readonly sources: Readonly<Record<string, SourceCount>>
+  /** The number of entries that are damaged. Those whose key is missing are not among them. */
   readonly unreadableEntries: number
+  readonly encryption: {
+    /** The id of the key that new entries are encrypted with; null if they are written plain or no configuration was read. */
+    readonly currentKey: string | null
+    readonly plainEntries: number
+    readonly keys: readonly KeyUse[]
+  }
   readonly releasedUpTo: number
   readonly eventIds: number
   readonly watchedMessages: number
@@ -149,20 +200,28 @@ async function readStatus(
 async function countBySource(
   reader: JournalReader,
   signal: AbortSignal,
-): Promise<Pick<JournalStatus, 'oldest' | 'sources' | 'unreadableEntries'>> {
+): Promise<Pick<JournalStatus, 'oldest' | 'sources' | 'unreadableEntries' | 'encryption'>> {
   const now = systemClock.now()
   const sources = new Map<string, SourceCount>()
   let oldest: JournalStatus['oldest'] = null
+  const keys = new Map<string, KeyUse>()
   let unreadableEntries = 0
+  let plainEntries = 0
   let read = 0
   for (const each of reader.entries()) {
     read++
     if (read % ENTRIES_PER_TURN === 0) await new Promise(setImmediate)
     if (signal.aborted) break
+    const { keyId, isKeyMissing } = each.encryption
+    if (keyId !== null) {
+      const entries = (keys.get(keyId)?.entries ?? 0) + 1
+      keys.set(keyId, { id: keyId, entries, isKnown: !isKeyMissing })
+    }
     if ('problem' in each) {
-      unreadableEntries++
+      if (!isKeyMissing) unreadableEntries++
       continue
     }
+    if (keyId === null) plainEntries++
     const { seq, source, receivedAt, body } = each.entry
     oldest ??= { seq, source, receivedAt, ageMs: Math.max(0, now - receivedAt) }
     const count = sources.get(source) ?? { entries: 0, bodyBytes: 0, oldestReceivedAt: receivedAt }
@@ -172,7 +231,8 @@ async function countBySource(
       oldestReceivedAt: Math.min(count.oldestReceivedAt, receivedAt),
     })
   }
-  return { oldest, sources: Object.fromEntries(sources), unreadableEntries }
+  const encryption = { currentKey: reader.currentKeyId, plainEntries, keys: [...keys.values()] }
+  return { oldest, sources: Object.fromEntries(sources), unreadableEntries, encryption }
 }
 
 function formatStatus(status: JournalStatus): string {
@@ -197,6 +257,7 @@ function formatStatus(status: JournalStatus): string {
     ...(status.unreadableEntries > 0
       ? [['damaged', `${status.unreadableEntries} entries can't be read`] as [string, string]]
       : []),
+    ...encryptionRows(status),
     ['released up to', status.releasedUpTo < 0 ? 'nothing yet' : String(status.releasedUpTo)],
     ['remembered', `${status.eventIds} event ids, ${status.nonces} nonces`],
     ['watch list', `${status.watchedMessages} messages`],
@@ -205,6 +266,20 @@ function formatStatus(status: JournalStatus): string {
   ]
   const width = Math.max(...rows.map(([name]) => name.length))
   return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}\n`).join('')
+}
+
+/** @returns no row for a journal without encryption */
+function encryptionRows({ encryption: { currentKey, plainEntries, keys } }: JournalStatus): [string, string][] {
+  if (currentKey === null && keys.length === 0) return []
+  const written = currentKey === null ? 'new entries are not encrypted' : `new entries with key ${currentKey}`
+  return [
+    ['encryption', written],
+    ...keys.map(({ id, entries, isKnown }): [string, string] => [
+      '',
+      `${entries} entries with key ${id}${isKnown ? '' : ", which is not given, so they can't be read"}`,
+    ]),
+    ['', `${plainEntries} entries not encrypted`],
+  ]
 }
 
 /** What `journal list --json` prints for each entry. */
@@ -247,7 +322,8 @@ export async function listJournal(options: JournalListOptions): Promise<number> 
         if (!isWanted || (source !== undefined && entry.source !== source)) continue
       }
       count++
-      const listed = 'entry' in each ? describeEntry(each.entry, reader.id, findSource) : each
+      const listed =
+        'entry' in each ? describeEntry(each.entry, reader.id, findSource) : { seq: each.seq, problem: each.problem }
       await output.write(options.json ? JSON.stringify(listed) : formatListed(listed))
     }
     await output.flush()

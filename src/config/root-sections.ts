@@ -1,5 +1,6 @@
 /** The sections at the root of the configuration that are about this process: journal, callbacks, admin, sharing, log, duplicates. */
 import { PERSONAL_DATA } from '../masking/personal-data.js'
+import { encryption } from './encryption-key.js'
 import { topic } from './kafka.js'
 import { section } from './section.js'
 import { serverTls } from './tls.js'
@@ -33,6 +34,11 @@ export const journal = () =>
     maxBytes: size({ min: '4KiB', default: '1GiB' }).describe(
       'Largest size of the journal. While it is full, callbacks get 503 and pulling stops until events are published.',
     ),
+    encryption: encryption()
+      .exactOptional()
+      .describe(
+        'Encrypts the entries of the journal with AES-256-GCM. If left out, the journal holds phone numbers and texts in the clear.',
+      ),
   })
 
 export const callbacks = () =>

@@ -24,6 +24,8 @@ const CODES = {
   JOURNAL_WRITE_FAILED: { exitCode: 1 },
   /** The journal can't be opened, or its files are damaged. */
   JOURNAL_UNUSABLE: { exitCode: 1 },
+  /** The oldest entry of the journal that is not published can't be read: it is damaged, or its key is missing. */
+  JOURNAL_ENTRY_UNREADABLE: { exitCode: 1 },
   /** The nonce of a signed callback was used before. */
   NONCE_SEEN: { exitCode: 1 },
   /** The schema registry does not answer. */

@@ -3,9 +3,9 @@ import { closeSync, constants, fsyncSync, openSync, readSync, truncateSync } fro
 import { join } from 'node:path'
 import { open } from 'lmdb'
 import { openOwnFile } from '../core/files.js'
+import type { StoredValue } from './entry-codec.js'
 import type { TopicProgress } from './journal.js'
 import { createDirectory } from './journal-directory.js'
-import type { StoredEntry } from './stored-entry.js'
 
 /**
  * Keys of the `meta` database:
@@ -17,6 +17,7 @@ import type { StoredEntry } from './stored-entry.js'
  * - `barrier`: written by `recover` to learn that every write before it has ended.
  * - `walked <log> <source>`: when the last complete scan of a provider's message log began. The word is from an earlier
  *   build and stays, so that journals of that build can be read.
+ * - `encryptionKeys`: the ids of the keys that entries may be encrypted with, separated by commas.
  * - `progress <source>`: how far the topics have been read.
  * - `followed <source>`: the time up to which an earlier build had read the topics. It is read and no longer written.
  */
@@ -26,6 +27,7 @@ export type MetaKey =
   | 'releases'
   | 'unverifiedFrom'
   | 'barrier'
+  | 'encryptionKeys'
   | `walked ${string}`
   | `progress ${string}`
   | `followed ${string}`
@@ -68,8 +70,8 @@ export function openEnvironment(directory: string) {
   const encoding = { encoding: 'msgpack' } as const
   return {
     root,
-    /** Sequence number -> entry. */
-    entries: root.openDB<StoredEntry, number>('entries', encoding),
+    /** Sequence number -> entry, plain or encrypted. */
+    entries: root.openDB<StoredValue, number>('entries', encoding),
     meta: root.openDB<string | number | TopicProgress, MetaKey>('meta', encoding),
     /** Hash of the nonce -> expiry, in milliseconds since the epoch. */
     nonces: root.openDB<number, string>('nonces', encoding),

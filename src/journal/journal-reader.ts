@@ -6,13 +6,22 @@ import { readdirSync, statSync } from 'node:fs'
 import { Unpackr } from 'msgpackr'
 import { ConnectorError, messageOf } from '../core/errors.js'
 import { DamagedDataFileError, DataFileReader } from './data-file-reader.js'
+import { type EncryptionKeys, EntryCodec, keyIdOf, type StoredValue, UnreadableEntryError } from './entry-codec.js'
 import { dataFileOf } from './environment.js'
 import type { Entry } from './journal.js'
-import { fromStoredEntry, type StoredEntry } from './stored-entry.js'
+import { fromStoredEntry } from './stored-entry.js'
 
 /** An entry, or a sentence that says why its value can't be read. */
-export type ReadEntry =
-  { readonly seq: number; readonly entry: Entry } | { readonly seq: number; readonly problem: string }
+export type ReadEntry = { readonly seq: number; readonly encryption: EntryEncryption } & (
+  { readonly entry: Entry } | { readonly problem: string }
+)
+
+/** Whether the key is given is only known for an encrypted entry. */
+export interface EntryEncryption {
+  /** The id of the key that the entry is encrypted with; null for a plain one, and where damage hides it. */
+  readonly keyId: string | null
+  readonly isKeyMissing: boolean
+}
 
 /** What a journal holds beside its entries. */
 export interface JournalSizes {
@@ -33,21 +42,23 @@ export class JournalReader {
   /** The id of the journal. */
   readonly id: string
   readonly #file: DataFileReader
+  readonly #entryCodec: EntryCodec
   /** lmdb-js encodes values in the same way, without a dictionary that values share. */
-  readonly #codec = new Unpackr({ copyBuffers: true })
+  readonly #unpackr = new Unpackr({ copyBuffers: true })
 
   /**
+   * @param keys the keys that entries can be decrypted with; everything else can be read without them
    * @throws ConnectorError NO_JOURNAL if the directory holds none; JOURNAL_UNUSABLE if it can't be read or is damaged
    */
-  static open(directory: string): JournalReader {
+  static open(directory: string, keys: EncryptionKeys = {}): JournalReader {
     const dataFile = dataFileOf(directory)
     return translateErrors(directory, () => {
       assertHoldsJournal(directory, dataFile)
-      return new JournalReader(directory, dataFile)
+      return new JournalReader(directory, dataFile, keys)
     })
   }
 
-  private constructor(directory: string, dataFile: string) {
+  private constructor(directory: string, dataFile: string, keys: EncryptionKeys) {
     this.directory = directory
     this.dataFile = dataFile
     this.#file = new DataFileReader(dataFile)
@@ -56,6 +67,7 @@ export class JournalReader {
       // The file is made before the id is written to it.
       if (typeof id !== 'string') throw noJournalError(directory, `${dataFile} does not hold the id of a journal`)
       this.id = id
+      this.#entryCodec = new EntryCodec(id, keys)
     } catch (error) {
       this.#file.close()
       throw error
@@ -65,6 +77,28 @@ export class JournalReader {
   /** The last sequence number that was released; -1 before the first release. @throws ConnectorError JOURNAL_UNUSABLE */
   get releasedUpTo(): number {
     return translateErrors(this.directory, () => Number(this.#readMeta('released') ?? -1))
+  }
+
+  /** The id of the key that new entries are encrypted with by the keys that were given; null if they are written plain. */
+  get currentKeyId(): string | null {
+    return this.#entryCodec.currentKeyId
+  }
+
+  /**
+   * Returns the number of entries for each of the keys that are missing. It is known without reading the entries if all keys are
+   * given.
+   * @throws ConnectorError JOURNAL_UNUSABLE
+   */
+  countByMissingKey(): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>()
+    const stored = translateErrors(this.directory, () => this.#readMeta('encryptionKeys'))
+    const keyIds = typeof stored === 'string' && stored !== '' ? stored.split(',') : []
+    if (keyIds.every((keyId) => this.#entryCodec.hasKey(keyId))) return counts
+    for (const { encryption } of this.entries()) {
+      const { keyId, isKeyMissing } = encryption
+      if (keyId !== null && isKeyMissing) counts.set(keyId, (counts.get(keyId) ?? 0) + 1)
+    }
+    return counts
   }
 
   /** @throws ConnectorError JOURNAL_UNUSABLE */
@@ -116,16 +150,24 @@ export class JournalReader {
   }
 
   #decode(seq: number, value: Buffer): ReadEntry {
+    let keyId: string | null = null
     try {
-      return { seq, entry: { ...fromStoredEntry(this.#codec.unpack(value) as StoredEntry), seq } }
+      const stored = this.#unpackr.unpack(value) as StoredValue
+      keyId = keyIdOf(stored)
+      const entry = { ...fromStoredEntry(this.#entryCodec.decode(stored, seq)), seq }
+      return { seq, encryption: { keyId, isKeyMissing: false }, entry }
     } catch (error) {
-      return { seq, problem: `its ${value.length} bytes in ${this.dataFile} are damaged: ${messageOf(error)}` }
+      const isKeyMissing = error instanceof UnreadableEntryError && error.missingKeyId !== null
+      const problem = isKeyMissing
+        ? error.message
+        : `its ${value.length} bytes in ${this.dataFile} are damaged: ${messageOf(error)}`
+      return { seq, encryption: { keyId, isKeyMissing }, problem }
     }
   }
 
   #readMeta(key: string): unknown {
     const value = this.#file.get('meta', Buffer.from(key))
-    return value === undefined ? undefined : (this.#codec.unpack(value) as unknown)
+    return value === undefined ? undefined : (this.#unpackr.unpack(value) as unknown)
   }
 }
 

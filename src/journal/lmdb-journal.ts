@@ -12,7 +12,7 @@
  * - lmdb-js commits a batch even if its callback throws. No batch contains code that throws for a reason of its own.
  *
  * # Layout on disk
- * - `lmdb/data.mdb`: the LMDB environment. environment.ts describes its databases.
+ * - `lmdb/data.mdb`: the LMDB environment. environment.ts describes its databases, and entry-codec.ts encrypted entries.
  * - `reserve.bin`: room for answers that were already requested (disk-reserve.ts).
  * - `lock.<n>`: the socket that keeps other processes out (directory-lock.ts).
  *
@@ -41,7 +41,8 @@
  * `unverifiedFrom` is the first sequence number that was given out before any run had read the position. If a position lies
  * at or above it, numbers were given out twice: the clock ran backwards, and the journal is an old copy of itself. The broker
  * knows other entries by these numbers, and a release by number would lose the entries that carry them now. So `recover`
- * moves those entries above the position, in their order. A barrier write makes sure that every append under an old number
+ * moves those entries above the position, in their order; encrypted ones are encrypted anew, because they are bound to their
+ * numbers. A barrier write makes sure that every append under an old number
  * has ended before.
  *
  * # States
@@ -58,6 +59,7 @@ import { Capacity, type CapacityOptions } from './capacity.js'
 import { DataFileCheck } from './data-file-check.js'
 import { canLockDataFiles, type DataFileLock, lockDataFile } from './data-file-lock.js'
 import { type DirectoryLock, heldError, lockDirectory } from './directory-lock.js'
+import { type EncryptionKeys, EntryCodec, keyIdOf, missingKeyError, type StoredValue } from './entry-codec.js'
 import {
   dataFileOf,
   entryCount,
@@ -85,12 +87,14 @@ import {
 } from './journal.js'
 import { assertNoLinks, createDirectory, describeWideAccess } from './journal-directory.js'
 import { NonceStore } from './nonce-store.js'
-import { fromStoredEntry, type StoredEntry, toStoredEntry } from './stored-entry.js'
+import { fromStoredEntry, toStoredEntry } from './stored-entry.js'
 import { LmdbWatchList } from './watch-list.js'
 import { Writer } from './writer.js'
 
 export interface LmdbJournalOptions extends CapacityOptions {
   readonly duplicates: EventIdIndexOptions
+  /** Entries are written plain if this is left out. */
+  readonly encryption?: EncryptionKeys
   /** Receives what the operator should know, for example when the disk refuses writes and when it takes them again. */
   readonly log?: Log
   /** Is called if Kafka's position shows that this journal is an older copy of itself, with a sentence on what follows. */
@@ -132,6 +136,7 @@ export class LmdbJournal implements Journal {
   readonly #capacity: Capacity
   readonly #writer: Writer
   readonly #dataFile: DataFileCheck
+  readonly #codec: EntryCodec
   readonly #onOlderCopy: LmdbJournalOptions['onOlderCopy']
   /** One for each pending `waitForEntry`: settles it if it can be settled. */
   readonly #settleWaiters = new Set<() => void>()
@@ -146,7 +151,7 @@ export class LmdbJournal implements Journal {
   /** The oldest entry at the last look. It may be a page of 64 MiB, so it is not read again while it is the oldest. */
   #oldest: { readonly seq: number; readonly receivedAt: number | null } | undefined
 
-  /** @throws ConnectorError JOURNAL_HELD, JOURNAL_UNUSABLE */
+  /** @throws ConnectorError JOURNAL_HELD, JOURNAL_UNUSABLE; CONFIG_INVALID if a key is missing that an entry is encrypted with */
   static async open(options: LmdbJournalOptions): Promise<LmdbJournal> {
     const { directory } = options
     let lock: DirectoryLock | undefined
@@ -176,6 +181,11 @@ export class LmdbJournal implements Journal {
 
   private constructor(env: Environment, { lock, fileLock }: JournalLocks, options: LmdbJournalOptions) {
     const { clock, duplicates, log, onOlderCopy } = options
+    const { meta, entries } = env
+    const id = meta.get('id') as string | undefined
+    this.id = id ?? randomBytes(9).toString('hex')
+    this.#codec = new EntryCodec(this.id, options.encryption)
+    const encryptionKeys = findEncryptionKeys(env, this.#codec, options.directory)
     this.#env = env
     this.#lock = lock
     this.#fileLock = fileLock
@@ -187,7 +197,6 @@ export class LmdbJournal implements Journal {
     this.#dataFile = new DataFileCheck(dataFileOf(options.directory), fstatSync(fileLock.descriptor), { clock, log })
     this.watchList = new LmdbWatchList(env, this.#writer)
 
-    const { meta, entries } = env
     this.#releasedUpTo = (meta.get('released') as number | undefined) ?? -1
     this.#releases = (meta.get('releases') as number | undefined) ?? 0
     const [lastSeq = this.#releasedUpTo] = entries.getKeys({ reverse: true, limit: 1 })
@@ -195,9 +204,9 @@ export class LmdbJournal implements Journal {
     this.#nextSeq = Math.max(lastSeq + 1, clock.now() * MICROSECONDS_PER_MS)
 
     const changes = new Map<MetaKey, string | number>()
-    const id = meta.get('id') as string | undefined
-    this.id = id ?? randomBytes(9).toString('hex')
     if (id === undefined) changes.set('id', this.id)
+    // This is durable before the first entry that is encrypted with a new key.
+    if (encryptionKeys !== (meta.get('encryptionKeys') ?? '')) changes.set('encryptionKeys', encryptionKeys)
     // An earlier run that did not read the position has left its first number. The number of this run is lower if the clock
     // was set back and that run appended nothing.
     const earlierFrom = meta.get('unverifiedFrom') as number | undefined
@@ -239,7 +248,7 @@ export class LmdbJournal implements Journal {
       seq = this.#nextSeq
       this.#nextSeq++
       this.#unconfirmedAppends.set(seq, false)
-      return entries.put(seq, stored)
+      return entries.put(seq, this.#codec.encode(stored, seq))
     }
     const putEntryAndNonce = (): Promise<boolean> =>
       root.batch(() => {
@@ -285,9 +294,17 @@ export class LmdbJournal implements Journal {
     const found: Entry[] = []
     let bytes = 0
     for (const { key: seq, value } of this.#env.entries.getRange({ start: after + 1, limit: bounds.entries })) {
-      bytes += value.body.byteLength
+      let entry: NewEntry
+      try {
+        entry = fromStoredEntry(this.#codec.decode(value, seq))
+      } catch (error) {
+        // Invariant 2: to pass the entry would release it. What was received before it is returned first.
+        if (found.length > 0) break
+        throw this.#unreadableEntryError(seq, error)
+      }
+      bytes += entry.body.byteLength
       if (found.length > 0 && bytes > bounds.bytes) break
-      found.push({ ...fromStoredEntry(value), seq })
+      found.push({ ...entry, seq })
       if (this.#unconfirmedAppends.has(seq)) this.#unconfirmedAppends.set(seq, true)
     }
     return found
@@ -406,10 +423,30 @@ export class LmdbJournal implements Journal {
     const [seq] = entries.getKeys({ limit: 1 })
     if (seq === undefined) return null
     if (this.#oldest?.seq !== seq) {
-      const stored = entries.get(seq)
-      this.#oldest = { seq, receivedAt: stored?.handedInAt ?? stored?.receivedAt ?? null }
+      this.#oldest = { seq, receivedAt: this.#receivedAtOf(seq) }
     }
     return this.#oldest.receivedAt
+  }
+
+  #receivedAtOf(seq: number): number | null {
+    try {
+      const stored = this.#env.entries.get(seq)
+      const entry = stored && this.#codec.decode(stored, seq)
+      return entry?.handedInAt ?? entry?.receivedAt ?? null
+    } catch {
+      // The number of an entry that can't be read is at least the wall clock at the start of the run that received it.
+      return Math.floor(seq / MICROSECONDS_PER_MS)
+    }
+  }
+
+  #unreadableEntryError(seq: number, error: unknown): ConnectorError {
+    return new ConnectorError(
+      'JOURNAL_ENTRY_UNREADABLE',
+      `entry ${seq} of the journal in ${this.#capacity.directory} can't be read: ${messageOf(error)}. To publish what is behind it ` +
+        'would lose it, so publishing waits. Restore the directory from a copy if there is one. Otherwise stop the process, move the ' +
+        'directory away, take its other entries out with "journal export", and hand them in with "journal import"',
+      { cause: error },
+    )
   }
 
   /** Writes, before the first entry, what must be durable before it. */
@@ -474,11 +511,56 @@ export class LmdbJournal implements Journal {
     if (first === undefined || first > position) return -1
     let next = newFrom
     for (const seq of entries.getKeys({ start: oldFrom, end: newFrom })) {
-      // The entry is moved as bytes, so that one that can't be decoded is moved as well.
-      void entries.put(next, asBinary(entries.getBinary(seq)!) as unknown as StoredEntry)
+      void entries.put(next, this.#renumber(seq, next))
       void entries.remove(seq)
       next++
     }
     return next - 1
+  }
+
+  /** Returns the value of an entry under another number. An entry that can't be read is moved as it is. */
+  #renumber(seq: number, newSeq: number): StoredValue {
+    const { entries } = this.#env
+    try {
+      const stored = entries.get(seq)
+      if (stored instanceof Uint8Array) return this.#codec.encode(this.#codec.decode(stored, seq), newSeq)
+    } catch {
+      // Publishing stops at it under its new number, as it would have under the old one.
+    }
+    return asBinary(entries.getBinary(seq)!) as unknown as StoredValue
+  }
+}
+
+/**
+ * Returns the ids of the keys that entries may be encrypted with from now on, as `meta` holds them.
+ * @throws ConnectorError CONFIG_INVALID if an entry is encrypted with a key that is not given
+ */
+function findEncryptionKeys({ meta, entries }: Environment, codec: EntryCodec, directory: string): string {
+  const stored = ((meta.get('encryptionKeys') as string | undefined) ?? '').split(',').filter((each) => each !== '')
+  const inUse = entryCount(entries) === 0 ? [] : stored
+  const unknown = inUse.filter((keyId) => !codec.hasKey(keyId))
+  // The entries under such a key may all be released, so the entries themselves decide.
+  const missing = unknown.length === 0 ? new Map<string, number>() : countByKey(entries, unknown)
+  if (missing.size > 0) throw missingKeyError(directory, missing)
+  const known = inUse.filter((keyId) => codec.hasKey(keyId))
+  return [...new Set([...known, ...(codec.currentKeyId === null ? [] : [codec.currentKeyId])])].join(',')
+}
+
+/** Returns the number of entries that are encrypted with each of the keys, without those that have none. */
+function countByKey(entries: Environment['entries'], keyIds: readonly string[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>()
+  for (const seq of entries.getKeys()) {
+    const keyId = keyIdAt(entries, seq)
+    if (keyId !== null && keyIds.includes(keyId)) counts.set(keyId, (counts.get(keyId) ?? 0) + 1)
+  }
+  return counts
+}
+
+function keyIdAt(entries: Environment['entries'], seq: number): string | null {
+  try {
+    return keyIdOf(entries.get(seq)!)
+  } catch {
+    // Nothing that is encrypted is damaged in such a way.
+    return null
   }
 }

@@ -12,6 +12,7 @@ export const SECRET_KEYS: readonly string[] = [
   'apiKey',
   'clientSecret',
   'key',
+  'previousKeys',
   'headers',
 ]
 

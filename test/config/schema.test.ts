@@ -136,6 +136,7 @@ sources:
         /\/etc\/dlr-mo-connector\/[a-z]+-(key|cert|ca)\.pem/g,
         (_, kind: string) => files[kind] ?? files['cert'] ?? '',
       )
+      .replace(/\$\{file:[^}]*-key\}/g, 'a'.repeat(64))
       .replace(/\$\{file:[^}]*\}/g, 'x')
       .replace('"open":true', '"open":false')
     const env = Object.fromEntries([...everything.matchAll(/\$\{([A-Z_]+)\}/g)].map(([, name = '']) => [name, 'x']))

@@ -39,48 +39,60 @@ function record(lines: readonly string[], reports: Reports): void {
 
 describe('A journal whose process is killed', () => {
   it('keeps every acknowledged entry over twelve kills, whatever its clock says', { timeout: 120_000 }, async () => {
-    const directory = journals.directory()
-    const random = randomNumbers(20_261)
-    const reports: Reports = { acknowledged: new Map(), releasing: -1, released: -1 }
-    const ids = new Set<string>()
-    let lastOfRunBefore = -1
+    await keepsEntriesOverKills(12, () => [])
+  })
 
-    for (let run = 0; run < 12; run++) {
-      const clockOffset = Math.round((random.next().value - 0.5) * 20 * DAY)
-      const child = new ChildProcess('appender.ts', [directory, String(run), String(clockOffset)])
-      const opened = await child.line(1)
-      ids.add(opened.split(' ')[1]!)
-      expect(Number(opened.split(' ')[2])).toBeGreaterThanOrEqual(reports.released)
-      await child.line(20)
-      // The kill comes at a random instant, so that over the runs it meets every step of an append and of a release.
-      await sleep(random.next().value * 250)
-      await child.kill()
-      record(child.lines.slice(1), reports)
-
-      const seqsOfThisRun = [...reports.acknowledged]
-        .filter(([name]) => name.startsWith(`${run}-`))
-        .map(([, seq]) => seq)
-      expect(Math.min(...seqsOfThisRun)).toBeGreaterThan(lastOfRunBefore)
-      lastOfRunBefore = Math.max(lastOfRunBefore, ...seqsOfThisRun)
-
-      const journal = await journals.open(directory, { clock: systemClock })
-      ids.add(journal.id)
-      expect(journal.releasedUpTo).toBeGreaterThanOrEqual(reports.released)
-      expect(journal.releasedUpTo).toBeLessThanOrEqual(reports.releasing)
-      const entries = journal.read(-1, { entries: 1e6, bytes: 1e12 })
-      const found = new Map(entries.map(({ source, seq }) => [source, seq]))
-      for (const [name, seq] of reports.acknowledged) {
-        if (seq > journal.releasedUpTo) expect(found.get(name), name).toBe(seq)
-      }
-      const changed = entries.filter(({ source, body }) => bodyOf(source, sizeOf(source)).compare(body) !== 0)
-      expect(changed.map(({ source }) => source)).toEqual([])
-      // An event id is remembered exactly if its entry was released, because one transaction does both.
-      for (const [name, seq] of reports.acknowledged) {
-        expect(journal.findFirstSeen(name) !== undefined, name).toBe(seq <= journal.releasedUpTo)
-      }
-      await journals.close(journal)
-    }
-    expect(ids.size).toBe(1)
-    expect(reports.acknowledged.size).toBeGreaterThan(240)
+  it('keeps every entry over kills while its key is rotated in each run', { timeout: 120_000 }, async () => {
+    await keepsEntriesOverKills(6, (run) => Array.from({ length: run + 1 }, (_, n) => Buffer.alloc(32, run - n + 1)))
   })
 })
+
+/** @param keysOf the keys of a run, the present one first */
+async function keepsEntriesOverKills(runs: number, keysOf: (run: number) => readonly Buffer[]): Promise<void> {
+  const directory = journals.directory()
+  const random = randomNumbers(20_261)
+  const reports: Reports = { acknowledged: new Map(), releasing: -1, released: -1 }
+  const ids = new Set<string>()
+  let lastOfRunBefore = -1
+
+  for (let run = 0; run < runs; run++) {
+    const clockOffset = Math.round((random.next().value - 0.5) * 20 * DAY)
+    const [key, ...previousKeys] = keysOf(run)
+    const keys = keysOf(run)
+      .map((each) => each.toString('hex'))
+      .join(',')
+    const child = new ChildProcess('appender.ts', [directory, String(run), String(clockOffset), keys])
+    const opened = await child.line(1)
+    ids.add(opened.split(' ')[1]!)
+    expect(Number(opened.split(' ')[2])).toBeGreaterThanOrEqual(reports.released)
+    await child.line(20)
+    // The kill comes at a random instant, so that over the runs it meets every step of an append and of a release.
+    await sleep(random.next().value * 250)
+    await child.kill()
+    record(child.lines.slice(1), reports)
+
+    const seqsOfThisRun = [...reports.acknowledged].filter(([name]) => name.startsWith(`${run}-`)).map(([, seq]) => seq)
+    expect(Math.min(...seqsOfThisRun)).toBeGreaterThan(lastOfRunBefore)
+    lastOfRunBefore = Math.max(lastOfRunBefore, ...seqsOfThisRun)
+
+    const encryption = { ...(key && { key }), previousKeys }
+    const journal = await journals.open(directory, { clock: systemClock, encryption })
+    ids.add(journal.id)
+    expect(journal.releasedUpTo).toBeGreaterThanOrEqual(reports.released)
+    expect(journal.releasedUpTo).toBeLessThanOrEqual(reports.releasing)
+    const entries = journal.read(-1, { entries: 1e6, bytes: 1e12 })
+    const found = new Map(entries.map(({ source, seq }) => [source, seq]))
+    for (const [name, seq] of reports.acknowledged) {
+      if (seq > journal.releasedUpTo) expect(found.get(name), name).toBe(seq)
+    }
+    const changed = entries.filter(({ source, body }) => bodyOf(source, sizeOf(source)).compare(body) !== 0)
+    expect(changed.map(({ source }) => source)).toEqual([])
+    // An event id is remembered exactly if its entry was released, because one transaction does both.
+    for (const [name, seq] of reports.acknowledged) {
+      expect(journal.findFirstSeen(name) !== undefined, name).toBe(seq <= journal.releasedUpTo)
+    }
+    await journals.close(journal)
+  }
+  expect(ids.size).toBe(1)
+  expect(reports.acknowledged.size).toBeGreaterThan(20 * runs)
+}

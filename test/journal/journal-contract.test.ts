@@ -1,11 +1,12 @@
-import { describeJournal, entryOf } from './journal-contract.js'
+import type { LmdbJournalOptions } from '../../src/journal/lmdb-journal.js'
+import { describeJournal, entryOf, type JournalUnderTest } from './journal-contract.js'
 import { ManualClock } from '../support/manual-clock.js'
 import { MemoryJournal } from '../support/memory-journal.js'
 import { Journals, MIB } from './support/journals.js'
 
-describeJournal('LmdbJournal', async () => {
+const openLmdbJournal = async (options: Partial<LmdbJournalOptions>): Promise<JournalUnderTest> => {
   const journals = new Journals()
-  const journal = await journals.open(journals.directory(), { maxBytes: 12 * MIB })
+  const journal = await journals.open(journals.directory(), { maxBytes: 12 * MIB, ...options })
   return {
     journal,
     clock: journals.clock,
@@ -20,7 +21,11 @@ describeJournal('LmdbJournal', async () => {
     },
     dispose: () => journals.dispose(),
   }
-})
+}
+
+describeJournal('LmdbJournal', () => openLmdbJournal({}))
+
+describeJournal('LmdbJournal with encryption', () => openLmdbJournal({ encryption: { key: Buffer.alloc(32, 7) } }))
 
 describeJournal('MemoryJournal', async () => {
   const clock = new ManualClock()

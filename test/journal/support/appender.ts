@@ -2,7 +2,8 @@
  * A process that appends and releases entries until it is killed. It writes `append <name> <number>` after each
  * acknowledgement, `releasing <number>` before each release and `released <number>` after it.
  *
- * Arguments: directory, name of the run, offset of its clock in milliseconds.
+ * Arguments: directory, name of the run, offset of its clock in milliseconds, and the keys of its encryption in hexadecimal, the
+ * present one first, separated by commas.
  */
 import { systemClock } from '../../../src/core/clock.js'
 import { LmdbJournal } from '../../../src/journal/lmdb-journal.js'
@@ -13,7 +14,11 @@ const APPENDERS = 8
 /** Lets entries accumulate between two releases. */
 const RELEASE_INTERVAL_MS = 20
 
-const [directory = '', run = '', clockOffset = '0'] = process.argv.slice(2)
+const [directory = '', run = '', clockOffset = '0', keys = ''] = process.argv.slice(2)
+const [key, ...previousKeys] = keys
+  .split(',')
+  .filter((each) => each !== '')
+  .map((each) => Buffer.from(each, 'hex'))
 const report = (...words: (string | number)[]): void => void process.stdout.write(`${words.join(' ')}\n`)
 
 const journal = await LmdbJournal.open({
@@ -21,6 +26,7 @@ const journal = await LmdbJournal.open({
   maxBytes: 1024 ** 3,
   reserveBytes: 0,
   duplicates: { rememberForMs: 60 * 86_400_000, maxIds: 1_000_000 },
+  encryption: { ...(key && { key }), previousKeys },
   clock: { ...systemClock, now: () => Date.now() + Number(clockOffset) },
 })
 await journal.recover(-1)
