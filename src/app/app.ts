@@ -35,7 +35,7 @@ import { findReplacedJournal } from './journal-identity.js'
 import { openJournal } from './open-journal.js'
 import { buildEncoder, buildPublisher, type Encoding, kafkaSettings } from './publishing.js'
 import { buildReplica } from './replicas.js'
-import { SourceFinder } from './source-finder.js'
+import { decodersOf, SourceFinder } from './source-finder.js'
 import { pollerFor, reconcilerFor } from './source-work.js'
 import {
   observeCallbacks,
@@ -301,6 +301,7 @@ export class App {
     const sources = this.#receivedSources(config)
     // What may fail comes first.
     createCompressor(config.kafka.compression)
+    const decoders = decodersOf(config)
     const encoding = this.#encodingOf(config)
     if (this.#callbacks === undefined && takesCallbacks(sources)) {
       const callbacks = this.#createCallbackServer(config)
@@ -309,7 +310,7 @@ export class App {
     }
     const before = this.#config
     this.#config = config
-    this.#sourceFinder.update(config)
+    this.#sourceFinder.update(decoders)
     this.#callbacks?.reconfigure(this.#callbackOptions(config))
     this.#admin.reconfigure(config.admin)
     void this.#metrics.setSources(sources)

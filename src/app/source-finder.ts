@@ -16,23 +16,12 @@ export class SourceFinder {
   readonly #known = new Map<string, PipelineSource>()
 
   constructor(config: Config) {
-    this.update(config)
+    this.update(decodersOf(config))
   }
 
   /** Takes over the sources of another configuration. */
-  update(config: Config): void {
-    const catalog = new ProviderCatalog(config.providers?.directory)
-    this.#current = new Map(
-      [...config.sources.values()].map(({ name, provider, textFields, ignoreEvents, reconcile }) => [
-        name,
-        {
-          provider: catalog.provider(provider),
-          settings: { textFields, ignoreEvents },
-          // With sharing, the replica that reconciles a source learns from the topics what to watch (topic-follower.ts).
-          updatesWatchList: reconcile !== undefined && config.sharing === undefined,
-        },
-      ]),
-    )
+  update(decoders: ReadonlyMap<string, PipelineSource>): void {
+    this.#current = decoders
     for (const [name, source] of this.#current) this.#known.set(knownKey(source.provider.name, name), source)
   }
 
@@ -41,6 +30,22 @@ export class SourceFinder {
     const known = provider === undefined ? undefined : this.#known.get(knownKey(provider, name))
     return known ?? this.#current.get(name)
   }
+}
+
+/** Returns the decoders of a configuration's sources, by name. @throws ConnectorError CONFIG_INVALID: a description has problems */
+export function decodersOf(config: Config): ReadonlyMap<string, PipelineSource> {
+  const catalog = new ProviderCatalog(config.providers?.directory)
+  return new Map(
+    [...config.sources.values()].map(({ name, provider, textFields, ignoreEvents, reconcile }) => [
+      name,
+      {
+        provider: catalog.provider(provider),
+        settings: { textFields, ignoreEvents },
+        // With sharing, the replica that reconciles a source learns from the topics what to watch (topic-follower.ts).
+        updatesWatchList: reconcile !== undefined && config.sharing === undefined,
+      },
+    ]),
+  )
 }
 
 /** Returns a function that finds the decoders of a configuration that is never reloaded. */

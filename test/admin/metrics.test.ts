@@ -158,6 +158,46 @@ describe('Metrics', () => {
     expect(misnamed.map(([, name]) => name)).toEqual([])
   })
 
+  it('of a source that is removed, or no longer received from in a way, end, and those of the others go on', async () => {
+    const source = { name: 's', provider: 'seven', pull: {}, callback: {}, reconcile: {} }
+    await metrics.setSources([source, { ...source, name: 'gone' }])
+    for (const name of ['s', 'gone']) {
+      metrics.pullRequests.inc({ source: name, outcome: 'page' })
+      metrics.callbacks.inc({ source: name, code: '200' })
+      metrics.sourceOwned.set({ source: name }, 1)
+      metrics.lastReceivedAt.set(name, 5_000)
+    }
+    await metrics.setSources([{ name: 's', provider: 'seven', callback: {}, reconcile: {} }])
+    // Work that ends later may still count what it has done.
+    metrics.pullRequests.inc({ source: 's', outcome: 'empty' })
+    metrics.pullInFlightItems.set({ source: 'gone' }, 0)
+    await metrics.workStopped('s', 'poll')
+    await metrics.workStopped('gone', 'poll')
+    await metrics.workStopped('s', 'reconcile')
+    const text = await metrics.registry.metrics()
+    expect(text).not.toContain('source="gone"')
+    expect(text).not.toMatch(/dlrmo_pull_\w+\{.*source="s"/)
+    expect(text).toContain('dlrmo_callbacks_total{source="s",code="200"} 1')
+    expect(text).toContain('dlrmo_source_owned{source="s"} 1')
+    expect(text).toContain('dlrmo_last_received_timestamp_seconds{source="s"} 5')
+    expect(text).toContain('dlrmo_reconcile_requests_total{source="s",endpoint="status",outcome="answer"} 0')
+  })
+
+  it('of reloads tell whether the last one succeeded, and when one did', async () => {
+    const valuesOf = async (): Promise<string[]> =>
+      (await metrics.registry.metrics()).match(/^dlrmo_config_reload_\w+ .*$/gm) ?? []
+    metrics.setReloadResult(true, 5_000)
+    expect(await valuesOf()).toEqual([
+      'dlrmo_config_reload_successful 1',
+      'dlrmo_config_reload_success_timestamp_seconds 5',
+    ])
+    metrics.setReloadResult(false, 9_000)
+    expect(await valuesOf()).toEqual([
+      'dlrmo_config_reload_successful 0',
+      'dlrmo_config_reload_success_timestamp_seconds 5',
+    ])
+  })
+
   it('of a source start at 0, so that Prometheus sees the first event as an increase', async () => {
     void metrics.setSources([{ name: 's', provider: 'seven', pull: {}, callback: {}, reconcile: {} }])
     const text = await metrics.registry.metrics()

@@ -83,4 +83,23 @@ describe('The problems in /status.json', () => {
     await scenario.clock.advance(HOUR_MS + 1)
     expect(titlesOf(scenario)).toEqual([])
   })
+
+  it('tell that the configuration on disk is not in use since the first failure, and forget it after a success', async () => {
+    const scenario = new StatusScenario()
+    const configuration = () => scenario.report().report.configuration
+    scenario.status.configurationRefused('connector.yaml:1:2 kafka.brokers: is missing', [])
+    const since = configuration().failure?.since
+    await scenario.clock.advance(60_000)
+    scenario.status.configurationRefused('journal.maxBytes needs a restart', ['journal.maxBytes'])
+    expect(configuration().failure).toEqual({
+      since,
+      reason: 'journal.maxBytes needs a restart',
+      restartKeys: ['journal.maxBytes'],
+    })
+    expect(titlesOf(scenario)).toEqual(['warning - A change of the configuration needs a restart'])
+    scenario.status.configurationLoaded([{ name: 'seven-main', provider: 'seven', callback: {} }])
+    expect(titlesOf(scenario)).toEqual([])
+    expect(configuration().loadedAt).toBe(new Date(scenario.clock.now()).toISOString())
+    expect(scenario.report().report.sources.map(({ source }) => source)).toEqual(['seven-main'])
+  })
 })

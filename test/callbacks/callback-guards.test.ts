@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { request } from 'undici'
 import { sign } from '../../src/callbacks/signature.js'
+import { RawConnection } from '../support/raw-http.js'
 import {
   callbackSource,
   type CallbackKeys,
@@ -199,5 +200,34 @@ describe('A source with several guards', () => {
       ['warn', { event: 'callback-rejected', source: 's', reason: 'credentials', setting: 'sources.s.callback.basic' }],
     ])
     expect(JSON.stringify(tested.log.lines)).not.toContain('wr0ng')
+  })
+})
+
+describe('A reload of the callbacks server', () => {
+  it('checks later requests by the new secrets, and answers those under way by the old ones', async () => {
+    const tested = await start({ token: 'old' })
+    const underWay = await RawConnection.open(tested.port)
+    const half = 'POST /callbacks/s/old HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nab'
+    await underWay.sendAndFlush(half)
+    await request(`${tested.origin}/callbacks/s/old`)
+    tested.server.reconfigure({
+      host: '127.0.0.1',
+      port: 0,
+      bodyLimit: 3,
+      trustProxy: false,
+      sources: [callbackSource('s', { token: 'new', answer: { body: 'OK' } }), callbackSource('t', { open: true })],
+    })
+    underWay.send('cd')
+    expect((await underWay.readAnswer()).status).toBe(200)
+    const answerTo = async (path: string, body = ''): Promise<[number, string]> => {
+      const answer = await request(tested.origin + path, { method: 'POST', body })
+      return [answer.statusCode, await answer.body.text()]
+    }
+    expect(await answerTo('/callbacks/s/old')).toEqual([401, ''])
+    expect(await answerTo('/callbacks/s/new')).toEqual([200, 'OK'])
+    expect(await answerTo('/callbacks/s/new', 'abcd')).toEqual([413, ''])
+    expect(await answerTo('/callbacks/t')).toEqual([200, ''])
+    underWay.close()
+    expect(tested.journal.entries).toHaveLength(4)
   })
 })

@@ -652,6 +652,49 @@ describe('Pipeline while Kafka or the registry is unreachable', () => {
   })
 })
 
+describe('Pipeline that is reopened', () => {
+  it('finishes and releases the commit in progress, applies the changes, and goes on with a new producer', async () => {
+    for (let i = 0; i < 4; i++) await environment.append([mo(String(i))], 4 * MIB)
+    const { opened, open } = gate()
+    const running = start(faultAt('publisher.publish', 2, { when: 'before', what: opened }))
+    await environment.until(() => environment.broker.records.length === 1 && running.encoder.encoded.length === 3)
+    running.reopen()
+    running.reopen()
+    await turnUntilIdle()
+    expect(running.calls).not.toContain('apply')
+    open()
+    await environment.drain(running)
+    expect(environment.broker.ids).toHaveLength(4)
+    expect(new Set(environment.broker.ids).size).toBe(4)
+    const steps = running.calls.filter((call) => !/encode|journal.waitForEntry/.test(call))
+    expect(steps.slice(steps.indexOf('apply') - 2, steps.indexOf('apply') + 3)).toEqual([
+      'publisher.publish',
+      'journal.release',
+      'apply',
+      'apply',
+      'publisher.open',
+    ])
+    expect(running.observer.reports.filter((report) => report.startsWith('waiting'))).toEqual([])
+  })
+
+  it('applies a change at once while it waits for an entry, or for its next attempt', async () => {
+    const running = start(faultAt('publisher.open', 2, { when: 'before', what: inDoubt }))
+    await environment.until(() => running.calls.includes('journal.waitForEntry'))
+    running.reopen()
+    await environment.clock.untilSleeping()
+    expect(running.calls.filter((call) => /apply|open/.test(call))).toEqual([
+      'publisher.open',
+      'apply',
+      'publisher.open',
+    ])
+    running.reopen()
+    await turnUntil(() => running.count('publisher.open') === 3)
+    expect(running.count('apply')).toBe(2)
+    running.stop.abort()
+    await running.ended
+  })
+})
+
 describe('Pipeline at its end', () => {
   it('rejects and publishes nothing more if a newer producer has replaced its own', async () => {
     await environment.append([mo()])
@@ -762,6 +805,20 @@ describe.each([
       await beginScenario()
       await drain(start((call) => (call === bad ? { when, what: inDoubt } : undefined)))
       check()
+    }
+  })
+
+  it('if it is reopened during any call to a port', async () => {
+    const calls = await countCalls()
+    for (let reopenAt = 1; reopenAt <= calls; reopenAt++) {
+      await beginScenario()
+      const running: PipelineProcess = start((call) => {
+        if (call === reopenAt) queueMicrotask(() => running.reopen())
+        return undefined
+      })
+      await drain(running)
+      check()
+      expect(running.observer.reports.filter((report) => report.startsWith('waiting'))).toEqual([])
     }
   })
 

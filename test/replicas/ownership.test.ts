@@ -136,3 +136,33 @@ describe('The partition of a source', () => {
     expect(Math.max(...counts)).toBeLessThan(1_150)
   })
 })
+
+describe('Sources that are added or removed', () => {
+  it('are divided by the assignment of before, as on every other replica', () => {
+    const sources = new Set(SOURCES)
+    ownership = new Ownership({ sources, sessionTimeout: SESSION_TIMEOUT_MS, clock, onChange: () => changes++ })
+    ownership.start()
+    assign(SOURCES[0]!, 'later')
+    expect(ownership.owns('later')).toBe(false)
+    sources.add('later')
+    sources.delete(SOURCES[0]!)
+    const before = changes
+    ownership.sourcesChanged()
+    expect(changes).toBe(before + 1)
+    expect([ownership.owns('later'), ownership.owns(SOURCES[0]!)]).toEqual([true, false])
+    expect(ownership.ownsExclusively('later')).toBe(true)
+  })
+
+  it('are all polled by a replica that the group has never answered', () => {
+    const sources = new Set(SOURCES)
+    ownership = new Ownership({ sources, sessionTimeout: SESSION_TIMEOUT_MS, clock, onChange: () => changes++ })
+    ownership.start()
+    sources.add('later')
+    ownership.sourcesChanged()
+    expect(ownership.owns('later')).toBe(false)
+    ownership.disconnected('no broker')
+    sources.add('last')
+    ownership.sourcesChanged()
+    expect(['later', 'last'].map((source) => ownership.owns(source))).toEqual([true, true])
+  })
+})

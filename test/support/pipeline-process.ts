@@ -235,6 +235,7 @@ export class PipelineProcess {
   /** Whether `run` has ended, by itself or because of `stop`. */
   hasEnded = false
   readonly #faultPlan: FaultPlan
+  readonly #pipeline: Pipeline
   #isEncoderBusy = false
 
   constructor(environment: TestEnvironment, options: PipelineProcessOptions = {}) {
@@ -251,7 +252,7 @@ export class PipelineProcess {
     this.publisher = new TestPublisher(environment.broker, environment.violations, keepsPosition)
     this.encoder = new TestEncoder(environment.violations)
     const journal = this.#withFaults('journal', environment.journal)
-    const pipeline = new Pipeline({
+    this.#pipeline = new Pipeline({
       journal: keepsPosition ? checkReleases(journal, environment) : journal,
       encoder: this.#withFaults('encoder', this.encoder),
       publisher: this.#withFaults('publisher', this.publisher),
@@ -271,11 +272,16 @@ export class PipelineProcess {
       ...(firstBatchShare === undefined && { firstBatchShare: 1 }),
       ...(limits && { limits }),
     })
-    this.ended = pipeline.run(this.stop.signal)
+    this.ended = this.#pipeline.run(this.stop.signal)
     const onEnd = (): void => {
       this.hasEnded = true
     }
     this.ended.then(onEnd, onEnd)
+  }
+
+  /** Reopens the pipeline. What is applied is recorded among the calls. */
+  reopen(): void {
+    this.#pipeline.reopen(() => this.calls.push('apply'))
   }
 
   /** How often a method was called, for example `publisher.publish`. */
