@@ -26,6 +26,7 @@ const BESIDE: readonly (readonly [from: string, to: string])[] = [
   ['providers', 'config'],
   ['masking', 'yaml'],
   ['http-client', 'masking'],
+  ['http-client', 'masking'],
 ]
 
 /** Rooms without a folder in test/, and the tests that cover them. */

@@ -163,7 +163,7 @@ export class App {
     const reconcilerDeps = { ...deps, findSource, replica, observer: observeReconciling(telemetry) }
     this.#createWork = (source, ofConfig) => ({
       source: source.name,
-      poll: pollerFor(source, pollerDeps),
+      poll: pollerFor(source, ofConfig, pollerDeps),
       reconcile: reconcilerFor(source, ofConfig, reconcilerDeps),
     })
     this.#works = sources.map((each) => this.#createWork(each, config))
@@ -327,6 +327,7 @@ export class App {
     const previousWork = this.#works.find((each) => each.source === source.name)
     const previous = before.sources.get(source.name)
     if (previousWork === undefined || previous?.provider !== source.provider) return work
+    if (!isDeepStrictEqual(before.proxy, config.proxy)) return work
     return {
       ...work,
       ...(isDeepStrictEqual(previous.pull, source.pull) && { poll: previousWork.poll }),
@@ -337,8 +338,8 @@ export class App {
   /** Returns what encodes by a configuration; undefined if the settings of Kafka and the registry are those in use. */
   #encodingOf(config: Config): Encoding | undefined {
     const { clock, log } = this.#options
-    const isSameRegistry = isDeepStrictEqual(this.#config.registry, config.registry)
-    if (isSameRegistry && isDeepStrictEqual(this.#config.kafka, config.kafka)) return undefined
+    const isSameRegistry = isDeepStrictEqual(registrySettings(this.#config), registrySettings(config))
+    if (isSameRegistry && isDeepStrictEqual(kafkaSettings(this.#config), kafkaSettings(config))) return undefined
     return buildEncoder(config, clock, log, isSameRegistry ? this.#configuredEncoding.gate : undefined)
   }
 

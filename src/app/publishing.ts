@@ -4,7 +4,7 @@ import type { Config } from '../config/types.js'
 import type { Log } from '../core/log.js'
 import type { PublisherObserver } from '../core/observers.js'
 import { AvroEncoder } from '../encode/avro-encoder.js'
-import { RegistryClient } from '../registry/registry-client.js'
+import { RegistryClient, type RegistrySettings } from '../registry/registry-client.js'
 import { SchemaGate } from '../registry/schema-gate.js'
 import { RememberedSchemaIds } from '../registry/remembered-schema-ids.js'
 import { type EventKind, forEachKind, loadSchemas, type Subject, subjectOf } from '../registry/schemas.js'
@@ -30,7 +30,9 @@ export function subjectsOf(config: Config): Readonly<Record<EventKind, Subject>>
   })
 }
 
-export const kafkaSettings = (config: Config): KafkaSettings => ({ ...config.kafka, instance: config.instance })
+export const kafkaSettings = ({ kafka, instance, proxy }: Config): KafkaSettings => ({ ...kafka, instance, proxy })
+
+export const registrySettings = ({ registry, proxy }: Config): RegistrySettings => ({ ...registry, proxy })
 
 export interface Encoding {
   readonly encoder: AvroEncoder
@@ -50,7 +52,7 @@ export function buildEncoder(config: Config, clock: Clock, log: Log, gate = buil
 
 const buildGate = (config: Config, clock: Clock, log: Log): SchemaGate =>
   new SchemaGate({
-    client: new RegistryClient(config.registry),
+    client: new RegistryClient(registrySettings(config)),
     register: config.registry.register,
     subjects: subjectsOf(config),
     rememberedIds: new RememberedSchemaIds(config.journal.directory),

@@ -1,4 +1,5 @@
 /** Builds the replica that shares the work with others, from the configuration. */
+import { isDeepStrictEqual } from 'node:util'
 import type { Config } from '../config/types.js'
 import { RegistryClient } from '../registry/registry-client.js'
 import { createFinalityReader } from '../replicas/receipt-finality.js'
@@ -6,7 +7,7 @@ import { registerAllCompressions } from '../kafka/compression.js'
 import { createKafkaClient } from '../kafka/kafka-client.js'
 import { requiredTopics } from '../kafka/settings.js'
 import { ensureTopics } from '../kafka/topics.js'
-import { kafkaSettings } from './publishing.js'
+import { kafkaSettings, registrySettings } from './publishing.js'
 import { lookBackOf, type SourceWorkDeps } from './source-work.js'
 import { Replica } from '../replicas/replica.js'
 import type { SharingObserver } from '../core/observers.js'
@@ -53,13 +54,13 @@ export function buildReplica(
 
 /** Returns a client of the registry that is configured when it is called. */
 function currentRegistry(currentConfig: () => Config): Pick<RegistryClient, 'getSchema'> {
-  let settings = currentConfig().registry
+  let settings = registrySettings(currentConfig())
   let client = new RegistryClient(settings)
   return {
     getSchema: (id, timeoutMs) => {
-      const { registry } = currentConfig()
-      if (registry !== settings) client = new RegistryClient(registry)
-      settings = registry
+      const current = registrySettings(currentConfig())
+      if (!isDeepStrictEqual(current, settings)) client = new RegistryClient(current)
+      settings = current
       return client.getSchema(id, timeoutMs)
     },
   }

@@ -5,6 +5,7 @@ import type { Log } from '../core/log.js'
 import type { PullObserver, ReconcileObserver } from '../core/observers.js'
 import type { Tracing } from '../core/tracing.js'
 import type { Journal, WatchList } from '../journal/journal.js'
+import { proxyFor } from '../http-client/proxy.js'
 import { Poller } from '../polling/poller.js'
 import { providers } from '../providers/index.js'
 import { KnownItems, type KnownItemsDeps } from '../reconciliation/known-items.js'
@@ -30,12 +31,14 @@ const MAX_LOOK_BACK_MS = 28 * DAY_MS
 /** Returns a function that creates a poller of the source each time; undefined for a source without `pull`. */
 export function pollerFor(
   { name, pull: settings, provider: providerName }: SourceConfig,
+  { proxy: proxies }: Pick<Config, 'proxy'>,
   deps: SourceWorkDeps & { readonly observer: PullObserver },
 ): (() => Poller) | undefined {
   const provider = providers.get(providerName)
   if (settings === undefined || provider?.pull === undefined) return undefined
   const { pull } = provider
-  return () => new Poller({ source: name, ...settings }, { ...deps, provider: { ...provider, pull } })
+  const proxy = proxyFor(new URL(settings.url), proxies)
+  return () => new Poller({ source: name, ...settings, proxy }, { ...deps, provider: { ...provider, pull } })
 }
 
 /** Returns a function that creates a reconciler of the source each time; undefined for a source without `reconcile`. */
@@ -50,7 +53,7 @@ export function reconcilerFor(
   const maxLookBackMs = Math.min(MAX_LOOK_BACK_MS, config.duplicates.remember - 2 * DAY_MS)
   return () =>
     new Reconciler(
-      { ...settings, source: name, maxLookBackMs },
+      { ...settings, source: name, maxLookBackMs, proxy: proxyFor(new URL(settings.url), config.proxy) },
       {
         ...deps,
         provider: { ...provider, reconcile },

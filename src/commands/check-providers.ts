@@ -1,11 +1,12 @@
 /** The part of `check` that concerns providers. It asks nothing that would make a provider forget an item. */
-import { once } from 'node:events'
-import type { PullConfig, ReconcileConfig, SourceConfig } from '../config/types.js'
+import type { Config, PullConfig, ReconcileConfig, SourceConfig } from '../config/types.js'
+import { orTimeout } from '../core/abort.js'
 import { systemClock as clock } from '../core/clock.js'
 import { messageOf } from '../core/errors.js'
 import { answerFacts, describeRedirect } from '../http-client/answer.js'
 import { Connection } from '../http-client/connection.js'
 import { openSocket } from '../http-client/open-socket.js'
+import { proxyAddress, proxyFor } from '../http-client/proxy.js'
 import { quote } from '../masking/known-secrets.js'
 import { providers } from '../providers/index.js'
 
@@ -22,36 +23,47 @@ export interface AccountFinding {
  * Connects to the server of a queue, without a request: every request to a queue may empty it.
  * @throws Error if there is no connection
  */
-export async function checkQueue({ name, provider }: SourceConfig, { url }: PullConfig): Promise<AccountFinding> {
+export async function checkQueue(
+  { name, provider }: SourceConfig,
+  { url }: PullConfig,
+  proxies: Config['proxy'],
+): Promise<AccountFinding> {
   const address = new URL(url)
   const { origin } = address
-  const { socket, readyEvent } = openSocket(address)
+  const proxy = proxyFor(address, proxies)
+  const through = proxy === undefined ? '' : ` through the proxy ${proxyAddress(proxy)}`
+  const opening = openSocket(address, { proxy })
   try {
-    await once(socket, readyEvent, { signal: AbortSignal.timeout(TIMEOUT_MS) })
+    const socket = await orTimeout(opening.ready, TIMEOUT_MS, clock)
+    if (socket === 'timeout') throw new Error(`no connection${through} within ${TIMEOUT_MS / 1_000} s`)
   } catch (error) {
-    const reason =
-      (error as Error).name === 'AbortError' ? `no connection within ${TIMEOUT_MS / 1_000} s` : quote(messageOf(error))
-    throw new Error(`${origin} can't be reached: ${reason}; see sources.${name}.pull.url`, { cause: error })
+    const key = `sources.${name}.pull.url`
+    throw new Error(`${origin} can't be reached: ${quote(messageOf(error))}; see ${key}`, { cause: error })
   } finally {
-    socket.destroy()
+    opening.destroy()
   }
   const warning =
     `sources.${name}.pull.username and password are not tested, because no request to ${provider} is known that takes ` +
     'nothing from the queue; a wrong one shows in the log and on the status page of run'
-  return { result: `${origin} can be reached`, warnings: [warning] }
+  return { result: `${origin} can be reached${through}`, warnings: [warning] }
 }
 
 /**
  * Asks for the first page of today's message log, which removes nothing at the provider.
  * @throws Error if the provider can't be reached or refuses the API key
  */
-export async function checkReconciling(source: SourceConfig, account: ReconcileConfig): Promise<AccountFinding> {
+export async function checkReconciling(
+  source: SourceConfig,
+  account: ReconcileConfig,
+  proxies: Config['proxy'],
+): Promise<AccountFinding> {
   const protocol = providers.get(source.provider)?.reconcile
   if (protocol === undefined) throw new Error(`provider ${source.provider} cannot be reconciled`)
   const today = new Date(clock.now()).toISOString().slice(0, 10)
   const request = protocol.logRequest(account, 'outbound', { from: today, to: today }, 0)
   const url = new URL(request.url)
-  const connection = new Connection(url.origin, { timeout: TIMEOUT_MS, maxAnswer: MAX_ANSWER_BYTES })
+  const proxy = proxyFor(url, proxies)
+  const connection = new Connection(url.origin, { timeout: TIMEOUT_MS, maxAnswer: MAX_ANSWER_BYTES, proxy })
   try {
     const answer = await connection.send(request)
     const keys = `sources.${source.name}.reconcile.url and apiKey`

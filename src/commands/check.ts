@@ -6,8 +6,12 @@ import { existsSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { resolve } from 'node:path'
 import { createLog } from '../admin/log.js'
+<<<<<<< HEAD
 import { encryptionKeysOf } from '../app/open-journal.js'
 import { kafkaSettings, subjectsOf } from '../app/publishing.js'
+=======
+import { kafkaSettings, registrySettings, subjectsOf } from '../app/publishing.js'
+>>>>>>> 8032761 (Registry, pulls and token endpoints work through HTTP proxies and with private authorities; OAuth for the registry, MSK IAM, brokers on IPv6)
 import { readConfiguration } from './configuration.js'
 import type { Config } from '../config/types.js'
 import { configurationWarnings } from '../config/warnings.js'
@@ -206,9 +210,9 @@ async function checkProviders(config: Config): Promise<CheckResult[]> {
   const checks = [...config.sources.values()].flatMap((source) => {
     const { name, pull, reconcile } = source
     return [
-      ...(pull ? [runCheck(`pull ${name}`, () => checkQueue(source, pull), DEPENDENCY_EXIT_CODE)] : []),
+      ...(pull ? [runCheck(`pull ${name}`, () => checkQueue(source, pull, config.proxy), DEPENDENCY_EXIT_CODE)] : []),
       ...(reconcile
-        ? [runCheck(`reconcile ${name}`, () => checkReconciling(source, reconcile), DEPENDENCY_EXIT_CODE)]
+        ? [runCheck(`reconcile ${name}`, () => checkReconciling(source, reconcile, config.proxy), DEPENDENCY_EXIT_CODE)]
         : []),
     ]
   })
@@ -235,7 +239,7 @@ async function checkOtherJournals(config: Config): Promise<Finding> {
 
 /** Checks the registry, and the schema of each subject. A registry that fails for every subject is one failure. */
 async function checkSchemas(config: Config): Promise<CheckResult[]> {
-  const api = new RegistryClient(config.registry)
+  const api = new RegistryClient(registrySettings(config))
   const subjects = subjectsOf(config)
   const checks = EVENT_KINDS.map((kind) =>
     runCheck(`schema ${subjects[kind].name}`, () => inspectWriterSchema(api, subjects[kind], config.registry.register)),

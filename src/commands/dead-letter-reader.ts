@@ -4,7 +4,7 @@
  * A dead letter with a large body has several parts, which need not be next to each other. Only their offsets are kept until all of
  * them are found, so that one body at a time is in memory.
  */
-import { kafkaSettings, topicsOf } from '../app/publishing.js'
+import { kafkaSettings, registrySettings, topicsOf } from '../app/publishing.js'
 import type { Config } from '../config/types.js'
 import type { Via } from '../core/event.js'
 import { hasCode } from '../core/errors.js'
@@ -82,7 +82,7 @@ export class DeadLetterReader {
     this.replaysTopic = kafkaSettings(config).topics.deadLetterReplays
     this.#config = config
     this.#reader = reader
-    this.#registry = new RegistryClient(config.registry)
+    this.#registry = new RegistryClient(registrySettings(config))
     this.#decoder = new RecordDecoder(this.#registry, new Map([[this.topic, 'dead-letter']]))
     this.#onUnreadable = onUnreadable
   }

@@ -2,7 +2,7 @@
  * `schemas check` tests whether the schemas of this release fit those that were published and those in the registry.
  * `schemas register` registers them where they fit. Neither changes the configuration of a subject, and neither needs Kafka.
  */
-import { subjectsOf } from '../app/publishing.js'
+import { registrySettings, subjectsOf } from '../app/publishing.js'
 import { readConfiguration } from './configuration.js'
 import {
   checkSubject,
@@ -44,7 +44,7 @@ async function runSchemas(
   inspect: (client: RegistryClient, subject: Subject, register: boolean) => Promise<SubjectReport>,
 ): Promise<number> {
   const config = readConfiguration(file)
-  const client = new RegistryClient(config.registry)
+  const client = new RegistryClient(registrySettings(config))
   const subjects = EVENT_KINDS.map((kind) => subjectsOf(config)[kind])
   const history = subjects.map(({ schema }) => toHistoryReport(schema))
   try {

@@ -2,7 +2,7 @@
  * `tail` shows the records of the topics, decoded by the registry: the last ones, those from a time on, all of them, and what is
  * added. It reads as a `read_committed` consumer without a group, and changes nothing.
  */
-import { topicsOf } from '../app/publishing.js'
+import { registrySettings, topicsOf } from '../app/publishing.js'
 import { readConfiguration } from './configuration.js'
 import type { Config } from '../config/types.js'
 import { orAborted } from '../core/abort.js'
@@ -33,7 +33,7 @@ export async function tail(topic: string | undefined, options: TailOptions): Pro
   const stop = new AbortController()
   const stopListening = onTermination(() => stop.abort())
   const output = new LineOutput(process.stdout)
-  const registry = new RegistryClient(config.registry)
+  const registry = new RegistryClient(registrySettings(config))
   const show = async (record: TailRecord): Promise<void> => {
     const presented = presentRecord(record, query.personalData)
     await output.write(options.json ? toJsonLine(presented) : toTextLine(presented, query.personalData))

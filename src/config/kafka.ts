@@ -1,18 +1,22 @@
 /** `kafka`: the cluster that events are published to. */
+import { isIPv6 } from 'node:net'
+import { clientCredentials, toClientCredentials } from './client-credentials.js'
 import { rule, section, withDefaults, type Keys } from './section.js'
 import { clientTls } from './tls.js'
-import { duration, httpUrl, list, oneOf, size, text, textMatching, value, wholeNumber } from './values.js'
+import { duration, list, oneOf, size, text, textMatching, value, wholeNumber } from './values.js'
 
-const BROKER = /^([A-Za-z0-9._-]+):([0-9]{1,5})$/
+/** The last colon ends the host, which for an IPv6 address is in brackets. */
+const BROKER = /^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})$/
 
-/** IPv6 literals are refused, because kafkajs splits an address at its first colon. */
 const broker = () =>
   value({
-    expected: 'host:port, where host is a name or an IPv4 address,',
+    expected: 'host:port, where host is a name, an IPv4 address or an IPv6 address in brackets,',
     jsonSchema: { type: 'string', pattern: `${BROKER.source}|\\$\\{` },
     parse: (given) => {
-      const port = Number(BROKER.exec(given)?.[2])
-      return port >= 1 && port <= 65535 ? given : undefined
+      const [, host = '', digits] = BROKER.exec(given) ?? []
+      const port = Number(digits)
+      const isHost = !host.startsWith('[') || isIPv6(host.slice(1, -1))
+      return isHost && port >= 1 && port <= 65535 ? given : undefined
     },
   })
 
@@ -23,6 +27,7 @@ export const topic = () => textMatching(TOPIC_PATTERN, 'a topic name of 1 to 249
 
 const usesPassword = ({ mechanism }: Keys): boolean => /^(plain|scram-sha-(256|512))$/.test(String(mechanism))
 const usesToken = ({ mechanism }: Keys): boolean => mechanism === 'oauthbearer'
+const usesAws = ({ mechanism }: Keys): boolean => mechanism === 'aws-msk-iam'
 
 const requires = (key: string, applies: (sasl: Keys) => boolean) =>
   rule({
@@ -31,41 +36,46 @@ const requires = (key: string, applies: (sasl: Keys) => boolean) =>
     problem: 'is missing; this mechanism needs it',
   })
 
-const excludes = (key: string, applies: (sasl: Keys) => boolean) =>
+/** The key has an effect only with the mechanisms that `applies` accepts. A mechanism that is wrong is reported by itself. */
+const onlyWith = (key: string, applies: (sasl: Keys) => boolean) =>
   rule({
     at: [key],
-    holds: (sasl) => !applies(sasl) || !(key in sasl),
+    holds: (sasl) => !(key in sasl) || applies(sasl) || !MECHANISM_RULES.some((each) => each(sasl)),
     problem: 'has no effect with this mechanism; remove it, or choose another mechanism',
   })
 
+const MECHANISM_RULES = [usesPassword, usesToken, usesAws]
 const PASSWORD_KEYS = ['username', 'password']
 const CLIENT_KEYS = ['tokenEndpoint', 'clientId', 'clientSecret']
+const OPTIONAL_CLIENT_KEYS = ['scope', 'tokenEndpointTls']
+
+/** As in `eu-central-1`, `us-gov-west-1`. It becomes part of a host name. */
+const AWS_REGION = '^[a-z]{2,}(-[a-z0-9]+)+$'
 
 const sasl = () =>
   section({
-    mechanism: oneOf('plain', 'scram-sha-256', 'scram-sha-512', 'oauthbearer').describe(
-      'SASL mechanism. With oauthbearer the connector fetches tokens by the OAuth 2.0 client credentials grant.',
+    mechanism: oneOf('plain', 'scram-sha-256', 'scram-sha-512', 'oauthbearer', 'aws-msk-iam').describe(
+      'SASL mechanism. With oauthbearer the connector fetches tokens by the OAuth 2.0 client credentials grant. With aws-msk-iam it signs them with the AWS credentials of its environment.',
     ),
     username: text().exactOptional().describe('User name for plain, scram-sha-256 and scram-sha-512.'),
     password: text().exactOptional().describe('Password for plain, scram-sha-256 and scram-sha-512.'),
-    tokenEndpoint: httpUrl()
+    ...clientCredentials('For oauthbearer'),
+    region: textMatching(AWS_REGION, 'an AWS region such as eu-central-1')
       .exactOptional()
-      .describe('For oauthbearer: the http or https address of the OAuth 2.0 token endpoint.'),
-    clientId: text().exactOptional().describe('For oauthbearer: the client id.'),
-    clientSecret: text().exactOptional().describe('For oauthbearer: the client secret.'),
-    scope: text().exactOptional().describe('For oauthbearer, optional: the scopes to request, separated by spaces.'),
+      .describe('For aws-msk-iam: the AWS region of the cluster.'),
   })
     .check(
-      ...PASSWORD_KEYS.flatMap((key) => [requires(key, usesPassword), excludes(key, usesToken)]),
-      ...CLIENT_KEYS.flatMap((key) => [requires(key, usesToken), excludes(key, usesPassword)]),
-      excludes('scope', usesPassword),
+      ...PASSWORD_KEYS.flatMap((key) => [requires(key, usesPassword), onlyWith(key, usesPassword)]),
+      ...CLIENT_KEYS.flatMap((key) => [requires(key, usesToken), onlyWith(key, usesToken)]),
+      ...OPTIONAL_CLIENT_KEYS.map((key) => onlyWith(key, usesToken)),
+      requires('region', usesAws),
+      onlyWith('region', usesAws),
     )
-    .transform(
-      ({ mechanism, username = '', password = '', tokenEndpoint = '', clientId = '', clientSecret = '', scope }) =>
-        mechanism === 'oauthbearer'
-          ? { mechanism, tokenEndpoint, clientId, clientSecret, ...(scope === undefined ? {} : { scope }) }
-          : { mechanism, username, password },
-    )
+    .transform(({ mechanism, username = '', password = '', region = '', ...client }) => {
+      if (mechanism === 'oauthbearer') return { mechanism, ...toClientCredentials(client) }
+      if (mechanism === 'aws-msk-iam') return { mechanism, region }
+      return { mechanism, username, password }
+    })
 
 const topics = () =>
   section({
@@ -105,7 +115,7 @@ export const kafka = () =>
     brokers: list(broker(), { minItems: 1 }).describe(
       'Bootstrap brokers, each as host:port. The client discovers the other brokers of the cluster through them.',
     ),
-    tls: clientTls()
+    tls: clientTls('the brokers', '`brokers`')
       .exactOptional()
       .describe('TLS to the brokers: true, or a section. If left out, connections are not encrypted.'),
     sasl: sasl()

@@ -9,6 +9,7 @@ import { rememberSecretsOf } from '../masking/known-secrets.js'
 import { readYaml } from '../yaml/document.js'
 import { formatProblem, hasPrefix, sortByPosition, type Problem } from '../yaml/problem.js'
 import { toProblem } from './problems.js'
+import { proxyFromEnvironment } from './proxy.js'
 import { readConfigFile } from './read-file.js'
 import { INSTANCE_EXPECTED, INSTANCE_PATTERN } from './root-sections.js'
 import { CODED_PROVIDERS, type KnownProviders } from './provider-traits.js'
@@ -75,6 +76,7 @@ export const parseConfig = (
   const schema = createSchema(findProviders(directoryOf(substitution.tree as Section)))
   const checked = schema.safeParse(withRequiredSections(substitution.tree as Section), { reportInput: true })
   const issues = checked.error?.issues ?? []
+  const environmentProxy = 'proxy' in document.tree ? undefined : proxyFromEnvironment(env)
   const problems = [
     ...substitution.problems.map((problem) => ({ ...problem, at: document.locate(problem.path) })),
     ...issues
@@ -82,11 +84,14 @@ export const parseConfig = (
       // A value whose substitution failed is reported once.
       .filter(({ path }) => !unresolved.some((failed) => hasPrefix(path, failed))),
     ...('instance' in document.tree ? [] : problemsOfHostName(hostName)),
+    ...(environmentProxy?.problems ?? []),
   ]
   if (problems.length > 0 || checked.data === undefined) return { problems: sortByPosition(problems) }
+  const proxy = checked.data.proxy ?? environmentProxy?.settings
+  const config = { ...checked.data, instance: checked.data.instance ?? hostName, ...(proxy && { proxy }) }
   // From here on no output shows them, whoever repeats them.
-  rememberSecretsOf(checked.data)
-  return { config: deepFreeze({ ...checked.data, instance: checked.data.instance ?? hostName }) }
+  rememberSecretsOf(config)
+  return { config: deepFreeze(config) }
 }
 
 type Section = Readonly<Record<string, unknown>>

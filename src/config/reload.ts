@@ -11,6 +11,7 @@ import type { Path } from '../yaml/problem.js'
 export const RELOADED_KEYS: readonly string[] = [
   'kafka',
   'registry',
+  'proxy',
   'callbacks.bodyLimit',
   'callbacks.trustProxy',
   'callbacks.drainDelay',

@@ -6,6 +6,7 @@
 import * as z from 'zod'
 import { kafka } from './kafka.js'
 import { admin, callbacks, duplicates, instance, journal, log, sharing } from './root-sections.js'
+import { proxy } from './proxy.js'
 import { telemetry } from './telemetry.js'
 import { registry } from './registry.js'
 import { CODED_PROVIDERS, type KnownProviders } from './provider-traits.js'
@@ -64,6 +65,11 @@ export const createSchema = (known: KnownProviders) =>
       ),
     kafka: kafka().describe('The Kafka cluster that events are published to.'),
     registry: registry().describe('The schema registry.'),
+    proxy: proxy()
+      .exactOptional()
+      .describe(
+        'The HTTP proxy for pulls, reconciliation, the schema registry and token endpoints, but not for Kafka. If left out, HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment decide.',
+      ),
     journal: withDefaults(journal()).describe(
       'The journal, which holds everything that was received until Kafka has acknowledged it.',
     ),

@@ -61,22 +61,25 @@ const containsCertificates = (key: 'ca' | 'clientCa') =>
     problem: 'contains something other than readable PEM certificates',
   })
 
-/** TLS of a client: `true`, or a section. The result is a section wherever TLS is on. */
-export const clientTls = () => {
+/**
+ * TLS of a client: `true`, or a section. The result is a section wherever TLS is on.
+ * @param server what is connected to, and `addressKey` the key with its address, for the descriptions
+ */
+export const clientTls = (server: string, addressKey: string) => {
   const keys = section({
     ca: pem('certificates')
       .exactOptional()
       .describe(
-        'Certificates of the authorities that the brokers are trusted by. If left out, those that Node.js trusts.',
+        `Certificates of the authorities by which ${server} is trusted. If left out, those that Node.js trusts.`,
       ),
     cert: pem('a certificate')
       .exactOptional()
-      .describe('Client certificate, for brokers that require one; requires `key`.'),
+      .describe(`Client certificate, if ${server} requires one; requires \`key\`.`),
     key: pem('a private key').exactOptional().describe('Private key of `cert`, without a passphrase.'),
     serverName: text('a host name')
       .exactOptional()
       .describe(
-        'Host name to request (SNI) and to verify certificates against, if it differs from the address in `brokers`.',
+        `Host name to request (SNI) and to verify certificates against, if it differs from that in ${addressKey}.`,
       ),
   }).check(
     rule({

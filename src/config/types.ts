@@ -1,5 +1,6 @@
 /** The configuration as the program uses it: substituted, checked and read-only. Durations are in ms, sizes in bytes. */
 import type * as z from 'zod'
+import type { ProxySettings } from '../http-client/proxy.js'
 import type { schema } from './schema.js'
 
 type DeepReadonly<T> =
@@ -14,7 +15,11 @@ type DeepReadonly<T> =
 type ParsedSchema = DeepReadonly<z.output<typeof schema>>
 
 /** `.describe()` in the schema, and so `config/connector.schema.json`, says what each key means. */
-export type Config = Omit<ParsedSchema, 'instance'> & { readonly instance: string }
+export type Config = Omit<ParsedSchema, 'instance' | 'proxy'> & {
+  readonly instance: string
+  /** The proxies of the configuration or of the environment. Absent if there are none. */
+  readonly proxy?: ProxySettings
+}
 
 export type CallbacksConfig = Config['callbacks']
 

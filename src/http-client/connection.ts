@@ -13,7 +13,8 @@ import type { Socket } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { MAX_TIMER_MS } from '../core/clock.js'
 import { messageOf } from '../core/errors.js'
-import { openSocket } from './open-socket.js'
+import { type OpeningSocket, openSocket } from './open-socket.js'
+import { proxyAddress, type ProxyServer } from './proxy.js'
 import { isEmptyLine, joinBytes, ResponseReader } from './response-reader.js'
 import { quote } from '../masking/known-secrets.js'
 
@@ -30,6 +31,8 @@ export interface ConnectionOptions {
   readonly timeout: number
   /** The number of bytes of a body after which reading stops. */
   readonly maxAnswer: number
+  /** The proxy through which the connection is made; a direct one if it is left out. */
+  readonly proxy?: ProxyServer | undefined
 }
 
 export interface HttpAnswer {
@@ -69,7 +72,9 @@ const NO_BODY_ERROR = 'the answer ended before its body began'
 
 /** A socket, and what has arrived on it. */
 interface Link {
-  readonly socket: Socket
+  readonly opening: OpeningSocket
+  /** Undefined until the socket is open. */
+  socket: Socket | undefined
   isOpen: boolean
   /** Whether the other side accepts another request on the socket. */
   isReusable: boolean
@@ -112,7 +117,10 @@ export class Connection {
     const link = this.#reuseLink(exchange, bytes) ?? this.#connect(exchange, bytes)
     this.#current = link
     exchange.waitForByte(this.#options.timeout)
-    return this.#finish(link, exchange)
+    const result = await this.#finish(link, exchange)
+    const { proxy } = this.#options
+    if (proxy === undefined || result.kind === 'answer' || result.wasSent || result.reason !== 'timeout') return result
+    return { ...result, detail: `${result.detail}, while the proxy ${proxyAddress(proxy)} opened the tunnel` }
   }
 
   /**
@@ -181,7 +189,7 @@ export class Connection {
   /** Sends a request on the socket of the last one; undefined if that can't take another request. */
   #reuseLink(exchange: Exchange, request: Uint8Array): Link | undefined {
     const link = this.#current
-    if (link === undefined || !link.isOpen || !link.isReusable) return undefined
+    if (link?.socket === undefined || !link.isOpen || !link.isReusable) return undefined
     clearTimeout(link.idleTimer)
     link.exchange = exchange
     exchange.write(link.socket, request)
@@ -207,28 +215,48 @@ export class Connection {
   #closeLink(link: Link): void {
     clearTimeout(link.idleTimer)
     link.isOpen = false
-    link.socket.destroy()
+    link.opening.destroy()
     if (!hasLateBytes(link)) this.#links.delete(link)
     this.#onLinkChanged()
   }
 
   #connect(exchange: Exchange, request: Uint8Array): Link {
-    const { socket, readyEvent } = openSocket(this.#address, this.#tlsSession)
-    const link: Link = { socket, isOpen: true, isReusable: false, exchange, lateBytes: [], idleTimer: undefined }
+    const opening = openSocket(this.#address, {
+      proxy: this.#options.proxy,
+      tlsSession: this.#tlsSession,
+      onTlsSession: (session) => {
+        this.#tlsSession = session
+      },
+    })
+    const link: Link = {
+      opening,
+      socket: undefined,
+      isOpen: true,
+      isReusable: false,
+      exchange,
+      lateBytes: [],
+      idleTimer: undefined,
+    }
     this.#links.add(link)
-    socket.on('session', (session: Buffer) => {
-      this.#tlsSession = session
-    })
-    socket.on(readyEvent, () => {
-      if (link.isOpen) exchange.write(socket, request)
-    })
+    opening.ready.then(
+      (socket) => this.#useSocket(link, socket, exchange, request),
+      (error: Error) => this.#endLink(link, formatNetworkError(error)),
+    )
+    return link
+  }
+
+  #useSocket(link: Link, socket: Socket, exchange: Exchange, request: Uint8Array): void {
+    link.socket = socket
+    if (!link.isOpen) return
     socket.on('data', (bytes: Buffer) => {
       if (link.isOpen) this.#receive(link, bytes)
     })
     socket.on('end', () => this.#endLink(link, null))
     socket.on('close', () => this.#endLink(link, null))
     socket.on('error', (error: Error) => this.#endLink(link, formatNetworkError(error)))
-    return link
+    exchange.write(socket, request)
+    // The socket of a tunnel is paused, so that it reads nothing before this listener exists.
+    socket.resume()
   }
 
   #receive(link: Link, bytes: Uint8Array): void {

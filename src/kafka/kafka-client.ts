@@ -3,10 +3,12 @@ import { Kafka, type KafkaConfig } from 'kafkajs'
 import type { ConnectionOptions } from 'node:tls'
 import type { Clock } from '../core/clock.js'
 import type { Log } from '../core/log.js'
+import { TokenSource } from '../http-client/oauth-token.js'
 import { kafkajsLogLevel, kafkajsLogCreator } from './kafkajs-workarounds/kafkajs-log.js'
 import { OwnedSockets } from './kafkajs-workarounds/owned-sockets.js'
 import { repairRequestQueues } from './kafkajs-workarounds/request-queue-timer.js'
-import { createTokenProvider } from './oauth-token.js'
+import { MskIamTokenSource } from './msk-iam-token.js'
+import { formatBootstrapServer } from './kafkajs-workarounds/ipv6-brokers.js'
 import type { KafkaSettings } from './settings.js'
 
 export interface KafkaClient {
@@ -33,17 +35,18 @@ const REAUTHENTICATION_THRESHOLD_MS = 1_000
 const METADATA_RETRY = { initialRetryTime: 5, multiplier: 2, maxRetryTime: 500, retries: 10 }
 
 export function createKafkaClient(
-  settings: Pick<KafkaSettings, 'instance' | 'brokers' | 'tls' | 'sasl' | 'requestTimeout'>,
+  settings: Pick<KafkaSettings, 'instance' | 'brokers' | 'tls' | 'sasl' | 'proxy' | 'requestTimeout'>,
   clock: Clock,
   log: Log,
 ): KafkaClient {
   repairRequestQueues()
   const sockets = new OwnedSockets(clock)
+  const tokens = createTokenSource(settings, clock)
   const kafka = new Kafka({
     clientId: `dlr-mo-connector.${settings.instance}`,
-    brokers: [...settings.brokers],
+    brokers: settings.brokers.map(formatBootstrapServer),
     ...(settings.tls && { ssl: tlsOptions(settings.tls) }),
-    ...(settings.sasl && { sasl: saslOptions(settings.sasl, clock) }),
+    ...(settings.sasl && { sasl: saslOptions(settings.sasl, tokens) }),
     connectionTimeout: Math.min(CONNECTION_TIMEOUT_MS, settings.requestTimeout),
     requestTimeout: settings.requestTimeout,
     reauthenticationThreshold: REAUTHENTICATION_THRESHOLD_MS,
@@ -56,7 +59,10 @@ export function createKafkaClient(
     kafka,
     lastReceivedAt: () => sockets.lastReceivedAt,
     disconnectIdle: () => sockets.closeAll('the connection is idle'),
-    destroy: () => sockets.destroy(),
+    destroy: () => {
+      sockets.destroy()
+      void tokens?.close()
+    },
   }
 }
 
@@ -65,8 +71,18 @@ const tlsOptions = ({ serverName, ...tls }: NonNullable<KafkaSettings['tls']>): 
   ...(serverName !== undefined && { servername: serverName }),
 })
 
+type Sasl = NonNullable<KafkaSettings['sasl']>
+
+/** Returns what tokens come from; undefined for the mechanisms with a password. */
+const createTokenSource = ({ sasl, proxy }: Pick<KafkaSettings, 'sasl' | 'proxy'>, clock: Clock) => {
+  if (sasl?.mechanism === 'oauthbearer')
+    return new TokenSource({ credentials: sasl, section: 'kafka.sasl', proxy }, clock)
+  if (sasl?.mechanism === 'aws-msk-iam') return new MskIamTokenSource({ region: sasl.region, proxy }, clock)
+  return undefined
+}
+
 // kafkajs adds a property to the object that it is given, and the configuration is frozen, so it gets a copy.
-const saslOptions = (sasl: NonNullable<KafkaSettings['sasl']>, clock: Clock): NonNullable<KafkaConfig['sasl']> =>
-  sasl.mechanism === 'oauthbearer'
-    ? { mechanism: 'oauthbearer', oauthBearerProvider: createTokenProvider(sasl, clock) }
-    : ({ ...sasl } as NonNullable<KafkaConfig['sasl']>)
+const saslOptions = (sasl: Sasl, tokens: ReturnType<typeof createTokenSource>): NonNullable<KafkaConfig['sasl']> =>
+  tokens === undefined
+    ? ({ ...sasl } as NonNullable<KafkaConfig['sasl']>)
+    : { mechanism: 'oauthbearer', oauthBearerProvider: async () => ({ value: await tokens.getToken() }) }

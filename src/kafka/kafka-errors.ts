@@ -1,6 +1,7 @@
 /** Interprets the errors of kafkajs, which wraps them in each other: the innermost one names the cause. */
 import { ConnectorError, messageOf } from '../core/errors.js'
 import { quote } from '../masking/known-secrets.js'
+import { TokenError } from '../http-client/oauth-token.js'
 import { BrokerError } from './broker-error.js'
 
 /** The fields of kafkajs's errors that this file reads. */
@@ -72,8 +73,14 @@ const TLS_REFUSAL_CODES =
 /** The text that OpenSSL adds where Node.js gives only the code of the socket, `EPROTO`. Host names can't contain it. */
 const TLS_REFUSAL_TEXT = /SSL routines:|SSL alert number /
 
+/** Returns the reason why there was no token to authenticate with. No broker has been asked then. */
+const tokenErrorIn = (error: unknown): TokenError | undefined =>
+  causesOf(error).find((each) => each instanceof TokenError)
+
 /** Whether a broker refuses this client because of credentials, rights, certificates, or a value that it does not allow. */
-export const isRefusedByBroker = (error: unknown): boolean =>
+export const isRefusedByBroker = (error: unknown): boolean => tokenErrorIn(error) === undefined && hasRefusal(error)
+
+const hasRefusal = (error: unknown): boolean =>
   hasErrorType(error, REFUSALS) ||
   causesOf(error).some((each) => each instanceof BrokerError && each.reaction === 'refused') ||
   causesOf(error).some(
@@ -94,6 +101,8 @@ const MAX_QUOTED_ERROR_CHARACTERS = 500
 
 /** Returns the innermost message, which names the cause, with the broker's name of the error. */
 export const formatKafkaError = (error: unknown): string => {
+  const tokenError = tokenErrorIn(error)
+  if (tokenError !== undefined) return tokenError.message
   let last: KafkaFailure | undefined
   let type = ''
   for (const failure of causesOf(error)) {
@@ -117,6 +126,11 @@ export const toConnectionError = (
   description = formatKafkaError(error),
 ): ConnectorError => {
   if (error instanceof ConnectorError) return error
+  const tokenError = tokenErrorIn(error)
+  if (tokenError !== undefined) {
+    const code = tokenError.isRefusal ? 'KAFKA_REFUSED' : 'KAFKA_UNREACHABLE'
+    return new ConnectorError(code, `no access token for Kafka: ${tokenError.message}`, { cause: error })
+  }
   if (isRefusedByBroker(error)) {
     const remedy = hasErrorType(error, REFUSED_REPLICATION)
       ? 'lower kafka.createTopics.replicationFactor to the number of brokers, or add brokers'

@@ -1,4 +1,5 @@
 import type { Config } from '../config/types.js'
+import type { ProxySettings } from '../http-client/proxy.js'
 
 /** The topics without which nothing is published. The topic of the marks of replays may be missing. */
 export const requiredTopics = ({ topics: { dlr, mo, deadLetter } }: Pick<Config['kafka'], 'topics'>): string[] => [
@@ -11,6 +12,8 @@ export const requiredTopics = ({ topics: { dlr, mo, deadLetter } }: Pick<Config[
 export interface KafkaSettings extends Omit<Config['kafka'], 'delivery'> {
   /** The name of this process: stable across restarts, unique on the cluster. */
   readonly instance: string
+  /** For requests to a token endpoint; connections to brokers are always direct. */
+  readonly proxy?: ProxySettings | undefined
 }
 
 export type Compression = KafkaSettings['compression']

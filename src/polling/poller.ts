@@ -20,6 +20,7 @@ import type { RequestSpan, Tracing } from '../core/tracing.js'
 import { Backoff, retry } from '../core/retry.js'
 import { answerFacts, describeRedirect, parseRetryAfter } from '../http-client/answer.js'
 import { Connection, type HttpAnswer, type OutgoingRequest } from '../http-client/connection.js'
+import type { ProxyServer } from '../http-client/proxy.js'
 import { readMalformedAnswer } from '../http-client/malformed-answer.js'
 import type { Journal, NewEntry } from '../journal/journal.js'
 import { quote } from '../masking/known-secrets.js'
@@ -30,6 +31,8 @@ import { PageSizeController } from './page-size-controller.js'
 export interface PollerOptions extends PullConfig {
   /** The key under `sources`. */
   readonly source: string
+  /** The proxy for the queue; a direct connection if it is left out. */
+  readonly proxy?: ProxyServer | undefined
 }
 
 export interface PollerDeps {

@@ -16,6 +16,7 @@ import type { RequestSpan, Tracing } from '../core/tracing.js'
 import { Backoff } from '../core/retry.js'
 import { answerFacts, describeRedirect, parseRetryAfter } from '../http-client/answer.js'
 import { Connection, type ConnectionOptions, type OutgoingRequest } from '../http-client/connection.js'
+import type { ProxyServer } from '../http-client/proxy.js'
 import { RateLimiter } from '../http-client/rate-limiter.js'
 import type { Journal, NewEntry } from '../journal/journal.js'
 import { quote } from '../masking/known-secrets.js'
@@ -46,6 +47,8 @@ export interface ReconcilerOptions extends ReconcileConfig {
    * which published items are remembered: older items would look new and be published twice.
    */
   readonly maxLookBackMs: number
+  /** The proxy for the API; a direct connection if it is left out. */
+  readonly proxy?: ProxyServer | undefined
   /** The default suits pages of a hundred rows. */
   readonly connection?: ConnectionOptions
 }
@@ -100,7 +103,7 @@ export class ReconcileClient {
 
   constructor(options: ReconcilerOptions, deps: ReconcileClientDeps) {
     this.#options = options
-    this.#connectionOptions = options.connection ?? DEFAULT_CONNECTION
+    this.#connectionOptions = { ...(options.connection ?? DEFAULT_CONNECTION), proxy: options.proxy }
     this.#deps = deps
     this.#rateLimiter = new RateLimiter(options.requestsPerSecond, deps.clock, deps.stopSignal)
     this.#answers = new AnswerStore(deps)

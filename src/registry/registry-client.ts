@@ -16,14 +16,20 @@
  * for every new subject, and throws if a subject has a level that it does not know. This client never changes the
  * configuration of the registry.
  */
-import { Agent, request } from 'undici'
 import type { Config } from '../config/types.js'
+import { type Clock, systemClock } from '../core/clock.js'
 import { ConnectorError, messageOf } from '../core/errors.js'
 import { parseJsonObject } from '../core/json.js'
+import { HttpClient, type HttpTextAnswer } from '../http-client/http-client.js'
+import { TokenError, TokenSource } from '../http-client/oauth-token.js'
+import { ProxyError, type ProxySettings } from '../http-client/proxy.js'
+import { tlsAdvice } from '../http-client/tls.js'
 import { quote } from '../masking/known-secrets.js'
 
 /** `registry` of the configuration. The URL may hold a path, a trailing slash and `user:password@`. */
-export type RegistrySettings = Pick<Config['registry'], 'url' | 'auth'>
+export interface RegistrySettings extends Pick<Config['registry'], 'url' | 'auth' | 'tls'> {
+  readonly proxy?: ProxySettings | undefined
+}
 
 export interface SchemaVersion {
   readonly id: number
@@ -55,6 +61,9 @@ const MAX_MESSAGES = 20
 /** Codes of Confluent's API for "not found": the HTTP status 404 and two digits that say what is missing. */
 const NOT_FOUND_CODES = { first: 40400, last: 40499 }
 
+/** Credentials that stay the same. */
+type FixedCredentials = Exclude<NonNullable<RegistrySettings['auth']>, { readonly tokenEndpoint: string }>
+
 type Method = 'GET' | 'POST'
 type Answer = Readonly<Record<string, unknown>>
 /**
@@ -69,22 +78,24 @@ const COMPATIBLE: CompatibilityResult = { isCompatible: true, messages: [] }
 export class RegistryClient {
   /** Address of the registry, without credentials and trailing slash. */
   readonly url: string
-  readonly #headers: Record<string, string>
-  readonly #agent = new Agent({
-    connections: 2,
-    headersTimeout: REQUEST_TIMEOUT_MS,
-    bodyTimeout: REQUEST_TIMEOUT_MS,
-    connect: { timeout: REQUEST_TIMEOUT_MS },
-    maxResponseSize: MAX_ANSWER_BYTES,
-  })
+  readonly #http: HttpClient
+  /** The header Authorization, unless its value is a token that expires. */
+  readonly #authorization: string | undefined
+  /** The source of tokens that expire. */
+  readonly #tokens: TokenSource | undefined
   /** Whether an answer has shown that the URL is the root of a registry. */
   #isRegistryKnown = false
 
-  constructor(settings: RegistrySettings) {
+  constructor(settings: RegistrySettings, clock: Clock = systemClock) {
+    const { auth, tls, proxy } = settings
     const url = new URL(settings.url)
-    const authorization = authorizationHeader(settings.auth ?? credentialsIn(url))
     this.url = `${url.origin}${url.pathname}`.replace(/\/+$/, '')
-    this.#headers = { accept: `${CONTENT_TYPE}, application/json`, ...authorization }
+    this.#http = new HttpClient({ tls, proxy, timeoutMs: REQUEST_TIMEOUT_MS, maxAnswerBytes: MAX_ANSWER_BYTES })
+    if (auth !== undefined && 'tokenEndpoint' in auth) {
+      this.#tokens = new TokenSource({ credentials: auth, section: 'registry.auth', proxy }, clock)
+    } else {
+      this.#authorization = authorizationOf(auth ?? credentialsIn(url))
+    }
   }
 
   /** Returns the id under which the subject holds exactly this schema; undefined if it does not. */
@@ -160,7 +171,7 @@ export class RegistryClient {
   }
 
   async close(): Promise<void> {
-    await this.#agent.destroy()
+    await Promise.all([this.#http.close(), this.#tokens?.close()])
   }
 
   async #postCompatibility(path: string, schema: string): Promise<CompatibilityResult | 'unsupported'> {
@@ -180,7 +191,7 @@ export class RegistryClient {
    * @throws ConnectorError REGISTRY_UNREACHABLE, REGISTRY_REFUSED, SCHEMA_REFUSED
    */
   async #call(method: Method, path: string, body?: object, timeoutMs = REQUEST_TIMEOUT_MS): Promise<Answer | Missing> {
-    const { status, text } = await this.#send(method, path, body, timeoutMs)
+    const { status, text, forwardedBy } = await this.#send(method, path, body, timeoutMs)
     const answer = parseJsonObject(text)
     const isSuccess = status >= 200 && status < 300
     const isNotFound = status === 404 && isNotFoundCode(answer?.['error_code'])
@@ -188,7 +199,8 @@ export class RegistryClient {
     if (isSuccess && answer) return answer
     if (isNotFound) return 'not-found'
     const reason = typeof answer?.['message'] === 'string' ? quote(answer['message']) : undefined
-    const found = `${method} ${this.url}${path} is answered with ${status}${reason ? `: ${reason}` : ''}`
+    const through = forwardedBy === undefined ? '' : ` through the proxy ${forwardedBy}`
+    const found = `${method} ${this.url}${path} is answered${through} with ${status}${reason ? `: ${reason}` : ''}`
     if (isSuccess) throw notARegistryError(this.url, `${found}, and the body is no JSON`)
     if (isMissingEndpoint(status)) {
       await this.#assertIsRegistry(found, timeoutMs)
@@ -227,32 +239,63 @@ export class RegistryClient {
     this.#isRegistryKnown = true
   }
 
-  async #send(
+  /** Sends a request. If the registry refuses a token before its time, the request is repeated once with a new one. */
+  async #send(method: Method, path: string, body: object | undefined, timeoutMs: number): Promise<HttpTextAnswer> {
+    const tokens = this.#tokens
+    if (tokens === undefined) return this.#exchange(method, path, body, timeoutMs, this.#authorization)
+    const token = await this.#getToken(tokens)
+    const first = await this.#exchange(method, path, body, timeoutMs, `Bearer ${token}`)
+    if (first.status !== 401) return first
+    tokens.discard(token)
+    const renewed = await this.#getToken(tokens)
+    return this.#exchange(method, path, body, timeoutMs, `Bearer ${renewed}`)
+  }
+
+  async #getToken(tokens: TokenSource): Promise<string> {
+    try {
+      return await tokens.getToken()
+    } catch (error) {
+      const code = error instanceof TokenError && error.isRefusal ? 'REGISTRY_REFUSED' : 'REGISTRY_UNREACHABLE'
+      throw new ConnectorError(code, `the schema registry at ${this.url} can't be asked: ${messageOf(error)}`, {
+        cause: error,
+      })
+    }
+  }
+
+  async #exchange(
     method: Method,
     path: string,
     body: object | undefined,
     timeoutMs: number,
-  ): Promise<{ status: number; text: string }> {
+    authorization: string | undefined,
+  ): Promise<HttpTextAnswer> {
     try {
-      const answer = await request(`${this.url}${path}`, {
+      return await this.#http.send({
         method,
-        headers: body ? { ...this.#headers, 'content-type': CONTENT_TYPE } : this.#headers,
-        body: body ? JSON.stringify(body) : null,
-        dispatcher: this.#agent,
-        signal: AbortSignal.timeout(timeoutMs),
+        url: `${this.url}${path}`,
+        headers: {
+          accept: `${CONTENT_TYPE}, application/json`,
+          ...(authorization !== undefined && { authorization }),
+          ...(body && { 'content-type': CONTENT_TYPE }),
+        },
+        body: body && JSON.stringify(body),
+        timeoutMs,
       })
-      return { status: answer.statusCode, text: await answer.body.text() }
     } catch (error) {
       if ((error as { code?: unknown }).code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') {
         const found = `${method} ${this.url}${path} is answered with more than ${MAX_ANSWER_BYTES} bytes`
         throw notARegistryError(this.url, found)
       }
-      throw new ConnectorError(
-        'REGISTRY_UNREACHABLE',
-        `the schema registry at ${this.url} can't be reached: ${quote(messageOf(error))}; check registry.url and whether the registry runs`,
-        { cause: error },
-      )
+      throw new ConnectorError('REGISTRY_UNREACHABLE', this.#describeFailure(error), { cause: error })
     }
+  }
+
+  #describeFailure(error: unknown): string {
+    const problem = `the schema registry at ${this.url} can't be reached: ${quote(messageOf(error))}`
+    // The message of the proxy's error says what to do.
+    if (error instanceof ProxyError) return problem
+    const advice = tlsAdvice(error, 'registry.tls', 'registry.url')
+    return `${problem}; ${advice ?? 'check registry.url and whether the registry runs'}`
   }
 }
 
@@ -263,13 +306,13 @@ const isMissingEndpoint = (status: number): boolean => status === 404 || status 
 const isNotFoundCode = (code: unknown): boolean =>
   typeof code === 'number' && code >= NOT_FOUND_CODES.first && code <= NOT_FOUND_CODES.last
 
-const credentialsIn = ({ username, password }: URL): RegistrySettings['auth'] =>
+const credentialsIn = ({ username, password }: URL): FixedCredentials | undefined =>
   username === '' ? undefined : { username: decodeURIComponent(username), password: decodeURIComponent(password) }
 
-const authorizationHeader = (auth: RegistrySettings['auth']): Record<string, string> => {
-  if (!auth) return {}
-  if ('token' in auth) return { authorization: `Bearer ${auth.token}` }
-  return { authorization: `Basic ${Buffer.from(`${auth.username}:${auth.password}`).toString('base64')}` }
+const authorizationOf = (auth: FixedCredentials | undefined): string | undefined => {
+  if (auth === undefined) return undefined
+  if ('token' in auth) return `Bearer ${auth.token}`
+  return `Basic ${Buffer.from(`${auth.username}:${auth.password}`).toString('base64')}`
 }
 
 const notARegistryError = (url: string, found: string): ConnectorError =>

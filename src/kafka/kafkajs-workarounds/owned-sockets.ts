@@ -12,6 +12,7 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { ISocketFactory } from 'kafkajs'
 import type { Clock } from '../../core/clock.js'
+import { restoreHost } from './ipv6-brokers.js'
 import { deliverWholeResponses } from './whole-responses.js'
 
 const KEEP_ALIVE_MS = 10_000
@@ -32,8 +33,9 @@ export class OwnedSockets {
   }
 
   /** The `socketFactory` of the kafkajs client. */
-  readonly factory: ISocketFactory = ({ host, port, ssl, onConnect }) => {
+  readonly factory: ISocketFactory = ({ host: givenHost, port, ssl, onConnect }) => {
     if (this.#isDestroyed) throw new Error('this client is destroyed')
+    const host = restoreHost(givenHost)
     const socket = ssl
       ? connectTls({ host, port, ...(isIP(host) ? {} : { servername: host }), ...ssl }, onConnect)
       : connectTcp({ host, port, noDelay: true }, onConnect)
