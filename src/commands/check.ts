@@ -6,12 +6,8 @@ import { existsSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { resolve } from 'node:path'
 import { createLog } from '../admin/log.js'
-<<<<<<< HEAD
 import { encryptionKeysOf } from '../app/open-journal.js'
-import { kafkaSettings, subjectsOf } from '../app/publishing.js'
-=======
 import { kafkaSettings, registrySettings, subjectsOf } from '../app/publishing.js'
->>>>>>> 8032761 (Registry, pulls and token endpoints work through HTTP proxies and with private authorities; OAuth for the registry, MSK IAM, brokers on IPv6)
 import { readConfiguration } from './configuration.js'
 import type { Config } from '../config/types.js'
 import { configurationWarnings } from '../config/warnings.js'
