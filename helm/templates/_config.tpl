@@ -86,9 +86,20 @@
 {{- end }}
 {{- end }}
 {{- end }}
-{{- with ((.Values.config.kafka | default dict).sasl | default dict).tokenEndpoint }}
+{{- $sasl := (.Values.config.kafka | default dict).sasl | default dict }}
+{{- with $sasl.tokenEndpoint }}
 {{ include "dlr-mo-connector.urlPort" . }}
 {{- end }}
+{{- with ((.Values.config.registry | default dict).auth | default dict).tokenEndpoint }}
+{{ include "dlr-mo-connector.urlPort" . }}
+{{- end }}
+{{- if eq (toString $sasl.mechanism) "aws-msk-iam" }}
+443
+{{- end }}
+{{- end }}
+
+{{- define "dlr-mo-connector.proxyPorts" -}}
+{{- include "dlr-mo-connector.urlPort" ((.Values.config.proxy | default dict).url | default "") }}
 {{- end }}
 
 {{- define "dlr-mo-connector.telemetryPorts" -}}

@@ -37,7 +37,7 @@ config.sources.{{ $name }}.pull.timeout
 {{- define "dlr-mo-connector.unknownPorts" -}}
 {{- $config := .Values.config }}
 {{- $brokers := ($config.kafka | default dict).brokers }}
-{{- $unknown := dict "brokers" list "registry" list "providers" list }}
+{{- $unknown := dict "brokers" list "registry" list "providers" list "proxy" list }}
 {{- range (kindIs "slice" $brokers | ternary $brokers (splitList "," (toString $brokers))) }}
 {{- if not (regexMatch ":[0-9]+$" (trim (toString .))) }}
 {{- $_ := set $unknown "brokers" (list "config.kafka.brokers") }}
@@ -45,6 +45,11 @@ config.sources.{{ $name }}.pull.timeout
 {{- end }}
 {{- if not (include "dlr-mo-connector.registryPorts" .) }}
 {{- $_ := set $unknown "registry" (list "config.registry.url") }}
+{{- end }}
+{{- with ($config.proxy | default dict).url }}
+{{- if not (include "dlr-mo-connector.urlPort" .) }}
+{{- $_ := set $unknown "proxy" (list "config.proxy.url") }}
+{{- end }}
 {{- end }}
 {{- range $name, $source := $config.sources }}
 {{- range $way := list "pull" "reconcile" }}

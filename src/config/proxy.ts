@@ -3,7 +3,7 @@
  * that curl and most other programs follow.
  */
 import { isIP } from 'node:net'
-import type { ProxySettings, ProxyServer } from '../http-client/proxy.js'
+import type { ProxySettings, ProxyServer } from '../http-client/settings.js'
 import type { Problem } from '../yaml/problem.js'
 import { rule, section } from './section.js'
 import type { Environment } from './substitute.js'

@@ -1,6 +1,6 @@
 /** The configuration as the program uses it: substituted, checked and read-only. Durations are in ms, sizes in bytes. */
 import type * as z from 'zod'
-import type { ProxySettings } from '../http-client/proxy.js'
+import type { ProxySettings } from '../http-client/settings.js'
 import type { schema } from './schema.js'
 
 type DeepReadonly<T> =

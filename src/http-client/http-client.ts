@@ -5,15 +5,9 @@
  */
 import { Agent } from 'undici'
 import { openSocket, type SocketOptions } from './open-socket.js'
-import {
-  proxyAddress,
-  proxyAuthorization,
-  proxyFor,
-  type ProxySettings,
-  refusedByProxy,
-  unreachableProxy,
-} from './proxy.js'
-import type { ClientTls } from './tls.js'
+import { proxyAddress, proxyAuthorization, proxyFor, refusedByProxy, unreachableProxy } from './proxy.js'
+import type { ProxySettings } from './settings.js'
+import type { ClientTls } from './settings.js'
 
 export interface HttpClientOptions {
   readonly tls?: ClientTls | undefined

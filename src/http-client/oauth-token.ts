@@ -4,8 +4,10 @@ import { messageOf } from '../core/errors.js'
 import { parseJsonObject } from '../core/json.js'
 import { quote, rememberToken } from '../masking/known-secrets.js'
 import { HttpClient, type HttpTextAnswer } from './http-client.js'
-import { ProxyError, type ProxySettings } from './proxy.js'
-import { type ClientTls, tlsAdvice } from './tls.js'
+import { ProxyError } from './proxy.js'
+import type { ProxySettings } from './settings.js'
+import { tlsAdvice } from './tls.js'
+import type { ClientTls } from './settings.js'
 
 export interface ClientCredentials {
   readonly tokenEndpoint: string

@@ -7,8 +7,10 @@
  */
 import { connect as connectTcp, type Socket } from 'node:net'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
-import { hostOf, portOf, proxyAuthorization, type ProxyServer, refusedByProxy, unreachableProxy } from './proxy.js'
-import { type ClientTls, tlsOptionsFor } from './tls.js'
+import { hostOf, portOf, proxyAuthorization, refusedByProxy, unreachableProxy } from './proxy.js'
+import type { ProxyServer } from './settings.js'
+import { tlsOptionsFor } from './tls.js'
+import type { ClientTls } from './settings.js'
 
 export interface SocketOptions {
   readonly tls?: ClientTls | undefined

@@ -6,28 +6,8 @@ import { BlockList, isIP } from 'node:net'
 import { STATUS_CODES } from 'node:http'
 import { messageOf } from '../core/errors.js'
 import { quote } from '../masking/known-secrets.js'
-import { type ClientTls, tlsAdvice } from './tls.js'
-
-/** An HTTP proxy, and what it demands of its clients. */
-export interface ProxyServer {
-  /** An http or https address of which scheme, host and port count. It contains no credentials. */
-  readonly url: string
-  readonly username?: string
-  readonly password?: string
-  /** TLS to a proxy with an https address. */
-  readonly tls?: ClientTls
-  /** What names the proxy: a key of the configuration, or an environment variable. */
-  readonly origin: string
-}
-
-export interface ProxySettings {
-  /** The proxy for http addresses. */
-  readonly http?: ProxyServer
-  /** The proxy for https addresses. */
-  readonly https?: ProxyServer
-  /** Addresses that are connected to directly; see `isExempt`. */
-  readonly noProxy: readonly string[]
-}
+import type { ProxyServer, ProxySettings } from './settings.js'
+import { tlsAdvice } from './tls.js'
 
 const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 }
 

@@ -1,17 +1,7 @@
 /** TLS of the connector's own connections: the options of a socket, and what a failure of TLS says about the configuration. */
 import { isIP } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
-
-/** Certificates and keys are PEM text. */
-export interface ClientTls {
-  /** The authorities that certify the server. If left out, those that Node.js trusts. */
-  readonly ca?: string
-  /** The client certificate with its chain, and its key. */
-  readonly cert?: string
-  readonly key?: string
-  /** The name to ask for, and to find in the certificate, instead of the host that is connected to. */
-  readonly serverName?: string
-}
+import type { ClientTls } from './settings.js'
 
 /** Returns the options of `tls.connect` for a server at `host`. */
 export const tlsOptionsFor = (host: string, { serverName, ...material }: ClientTls = {}): ConnectionOptions => {

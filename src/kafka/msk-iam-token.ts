@@ -14,7 +14,8 @@ import type { Clock } from '../core/clock.js'
 import { messageOf } from '../core/errors.js'
 import { openSocket } from '../http-client/open-socket.js'
 import { TokenError } from '../http-client/oauth-token.js'
-import { proxyFor, type ProxySettings } from '../http-client/proxy.js'
+import { proxyFor } from '../http-client/proxy.js'
+import type { ProxySettings } from '../http-client/settings.js'
 
 type AwsCredentialsProvider = Extract<SignatureV4Init['credentials'], (...args: never[]) => unknown>
 type SignedQuery = NonNullable<Awaited<ReturnType<SignatureV4['presign']>>['query']>

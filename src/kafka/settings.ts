@@ -1,5 +1,5 @@
 import type { Config } from '../config/types.js'
-import type { ProxySettings } from '../http-client/proxy.js'
+import type { ProxySettings } from '../http-client/settings.js'
 
 /** The topics without which nothing is published. The topic of the marks of replays may be missing. */
 export const requiredTopics = ({ topics: { dlr, mo, deadLetter } }: Pick<Config['kafka'], 'topics'>): string[] => [

@@ -7,7 +7,7 @@ const policy = async (options?: RenderOptions): Promise<ObjectOf<'NetworkPolicy'
   (await renderOne('NetworkPolicy', options, FULLNAME)).spec
 const ports = (rule: Rule): unknown[] => rule.ports.map(({ port }) => port)
 
-/** The ports of the egress rules for brokers, registry, providers and telemetry. */
+/** The ports of the egress rules for brokers, registry, providers, the proxy and telemetry. */
 const out = async (config: Values): Promise<unknown[][]> =>
   (await policy({ values: { config } })).egress.slice(1).map(ports)
 
@@ -74,6 +74,8 @@ describe('The network policy', () => {
     expect(await out(config)).toEqual([[9093, 9094], [443], [4010, 443]])
     const telemetry = { otlp: { endpoint: 'http://otel-collector:4318' } }
     expect(await out({ ...config, telemetry })).toEqual([[9093, 9094], [443], [4010, 443], [4318]])
+    const proxy = { url: 'http://proxy.example.com:3128' }
+    expect(await out({ ...config, proxy })).toEqual([[9093, 9094], [443], [4010, 443], [3128]])
   })
 
   it.each([
@@ -88,9 +90,9 @@ describe('The network policy', () => {
     expect(rules[1]).toEqual([port])
   })
 
-  it('opens the port of the token endpoint', async () => {
+  it('opens the ports of the token endpoints', async () => {
     const { egress } = await policy({ files: [scenarioFile('everything')] })
-    expect(ports(egress[3])).toEqual([443, 8443])
+    expect(ports(egress[3])).toEqual([443, 8443, 9443])
   })
 
   it('opens the listed ports where the configuration does not name them', async () => {
@@ -105,7 +107,8 @@ describe('The network policy', () => {
     const { ingress, egress } = await policy({ files: [scenarioFile('everything')] })
     expect(egress[1].to).toEqual([{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'kafka' } } }])
     expect(egress[2].to).toEqual([{ ipBlock: { cidr: '198.51.100.7/32' } }])
-    expect(egress[4].to).toEqual([{ ipBlock: { cidr: '203.0.113.0/24' } }])
+    expect(egress[4].to).toEqual([{ ipBlock: { cidr: '198.51.100.9/32' } }])
+    expect(egress[5].to).toEqual([{ ipBlock: { cidr: '203.0.113.0/24' } }])
     expect(ingress[2].from).toEqual([{ ipBlock: { cidr: '203.0.113.0/24' } }])
   })
 

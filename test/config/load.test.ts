@@ -219,7 +219,7 @@ sources:
 `)
     expect(errorOf(file).message.split('\n')).toEqual([
       `${file}:1:1 registry.url: is missing; the http:// or https:// address of a Confluent-compatible API without credentials and fragment is expected`,
-      `${file}:2:13 kafka.brokers.0: found "127.0.0.1"; host:port, where host is a name or an IPv4 address, is expected`,
+      `${file}:2:13 kafka.brokers.0: found "127.0.0.1"; host:port, where host is a name, an IPv4 address or an IPv6 address in brackets, is expected`,
       `${file}:3:3 kafka.tpoics: unknown key; the nearest known one is topics (known here: brokers, tls, sasl, topics, createTopics, delivery, compression, maxBatchBytes, requestTimeout, transactionTimeout)`,
       `${file}:7:5 sources.mtarget-fr.pull.password: is missing; a text of at least one character and without line breaks is expected`,
       `${file}:8:17 sources.mtarget-fr.pull.username: the environment variable MTARGET_USERNAME is not set; set it, or write \${MTARGET_USERNAME:-default}`,

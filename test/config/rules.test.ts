@@ -253,12 +253,25 @@ describe('Topics', () => {
 })
 
 describe('Addresses', () => {
-  it.each(['localhost', 'a:0', 'a:65536', 'kafka://a:1', '[::1]:9092', 'u:p@a:1', ''])(
-    'that are no brokers are refused: %j',
-    (broker) => {
-      expect(problemOf(REQUIRED.replace('127.0.0.1:9092', broker))).toMatch(/^kafka\.brokers/)
-    },
-  )
+  it.each([
+    'localhost',
+    'a:0',
+    'a:65536',
+    'kafka://a:1',
+    '::1:9092',
+    '[::1]',
+    '[::1::]:9092',
+    '[a]:9092',
+    'u:p@a:1',
+    '',
+  ])('that are no brokers are refused: %j', (broker) => {
+    expect(problemOf(REQUIRED.replace('127.0.0.1:9092', broker))).toMatch(/^kafka\.brokers/)
+  })
+
+  it('of brokers are names, IPv4 addresses and IPv6 addresses in brackets', () => {
+    const brokers = '["a:1", "127.0.0.1:2", "[::1]:3", "[2001:db8::7]:4"]'
+    expect(load(REQUIRED.replace("['127.0.0.1:9092']", brokers)).kafka.brokers).toEqual(JSON.parse(brokers))
+  })
 
   it.each(['ftp://a', 'a', 'http://', 'http://u:hunter2@a', 'http://a#b', 'http://a?b', 'http://a b'])(
     'that are no registry are refused: %j',
@@ -308,6 +321,18 @@ describe('SASL credentials', () => {
     expect(load(withKafka(`sasl: {${client}, scope: kafka}`)).kafka.sasl).toMatchObject({ scope: 'kafka' })
     expect(problemsOf(withKafka('sasl: {mechanism: oauthbearer, password: p}'))).toHaveLength(4)
   })
+
+  it('for aws-msk-iam are found by their region alone', () => {
+    const expected = { mechanism: 'aws-msk-iam', region: 'eu-central-1' }
+    expect(load(withKafka('sasl: {mechanism: aws-msk-iam, region: eu-central-1}')).kafka.sasl).toEqual(expected)
+    expect(problemOf(withKafka('sasl: {mechanism: aws-msk-iam}'))).toContain('kafka.sasl.region: is missing')
+    expect(problemOf(withKafka('sasl: {mechanism: aws-msk-iam, region: "a.evil.example/"}'))).toContain(
+      'kafka.sasl.region: found "a.evil.example/"; an AWS region such as eu-central-1',
+    )
+    expect(problemOf(withKafka('sasl: {mechanism: plain, username: u, password: p, region: eu-west-1}'))).toContain(
+      'kafka.sasl.region: has no effect with this mechanism',
+    )
+  })
 })
 
 describe('Credentials for the registry', () => {
@@ -318,9 +343,26 @@ describe('Credentials for the registry', () => {
     expect(load(auth('token: t')).registry.auth).toEqual({ token: 't' })
   })
 
-  it.each(['', 'username: u', 'token: t, username: u, password: p'])('with {%s} are refused', (keys) => {
-    expect(problemOf(auth(keys))).toBe('registry.auth: needs either username and password, or token')
+  it('are an OAuth client', () => {
+    const client = { tokenEndpoint: 'https://a/token', clientId: 'i', clientSecret: 's' }
+    const keys = 'tokenEndpoint: "https://a/token", clientId: i, clientSecret: s'
+    expect(load(auth(keys)).registry.auth).toEqual(client)
+    expect(load(auth(`${keys}, scope: a b, tokenEndpointTls: true`)).registry.auth).toEqual({
+      ...client,
+      scope: 'a b',
+      tokenEndpointTls: {},
+    })
+    expect(problemOf(auth('token: t, scope: s'))).toContain('scope and tokenEndpointTls have no effect without')
   })
+
+  it.each(['', 'username: u', 'clientId: i', 'token: t, username: u, password: p', 'token: t, clientId: i'])(
+    'with {%s} are refused',
+    (keys) => {
+      expect(problemOf(auth(keys))).toBe(
+        'registry.auth: needs either username and password, or token, or tokenEndpoint, clientId and clientSecret, and only one of these',
+      )
+    },
+  )
 })
 
 describe('A value of the wrong format', () => {

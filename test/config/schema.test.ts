@@ -122,8 +122,10 @@ sources:
     const firstForms = [
       'kafka.sasl.username',
       'kafka.sasl.password',
+      'kafka.sasl.region',
       'registry.auth.username',
       'registry.auth.password',
+      'registry.auth.token',
     ]
     expect(missing).toEqual(firstForms)
     for (const key of firstForms) expect(example).toMatch(new RegExp(`# +${key.split('.').at(-1)}: `))
