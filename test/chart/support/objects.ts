@@ -78,7 +78,7 @@ interface Specs {
     podSelector: Selector & { matchExpressions: readonly [{ values: readonly string[] }] }
     policyTypes: readonly string[]
     ingress: readonly [Rule, Rule, Rule]
-    egress: readonly [Rule, Rule, Rule, Rule, Rule]
+    egress: readonly [Rule, Rule, Rule, Rule, Rule, Rule]
   }
   Pod: PodSpec
   PodDisruptionBudget: { selector: Selector }
