@@ -2,7 +2,7 @@
  * What is wrong, since when, why, and what to do about it, derived from the facts of `/status.json`. The status page shows the
  * problems in this order, the worst first.
  */
-import type { SourceSnapshot, StatusSnapshot } from './status.js'
+import type { PublishingCode, SourceSnapshot, StatusSnapshot } from './status.js'
 
 /** `critical`: something is refused or held up now. `warning`: it asks for a look during the day. */
 export type Severity = 'critical' | 'warning'
@@ -33,6 +33,26 @@ const LATE_SECONDS = 60
 
 const CHECK_COMMAND =
   'The command check tests brokers, rights, topics, registry and schemas, and names what is missing.'
+
+const KEPT_MEANWHILE = 'Nothing is lost while the journal has room: what arrives is kept and published later.'
+
+/** What to do about an error that holds publishing up, by its code. docs/runbook.md has the same codes. */
+const PUBLISHING_ACTIONS: Readonly<Partial<Record<PublishingCode, string>>> = {
+  KAFKA_UNREACHABLE:
+    'Bring the brokers back. If they run, compare kafka.brokers and kafka.tls with their listeners, and look at DNS and network policies.',
+  PUBLISH_IN_DOUBT:
+    'Bring the brokers back. What was in doubt is neither lost nor published twice: the position in Kafka decides it.',
+  KAFKA_REFUSED:
+    'Correct what the reason names: kafka.sasl, a right, a limit of a topic or of the broker, or a clock. The command check tests each right.',
+  TOPIC_MISSING: 'Create the topic that the reason names, grant the right to see it, or set kafka.createTopics.',
+  REGISTRY_UNREACHABLE: 'Bring the schema registry back, or correct registry.url.',
+  REGISTRY_REFUSED:
+    'Correct registry.auth, or have the schemas registered by the command schemas register and set registry.register to false.',
+  SCHEMA_REFUSED:
+    'Run the command schemas check: it names version, field and rule. The owner of the subject decides on another level or another topic.',
+  SCHEMA_IDS_CHANGED:
+    'Wait: the records are encoded again. If the registry was emptied, restore the ids of older records for their consumers.',
+}
 
 /** The reasons of refusals, in words, and the key of the configuration that decides. */
 const REFUSALS: Readonly<Record<string, { readonly words: string; readonly key: string | null }>> = {
@@ -142,7 +162,7 @@ function publishingProblems(facts: StatusSnapshot): StatusProblem[] {
         title: 'Nothing is published',
         reason: publishing.reason ?? 'The reason is not known.',
         since: publishing.since,
-        action: `Nothing is lost while the journal has room: what arrives is kept and published later. ${CHECK_COMMAND}`,
+        action: `${PUBLISHING_ACTIONS[publishing.code ?? 'UNEXPECTED'] ?? CHECK_COMMAND} ${KEPT_MEANWHILE}`,
         runbook: 'DlrMoConnectorPublishingHeldUp',
       },
     ]
@@ -324,7 +344,9 @@ function deadLetterProblems(facts: StatusSnapshot): StatusProblem[] {
       title: `${count === 1 ? 'A dead letter' : `${count} dead letters`}: ${reason}`,
       reason: `The last one: ${lastDetail}.`,
       since: lastAt,
-      action: 'The dead-letter topic holds what was received with all its bytes, so nothing is lost.',
+      action:
+        'The dead-letter topic holds what was received with all its bytes, so nothing is lost. After the cause is corrected, ' +
+        `dead-letters replay --source ${source} --reason ${reason} publishes it, each item once.`,
       runbook: deadLetterEntry(reason),
     }))
 }

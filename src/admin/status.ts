@@ -5,7 +5,7 @@
  * are away, intake continues until the journal is full.
  */
 import type { Clock } from '../core/clock.js'
-import { messageOf } from '../core/errors.js'
+import { type codeOf, messageOf } from '../core/errors.js'
 import type {
   CallbackRefusalReason,
   DeadLetterSummary,
@@ -23,6 +23,9 @@ import { type LostAnswer, SourceRecord } from './source-record.js'
 /** Publishing, or the registry. `waiting`: a dependency is unavailable or refuses; the reason says which and why. */
 export const COMPONENT_STATES = ['starting', 'ok', 'waiting'] as const
 export type ComponentState = (typeof COMPONENT_STATES)[number]
+
+/** The code of an error that holds publishing up. */
+export type PublishingCode = ReturnType<typeof codeOf>
 
 interface Component {
   readonly state: ComponentState
@@ -99,6 +102,7 @@ export class Status {
   readonly #startedAt: number
   readonly #startedMonotonic: number
   #publishing: Component
+  #publishingCode: PublishingCode | null = null
   /** Kafka has asked for a pause until then, in monotonic milliseconds. */
   #throttledUntil = -Infinity
   #registry: Component
@@ -140,9 +144,13 @@ export class Status {
     this.#configuration = { ...this.#configuration, failure: { since, reason, restartKeys } }
   }
 
-  /** @param reason a sentence, for every state but `ok` */
-  setPublishing(state: ComponentState, reason: string | null = null): void {
+  /**
+   * @param reason a sentence, for every state but `ok`
+   * @param code the code of the error that publishing waits for, if it waits
+   */
+  setPublishing(state: ComponentState, reason: string | null = null, code: PublishingCode | null = null): void {
     this.#publishing = this.#changed(this.#publishing, state, reason)
+    this.#publishingCode = code
   }
 
   /** @param ms the pause that Kafka has asked for because a quota is exceeded */
@@ -248,6 +256,8 @@ export class Status {
       configuration: this.#configurationFacts(),
       publishing: {
         ...this.#publishing,
+        /** The code of the error that publishing waits for, as in the log line `publishing-waiting`; null while it does not wait. */
+        code: this.#publishingCode,
         reason: shown(this.#publishing.reason ?? this.#throttleReason()),
         since: iso(this.#publishing.since),
         isThrottled: this.#throttleReason() !== null,

@@ -2,7 +2,7 @@
 import type { Metrics } from '../admin/metrics.js'
 import type { ComponentState, Status } from '../admin/status.js'
 import type { Clock } from '../core/clock.js'
-import { ConnectorError, messageOf } from '../core/errors.js'
+import { codeOf, ConnectorError, messageOf } from '../core/errors.js'
 import type { Log } from '../core/log.js'
 import { LineLimiter } from '../core/line-limiter.js'
 import { OutageLog } from '../core/outage-log.js'
@@ -138,12 +138,12 @@ function reportPublishing(
   }
   const waiting = (error: unknown): void => {
     const reason = messageOf(error)
+    const code = codeOf(error)
     metrics.publishing.set(0)
     metrics.setPublishingCause(error)
-    status.setPublishing('waiting', reason)
+    status.setPublishing('waiting', reason, code)
     if (error instanceof ConnectorError && error.dependency === 'registry') setRegistry('waiting', reason)
     else registry()
-    const code = error instanceof ConnectorError ? error.code : 'UNEXPECTED'
     outages.failed(causeOf(code, reason), reason, { code, ...(code === 'UNEXPECTED' && { err: error }) })
   }
   return { registry, healthy, waiting }

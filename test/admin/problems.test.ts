@@ -1,5 +1,8 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { renderStatusPage } from '../../src/admin/page/status-page.js'
+import type { PublishingCode } from '../../src/admin/status.js'
 import { PASSWORD, RECIPIENT, SCENARIOS, StatusScenario } from './support/status-scenarios.js'
 
 const HOUR_MS = 3_600_000
@@ -70,6 +73,41 @@ describe('The problems in /status.json', () => {
     expect(titlesOf(scenario)).toEqual(['warning - Nothing is published'])
     await scenario.clock.advance(6 * 60_000)
     expect(titlesOf(scenario)).toEqual(['critical - Nothing is published'])
+  })
+
+  it('advise what the code of the error asks for while publishing waits, and forget the code afterwards', () => {
+    const scenario = new StatusScenario()
+    const actionFor = (code: PublishingCode): string | undefined => {
+      scenario.status.setPublishing('waiting', 'the reason', code)
+      return scenario.report().report.problems[0]?.action
+    }
+    expect(actionFor('KAFKA_UNREACHABLE')).toContain('kafka.brokers')
+    expect(actionFor('KAFKA_REFUSED')).toContain('kafka.sasl')
+    expect(actionFor('TOPIC_MISSING')).toContain('kafka.createTopics')
+    expect(actionFor('REGISTRY_UNREACHABLE')).toContain('registry.url')
+    expect(actionFor('SCHEMA_REFUSED')).toContain('schemas check')
+    expect(actionFor('UNEXPECTED')).toContain('The command check')
+    expect(scenario.report().report.publishing.code).toBe('UNEXPECTED')
+    scenario.status.setPublishing('ok')
+    expect(scenario.report().report.publishing.code).toBeNull()
+  })
+
+  it('have an advice of their own for each code in the table of the runbook', () => {
+    const runbook = readFileSync(join(import.meta.dirname, '../../docs/runbook.md'), 'utf8')
+    const codes = [...runbook.matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, code]) => code as PublishingCode)
+    const scenario = new StatusScenario()
+    const actions = codes.map((code) => {
+      scenario.status.setPublishing('waiting', 'the reason', code)
+      return scenario.report().report.problems[0]?.action
+    })
+    expect(codes.length).toBeGreaterThan(8)
+    expect(new Set(actions).size).toBe(codes.length)
+  })
+
+  it('name the command that replays dead letters, with their source and reason', async () => {
+    const scenario = await SCENARIOS['a password is wrong, callbacks are refused and dead letters arrive']!()
+    const actions = scenario.report().report.problems.map(({ action }) => action)
+    expect(actions.join()).toContain('dead-letters replay --source mtarget-fr --reason missing-text')
   })
 
   it('tell a single refused callback from a source whose callbacks are all refused, and forget both after an hour', async () => {
