@@ -11,6 +11,19 @@
 {{- mustMergeOverwrite $defaults (deepCopy .Values.config) $owned | toYaml }}
 {{- end }}
 
+{{/* What of connector.yaml takes effect at a restart only (docs/reload.md). */}}
+{{- define "dlr-mo-connector.restartKeys" -}}
+{{- $config := include "dlr-mo-connector.config" . | fromYaml }}
+{{- $callbacks := $config.callbacks | default dict }}
+{{- $tls := $callbacks.tls | default dict }}
+{{- $parts := dict "root" (pick $config "instance" "journal" "sharing" "duplicates" "log" "telemetry") }}
+{{- $_ := set $parts "kafka" (pick ($config.kafka | default dict) "topics" "delivery" "transactionTimeout") }}
+{{- $_ := set $parts "callbacks" (pick $callbacks "host" "port") }}
+{{- $_ := set $parts "admin" (pick ($config.admin | default dict) "host" "port") }}
+{{- $_ := set $parts "given" (list (hasKey $callbacks "tls") (hasKey $tls "clientCa")) }}
+{{- toJson $parts }}
+{{- end }}
+
 {{/* The longest `pull.timeout` of all sources in milliseconds; 0 where nothing is pulled. */}}
 {{- define "dlr-mo-connector.longestPull" -}}
 {{- $longest := 0 }}

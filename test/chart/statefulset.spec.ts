@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { RELOADED_KEYS, RESTART_IF_ADDED_OR_REMOVED, RESTART_KEYS } from '../../src/config/reload.js'
 import { MINIMAL, renderOne, scenarioFile } from './support/helm.js'
 import type { RenderOptions } from './support/helm.js'
 import type { Container, ObjectOf, PodSpec } from './support/objects.js'
@@ -162,5 +163,52 @@ describe('A change of values', () => {
     expect(
       await annotations({ secrets: { A: '1' }, commonLabels: { a: 'b' }, prometheusRule: { oldestAgeSeconds: 9 } }),
     ).toEqual(before)
+  })
+
+  /** The configuration of MINIMAL with another value of a key, which the schema of the values must accept. */
+  const changedConfig = (key: string): Record<string, unknown> => {
+    const [section = '', name] = key.split('.')
+    const config = { ...(MINIMAL['config'] as Record<string, Record<string, unknown>>) }
+    const values: Readonly<Record<string, unknown>> = {
+      'kafka.delivery': 'at-least-once',
+      'kafka.transactionTimeout': '61s',
+      'kafka.topics': { dlr: 'other' },
+      'callbacks.host': '::',
+      'admin.host': '::',
+      journal: { maxBytes: '2GiB' },
+      duplicates: { maxIds: 5 },
+      sharing: { group: 'other' },
+      log: { level: 'debug' },
+      telemetry: { otlp: { endpoint: 'http://otel:4318' } },
+      'callbacks.bodyLimit': '2MiB',
+      'callbacks.trustProxy': true,
+      'callbacks.drainDelay': '11s',
+      'callbacks.tls': { cert: 'a', key: 'b' },
+      'callbacks.tls.clientCa': { cert: 'a', key: 'b', clientCa: 'c' },
+      'admin.token': '${T}',
+      kafka: { ...config['kafka'], requestTimeout: '6s' },
+      registry: { ...config['registry'], register: false },
+      shutdownGrace: '21s',
+      sources: { other: { provider: 'seven', callback: { token: '${T}' } } },
+    }
+    if (!(key in values)) throw new Error(`give ${key} another value in this test`)
+    const value = values[key]
+    return name === undefined
+      ? { ...config, [section]: value }
+      : { ...config, [section]: { ...config[section], [key.startsWith('callbacks.tls') ? 'tls' : name]: value } }
+  }
+
+  it('restarts no pod with restartOnChange: false, except for a key that takes effect at a restart only', async () => {
+    const annotationsOf = async (config: unknown, more = {}) => annotations({ restartOnChange: false, config, ...more })
+    const before = await annotationsOf(MINIMAL['config'])
+    expect(Object.keys(before)).toContain('checksum/restart-keys')
+    expect(await annotationsOf(MINIMAL['config'], { secrets: { A: '2' } })).toEqual(before)
+    // The chart decides these keys itself.
+    const decided = ['instance', 'callbacks.port', 'admin.port']
+    const restarting = [...RESTART_KEYS, ...RESTART_IF_ADDED_OR_REMOVED].filter((key) => !decided.includes(key))
+    for (const key of restarting) expect(await annotationsOf(changedConfig(key)), key).not.toEqual(before)
+    const reloaded = RELOADED_KEYS.filter((key) => !RESTART_IF_ADDED_OR_REMOVED.includes(key) && key !== 'providers')
+    for (const key of reloaded) expect(await annotationsOf(changedConfig(key)), key).toEqual(before)
+    expect(await annotationsOf(MINIMAL['config'], { replicas: 1 })).not.toEqual(before)
   })
 })
