@@ -1,6 +1,16 @@
 /** The npm package, packed as for a release. */
 import { execFile } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -8,6 +18,9 @@ import { parse } from 'yaml'
 
 const run = promisify(execFile)
 const ROOT = join(import.meta.dirname, '..')
+
+/** A larger package needs a known reason. */
+const LARGEST_PACKAGE_BYTES = 800_000
 
 interface Manifest {
   readonly version: string
@@ -32,11 +45,52 @@ describe('package.json', () => {
   })
 })
 
+describe('The dependencies', () => {
+  interface Locked {
+    readonly dev?: boolean
+    readonly os?: readonly string[]
+    readonly cpu?: readonly string[]
+    readonly libc?: readonly string[]
+    readonly hasInstallScript?: boolean
+  }
+  const { packages } = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')) as {
+    packages: Readonly<Record<string, Locked>>
+  }
+  const production = Object.entries(packages)
+    .filter(([path, { dev }]) => path !== '' && dev !== true)
+    .map(([path, locked]) => ({ name: path.replace(/^.*node_modules\//, ''), ...locked }))
+
+  it.each([
+    ['lmdb', '@lmdb/lmdb-'],
+    ['@node-rs/crc32', '@node-rs/crc32-'],
+    ['snappy', '@napi-rs/snappy-'],
+    ['lz4-napi', '@antoniomuso/lz4-napi-'],
+  ])('have binaries for glibc and musl on x64 and arm64: %s', (_, prefix) => {
+    const binaries = production.filter(({ name, os }) => name.startsWith(prefix) && os?.includes('linux'))
+    const platforms = binaries.flatMap(({ cpu = [], libc = ['glibc', 'musl'] }) =>
+      cpu.flatMap((each) => libc.map((library) => `${each} ${library}`)),
+    )
+    expect(platforms).toEqual(expect.arrayContaining(['x64 glibc', 'x64 musl', 'arm64 glibc', 'arm64 musl']))
+  })
+
+  it('have binaries of LMDB for both C libraries in the package of an architecture', () => {
+    const folder = join(ROOT, 'node_modules', '@lmdb', `lmdb-linux-${process.arch}`)
+    expect(readdirSync(folder)).toEqual(expect.arrayContaining(['node.napi.glibc.node', 'node.napi.musl.node']))
+  })
+
+  it('need no install script: those that have one work without it', () => {
+    // lmdb and msgpackr-extract compile only where their binary is missing. That of protobufjs compares version numbers.
+    const scripted = production.filter(({ hasInstallScript }) => hasInstallScript === true).map(({ name }) => name)
+    expect(scripted).toEqual(['lmdb', 'msgpackr-extract', 'protobufjs'])
+  })
+})
+
 describe('The npm package', () => {
   /** An empty folder that has the package among its `node_modules`, and nothing but the package's dependencies beside it. */
   let folder: string
   let files: string[]
   let installed: string
+  let packedBytes: number
 
   beforeAll(async () => {
     // Below the repository, so that the copy finds the compiler, and what is built there is of this source.
@@ -62,8 +116,9 @@ describe('The npm package', () => {
     writeFileSync(join(source, 'dist', 'left-over.js'), '')
 
     const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', folder], { cwd: source })
-    const [packed] = JSON.parse(stdout) as [{ filename: string; files: { path: string }[] }]
+    const [packed] = JSON.parse(stdout) as [{ filename: string; size: number; files: { path: string }[] }]
     files = packed.files.map(({ path }) => path)
+    packedBytes = packed.size
 
     const modules = join(folder, 'user', 'node_modules')
     installed = join(modules, 'dlr-mo-connector')
@@ -103,6 +158,13 @@ describe('The npm package', () => {
     expect(files.filter((path) => path.startsWith('dist/')).toSorted()).toEqual(expected.toSorted())
   })
 
+  it('is small: neither tests nor sources nor anything that was left over', () => {
+    expect(
+      files.filter((path) => /(^|\/)(test|src|dev|bench|helm)\/|\.test\.|(?<!\.d)\.ts$|left-over/.test(path)),
+    ).toEqual([])
+    expect(packedBytes).toBeLessThan(LARGEST_PACKAGE_BYTES)
+  })
+
   it('refers to no source map', () => {
     expect(readFileSync(join(installed, 'dist', 'main.js'), 'utf8')).not.toContain('sourceMappingURL')
   })
@@ -121,6 +183,16 @@ describe('The npm package', () => {
     const { code, stderr } = await command('check', '--config', 'missing.yaml')
     expect(code).toBe(2)
     expect(stderr).toContain('missing.yaml')
+  })
+
+  it.each(['run', 'check'])('says without a configuration where an example is: %s', async (name) => {
+    const { code, stderr } = await command(name)
+    expect(code).toBe(2)
+    const example = /^dlr-mo-connector: config\/connector\.yaml: does not exist; .* copy the example (\S+), /.exec(
+      stderr,
+    )?.[1]
+    expect(example).toBe(join(realpathSync(installed), 'config', 'connector.yaml'))
+    expect(readFileSync(example ?? '', 'utf8')).toMatch(/^kafka:$/m)
   })
 
   it('exports schemas and configuration under the names of its documentation', async () => {

@@ -3,7 +3,9 @@
  *
  * Each step continues as far as it can after a problem, so that one start reports all problems.
  */
+import { existsSync } from 'node:fs'
 import { hostname } from 'node:os'
+import { fileURLToPath } from 'node:url'
 import { ConnectorError } from '../core/errors.js'
 import { rememberSecretsOf } from '../masking/known-secrets.js'
 import { readYaml } from '../yaml/document.js'
@@ -16,6 +18,9 @@ import { CODED_PROVIDERS, type KnownProviders } from './provider-traits.js'
 import { createSchema } from './schema.js'
 import { describeReadError, substituteTree, type Environment } from './substitute.js'
 import type { Config } from './types.js'
+
+/** The example with every key, which the npm package contains too. */
+const EXAMPLE = fileURLToPath(new URL('../../config/connector.yaml', import.meta.url))
 
 export type ParsedConfig =
   | { readonly config: Config; readonly problems?: never }
@@ -51,10 +56,17 @@ const readConfig = (
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(readConfigFile(file))
   } catch (error) {
-    return refuseFile(`${describeReadError(error)}; name the configuration with --config FILE or CONNECTOR_CONFIG`)
+    const advice = 'name the configuration with --config FILE or CONNECTOR_CONFIG'
+    return refuseFile(`${describeReadError(error)}; ${advice}${isMissing(error) ? whereToBegin() : ''}`)
   }
   return parseConfig(text, env, hostName, findProviders)
 }
+
+const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT'
+
+/** The image has the example not here, but where it looks for the configuration. */
+const whereToBegin = (): string =>
+  existsSync(EXAMPLE) ? `; to begin, copy the example ${EXAMPLE}, which explains every key` : ''
 
 /** @param hostName serves as `instance` where the configuration has none */
 export const parseConfig = (

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -201,7 +201,12 @@ describe('loadConfig', () => {
   it('refuses a file that does not exist with CONFIG_INVALID and exit code 2', () => {
     const file = join(directory, 'absent.yaml')
     const error = errorOf(file)
-    expect(error.message).toBe(`${file}: does not exist; name the configuration with --config FILE or CONNECTOR_CONFIG`)
+    const example = join(import.meta.dirname, '..', '..', 'config', 'connector.yaml')
+    expect(error.message).toBe(
+      `${file}: does not exist; name the configuration with --config FILE or CONNECTOR_CONFIG;` +
+        ` to begin, copy the example ${example}, which explains every key`,
+    )
+    expect(existsSync(example)).toBe(true)
     expect([error.code, error.exitCode]).toEqual(['CONFIG_INVALID', 2])
   })
 

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { Progress } from '../../progress.js'
+import { customResourceDefinitions } from './custom-resources.js'
 import { goTools } from './go.js'
 import { kubernetesSchemas } from './schemas.js'
 
@@ -10,8 +11,12 @@ export interface ChartTools {
   readonly kubectl: string
   readonly kubeApiserver: string
   readonly etcd: string
+  /** The OCI registry of the Distribution project. */
+  readonly ociRegistry: string
   /** The folder of schemas; see `kubernetesSchemas`. */
   readonly schemas: string
+  /** The folder of custom resource definitions of Argo CD and Flux. */
+  readonly customResources: string
 }
 
 /**
@@ -30,6 +35,14 @@ export async function chartTools(progress: Progress): Promise<ChartTools> {
     progress,
   )
   const etcd = await goTools({ module: 'etcd', programs: { etcd: 'go.etcd.io/etcd/server/v3' }, minutes: 2 }, progress)
+  const ociRegistry = await goTools(
+    {
+      module: 'oci-registry',
+      programs: { registry: 'github.com/distribution/distribution/v3/cmd/registry' },
+      minutes: 3,
+    },
+    progress,
+  )
   const kubernetes = await goTools(
     {
       module: 'kubernetes',
@@ -47,6 +60,8 @@ export async function chartTools(progress: Progress): Promise<ChartTools> {
     etcd: join(etcd, 'etcd'),
     kubeApiserver: join(kubernetes, 'kube-apiserver'),
     kubectl: join(kubernetes, 'kubectl'),
+    ociRegistry: join(ociRegistry, 'registry'),
     schemas,
+    customResources: await customResourceDefinitions(progress),
   }
 }
