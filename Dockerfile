@@ -39,9 +39,10 @@ COPY config/providers /image/program/app/config/providers
 COPY docs/runbook.md /image/program/app/docs/
 COPY package.json LICENSE /image/program/app/
 COPY config/connector.yaml /image/program/etc/dlr-mo-connector/connector.yaml
-# The journal's directory must be writable for any user id. A volume that is mounted there has its own permissions.
-RUN mkdir -p /image/program/usr/local/bin /image/program/var/lib/dlr-mo-connector \
-    && chmod 1777 /image/program/var/lib/dlr-mo-connector \
+# The directory of the journal is closed to everybody but the user of the image. A volume that is mounted there has its own
+# permissions, and any other user needs one.
+RUN mkdir -p /image/program/usr/local/bin /image/program/var/lib /image/data/dlr-mo-connector \
+    && chmod 700 /image/data/dlr-mo-connector \
     && chmod -R u=rwX,go=rX /image/dependencies /image/program/app /image/program/etc \
     && chmod 755 /image/program/app/dist/main.js \
     && ln -s /app/dist/main.js /image/program/usr/local/bin/dlr-mo-connector \
@@ -56,6 +57,7 @@ FROM ${BASE_IMAGE}
 COPY --from=files /image/runtime/ /
 COPY --from=files /image/dependencies/ /
 COPY --from=files /image/program/ /
+COPY --from=files --chown=10001:10001 /image/data/ /var/lib/
 
 ENV NODE_ENV=production \
     CONNECTOR_CONFIG=/etc/dlr-mo-connector/connector.yaml \
@@ -63,7 +65,7 @@ ENV NODE_ENV=production \
 # Relative paths of the configuration start here, so that data/journal is on the volume.
 WORKDIR /var/lib/dlr-mo-connector
 VOLUME /var/lib/dlr-mo-connector
-# The user is numeric, so that Kubernetes can verify that it is not root. Any other id works too.
+# The user is numeric, so that Kubernetes can verify that it is not root. Any other id works too, with a volume that it can write to.
 USER 10001:10001
 EXPOSE 8080 9464
 # The check asks whether the process is alive, not whether it is ready, because a full journal is no reason to restart.

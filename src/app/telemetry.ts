@@ -18,6 +18,7 @@ import type {
   TelemetrySignal,
 } from '../core/observers.js'
 import { traceFacts } from '../core/tracing.js'
+import { quote } from '../masking/known-secrets.js'
 import { personalDataMask, type PersonalData, type PersonalDataMask } from '../masking/personal-data.js'
 
 export interface TelemetryDeps {
@@ -197,7 +198,7 @@ const logItems =
     const { kind, eventId, source, via } = event
     const details =
       event.kind === 'dead-letter'
-        ? { reason: event.reason, detail: sentence(event.detail) }
+        ? { reason: event.reason, detail: sentence(quote(event.detail)) }
         : event.kind === 'mo'
           ? { messageId: event.messageId, sender: number(event.sender), text: text(event.text) }
           : { messageId: event.messageId, status: event.status, recipient: number(event.recipient) }

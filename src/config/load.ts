@@ -86,6 +86,8 @@ export const parseConfig = (
   const origin = { locate: document.locate, substitutedFrom: substitution.substitutedFrom }
   const unresolved = substitution.problems.map(({ path }) => path)
   const schema = createSchema(findProviders(directoryOf(substitution.tree as Section)))
+  // From here on no output shows them, whoever repeats them; nor do the problems of a configuration that has one in a wrong place.
+  rememberSecretsOf(substitution.tree as Section)
   const checked = schema.safeParse(withRequiredSections(substitution.tree as Section), { reportInput: true })
   const issues = checked.error?.issues ?? []
   const environmentProxy = 'proxy' in document.tree ? undefined : proxyFromEnvironment(env)
@@ -101,7 +103,6 @@ export const parseConfig = (
   if (problems.length > 0 || checked.data === undefined) return { problems: sortByPosition(problems) }
   const proxy = checked.data.proxy ?? environmentProxy?.settings
   const config = { ...checked.data, instance: checked.data.instance ?? hostName, ...(proxy && { proxy }) }
-  // From here on no output shows them, whoever repeats them.
   rememberSecretsOf(config)
   return { config: deepFreeze(config) }
 }

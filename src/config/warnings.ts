@@ -6,6 +6,7 @@ import { formatDuration, formatSize } from './units.js'
 /** One sentence for each warning, beginning with the key. It contains no secret. */
 export const configurationWarnings = (config: Config): string[] => [
   ...kafkaWarnings(config),
+  ...unencryptedWarnings(config),
   ...[...config.sources.values()].flatMap((source) => [...sourceWarnings(source, config)]),
   ...sharedQueueWarnings(config),
 ]
@@ -14,6 +15,32 @@ function* kafkaWarnings({ kafka }: Config): Generator<string> {
   if (kafka.tls === undefined && kafka.sasl?.mechanism === 'plain') {
     yield 'kafka.sasl: mechanism plain without kafka.tls sends the password unencrypted over the network; set kafka.tls'
   }
+}
+
+/** Names the addresses that credentials are sent to without TLS, except those of this machine. */
+function* unencryptedWarnings({ kafka, registry, sources }: Config): Generator<string> {
+  const { sasl } = kafka
+  if (sasl !== undefined && 'tokenEndpoint' in sasl && isUnencrypted(sasl.tokenEndpoint)) {
+    yield 'kafka.sasl.tokenEndpoint: http:// sends the client secret unencrypted over the network; use https://'
+  }
+  if (registry.auth !== undefined && isUnencrypted(registry.url)) {
+    yield 'registry.url: http:// sends registry.auth unencrypted over the network; use https://'
+  }
+  for (const { name, pull, reconcile } of sources.values()) {
+    if (pull !== undefined && isUnencrypted(pull.url)) {
+      yield `sources.${name}.pull.url: http:// sends the password, and receives numbers and texts, unencrypted over the network; use https://`
+    }
+    if (reconcile !== undefined && isUnencrypted(reconcile.url)) {
+      yield `sources.${name}.reconcile.url: http:// sends the API key, and receives numbers and texts, unencrypted over the network; use https://`
+    }
+  }
+}
+
+const LOOPBACK = /^(localhost|127\.[0-9.]+|\[::1\])$/
+
+const isUnencrypted = (address: string): boolean => {
+  const { protocol, hostname } = new URL(address)
+  return protocol === 'http:' && !LOOPBACK.test(hostname)
 }
 
 function* sourceWarnings({ name, pull, callback, reconcile }: SourceConfig, config: Config): Generator<string> {

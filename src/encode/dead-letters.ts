@@ -1,6 +1,6 @@
 /** Makes dead letters fit into records, and makes dead letters of events that no record can hold. */
 import type { DeadLetter, DeliveryReceipt, InboundMessage } from '../core/event.js'
-import { excerpt, hideSecrets, hideSecretsInOutput } from '../masking/known-secrets.js'
+import { excerpt, hideCredentials, hideSecretsInOutput } from '../masking/known-secrets.js'
 import type { Origin } from './encoder.js'
 
 /** The bytes of body in one record, at most. */
@@ -52,11 +52,11 @@ const MAX_DETAIL_CHARACTERS = 1_000
  */
 export const withoutSecrets = (letter: DeadLetter): DeadLetter => ({
   ...letter,
-  detail: excerpt(letter.detail, MAX_DETAIL_CHARACTERS),
+  detail: excerpt(letter.detail, MAX_DETAIL_CHARACTERS, hideCredentials),
   request: Object.fromEntries(
     Object.entries(letter.request).map(([name, value]) => [
       name,
-      name === 'query' ? hideSecretsInOutput(value) : hideSecrets(value),
+      name === 'query' ? hideSecretsInOutput(value) : hideCredentials(value),
     ]),
   ),
 })

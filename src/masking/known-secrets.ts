@@ -41,6 +41,9 @@ export const hideSecrets = (text: string): string => tokens.hide(secrets.hide(te
 /** Hides the known secrets that can't be a part of anything else: for an output as a whole, whose structure must stay. */
 export const hideSecretsInOutput = (text: string): string => tokens.hideDistinctive(secrets.hideDistinctive(text))
 
+/** Hides every known secret, and the user names that can't be a part of anything else, in a text that stays as long as it is. */
+export const hideCredentials = (text: string): string => userNames.hideDistinctive(hideSecrets(text))
+
 /** The bytes of a text in any encoding that extends ASCII, with every known secret replaced. */
 export const hideSecretsInBytes = (bytes: Uint8Array): Uint8Array => {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
@@ -67,8 +70,12 @@ const MAX_ESCAPED_SECRET = 8 * 1024
 export const quote = (text: string, maxCharacters = MAX_QUOTED_CHARACTERS): string =>
   shorten(text, maxCharacters, (each) => userNames.hide(hideSecrets(each)))
 
-/** Makes a message, which may hold quotations, fit to be shown: without secrets, on one line, and cut. */
-export const excerpt = (message: string, maxCharacters: number): string => shorten(message, maxCharacters, hideSecrets)
+/**
+ * Makes a message, which may hold quotations, fit to be shown: on one line, and cut.
+ * @param hide what is hidden in it
+ */
+export const excerpt = (message: string, maxCharacters: number, hide = hideSecrets): string =>
+  shorten(message, maxCharacters, hide)
 
 const shorten = (text: string, maxCharacters: number, hide: (text: string) => string): string => {
   // The text may be as long as an answer, so only its beginning is searched.

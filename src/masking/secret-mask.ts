@@ -1,6 +1,7 @@
 /**
  * Replaces secrets in texts, in every form that an answer may repeat them in: as they are, Base64 and Base64url, also inside a
- * longer value such as the `user:password` of Basic, hexadecimal, percent-encoded, as in a form, in JSON and in HTML.
+ * longer value such as the `user:password` of Basic, hexadecimal, percent-encoded, as in a form, in JSON and in HTML. The case of
+ * letters does not matter, because names of header fields, hosts and codings are often written in lower case.
  */
 import { unescapedTexts } from './escapes.js'
 import { REDACTED } from './secrets.js'
@@ -40,12 +41,14 @@ export class SecretMask {
   /** Adds secrets. Those that are shorter than `MIN_SECRET_LENGTH` are ignored. */
   add(secrets: Iterable<string>): void {
     for (const secret of secrets) {
-      if (secret.length < MIN_SECRET_LENGTH || this.#forms.has(secret)) continue
+      if (secret.length < MIN_SECRET_LENGTH) continue
       this.#hasSpaces ||= secret.includes(' ')
       for (const form of formsOf(secret)) {
-        if (this.#forms.has(form.text)) continue
-        this.#forms.set(form.text, form)
-        if (form.isDistinctive) this.#distinctiveForms.push(form)
+        const text = toLowerCase(form.text)
+        if (this.#forms.has(text)) continue
+        const lowerCaseForm = { ...form, text }
+        this.#forms.set(text, lowerCaseForm)
+        if (form.isDistinctive) this.#distinctiveForms.push(lowerCaseForm)
       }
     }
   }
@@ -67,7 +70,8 @@ export class SecretMask {
     if (original.length < MIN_SECRET_LENGTH || this.#forms.size === 0) return original
     const searched = [...forms]
     const ranges: Range[] = []
-    for (const { text, starts } of unescapedTexts(original, this.#hasSpaces)) {
+    for (const { text: unescaped, starts } of unescapedTexts(original, this.#hasSpaces)) {
+      const text = toLowerCase(unescaped)
       for (const { start, end } of searched.flatMap((form) => [...rangesOf(form, text)])) {
         ranges.push({ start: starts?.[start] ?? start, end: starts?.[end] ?? end })
       }
@@ -84,8 +88,7 @@ function* formsOf(secret: string): Generator<HiddenForm> {
   if (secret.length >= MIN_PEM_LINE_LENGTH && PEM_LINE.test(secret)) return
   // UTF-8 that was read as Latin-1.
   if (bytes.length !== secret.length) yield { text: bytes.toString('latin1'), isDistinctive, isBase64: false }
-  const hex = bytes.toString('hex')
-  for (const text of [hex, hex.toUpperCase()]) yield { text, isDistinctive: true, isBase64: false }
+  yield { text: bytes.toString('hex'), isDistinctive: true, isBase64: false }
   yield { text: unpadded(bytes.toString('base64')), isDistinctive, isBase64: true }
   for (const offset of [0, 1, 2]) {
     const core = base64Core(bytes, offset)
@@ -112,6 +115,9 @@ function base64Core(bytes: Uint8Array, offset: number): string {
   const end = Math.floor(((offset + bytes.length) * 8) / 6)
   return base64.slice(start, end)
 }
+
+/** Changes ASCII letters only, so that every character stays in its place. */
+const toLowerCase = (text: string): string => text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
 
 const WORD_CHARACTER = /[\w-]/
 const BASE64_CHARACTER = /[\w+/=-]/

@@ -22,6 +22,21 @@ it.each([
 it.each([
   ['sources.one.callback.open: anyone', REQUIRED],
   [
+    'kafka.sasl.tokenEndpoint: http:// sends the client secret unencrypted',
+    withKafka(
+      "sasl: {mechanism: oauthbearer, tokenEndpoint: 'http://idp/token', clientId: c, clientSecret: s}",
+    ).replace('open: true', 'token: t'),
+  ],
+  [
+    'registry.url: http:// sends registry.auth unencrypted',
+    withSource(GUARDED).replace(/url: [^ }]+/, "url: 'http://registry:8081', auth: {token: t}"),
+  ],
+  ['sources.one.pull.url: http:// sends the password', withSource(PULL.replace('{u', "{url: 'http://10.0.0.1/q', u"))],
+  [
+    'sources.one.reconcile.url: http:// sends the API key',
+    withSource(`${GUARDED}, reconcile: {url: 'http://gateway/api', apiKey: k}`),
+  ],
+  [
     'sources.one.pull.maxAnswer: 64MiB do not fit into journal.maxBytes (1MiB)',
     `${withSource(PULL)}journal: {maxBytes: 1MiB}`,
   ],

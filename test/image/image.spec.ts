@@ -154,7 +154,8 @@ describe.skipIf(missing)(`The image${missing ? ` (not tested: ${missing})` : ''}
       const file = join(folder, 'connector.yaml')
       await writeFile(file, configuration)
       container = await Container.start(
-        ...['--user', anyUser(), ...LOCKED_DOWN],
+        // The directory in the image belongs to the user of the image, so any other one needs a volume.
+        ...['--user', anyUser(), ...LOCKED_DOWN, '--tmpfs', '/var/lib/dlr-mo-connector:mode=1777'],
         ...['--volume', `${file}:/etc/dlr-mo-connector/connector.yaml:ro`],
         ...['--env', `HEALTH_URL=http://127.0.0.1:${adminPort}/livez`, '--health-interval', '1s', TAG],
       )

@@ -89,6 +89,8 @@ describe('A mask of secrets', () => {
     base64url: (text) => Buffer.from(text).toString('base64url'),
     basic: (text) => Buffer.from(`someone:${text}`).toString('base64'),
     hex: (text) => Buffer.from(text).toString('hex'),
+    lowerCase: (text) => text.replace(/[A-Z]/g, (letter) => letter.toLowerCase()),
+    upperCase: (text) => text.replace(/[a-z]/g, (letter) => letter.toUpperCase()),
   }
 
   const secrets = fc
