@@ -188,6 +188,7 @@ describe('A change of values', () => {
       'admin.token': '${T}',
       kafka: { ...config['kafka'], requestTimeout: '6s' },
       registry: { ...config['registry'], register: false },
+      proxy: { url: 'http://proxy:3128' },
       shutdownGrace: '21s',
       sources: { other: { provider: 'seven', callback: { token: '${T}' } } },
     }

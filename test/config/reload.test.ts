@@ -1,5 +1,5 @@
 /** What a reload changes: every key of the schema is applied by a reload, or needs a restart. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -42,6 +42,16 @@ describe('The keys that a reload applies, and those that need a restart', () => 
     // A section above a listed key is divided among both lists.
     const unlisted = KEYS.filter((key) => !LISTED.some((each) => begins(key, each) || begins(each, key)))
     expect(unlisted).toEqual([])
+  })
+
+  it('are those that docs/reload.md lists in its two tables', () => {
+    const section = readFileSync(new URL('../../docs/reload.md', import.meta.url), 'utf8').split(/^## /m)[2]!
+    const [reloaded = '', restarted = ''] = section.split('These keys take effect **at a restart only**')
+    const keysIn = (table: string): string[] =>
+      [...table.matchAll(/^\| (`[^|]+) \|/gm)].flatMap(([, cell = '']) => cell.match(/(?<=`)[\w.]+(?=`)/g) ?? [])
+    expect(keysIn(reloaded).sort()).toEqual([...RELOADED_KEYS].sort())
+    expect(keysIn(restarted).sort()).toEqual([...RESTART_KEYS].sort())
+    for (const key of RESTART_IF_ADDED_OR_REMOVED) expect(restarted).toContain(`\`${key}\``)
   })
 
   it('exist in the schema, and are listed once', () => {

@@ -1,4 +1,5 @@
 /** Three connectors that share six accounts and one reconciled source. */
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest'
 import { contentKey } from '../../dev/oracle/content-key.js'
 import { Random } from '../../dev/simulators/random.js'
@@ -109,6 +110,54 @@ describe('Three replicas', { timeout: 240_000 }, () => {
     await stop()
     if (process.env['SHARING_FIGURES']) console.log(took)
     for (const time of Object.values(took)) expect(time).toBeLessThan(2 * SESSION_TIMEOUT + 5_000)
+    await expectOnceEach()
+    for (const replica of replicas) expect(await replica.terminate()).toBe(0)
+  })
+
+  it('take over added and removed accounts and another API key, each by itself, and lose and double nothing', async () => {
+    const replicas = await three()
+    await all.untilDivided()
+    const stop = load()
+    all.api.setApiKeys('api-key', 'next-key')
+    all.apiKey = 'next-key'
+    const added = await all.addAccount('added')
+    // The replicas have different configurations for a while, as when a ConfigMap reaches one node after the other.
+    for (const replica of replicas) {
+      await all.reconfigure(replica)
+      await delay(700)
+    }
+    added.enqueue(all.data.mtargetReceipts(500))
+    await all.untilDivided()
+    await until(() => added.owed().length >= 500, 30_000)
+    all.api.setApiKeys('next-key')
+    await all.untilAllAsked()
+    const refusals = await Promise.all(
+      replicas.map(async ({ adminUrl }) =>
+        (await (await fetch(`${adminUrl}/metrics`)).text()).match(
+          /^dlrmo_reconcile_requests_total\{.*"refused"\} [1-9].*/gm,
+        ),
+      ),
+    )
+    expect(refusals).toEqual([null, null, null])
+    await stop()
+
+    const [removed] = all.accounts.keys()
+    const account = all.accounts.get(removed!)!
+    await all.untilPublished()
+    const owed = account.owed().length
+    all.accounts.delete(removed!)
+    for (const replica of replicas) await all.reconfigure(replica)
+    await until(async () => {
+      const statuses = await Promise.all(replicas.map((replica) => replica.status()))
+      return statuses.every(({ sources }) => !sources.some(({ source }) => source === removed))
+    }, 30_000)
+    const asked = account.answers.length
+    await delay(1_500)
+    expect(account.answers.length).toBeLessThanOrEqual(asked + 1)
+    expect(account.owed().length).toBeGreaterThanOrEqual(owed)
+    const owned = await Promise.all(replicas.map((replica) => replica.sum('dlrmo_source_owned')))
+    expect(owned.reduce((sum, count) => sum + count)).toBe(all.accounts.size + 1)
+    all.accounts.set(removed!, account)
     await expectOnceEach()
     for (const replica of replicas) expect(await replica.terminate()).toBe(0)
   })

@@ -1,7 +1,7 @@
 /** Several connectors that share the work. Each is a process of its own; providers and topics are the same for all. */
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ConnectorProcess } from '../../dev/connector/connector-process.js'
+import { type ConnectorAddresses, ConnectorProcess } from '../../dev/connector/connector-process.js'
 import { TopicReader, type TopicRecord, type Topics } from '../../dev/oracle/topic-reader.js'
 import { freePort } from '../../dev/ports.js'
 import { workDirectory } from '../../dev/work-directory.js'
@@ -89,6 +89,8 @@ export class Replicas {
   readonly data = new ProviderData(11)
   /** The receipts in seven's message log. Each must be published once, whether its callback was taken or not. */
   readonly receipts: SevenReceipt[] = []
+  /** What the replicas are configured with. */
+  apiKey = 'api-key'
   readonly #stack: TrialStack
   readonly #folder: string
   readonly #name: string
@@ -122,16 +124,34 @@ export class Replicas {
   /** Configures another replica without starting it. */
   async add(): Promise<ReplicaProcess> {
     const name = `${this.#name}-${this.replicas.length}`
-    const folder = join(this.#folder, name)
-    await mkdir(folder)
+    await mkdir(join(this.#folder, name))
     const addresses = { callbacksPort: await freePort(), adminPort: await freePort() }
+    const replica = new ReplicaProcess(name, await this.#configure(name, addresses))
+    this.replicas.push(replica)
+    return replica
+  }
+
+  /** Starts another account, which no replica knows yet. */
+  async addAccount(name: string): Promise<MtargetSimulator> {
+    const account = await MtargetSimulator.start()
+    this.accounts.set(name, account)
+    return account
+  }
+
+  /** Writes the present accounts and API key into the file of a replica, which loads it by itself. */
+  async reconfigure({ name, connector }: ReplicaProcess): Promise<void> {
+    await this.#configure(name, connector.addresses)
+  }
+
+  async #configure(name: string, addresses: ConnectorAddresses): Promise<ConnectorProcess> {
+    const folder = join(this.#folder, name)
     const pulled = [...this.accounts].map(([source, { url, username, password }]) => [
       source,
       { provider: 'mtarget', pull: { url, username, password, idleDelay: '200ms' } },
     ])
     const times = { after: '1s', every: '500ms', giveUpAfter: '1h', log: { every: '1s', days: 1 } }
-    const reconcile = { url: this.#api.url, apiKey: this.#api.apiKey, requestsPerSecond: 50, ...times }
-    const connector = await ConnectorProcess.configure(folder, addresses, {
+    const reconcile = { url: this.#api.url, apiKey: this.apiKey, requestsPerSecond: 50, ...times }
+    return ConnectorProcess.configure(folder, addresses, {
       instance: name,
       kafka: {
         brokers: [...this.#stack.brokers],
@@ -151,9 +171,6 @@ export class Replicas {
         'seven-main': { provider: 'seven', callback: { token: TOKEN }, reconcile },
       },
     })
-    const replica = new ReplicaProcess(name, connector)
-    this.replicas.push(replica)
-    return replica
   }
 
   get live(): ReplicaProcess[] {
