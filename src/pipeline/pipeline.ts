@@ -80,7 +80,11 @@ export class Pipeline {
     try {
       while (!signal.aborted) {
         this.#interruption = new AbortController()
-        for (const apply of this.#changes.splice(0)) apply()
+        for (const apply of this.#changes.splice(0)) {
+          apply()
+          // Whether it still works with what has changed is to be reported once it does.
+          this.#lastReported = undefined
+        }
         const stop = AbortSignal.any([signal, this.#interruption.signal])
         try {
           await this.#flow(stop)

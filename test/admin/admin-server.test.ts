@@ -329,6 +329,20 @@ describe('The admin server', () => {
     expect(text).toContain('dlrmo_journal_entries 0')
   })
 
+  it('accepts either of two tokens during a rotation, and after a reload only the new one', async () => {
+    await start(['new-token', 'old-token'])
+    const codeOf = async (token: string): Promise<number> =>
+      (await get('/metrics', { authorization: `Bearer ${token}` })).code
+    const codes = async (): Promise<number[]> => [
+      await codeOf('new-token'),
+      await codeOf('old-token'),
+      await codeOf('new'),
+    ]
+    expect(await codes()).toEqual([200, 200, 401])
+    servers.at(-1)!.reconfigure({ host: '127.0.0.1', port: 0, token: ['new-token'] })
+    expect(await codes()).toEqual([200, 401, 401])
+  })
+
   it('requires its token on every path but the probes', async () => {
     status.phase = 'running'
     await start('s3cret')

@@ -690,6 +690,8 @@ describe('Pipeline that is reopened', () => {
     running.reopen()
     await turnUntil(() => running.count('publisher.open') === 3)
     expect(running.count('apply')).toBe(2)
+    await turnUntil(() => running.observer.reports.length === 3)
+    expect(running.observer.reports).toEqual(['healthy', 'waiting: no answer', 'healthy'])
     running.stop.abort()
     await running.ended
   })
