@@ -11,6 +11,7 @@ import {
   MAX_PART_BYTES,
   partId,
   splitIntoParts,
+  withFittingFields,
   withoutSecrets,
   withShortenedTexts,
 } from './dead-letters.js'
@@ -71,22 +72,23 @@ export class AvroEncoder implements Encoder {
   }
 
   #encode(event: Event, origin: Origin): EncodedEvent {
-    if (event.kind === 'dead-letter') return this.#encodeDeadLetter(event)
+    if (event.kind === 'dead-letter') return this.#encodeDeadLetter(event, origin)
     const { maxRecordBytes, recordBytes } = this.#options
     let record: OutgoingRecord
+    let bytes: number
     try {
       record = this.#encodeRecord(event, keyOf(event), event.eventId)
+      bytes = recordBytes(record)
     } catch (error) {
       // One event that its schema can't hold must not block all others. Its bytes are kept in the dead letter.
       const detail = `the event does not fit its schema: ${messageOf(error)}`
-      return this.#encodeDeadLetter(deadLetterInsteadOf(event, origin, 'not-encodable', detail))
+      return this.#encodeDeadLetter(deadLetterInsteadOf(event, origin, 'not-encodable', detail), origin)
     }
-    const bytes = recordBytes(record)
     if (bytes <= maxRecordBytes) return { records: [record], deadLetter: null }
     const detail =
       `the ${event.kind === 'dlr' ? 'delivery receipt' : 'inbound message'} takes ${bytes} bytes as a record, ` +
       `${maxRecordBytes} fit; with a larger kafka.maxBatchBytes (and max.message.bytes of the topic) it can be replayed`
-    return this.#encodeDeadLetter(deadLetterInsteadOf(event, origin, 'too-large', detail))
+    return this.#encodeDeadLetter(deadLetterInsteadOf(event, origin, 'too-large', detail), origin)
   }
 
   /**
@@ -102,9 +104,20 @@ export class AvroEncoder implements Encoder {
     return { records: traced, deadLetter }
   }
 
-  /** Invariant 3: a dead letter of any size is published, in as many parts as it needs. */
-  #encodeDeadLetter(unmasked: DeadLetter): EncodedEvent {
-    const letter = withoutSecrets(unmasked)
+  /**
+   * Invariant 3: a dead letter of any size is published, in as many parts as it needs. If a field of it does not fit the schema,
+   * which only a defect of a provider can cause, the field is replaced and the bytes are kept: an event that can't be encoded at all
+   * would stop everything behind it.
+   */
+  #encodeDeadLetter(letter: DeadLetter, { body }: Origin): EncodedEvent {
+    try {
+      return this.#encodeParts(withoutSecrets(letter))
+    } catch (error) {
+      return this.#encodeParts(withoutSecrets(withFittingFields(letter, body, messageOf(error))))
+    }
+  }
+
+  #encodeParts(letter: DeadLetter): EncodedEvent {
     let fitting = letter
     let partBytes = this.#maxPartBytes(letter)
     if (partBytes < MIN_PART_BYTES) {

@@ -1,5 +1,6 @@
 /** Makes dead letters fit into records, and makes dead letters of events that no record can hold. */
-import type { DeadLetter, DeliveryReceipt, InboundMessage } from '../core/event.js'
+import { inspect } from 'node:util'
+import type { DeadLetter, DeliveryReceipt, InboundMessage, Via } from '../core/event.js'
 import { excerpt, hideCredentials, hideSecretsInOutput } from '../masking/known-secrets.js'
 import type { Origin } from './encoder.js'
 
@@ -61,9 +62,40 @@ export const withoutSecrets = (letter: DeadLetter): DeadLetter => ({
   ),
 })
 
+/** The last millisecond that a date of ECMAScript can hold, and so the header `ce_time`. */
+const MAX_TIME_MS = 8.64e15
+
+/**
+ * Replaces every field that the schema can't hold, whatever its value is.
+ * @param body the bytes if the dead letter has none
+ * @param problem why the dead letter could not be encoded as it was
+ */
+export function withFittingFields(letter: DeadLetter, body: Uint8Array, problem: string): DeadLetter {
+  const { receivedAt } = letter
+  const isTime = Number.isSafeInteger(receivedAt) && Math.abs(receivedAt) <= MAX_TIME_MS
+  return {
+    kind: 'dead-letter',
+    eventId: textOf(letter.eventId),
+    source: textOf(letter.source),
+    provider: textOf(letter.provider),
+    via: VIAS.has(letter.via) ? letter.via : 'OTHER',
+    receivedAt: isTime ? receivedAt : 0,
+    reason: textOf(letter.reason),
+    detail: `${textOf(letter.detail)}; fields that did not fit the schema are replaced: ${problem}`,
+    request: Object.fromEntries(Object.entries(letter.request ?? {}).map(([name, value]) => [name, textOf(value)])),
+    body: letter.body instanceof Uint8Array ? letter.body : body,
+  }
+}
+
+const VIAS: ReadonlySet<string> = new Set<Via>(['PULL', 'CALLBACK', 'QUERY', 'OTHER'])
+
+/** Never throws, unlike `String` with an object that has no `toString`. */
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : inspect(value))
+
 /** Shortens long texts, and says so in them, for batches so small that the texts alone would fill one. */
 export const withShortenedTexts = (letter: DeadLetter): DeadLetter => ({
   ...letter,
+  reason: shorten(letter.reason),
   detail: shorten(letter.detail),
   request: Object.fromEntries(Object.entries(letter.request).map(([name, value]) => [name, shorten(value)])),
 })

@@ -47,17 +47,25 @@ export function* decode(
 ): Generator<DecodedItem, void, undefined> {
   const { origin } = entry
   const entryId = origin?.kind === 'import' ? `${origin.journalId}-${origin.seq}` : `${journalId}-${entry.seq}`
-  let itemIndex = 0
-  for (const item of itemsOf(entry, source)) {
+  const toDecodedItem = (item: Item, itemIndex: number): DecodedItem => {
     const identity = identityOf(item, entry)
     // An item without an identity gets another event id with each arrival, and the same one each time it is decoded.
     const eventId = identity ? hashToEventId([entry.source, item.kind, ...identity]) : `${entryId}-${itemIndex}`
-    yield { event: toEvent(item, entry, eventId), itemIndex, isIdentified: identity !== null, body: item.body }
-    itemIndex++
+    return { event: toEvent(item, entry, eventId), itemIndex, isIdentified: identity !== null, body: item.body }
+  }
+  let itemIndex = 0
+  try {
+    for (const item of itemsOf(entry, source)) {
+      yield toDecodedItem(item, itemIndex)
+      itemIndex++
+    }
+  } catch (error) {
+    // Invariant 3: whatever an entry holds, each of its items ends on exactly one topic. Providers must not throw, and must not
+    // return what is no item. If one does, the entry must not block the entries behind it.
+    yield toDecodedItem(decoderFailed(entry, error), itemIndex)
   }
 }
 
-/** Never throws: whatever an entry holds, each of its items ends on exactly one topic (invariant 3). */
 function* itemsOf(entry: Entry, source: DecodableSource | undefined): Generator<Item, void, undefined> {
   if (source?.provider.name !== entry.provider) {
     // Invariant 6: what the configuration no longer names is not decoded by a guess. The entry can be replayed later.
@@ -65,21 +73,15 @@ function* itemsOf(entry: Entry, source: DecodableSource | undefined): Generator<
     return
   }
   let unreadable = 0
-  try {
-    for (const item of decodeAnswer(entry, (received) => source.provider.decode(received, source.settings))) {
-      if (item.kind === 'dead-letter') unreadable++
-      if (item.kind !== 'dead-letter' || unreadable < MAX_DEAD_LETTERS_PER_ENTRY) yield item
-    }
-    if (unreadable >= MAX_DEAD_LETTERS_PER_ENTRY) {
-      const detail =
-        `${unreadable} items of one request or page could not be read; the first ${MAX_DEAD_LETTERS_PER_ENTRY - 1} ` +
-        'have dead letters of their own, and this one holds all of them'
-      yield deadLetter('too-many-unreadable', detail, entry)
-    }
-  } catch (error) {
-    // Providers must not throw. If one does, the entry must not block the entries behind it.
-    yield decoderFailed(entry, error)
+  for (const item of decodeAnswer(entry, (received) => source.provider.decode(received, source.settings))) {
+    if (item.kind === 'dead-letter') unreadable++
+    if (item.kind !== 'dead-letter' || unreadable < MAX_DEAD_LETTERS_PER_ENTRY) yield item
   }
+  if (unreadable < MAX_DEAD_LETTERS_PER_ENTRY) return
+  const detail =
+    `${unreadable} items of one request or page could not be read; the first ${MAX_DEAD_LETTERS_PER_ENTRY - 1} ` +
+    'have dead letters of their own, and this one holds all of them'
+  yield deadLetter('too-many-unreadable', detail, entry)
 }
 
 export const unknownSource = (entry: NewEntry): DeadLetterItem => {
@@ -136,9 +138,13 @@ export const identityOf = (item: Item, entry: NewEntry): Identity => {
   return ['row', hash('sha256', item.body, 'hex')]
 }
 
-/** Copies receipts and messages field by field: object spread costs more than everything else in this file. */
+/**
+ * Copies receipts and messages field by field: object spread costs more than everything else in this file.
+ * @throws TypeError if a provider returned what is no item. Fields of wrong types are left to the encoder.
+ */
 export function toEvent(item: Item, entry: NewEntry, eventId: string): Event {
   const { source, provider, via, receivedAt, facts } = entry
+  if (!(item.body instanceof Uint8Array)) throw new TypeError(`it returned a ${item.kind} without bytes`)
   switch (item.kind) {
     case 'dlr':
       return {
@@ -187,5 +193,7 @@ export function toEvent(item: Item, entry: NewEntry, eventId: string): Event {
       }
     case 'dead-letter':
       return { ...item, eventId, source, provider, via, receivedAt, request: { ...facts } }
+    default:
+      throw new TypeError('it returned an item of an unknown kind')
   }
 }

@@ -57,8 +57,15 @@ export function* decodeDeadLetter(
   while (!next.done) {
     const item = next.value
     next = items.next()
+    let replayed: ReplayedItem
     const isOnly = itemIndex === 0 && next.done === true
-    yield toReplayedItem(item, { entry, origin, itemIndex, isOnly, places })
+    const context = { entry, origin, itemIndex, isOnly, places }
+    try {
+      replayed = toReplayedItem(item, context)
+    } catch (error) {
+      replayed = toReplayedItem(decoderFailed(entry, error), context)
+    }
+    yield replayed
     itemIndex++
   }
 }
@@ -125,10 +132,21 @@ function* readItems(
       if (skipped === 0) yield item
       else skipped--
     }
+    // Nothing was left to be read, but what was published before is not what the decoder finds today.
+    if (skipped > 0) yield fewerItems(entry, skipped)
   } catch (error) {
     yield decoderFailed(entry, error)
   }
 }
+
+const fewerItems = ({ body }: NewEntry, missing: number): DeadLetterItem => ({
+  kind: 'dead-letter',
+  reason: 'decoder-failed',
+  detail:
+    `${missing} items that were published before the decoder failed are not found today, so it is not known what is new in the ` +
+    'body; read it, and send by hand what is missing',
+  body,
+})
 
 /** The last number of an event id of the form `<journal id>-<sequence number>-<index of the item>`; 0 for any other. */
 const itemIndexOf = (eventId: string): number => Number(/-\d+-(\d+)$/.exec(eventId)?.[1] ?? 0)

@@ -256,6 +256,15 @@ describe('decodeDeadLetter', () => {
     expect(decoded(entryOf('mtarget', page), options)).toEqual(['mo journal-1-2'])
   })
 
+  it('stays open if fewer items are found today than were published before the decoder failed', () => {
+    const page = `{"results":[${RECEIPT},${ROW}]}`
+    const textFields = ['Wording']
+    const decodedFrom = (eventId: string) =>
+      decoded(entryOf('mtarget', page), { reason: 'decoder-failed', eventId, textFields })
+    expect(decodedFrom('journal-1-3')).toEqual(['decoder-failed'])
+    expect(decodedFrom('journal-1-2')).toEqual([])
+  })
+
   it('refuses a body of which an unknown part was published', () => {
     const page = `{"results":[${RECEIPT}]}`
     expect(decoded(entryOf('mtarget', page), { reason: 'too-many-unreadable' })).toEqual(['too-many-unreadable'])
