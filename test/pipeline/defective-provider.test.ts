@@ -5,7 +5,7 @@ import { maxEncodedBytes, maxRecordBytes } from '../../src/kafka/record-batch.js
 import type { Entry } from '../../src/journal/journal.js'
 import { decode, type DecodableSource } from '../../src/pipeline/decode.js'
 import { decodeDeadLetter } from '../../src/pipeline/replay.js'
-import type { Item, Provider } from '../../src/providers/provider.js'
+import type { Item } from '../../src/providers/provider.js'
 import { createEncoder, decodeRecord, MAX_BATCH } from '../encode/support.js'
 import { deadLetter, message, receipt } from '../support/events.js'
 
