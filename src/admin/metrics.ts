@@ -31,9 +31,17 @@ const SOURCE_REFUSALS: readonly CallbackRefusalReason[] = [
   'method',
   'body-too-large',
   'no-memory',
+  'too-many-requests',
   'journal-refuses',
 ]
-const UNKNOWN_SOURCE_REFUSALS: readonly CallbackRefusalReason[] = ['unknown-source', 'path', 'method', 'malformed']
+const UNKNOWN_SOURCE_REFUSALS: readonly CallbackRefusalReason[] = [
+  'unknown-source',
+  'path',
+  'method',
+  'malformed',
+  'too-many-requests',
+  'too-many-connections',
+]
 
 /** The errors that publishing waits for, by the label `cause` of `dlrmo_publishing_waiting`. Every other error is `unexpected`. */
 const WAIT_CAUSES: Readonly<Partial<Record<ErrorCode, string>>> = {
@@ -57,6 +65,14 @@ const MISNAMED_GAUGES = ['nodejs_active_handles_total', 'nodejs_active_requests_
 
 /** The sections of a source that say in which ways it is received from. */
 const WAYS = ['pull', 'callback', 'reconcile'] as const
+
+/** What callers of the callbacks port take. */
+export interface CallbackUsage {
+  readonly connections: number
+  readonly maxConnections: number
+  /** By whether the caller has proved who it is before its body is read. */
+  readonly bodyBytes: Readonly<Record<'proved' | 'unproved', number>>
+}
 
 export class Metrics {
   /** Everything that `/metrics` answers. */
@@ -192,6 +208,8 @@ export class Metrics {
     'config_reload_success_timestamp_seconds',
     'When the configuration was last loaded with success, at the start or by a reload.',
   )
+  /** Returns what callers of the callbacks port take now; undefined while it is not open. */
+  readCallbackUsage: () => CallbackUsage | undefined = () => undefined
   readonly #sources = new Map<string, SourceInfo>()
 
   /** @param droppedLogLines returns how many lines of the log were dropped since the start */
@@ -219,6 +237,26 @@ export class Metrics {
       '1 while the journal refuses callbacks because it is full, its disk refuses writes, or its files are damaged or gone.',
       () => (isCustodyRefused(journal) ? 1 : 0),
     )
+    gauge(
+      'callback_connections',
+      'Open connections to the callbacks port.',
+      () => this.readCallbackUsage()?.connections ?? 0,
+    )
+    gauge(
+      'callback_max_connections',
+      'The limit of connections to the callbacks port: callbacks.maxConnections, or what the limit of open files allows; 0 while the port is not open.',
+      () => this.readCallbackUsage()?.maxConnections ?? 0,
+    )
+    const bodyBytes: Gauge<'caller'> = new Gauge({
+      name: 'dlrmo_callback_body_bytes',
+      help: 'Bytes of the bodies of callbacks that are being received or written, by whether the caller has proved who it is before.',
+      labelNames: ['caller'],
+      registers: [this.registry],
+      collect: () => {
+        const usage = this.readCallbackUsage()?.bodyBytes
+        for (const caller of ['proved', 'unproved'] as const) bodyBytes.set({ caller }, usage?.[caller] ?? 0)
+      },
+    })
     const dropped: Counter = new Counter({
       name: 'dlrmo_log_lines_dropped_total',
       help: 'Lines of the log that were dropped because standard output did not take them in time.',

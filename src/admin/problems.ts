@@ -70,6 +70,8 @@ const REFUSALS: Readonly<Record<string, { readonly words: string; readonly key: 
   'body-too-large': { words: 'the body is too large', key: null },
   malformed: { words: 'the request is not valid HTTP', key: null },
   'no-memory': { words: 'too many bodies are being received at once', key: null },
+  'too-many-requests': { words: 'an address that proves nothing was refused too often within a minute', key: null },
+  'too-many-connections': { words: 'there are too many connections on which nothing is proved', key: null },
   'journal-refuses': { words: 'the journal cannot take it', key: null },
 }
 

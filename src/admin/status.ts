@@ -51,6 +51,8 @@ export interface StatusDeps {
   readonly journalMaxBytes: number
   /** The consumer group that the replicas form; undefined where this process works alone. */
   readonly group?: string | undefined
+  /** Returns why callbacks are refused although the journal takes them; null while they are not. */
+  readonly callbackRefusal?: () => string | null
   readonly clock: Clock
 }
 
@@ -229,7 +231,7 @@ export class Status {
   unreadyReason(): string | null {
     if (this.phase === 'starting') return 'starting: the callbacks server does not listen yet'
     if (this.phase === 'stopping') return 'stopping: send callbacks to another instance'
-    return this.#journalRefusal()
+    return this.#journalRefusal() ?? this.#deps.callbackRefusal?.() ?? null
   }
 
   #throttleReason(): string | null {

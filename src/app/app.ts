@@ -31,6 +31,7 @@ import { Pipeline } from '../pipeline/pipeline.js'
 import type { Replica } from '../replicas/replica.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
 import { type SourceWork, standaloneScheduler, type WorkScheduler } from '../replicas/work-scheduler.js'
+import { connectionsWithin, readOpenFilesLimit } from './file-handles.js'
 import { findReplacedJournal } from './journal-identity.js'
 import { openJournal } from './open-journal.js'
 import { buildEncoder, buildPublisher, type Encoding, kafkaSettings, registrySettings } from './publishing.js'
@@ -90,6 +91,7 @@ export class App {
   #encoding: Encoding
   #configuredEncoding: Encoding
   readonly #pipeline: Pipeline
+  readonly #openFilesLimit = readOpenFilesLimit()
   readonly #stopPublishing = new AbortController()
   /** Called when the journal becomes empty. */
   readonly #onEmpty = new Set<() => void>()
@@ -128,8 +130,10 @@ export class App {
       journal,
       journalMaxBytes: config.journal.maxBytes,
       group: config.sharing?.group,
+      callbackRefusal: () => this.#callbacks?.refusalReason() ?? null,
       clock,
     })
+    metrics.readCallbackUsage = () => this.#callbacks?.usage()
     const telemetry = { metrics, status, log, clock }
     this.#journal = journal
     this.#metrics = metrics
@@ -293,7 +297,18 @@ export class App {
   }
 
   #callbackOptions(config: Config): CallbackServerOptions {
-    return { ...config.callbacks, sources: this.#receivedSources(config) }
+    const maxConnections = connectionsWithin(config.callbacks.maxConnections, this.#openFilesLimit)
+    return { ...config.callbacks, maxConnections, sources: this.#receivedSources(config) }
+  }
+
+  #warnOfFewFileHandles({ callbacks }: Config): void {
+    const maxConnections = connectionsWithin(callbacks.maxConnections, this.#openFilesLimit)
+    if (maxConnections === callbacks.maxConnections) return
+    this.#options.log.warn(
+      { event: 'connections-limited', openFiles: this.#openFilesLimit, maxConnections },
+      `the process may open ${this.#openFilesLimit} files, so the callbacks port takes ${maxConnections} connections and not ` +
+        `callbacks.maxConnections (${callbacks.maxConnections}); raise the limit of open files (LimitNOFILE, ulimit -n), or lower callbacks.maxConnections`,
+    )
   }
 
   /** @throws ConnectorError CONFIG_INVALID before anything is changed */
@@ -416,6 +431,7 @@ export class App {
     this.#publishing.catch(() => undefined)
     void this.#status.watchJournal(this.#stopPublishing.signal)
     void this.#warnOfReplacedJournal()
+    if (this.#callbacks !== undefined) this.#warnOfFewFileHandles(this.#config)
     const callbacks = await this.#callbacks?.listen()
     if (!this.#options.drainOnly) {
       this.#scheduler.start(this.#works)

@@ -1,7 +1,13 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import type { CallbackConfig } from '../config/types.js'
-import { AddressRanges } from './addresses.js'
-import { SignatureVerifier, type SignatureRejection, type SignatureResult, type SignedRequest } from './signature.js'
+import { AddressRanges } from '../http-server/addresses.js'
+import {
+  SignatureVerifier,
+  type SignatureHeaders,
+  type SignatureRejection,
+  type SignatureResult,
+  type SignedRequest,
+} from './signature.js'
 
 /** Why a request is answered 401. Only the log says so. */
 export type RejectionReason = 'address' | 'token' | 'credentials' | 'nonce' | SignatureRejection
@@ -24,6 +30,8 @@ export class Guards {
   readonly #basic: Secrets | undefined
   readonly #addresses: AddressRanges | undefined
   readonly #signature: SignatureVerifier | undefined
+  /** Whether a caller that `rejectionReason` does not reject has proved who it is before its body is read. */
+  readonly isProvedByHeaders: boolean
 
   /**
    * @param source the key under `sources`
@@ -35,6 +43,7 @@ export class Guards {
     this.#basic = basic && new Secrets(basic.password.map((password) => `${basic.username}:${password}`))
     this.#addresses = allowFrom && new AddressRanges(allowFrom)
     this.#signature = callback.signingKey === undefined ? undefined : new SignatureVerifier(source, callback)
+    this.isProvedByHeaders = token !== undefined || basic !== undefined || allowFrom !== undefined
   }
 
   /** Checks every guard except the signature, which covers the body. Returns null if all of them hold. */
@@ -43,10 +52,15 @@ export class Guards {
     const hasToken = this.#token.include(caller.token)
     const credentials = credentialsOf(caller.authorization)
     const hasCredentials = this.#basic === undefined || this.#basic.include(credentials)
-    const hasAddress = this.#addresses === undefined || this.#addresses.has(caller.address)
-    if (!hasAddress) return 'address'
+    const isInRanges = (this.#addresses ?? NO_RANGES).has(caller.address)
+    if (this.#addresses !== undefined && !isInRanges) return 'address'
     if (!hasToken) return 'token'
     return hasCredentials ? null : 'credentials'
+  }
+
+  /** Checks what can be checked of a signature before the body is read. @returns null if the body decides */
+  signatureRejectionReason(headers: SignatureHeaders, now: number): SignatureRejection | null {
+    return this.#signature?.rejectionReason(headers, now) ?? null
   }
 
   /** @returns a valid result without a nonce if the source has no signing key */
@@ -54,6 +68,9 @@ export class Guards {
     return this.#signature?.verify(request, now) ?? { isValid: true }
   }
 }
+
+/** Stands in where a source names no ranges, so that every address is compared. It holds an address that no caller has. */
+const NO_RANGES = new AddressRanges(['255.255.255.255/32'])
 
 /** Returns guards that reject every request, in the time that the guards of an existing source take. */
 export const unknownSourceGuards = (): Guards =>

@@ -7,6 +7,9 @@
  *
  *     headers -> guards of the source -> body -> signature -> journal.append -> 200
  *                      `-> 401             `-> 413    `-> 401        `-> 503, or 401 for a nonce that was used before
+ *
+ * Callers who have proved nothing share a room for bodies, have their connections closed first when there are too many, and get
+ * 429 when they are refused too often. Those who have proved who they are get 503 only if their callback can't be taken.
  */
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
@@ -20,17 +23,23 @@ import type { Log } from '../core/log.js'
 import type { CallbackObserver, CallbackRefusalReason } from '../core/observers.js'
 import type { RequestFacts } from '../core/received.js'
 import type { RequestSpan, Tracing } from '../core/tracing.js'
+import { callerKey, clientAddress } from '../http-server/addresses.js'
+import { type Connection, type ConnectionLimits, ConnectionTable } from '../http-server/connections.js'
 import { listen } from '../http-server/listen.js'
 import type { Journal, NewEntry, Nonce } from '../journal/journal.js'
-import { clientAddress } from './addresses.js'
 import { Guards, type RejectionReason, unknownSourceGuards } from './authentication.js'
-import { BodyBudget, readBody } from './body.js'
-import { refuseWhileSending, UnparsableRequests } from './refusal.js'
+import { type BodyProblem, readBody } from './body.js'
+import { BodyRoom } from './body-room.js'
+import { RefusalCounter } from './refusal-counter.js'
+import { refuseUnparsable, refuseWhileSending } from './refusal.js'
 import { parseTarget, type Target } from './request-target.js'
+import type { SignatureHeaders } from './signature.js'
 import { ThrottledLog } from './throttled-log.js'
 
 /** `callbacks` of the configuration, and its sources. Those without a section `callback` are ignored. */
 export interface CallbackServerOptions extends Omit<CallbacksConfig, 'drainDelay'> {
+  /** `callbacks.maxConnections`, or less if the process may not open so many files. */
+  readonly maxConnections: number
   readonly sources: Iterable<Pick<SourceConfig, 'name' | 'provider' | 'callback'>>
 }
 
@@ -64,14 +73,22 @@ interface AcceptedAnswer {
 interface Call {
   readonly req: IncomingMessage
   readonly res: ServerResponse
+  readonly connection: Connection
   readonly source: Source
   readonly target: Target
   /** Monotonic milliseconds. */
   readonly startedAt: number
 }
 
-/** A thousand callers with a megabyte each must not end the process, which may hold a page that exists nowhere else. */
-const MIN_BODY_BUDGET_BYTES = 256 * 1024 * 1024
+/**
+ * A thousand callers with a megabyte each must not end the process, which may hold a page that exists nowhere else. Callers who
+ * have proved nothing before their body is read have a room of their own.
+ */
+const MIN_BODY_ROOM_BYTES = { proved: 192 * 1024 * 1024, unproved: 64 * 1024 * 1024 }
+/** One caller has at most this part of all connections while it has proved nothing on them. */
+const UNPROVED_CONNECTIONS_SHARE = 1 / 8
+/** How long the server counts as refusing callbacks after one that found no room. */
+const NO_ROOM_REPORTED_MS = 5_000
 
 const SERVER_OPTIONS = {
   /** The largest request line and headers together. */
@@ -80,6 +97,8 @@ const SERVER_OPTIONS = {
   headersTimeout: 20_000,
   requestTimeout: 120_000,
   connectionsCheckingInterval: 5_000,
+  /** Of TLS. It has no effect without. */
+  handshakeTimeout: 20_000,
   /** Callers keep connections open between bursts, for about a minute. The server must not be the first to close one. */
   keepAliveTimeout: 75_000,
   /** HTTP/1.1 requires the header, but a callback without it comes only once as well. */
@@ -95,8 +114,12 @@ const REFUSAL_HEADERS = {
   404: {},
   405: { allow: 'GET, POST' },
   413: {},
+  /** The caller is to come back later, on another connection. */
+  429: { 'retry-after': '60' },
   503: { 'retry-after': '10' },
 } as const satisfies Readonly<Record<number, HeaderFields>>
+/** Whether a caller has proved who it is before its body is read. */
+type Proof = 'proved' | 'unproved'
 type RefusalCode = keyof typeof REFUSAL_HEADERS
 const EMPTY_BODY = new Uint8Array(0)
 
@@ -114,21 +137,34 @@ export class CallbackServer {
   }
   readonly #log: ThrottledLog
   readonly #server: Server
-  readonly #bodyBudget: BodyBudget
-  readonly #unparsable = new UnparsableRequests()
+  readonly #connections: ConnectionTable
+  readonly #rooms: Readonly<Record<Proof, BodyRoom>>
+  readonly #refusals: RefusalCounter
   #isDraining = false
+  /** When a callback found no room, in monotonic milliseconds. */
+  #noRoomAt = -Infinity
 
   constructor(options: CallbackServerOptions, deps: CallbackServerDeps) {
     this.#options = options
     this.#deps = deps
     this.#log = new ThrottledLog(deps.log, deps.clock)
-    this.#bodyBudget = new BodyBudget(bodyBudgetOf(options))
+    const proved = new BodyRoom(bodyRoomBytes(options, 'proved'))
+    this.#rooms = { proved, unproved: new BodyRoom(bodyRoomBytes(options, 'unproved')) }
+    this.#refusals = new RefusalCounter(deps.clock)
+    this.#connections = new ConnectionTable(connectionLimits(options), {
+      monotonic: () => deps.clock.monotonic(),
+      onDisplaced: () => deps.observer.answered('', 429, 'too-many-connections'),
+    })
     this.#sources = sourcesOf(options)
     this.#server = createHttpServer(options.tls, (req, res) => this.#handle(req, res, false))
+    this.#connections.watch(this.#server)
+    this.#server.on('secureConnection', (stream: Socket) => {
+      if (this.#hasClientCertificates) this.#connections.markProved(this.#connections.connectionOf(stream))
+    })
     this.#server.on('checkContinue', (req: IncomingMessage, res: ServerResponse) => this.#handle(req, res, true))
     this.#server.on('checkExpectation', (req: IncomingMessage, res: ServerResponse) => this.#handle(req, res, false))
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-      const code = this.#unparsable.refuse(error, socket as Socket)
+      const code = refuseUnparsable(error, socket as Socket, this.#connections.connectionOf(socket as Socket))
       if (code !== undefined) deps.observer.answered('', code, 'malformed')
     })
   }
@@ -144,7 +180,8 @@ export class CallbackServer {
    */
   reconfigure(options: CallbackServerOptions): void {
     this.#options = options
-    this.#bodyBudget.resize(bodyBudgetOf(options))
+    this.#connections.resize(connectionLimits(options))
+    for (const proof of ['proved', 'unproved'] as const) this.#rooms[proof].resize(bodyRoomBytes(options, proof))
     this.#sources = sourcesOf(options)
     if (options.tls === undefined || !(this.#server instanceof TlsServer)) return
     this.#server.setSecureContext({ ...options.tls, ca: options.tls.clientCa })
@@ -167,48 +204,89 @@ export class CallbackServer {
     await closed
   }
 
+  /** Why callbacks are refused although the journal takes them; null while none is. */
+  refusalReason(): string | null {
+    const isRecent = this.#deps.clock.monotonic() - this.#noRoomAt < NO_ROOM_REPORTED_MS
+    return isRecent ? 'callbacks that wait for the disk take all memory that is set aside for bodies' : null
+  }
+
+  /** What connections and bodies take now. */
+  usage(): {
+    readonly connections: number
+    readonly maxConnections: number
+    readonly bodyBytes: Record<Proof, number>
+  } {
+    const { proved, unproved } = this.#rooms
+    return {
+      connections: this.#connections.size,
+      maxConnections: this.#options.maxConnections,
+      bodyBytes: { proved: proved.usedBytes, unproved: unproved.usedBytes },
+    }
+  }
+
   #handle(req: IncomingMessage, res: ServerResponse, expectsContinue: boolean): void {
-    const startedAt = this.#deps.clock.monotonic()
-    this.#unparsable.track(req.socket, res)
-    const target = parseTarget(req.url ?? '')
-    if (target === undefined) return this.#refuse(req, res, 404, 'path', '')
-    const source = this.#sources.get(target.source) ?? this.#unknownSource
     const { method, headers, socket } = req
-    if (method !== 'GET' && method !== 'POST') return this.#refuse(req, res, 405, 'method', source.name)
-    const call: Call = { req, res, source, target, startedAt }
-    const rejection = source.guards.rejectionReason({
-      address: clientAddress(socket.remoteAddress, headers['x-forwarded-for'], this.#options.trustProxy),
-      token: target.token,
-      authorization: headers.authorization,
-    })
+    const connection = this.#connections.connectionOf(socket)
+    // An answer to what is sent behind the announcement would never reach its caller, who repeats it on another connection.
+    if (connection.isClosing) return
+    const startedAt = this.#deps.clock.monotonic()
+    connection.track(res)
+    const target = parseTarget(req.url ?? '')
+    if (target === undefined) return this.#refuse({ req, res, connection }, 404, 'path', '')
+    const source = this.#sources.get(target.source) ?? this.#unknownSource
+    if (method !== 'GET' && method !== 'POST') {
+      return this.#refuse({ req, res, connection }, 405, 'method', source.name)
+    }
+    const address = clientAddress(socket.remoteAddress, headers['x-forwarded-for'], this.#options.trustProxy)
+    const call: Call = { req, res, connection, source, target, startedAt }
+    const rejection =
+      source.guards.rejectionReason({ address, token: target.token, authorization: headers.authorization }) ??
+      source.guards.signatureRejectionReason(signatureHeaders(req), this.#deps.clock.now())
     if (rejection !== null) return this.#reject(call, rejection)
+    const isProved = this.#isProvedByHeaders(source)
+    if (isProved) this.#connections.markProved(connection)
     const length = headers['content-length']
     const hasNoBody = length === undefined ? headers['transfer-encoding'] === undefined : length === '0'
     if (hasNoBody) return this.#verifyAndStore(call, EMPTY_BODY)
-    if (Number(length ?? 0) > this.#options.bodyLimit) return this.#refuse(req, res, 413, 'body-too-large', source.name)
+    if (Number(length ?? 0) > this.#options.bodyLimit) return this.#refuseBody(call, 'too-large')
     if (expectsContinue) res.writeContinue()
-    readBody(req, res, this.#options.bodyLimit, this.#bodyBudget, (body) => {
-      if (body === 'too-large') this.#refuse(req, res, 413, 'body-too-large', source.name)
-      else if (body === 'no-memory') this.#refuse(req, res, 503, 'no-memory', source.name)
+    const room = this.#rooms[isProved ? 'proved' : 'unproved']
+    const allotment = room.open({ source: source.name, address: address ?? '' })
+    readBody(req, res, this.#options.bodyLimit, allotment, (body) => {
+      if (typeof body === 'string') this.#refuseBody(call, body)
       else this.#verifyAndStore(call, body)
     })
+  }
+
+  #refuseBody(call: Call, problem: BodyProblem): void {
+    const { name, guards, isAuthenticated } = call.source
+    if (problem === 'too-large') {
+      // Only the signature, which was not checked, tells whether the caller may know that the source exists.
+      const isUnproved = isAuthenticated && !guards.isProvedByHeaders
+      return this.#refuse(call, isUnproved ? 401 : 413, 'body-too-large', name)
+    }
+    if (problem === 'no-memory') this.#noRoomAt = this.#deps.clock.monotonic()
+    const isUnproved = problem === 'displaced' && !this.#isProvedByHeaders(call.source)
+    this.#refuse(call, isUnproved ? 429 : 503, 'no-memory', name)
+  }
+
+  /** Whether a caller that the guards have not rejected has proved who it is before its body is read. */
+  #isProvedByHeaders({ guards }: Source): boolean {
+    return guards.isProvedByHeaders || this.#hasClientCertificates
+  }
+
+  /** Whether every caller has proved who it is by its certificate. */
+  get #hasClientCertificates(): boolean {
+    return this.#options.tls?.clientCa !== undefined
   }
 
   #verifyAndStore(call: Call, body: Uint8Array): void {
     const { headers, method = '' } = call.req
     const now = this.#deps.clock.now()
-    const result = call.source.guards.verifySignature(
-      {
-        method,
-        target: call.target.asSent,
-        body,
-        signature: headers['x-signature'] as string | undefined,
-        timestamp: headers['x-timestamp'] as string | undefined,
-        nonce: headers['x-nonce'] as string | undefined,
-      },
-      now,
-    )
+    const signed = { method, target: call.target.asSent, body, ...signatureHeaders(call.req) }
+    const result = call.source.guards.verifySignature(signed, now)
     if (!result.isValid) return this.#reject(call, result.reason)
+    this.#connections.markProved(call.connection)
     const { name: source, provider, isAuthenticated } = call.source
     const entry: NewEntry = { source, provider, via: 'CALLBACK', receivedAt: now, facts: factsOf(call), body }
     // Only requests that are accepted are traced: what a caller that has proved nothing sends starts no span.
@@ -233,46 +311,81 @@ export class CallbackServer {
         if (hasCode(error, 'NONCE_SEEN')) return this.#reject(call, 'nonce')
         span?.end({ status: 503, error: codeOf(error) })
         this.#log.journalRefused(error)
-        this.#refuse(call.req, call.res, 503, 'journal-refuses', call.source.name)
+        this.#refuse(call, 503, 'journal-refuses', call.source.name)
       },
     )
   }
 
-  #confirm({ res, source, startedAt }: Call): void {
+  #confirm({ res, connection, source, startedAt }: Call): void {
     const { observer, clock } = this.#deps
     const { status, headers, body } = source.answer
-    res.writeHead(status, { ...headers, ...this.#connectionHeaders }).end(body)
+    res.writeHead(status, { ...headers, ...this.#connectionHeaders(connection, res) }).end(body)
     observer.custodyTaken((clock.monotonic() - startedAt) / 1_000)
     observer.answered(source.name, status)
     this.#log.journalAccepted()
   }
 
-  #reject({ req, res, source }: Call, reason: RejectionReason): void {
+  #reject(call: Call, reason: RejectionReason): void {
+    const { source } = call
     const isKnown = source !== this.#unknownSource
     if (isKnown) this.#log.callbackRejected(source.name, reason)
-    this.#refuse(req, res, 401, isKnown ? reason : 'unknown-source', source.name)
+    this.#refuse(call, 401, isKnown ? reason : 'unknown-source', source.name)
   }
 
   #refuse(
-    req: IncomingMessage,
-    res: ServerResponse,
+    { req, res, connection }: Pick<Call, 'req' | 'res' | 'connection'>,
     code: RefusalCode,
     reason: CallbackRefusalReason,
     source: string,
   ): void {
+    if (this.#isRefusedTooOften(req, code, reason)) {
+      this.#deps.observer.answered(source, 429, 'too-many-requests')
+      connection.isClosing = true
+      return refuseWhileSending(req, res, 429, REFUSAL_HEADERS[429])
+    }
     const headers = REFUSAL_HEADERS[code]
     this.#deps.observer.answered(source, code, reason)
     const hasBody = (req.headers['content-length'] ?? req.headers['transfer-encoding']) !== undefined
-    if (hasBody && !req.complete) return refuseWhileSending(req, res, code, headers)
-    res.writeHead(code, { ...headers, 'content-length': '0', ...this.#connectionHeaders }).end()
+    if (hasBody && !req.complete) {
+      connection.isClosing = true
+      return refuseWhileSending(req, res, code, headers)
+    }
+    res.writeHead(code, { ...headers, 'content-length': '0', ...this.#connectionHeaders(connection, res) }).end()
   }
 
-  get #connectionHeaders(): HeaderFields {
-    return this.#isDraining ? CLOSE : {}
+  /** Counts a refusal of a caller that has proved nothing. Returns whether there were too many from its address. */
+  #isRefusedTooOften(req: IncomingMessage, code: RefusalCode, reason: CallbackRefusalReason): boolean {
+    // The nonce of a signature that holds was used before: its caller is known.
+    if (!COUNTED_REFUSALS.includes(code) || reason === 'nonce' || this.#hasClientCertificates) return false
+    const { maxRefusedPerMinute, trustProxy } = this.#options
+    const address = clientAddress(req.socket.remoteAddress, req.headers['x-forwarded-for'], trustProxy)
+    return this.#refusals.count(callerKey(address)) > maxRefusedPerMinute
+  }
+
+  /** Announces that the connection will be closed, unless a later request on it is being processed, whose answer must follow. */
+  #connectionHeaders(connection: Connection, res: ServerResponse): HeaderFields {
+    if (!this.#isDraining || !connection.isLast(res)) return {}
+    connection.isClosing = true
+    return CLOSE
   }
 }
 
-const bodyBudgetOf = ({ bodyLimit }: CallbackServerOptions): number => Math.max(MIN_BODY_BUDGET_BYTES, 2 * bodyLimit)
+/** The refusals of callers who have proved nothing, which are limited for each address. */
+const COUNTED_REFUSALS: readonly RefusalCode[] = [401, 404, 405]
+
+const signatureHeaders = ({ headers }: IncomingMessage): SignatureHeaders => ({
+  signature: headers['x-signature'] as string | undefined,
+  timestamp: headers['x-timestamp'] as string | undefined,
+  nonce: headers['x-nonce'] as string | undefined,
+})
+
+const connectionLimits = ({ maxConnections }: CallbackServerOptions): ConnectionLimits => ({
+  maxConnections,
+  maxUnprovedPerCaller: Math.ceil(maxConnections * UNPROVED_CONNECTIONS_SHARE),
+})
+
+const bodyRoomBytes = ({ bodyLimit }: CallbackServerOptions, proof: Proof): number =>
+  Math.max(MIN_BODY_ROOM_BYTES[proof], 2 * bodyLimit)
 
 /** The sources that take callbacks, by name. */
 const sourcesOf = ({ sources }: CallbackServerOptions): ReadonlyMap<string, Source> => {

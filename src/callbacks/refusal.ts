@@ -5,6 +5,7 @@
  */
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Connection } from '../http-server/connections.js'
 
 /** How much of a refused request is read at most, and for how long. */
 const MAX_DRAINED_BYTES = 64 * 1024 * 1024
@@ -36,49 +37,36 @@ export const refuseWhileSending = (
 }
 
 /**
- * Answers requests that Node's parser gives up: with 413 if request line and headers exceed 64 KiB, with 408 if they come
- * too slowly, and else with 400.
+ * Answers a request that Node's parser gives up, as `clientError` of the server reports it: with 413 if request line and headers
+ * exceed 64 KiB, with 408 if they come too slowly, and else with 400.
+ * @returns the status of the answer; undefined if the request was answered before, or nobody is left to answer
  */
-export class UnparsableRequests {
-  /** The responses of each socket that are not closed yet, in the order of their requests. */
-  readonly #responses = new WeakMap<Socket, Set<ServerResponse>>()
-  /** The sockets that were refused. The parser reports the same error again for every further chunk. */
-  readonly #refused = new WeakSet<Socket>()
-
-  /** Notes a request that was parsed, because a later refusal on its connection must not overtake its answer. */
-  track(socket: Socket, res: ServerResponse): void {
-    const responses = this.#responses.get(socket) ?? new Set()
-    this.#responses.set(socket, responses)
-    responses.add(res)
-    res.once('close', () => responses.delete(res))
+export const refuseUnparsable = (
+  error: NodeJS.ErrnoException,
+  socket: Socket,
+  connection: Connection,
+): number | undefined => {
+  // The parser reports the same error again for every further chunk.
+  if (connection.isUnparsable) return undefined
+  connection.isUnparsable = true
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy()
+    return undefined
   }
-
-  /**
-   * Handles `clientError` of the server.
-   * @returns the status of the answer; undefined if the request was answered before, or nobody is left to answer
-   */
-  refuse(error: NodeJS.ErrnoException, socket: Socket): number | undefined {
-    if (this.#refused.has(socket)) return undefined
-    this.#refused.add(socket)
-    if (!socket.writable || error.code === 'ECONNRESET') {
-      socket.destroy()
-      return undefined
-    }
-    const status = statusOf(error)
-    const unfinished = [...(this.#responses.get(socket) ?? [])].filter((res) => !res.writableFinished)
-    const lastComplete = unfinished.findLast((res) => res.req.complete)
-    if (lastComplete !== undefined) {
-      // The caller would take the refusal for the answer to an earlier request that is still being processed.
-      lastComplete.once('close', () => refuseSocket(socket, status))
-    } else if (unfinished.some((res) => res.headersSent)) {
-      // The broken request was answered while it was being sent.
-      socket.destroySoon()
-      return undefined
-    } else {
-      refuseSocket(socket, status)
-    }
-    return status
+  const status = statusOf(error)
+  const unfinished = [...connection.openResponses].filter((res) => !res.writableFinished)
+  const lastComplete = unfinished.findLast((res) => res.req.complete)
+  if (lastComplete !== undefined) {
+    // The caller would take the refusal for the answer to an earlier request that is still being processed.
+    lastComplete.once('close', () => refuseSocket(socket, status))
+  } else if (unfinished.some((res) => res.headersSent)) {
+    // The broken request was answered while it was being sent.
+    socket.destroySoon()
+    return undefined
+  } else {
+    refuseSocket(socket, status)
   }
+  return status
 }
 
 const refuseSocket = (socket: Socket, status: number): void => {

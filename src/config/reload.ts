@@ -13,6 +13,8 @@ export const RELOADED_KEYS: readonly string[] = [
   'registry',
   'proxy',
   'callbacks.bodyLimit',
+  'callbacks.maxConnections',
+  'callbacks.maxRefusedPerMinute',
   'callbacks.trustProxy',
   'callbacks.drainDelay',
   'callbacks.tls',

@@ -48,6 +48,12 @@ export const callbacks = () =>
     bodyLimit: size({ min: '1B', max: '1GiB', default: '1MiB' }).describe(
       'Largest body of a callback. A larger one is answered with 413.',
     ),
+    maxConnections: wholeNumber({ min: 16, max: 1_000_000, default: 10_000 }).describe(
+      'Largest number of connections to the callbacks port. Beyond it, connections on which nothing was proved are closed. It is lowered to what the limit of open files of the process allows.',
+    ),
+    maxRefusedPerMinute: wholeNumber({ min: 1, default: 1_000 }).describe(
+      'Largest number of requests of one address that are answered 401, 404 or 405 within a minute. Further ones that prove nothing are answered 429.',
+    ),
     trustProxy: boolean()
       .prefault(false)
       .describe(

@@ -12,6 +12,7 @@ export const LOG_EVENTS = {
   'configuration-reloaded': 'info',
   'configuration-unchanged': 'info',
   'configuration-warning': 'warn',
+  'connections-limited': 'warn',
   'connector-failed': 'error',
   'connector-started': 'info',
   'connector-stopped': 'info',

@@ -135,12 +135,22 @@ export type CallbackRefusalReason =
   /** Answered with 404 and 405: this is no path for callbacks, or neither GET nor POST. */
   | 'path'
   | 'method'
-  /** Answered with 413: the body exceeds `callbacks.bodyLimit`. */
+  /**
+   * Answered with 413: the body exceeds `callbacks.bodyLimit`. Answered with 401 where only the signature, which was not checked,
+   * tells whether the caller may know that the source exists.
+   */
   | 'body-too-large'
   /** Answered with 400, 408 or 413: Node's parser refuses the request, or its headers arrive too slowly or are too large. */
   | 'malformed'
-  /** Answered with 503: the bodies of the requests under way use all memory that is set aside for them. */
+  /**
+   * Answered with 503, or with 429 if the caller has proved nothing: the bodies of the requests under way use all memory that is
+   * set aside for them, and this one has to give way.
+   */
   | 'no-memory'
+  /** Answered with 429: too many requests of this address, which has proved nothing, were refused within a minute. */
+  | 'too-many-requests'
+  /** Answered with 429: there are too many connections, and nothing was proved on this one. */
+  | 'too-many-connections'
   /** Answered with 503: the journal refuses the entry. */
   | 'journal-refuses'
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { AddressRanges, clientAddress } from '../../src/callbacks/addresses.js'
+import { AddressRanges, clientAddress } from '../../src/http-server/addresses.js'
 
 const ranges = new AddressRanges([
   '195.201.160.143/32',

@@ -1,7 +1,8 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, expect, describe, it } from 'vitest'
-import { type BodyProblem, BodyBudget, readBody } from '../../src/callbacks/body.js'
+import { type BodyProblem, readBody } from '../../src/callbacks/body.js'
+import { BodyRoom } from '../../src/callbacks/body-room.js'
 import { turnUntil } from '../support/event-loop.js'
 import { RawConnection } from '../support/raw-http.js'
 
@@ -15,9 +16,9 @@ const connections: RawConnection[] = []
 beforeEach(async () => {
   results = []
   answers = []
-  const budget = new BodyBudget(150)
+  const room = new BodyRoom(150)
   server = createServer((req, res) => {
-    readBody(req, res, 100, budget, (body) => {
+    readBody(req, res, 100, room.open({ source: 's', address: 'a' }), (body) => {
       results.push(body)
       answers.push(() => res.writeHead(200, { 'content-length': '0' }).end())
     })
@@ -38,7 +39,7 @@ const post = async (length: number): Promise<RawConnection> => {
 }
 
 describe('readBody', () => {
-  it('reads bodies while the budget lasts, and again once earlier requests are answered', async () => {
+  it('reads bodies while there is room, and again once earlier requests are answered', async () => {
     const first = await post(100)
     await turnUntil(() => results.length === 1)
     await post(51)
@@ -52,7 +53,7 @@ describe('readBody', () => {
     expect(Buffer.from(results[2] as Uint8Array).toString()).toBe('y'.repeat(100))
   })
 
-  it('gives the bytes of a body back to the budget when its caller goes away before the answer', async () => {
+  it('gives the bytes of a body back when its caller goes away before the answer', async () => {
     const gone = await post(100)
     await turnUntil(() => results.length === 1)
     gone.close()
@@ -66,9 +67,20 @@ describe('readBody', () => {
     expect(last).toBeInstanceOf(Uint8Array)
   })
 
-  it('distinguishes a body over its limit from a body for which the budget has no bytes left', async () => {
+  it('distinguishes a body over its limit from a body for which there is no room', async () => {
     await post(101)
     await turnUntil(() => results.length === 1)
     expect(results[0]).toBe('too-large')
+  })
+
+  it('joins the chunks of a body that arrives in many tiny pieces', async () => {
+    const pieces = Array.from({ length: 90 }, (_, at) => String.fromCharCode(33 + at))
+    const connection = await RawConnection.open((server.address() as AddressInfo).port)
+    connections.push(connection)
+    connection.send('POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n')
+    for (const piece of pieces) await connection.sendAndFlush(`1\r\n${piece}\r\n`)
+    await connection.sendAndFlush('0\r\n\r\n')
+    await turnUntil(() => results.length === 1)
+    expect(Buffer.from(results[0] as Uint8Array).toString()).toBe(pieces.join(''))
   })
 })

@@ -65,7 +65,16 @@ export const startCallbackServer = async (
   const log = new RecordingLog()
   const observer = new RecordingCallbackObserver()
   const server = new CallbackServer(
-    { host: '127.0.0.1', port: 0, bodyLimit: 1024 * 1024, trustProxy: false, sources, ...options },
+    {
+      host: '127.0.0.1',
+      port: 0,
+      bodyLimit: 1024 * 1024,
+      trustProxy: false,
+      maxConnections: 10_000,
+      maxRefusedPerMinute: 1_000,
+      sources,
+      ...options,
+    },
     { journal, clock, log, observer, tracing },
   )
   const { port } = await server.listen()

@@ -30,8 +30,9 @@ export class RawConnection {
     })
   }
 
-  static async open(port: number): Promise<RawConnection> {
-    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+  /** @param from the address of the client, in the loopback network */
+  static async open(port: number, from = '127.0.0.1'): Promise<RawConnection> {
+    const socket = connect({ port, host: '127.0.0.1', localAddress: from, allowHalfOpen: true })
     await once(socket, 'connect')
     return new RawConnection(socket)
   }
