@@ -72,6 +72,7 @@ const REHEARSALS: Readonly<Record<string, readonly (readonly [file: string, text
     [NEW, 'A wrong callback token is shown'],
     [NEW, 'A wrong signing key is shown'],
   ],
+  'connections-limited': [['test/integration/connection-limit.test.ts', 'says so, and answers callbacks and probes']],
   DlrMoConnectorSourceSilent: [[NEW, 'A wrong callback token is shown']],
   DlrMoConnectorPullFailing: [
     [NEW, 'A provider that is away'],

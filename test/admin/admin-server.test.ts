@@ -16,6 +16,7 @@ let clock: ManualClock
 let status: Status
 let watched: [string, readonly string[]][]
 let watchFails: boolean
+let callbackRefusal: string | null
 const servers: AdminServer[] = []
 
 const start = async (token?: string | readonly string[], port = 0): Promise<number> => {
@@ -47,11 +48,13 @@ beforeEach(() => {
   journal = new MemoryJournal(clock)
   watched = []
   watchFails = false
+  callbackRefusal = null
   status = new Status({
     instance: 'connector-<0>',
     version: '1.2.3',
     journal,
     journalMaxBytes: 1024 ** 3,
+    callbackRefusal: () => callbackRefusal,
     clock,
     sources: [
       { name: 'mtarget-fr', provider: 'mtarget', pull: {} },
@@ -84,6 +87,9 @@ describe('/readyz of the admin server', () => {
     expect(await get('/readyz')).toMatchObject({ code: 503, text: 'the journal refuses: JOURNAL_FULL\n' })
     journal.refuses = undefined
     expect((await get('/readyz')).code).toBe(200)
+    callbackRefusal = 'bodies take all memory'
+    expect(await get('/readyz')).toMatchObject({ code: 503, text: 'bodies take all memory\n' })
+    callbackRefusal = null
     status.phase = 'stopping'
     expect((await get('/readyz')).code).toBe(503)
     expect((await get('/livez')).code).toBe(200)

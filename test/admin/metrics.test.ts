@@ -80,6 +80,9 @@ describe('Metrics', () => {
       'dlrmo_config_reload_successful',
       'dlrmo_config_reload_success_timestamp_seconds',
       'dlrmo_ids_forgotten_early',
+      'dlrmo_callback_connections',
+      'dlrmo_callback_max_connections',
+      'dlrmo_callback_body_bytes',
       'dlrmo_log_lines_dropped_total',
     ])
   })
