@@ -11,6 +11,7 @@ import type { AddressInfo } from 'node:net'
 import type { Config } from '../config/types.js'
 import { ConnectorError, messageOf } from '../core/errors.js'
 import type { Log } from '../core/log.js'
+import { ConnectionTable } from '../http-server/connections.js'
 import { listen } from '../http-server/listen.js'
 import { hideSecretsInOutput } from '../masking/known-secrets.js'
 import { type EntryHandler, readEntriesRequest } from './entries-request.js'
@@ -36,6 +37,8 @@ interface Answer {
 }
 
 const REQUEST_TIMEOUT_MS = 30_000
+/** Probes come on connections of their own, for which the oldest ones of whoever holds the most give way. */
+const CONNECTION_LIMITS = { maxConnections: 64, maxUnprovedPerCaller: 32 }
 const TEXT = { 'content-type': 'text/plain; charset=utf-8' }
 const JSON_TYPE = { 'content-type': 'application/json; charset=utf-8' }
 const PROBES = ['/livez', '/readyz']
@@ -46,11 +49,13 @@ export class AdminServer {
   #options: Config['admin']
   readonly #deps: AdminServerDeps
   readonly #server: Server
+  readonly #connections = new ConnectionTable(CONNECTION_LIMITS, { monotonic: () => performance.now() })
 
   constructor(options: Config['admin'], deps: AdminServerDeps) {
     this.#options = options
     this.#deps = deps
     this.#server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS }, (req, res) => void this.#handle(req, res))
+    this.#connections.watch(this.#server)
   }
 
   /** @throws ConnectorError CONFIG_INVALID: the port can't be opened */

@@ -215,6 +215,8 @@ describe('A reload of the callbacks server', () => {
       port: 0,
       bodyLimit: 3,
       trustProxy: false,
+      maxConnections: 10_000,
+      maxRefusedPerMinute: 1_000,
       sources: [callbackSource('s', { token: 'new', answer: { body: 'OK' } }), callbackSource('t', { open: true })],
     })
     underWay.send('cd')

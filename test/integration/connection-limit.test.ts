@@ -29,6 +29,8 @@ afterEach(() => {
 })
 afterAll(() => trial?.stop())
 
+const portOf = (url: string): number => Number(new URL(url).port)
+
 /** Opens connections from many addresses that send a part of a request. */
 async function flood(port: number, count: number): Promise<void> {
   for (let at = 0; at < count; at++) {
@@ -42,8 +44,8 @@ it('A connector that may open few files says so, and answers callbacks and probe
   const { connector } = trial
   const limited = (await connector.log()).filter(({ event }) => event === 'connections-limited')
   expect(limited).toMatchObject([{ openFiles: OPEN_FILES, maxConnections: OPEN_FILES / 2 }])
-  await flood(trial.addresses.callbacksPort, 2 * OPEN_FILES)
-  await flood(trial.addresses.adminPort, OPEN_FILES)
+  await flood(portOf(trial.callbackUrl), 2 * OPEN_FILES)
+  await flood(portOf(connector.adminUrl), OPEN_FILES)
   expect((await call(`${connector.adminUrl}/readyz`)).status).toBe(200)
   expect((await call(`${connector.adminUrl}/livez`)).status).toBe(200)
   expect((await call(`${trial.callbackUrl}?msg_id=1&status=DELIVERED`)).status).toBe(200)
