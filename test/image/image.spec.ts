@@ -96,8 +96,31 @@ describe.skipIf(missing)(`The image${missing ? ` (not tested: ${missing})` : ''}
     const plain = (names: object): string[] => Object.keys(names).filter((name) => !name.startsWith('@'))
     expect(installed).toEqual(expect.arrayContaining(plain(dependencies)))
     expect(installed.filter((name) => plain(devDependencies).includes(name))).toEqual([])
-    expect(files).toBe('LICENSE,dist,docs,node_modules,package.json,schemas')
+    expect(files).toBe('LICENSE,config,dist,docs,node_modules,package.json,schemas')
   })
+
+  it.each(['run', 'check'])(
+    'says without a configuration which variables are missing, and ends with 2: %s',
+    async (name) => {
+      const { code, stderr } = await run('docker', [
+        'run',
+        '--rm',
+        ...LOCKED_DOWN,
+        '--user',
+        anyUser(),
+        TAG,
+        name,
+      ]).then(
+        () => ({ code: 0, stderr: '' }),
+        (error: unknown) => error as { code: number; stderr: string },
+      )
+      expect(code).toBe(2)
+      for (const variable of ['MTARGET_USERNAME', 'MTARGET_PASSWORD', 'SEVEN_CALLBACK_TOKEN']) {
+        const problem = `the environment variable ${variable} is not set`
+        expect(stderr).toMatch(new RegExp(`/etc/dlr-mo-connector/connector\\.yaml:\\d+:\\d+ \\S+: ${problem}`))
+      }
+    },
+  )
 
   it('has byte-identical layers when it is built again', async () => {
     await buildImage({ ...build, tag: AGAIN, anew: true })
