@@ -44,6 +44,7 @@ export function buildEncoder(config: Config, clock: Clock, log: Log, gate = buil
   const encoder = new AvroEncoder({
     gate,
     topics: topicsOf(config),
+    contents: config.records,
     maxRecordBytes: maxRecordBytes(config.kafka.maxBatchBytes),
     recordBytes: maxEncodedBytes,
   })

@@ -15,7 +15,7 @@ import { systemClock } from '../core/clock.js'
 import { ConnectorError, hasCode, messageOf } from '../core/errors.js'
 import { listen } from '../http-server/listen.js'
 import { findHolder } from '../journal/directory-lock.js'
-import { type EncryptionKeys, missingKeyError } from '../journal/entry-codec.js'
+import { type EncryptionKeys, EntryCodec, missingKeyError } from '../journal/entry-codec.js'
 import { assertIsDataFile, dataFileOf } from '../journal/environment.js'
 import { assertNoLinks, describeWideAccess, inspectJournalDirectory } from '../journal/journal-directory.js'
 import { JournalReader } from '../journal/journal-reader.js'
@@ -70,6 +70,7 @@ export async function check({ config: file, json }: CheckOptions): Promise<numbe
   const kafka = await runCheck('kafka', () => checkTopics(config, requiredTopics(config.kafka)))
   const results = [
     await runCheck('configuration', () => describeConfiguration(file, config)),
+    await runCheck('personal data', () => describePersonalData(config)),
     journal,
     ...(await checkPorts(config, journal)),
     ...(await checkSchemas(config)),
@@ -123,6 +124,17 @@ const skipCheck = (name: string, failed: CheckResult): CheckResult => ({
 
 const describeConfiguration = (file: string, config: Config): string =>
   [`${file}: ${config.sources.size} source(s)`, ...configurationWarnings(config)].join('; ')
+
+/** Says which of the options of docs/personal-data.md are on. */
+function describePersonalData({ journal, records: { dlr, mo }, log }: Config): string {
+  const { currentKeyId } = new EntryCodec('', encryptionKeysOf(journal))
+  return [
+    currentKeyId === null ? 'journal not encrypted' : `journal encrypted with key ${currentKeyId}`,
+    `receipts: raw ${dlr.raw}`,
+    `messages: raw ${mo.raw}, text ${mo.text}, key ${mo.keySecret === undefined ? 'plain' : 'hashed'}`,
+    `log ${log.personalData}`,
+  ].join('; ')
+}
 
 /** Beside a running connector the journal is in use, which is no fault. */
 async function checkJournal(config: Config): Promise<CheckResult> {

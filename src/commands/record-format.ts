@@ -3,6 +3,7 @@
  *
  * What is not known to be free of personal data is masked, so that a field of a later schema version is masked as well.
  */
+import { isHashedNumber } from '../masking/record-fields.js'
 import { escapeControls } from '../masking/control-characters.js'
 import { hideSecretsInBytes } from '../masking/known-secrets.js'
 import { type PersonalData, personalDataMask } from '../masking/personal-data.js'
@@ -30,7 +31,7 @@ export function presentRecord(record: TailRecord, personalData: PersonalData): T
   const { number, sentence } = personalDataMask(personalData)
   return {
     ...record,
-    key: record.kind === 'mo' ? number(record.key) : record.key,
+    key: record.kind === 'mo' && !isHashedNumber(record.key ?? '') ? number(record.key) : record.key,
     headers: mapValues(record.headers, (value, name) => (PUBLIC_HEADERS.test(name) ? value : countCharacters(value))),
     ...(record.value && { value: maskFields(record.value) }),
     ...(record.problem !== undefined && { problem: sentence(record.problem) }),

@@ -3,6 +3,7 @@ import { ConnectorError } from '../core/errors.js'
 import { DELIVERY_STATUSES } from '../core/event.js'
 import { PERSONAL_DATA, type PersonalData } from '../masking/personal-data.js'
 import { EVENT_KINDS, type EventKind } from '../registry/schemas.js'
+import { hashNumber } from '../masking/record-fields.js'
 import { nearest } from '../yaml/nearest.js'
 import { parseCount, parseTime } from './option-values.js'
 import { eventIdOf, sourceOf, type DecodedRecord } from './record-decoder.js'
@@ -41,9 +42,15 @@ const DEFAULT_LIMIT = 10
 /**
  * @param topic one of `EVENT_KINDS`; undefined for all
  * @param now milliseconds since the epoch
+ * @param keySecretOf returns the secret with which the keys of inbound messages are hashed, once records are compared
  * @throws ConnectorError USAGE
  */
-export function parseTailQuery(topic: string | undefined, options: TailOptions, now: number): TailQuery {
+export function parseTailQuery(
+  topic: string | undefined,
+  options: TailOptions,
+  now: number,
+  keySecretOf: () => string | undefined = () => undefined,
+): TailQuery {
   const { follow, fromBeginning, source, key, eventId } = options
   const kind = EVENT_KINDS.find((each) => each === topic)
   if (topic !== undefined && kind === undefined) {
@@ -68,11 +75,15 @@ export function parseTailQuery(topic: string | undefined, options: TailOptions, 
     personalData: parsePersonalData(options.personalData),
     isMatch: (record) =>
       (source === undefined || sourceOf(record) === source) &&
-      (key === undefined || record.key === key) &&
+      (key === undefined || isKey(record.key, key, keySecretOf())) &&
       (eventId === undefined || eventIdOf(record) === eventId) &&
       (statuses === undefined || statuses.includes(String(record.value?.['status']))),
   }
 }
+
+/** A hashed key is found by the number as well. */
+const isKey = (recordKey: string | null, wanted: string, secret: string | undefined): boolean =>
+  recordKey === wanted || (secret !== undefined && recordKey === hashNumber(wanted, secret))
 
 /** Returns the statuses of a list with commas, in capitals. */
 function parseStatuses(text: string): string[] {

@@ -28,7 +28,7 @@ import { parseTailQuery, type TailOptions, type TailQuery } from './tail-query.j
  *   REGISTRY_REFUSED
  */
 export async function tail(topic: string | undefined, options: TailOptions): Promise<number> {
-  const query = parseTailQuery(topic, options, systemClock.now())
+  const query = parseTailQuery(topic, options, systemClock.now(), () => config.records.mo.keySecret)
   const config = readConfiguration(options.config)
   const stop = new AbortController()
   const stopListening = onTermination(() => stop.abort())

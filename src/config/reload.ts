@@ -40,6 +40,7 @@ export const RESTART_KEYS: readonly string[] = [
   'admin.port',
   'sharing',
   'duplicates',
+  'records',
   'log',
   'telemetry',
 ]

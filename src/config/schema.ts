@@ -8,6 +8,7 @@ import { kafka } from './kafka.js'
 import { admin, callbacks, duplicates, instance, journal, log, sharing } from './root-sections.js'
 import { proxy } from './proxy.js'
 import { telemetry } from './telemetry.js'
+import { records } from './records.js'
 import { registry } from './registry.js'
 import { CODED_PROVIDERS, type KnownProviders } from './provider-traits.js'
 import { isSection, rule, section, withDefaults } from './section.js'
@@ -85,6 +86,9 @@ export const createSchema = (known: KnownProviders) =>
       ),
     duplicates: withDefaults(duplicates()).describe(
       'What is remembered in order to publish each item with an identity once.',
+    ),
+    records: withDefaults(records()).describe(
+      'What the records of receipts and messages hold of people. Identity, order and replays do not depend on it.',
     ),
     log: withDefaults(log()).describe('The log: JSON lines on standard output.'),
     telemetry: telemetry()

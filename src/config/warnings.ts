@@ -7,6 +7,7 @@ import { formatDuration, formatSize } from './units.js'
 export const configurationWarnings = (config: Config): string[] => [
   ...kafkaWarnings(config),
   ...unencryptedWarnings(config),
+  ...recordWarnings(config),
   ...[...config.sources.values()].flatMap((source) => [...sourceWarnings(source, config)]),
   ...sharedQueueWarnings(config),
 ]
@@ -41,6 +42,12 @@ const LOOPBACK = /^(localhost|127\.[0-9.]+|\[::1\])$/
 const isUnencrypted = (address: string): boolean => {
   const { protocol, hostname } = new URL(address)
   return protocol === 'http:' && !LOOPBACK.test(hostname)
+}
+
+function* recordWarnings({ records: { mo } }: Config): Generator<string> {
+  if (mo.text !== 'plain' && mo.raw === 'plain') {
+    yield `records.mo.text: is ${mo.text}, and raw still holds the text as the provider sent it; set records.mo.raw to masked or omitted as well`
+  }
 }
 
 function* sourceWarnings({ name, pull, callback, reconcile }: SourceConfig, config: Config): Generator<string> {

@@ -3,6 +3,7 @@ import type avro from 'avsc'
 import { messageOf } from '../core/errors.js'
 import type { DeadLetter, DeliveryReceipt, Event, InboundMessage } from '../core/event.js'
 import type { OutgoingRecord } from '../kafka/publisher.js'
+import { hashNumber, presentFields, presentText, type RecordFieldMode } from '../masking/record-fields.js'
 import type { SchemaGate, WriterSchemas } from '../registry/schema-gate.js'
 import { type EventKind, forEachKind, parseSchema } from '../registry/schemas.js'
 import { CloudEventsHeaders } from './cloudevents-headers.js'
@@ -18,9 +19,21 @@ import {
 import type { EncodedEvent, Encoder, Origin } from './encoder.js'
 import { WIRE_HEADER_BYTES, writeWireHeader } from './wire-format.js'
 
+/** What records hold of people. Dead letters hold what was received, because they are replayed from it. */
+export interface RecordContents {
+  readonly dlr: { readonly raw: RecordFieldMode }
+  readonly mo: {
+    readonly raw: RecordFieldMode
+    readonly text: RecordFieldMode
+    /** If present, the record key is the hash of the sender with this secret, and else the sender. */
+    readonly keySecret?: string
+  }
+}
+
 export interface AvroEncoderOptions {
   readonly gate: Pick<SchemaGate, 'ready' | 'writerSchemas'>
   readonly topics: Readonly<Record<EventKind, string>>
+  readonly contents: RecordContents
   /** The largest record that the broker accepts, as measured by `recordBytes`. */
   readonly maxRecordBytes: number
   /** Returns the bytes that a record takes in a batch, headers and overhead included. */
@@ -77,7 +90,7 @@ export class AvroEncoder implements Encoder {
     let record: OutgoingRecord
     let bytes: number
     try {
-      record = this.#encodeRecord(event, keyOf(event), event.eventId)
+      record = this.#encodeRecord(this.#withContents(event), this.#keyOf(event), event.eventId)
       bytes = recordBytes(record)
     } catch (error) {
       // One event that its schema can't hold must not block all others. Its bytes are kept in the dead letter.
@@ -144,6 +157,24 @@ export class AvroEncoder implements Encoder {
     return { topic: this.#options.topics[event.kind], key, value, headers, timestamp: event.receivedAt }
   }
 
+  /** The event id was formed before, from what was received, so that it does not depend on what the record holds. */
+  #withContents(event: DeliveryReceipt | InboundMessage): DeliveryReceipt | InboundMessage {
+    const { dlr, mo } = this.#options.contents
+    if (event.kind === 'dlr') return dlr.raw === 'plain' ? event : { ...event, raw: presentFields(event.raw, dlr.raw) }
+    if (mo.raw === 'plain' && mo.text === 'plain') return event
+    return { ...event, raw: presentFields(event.raw, mo.raw), text: presentText(event.text, mo.text) }
+  }
+
+  /**
+   * The record key keeps the order of the receipts of one message, and of the messages of one handset (invariant 4). The hash of a
+   * number is always the same, so it keeps the order as the number does.
+   */
+  #keyOf(event: DeliveryReceipt | InboundMessage): string {
+    if (event.kind === 'dlr') return event.messageId
+    const { keySecret } = this.#options.contents.mo
+    return keySecret === undefined ? event.sender : hashNumber(event.sender, keySecret)
+  }
+
   /** @returns a part of a buffer that it shares with other values */
   #encodeValue(event: Event, { id, type }: Writer): Buffer {
     const start = this.#slabEnd
@@ -161,7 +192,3 @@ export class AvroEncoder implements Encoder {
     return this.#slab.subarray(start, end)
   }
 }
-
-/** The record key keeps the order of the receipts of one message, and of the messages of one handset (invariant 4). */
-const keyOf = (event: DeliveryReceipt | InboundMessage): string =>
-  event.kind === 'dlr' ? event.messageId : event.sender

@@ -1,3 +1,6 @@
+/** Masks phone numbers and texts of people in the log and in what commands print. */
+import { maskText } from './record-fields.js'
+
 /** Whether the log shows phone numbers and texts of people: the values of `log.personalData` of the configuration. */
 export const PERSONAL_DATA = ['masked', 'plain'] as const
 export type PersonalData = (typeof PERSONAL_DATA)[number]
@@ -15,7 +18,7 @@ export interface PersonalDataMask {
 export const personalDataMask = (mode: PersonalData): PersonalDataMask =>
   mode === 'plain'
     ? { number: (text) => text, text: (text) => text, sentence: (text) => text }
-    : { number: maskNumber, text: maskText, sentence: maskNumbersIn }
+    : { number: maskNumber, text: (text) => (text === null ? null : maskText(text)), sentence: maskNumbersIn }
 
 /**
  * `+33612345678` becomes `+336*****678`: enough to recognise a number among few, not enough to call it. At most a third
@@ -27,8 +30,6 @@ export const maskNumber = (text: string | null): string | null => {
   const end = text.length - Math.min(3, Math.floor(text.length / 4))
   return text.slice(0, start) + '*'.repeat(end - start) + text.slice(end)
 }
-
-const maskText = (text: string | null): string | null => (text === null ? null : `(${text.length} characters)`)
 
 /**
  * Matches 9 to 15 digits, the length of a number with its country code, with spaces or dots between the digits. Times and

@@ -13,6 +13,7 @@ export const SECRET_KEYS: readonly string[] = [
   'clientSecret',
   'key',
   'previousKeys',
+  'keySecret',
   'headers',
 ]
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { parseTailQuery, type TailOptions } from '../../src/commands/tail-query.js'
+import { hashNumber } from '../../src/masking/record-fields.js'
 import type { DecodedRecord } from '../../src/commands/record-decoder.js'
 
 const NOW = Date.UTC(2026, 0, 15, 12)
@@ -20,6 +21,19 @@ const record = (value: DecodedRecord['value'], more: Partial<DecodedRecord> = {}
   headers: { ce_id: 'event-1/2', ce_source: '/seven/seven-main' },
   ...(value && { value }),
   ...more,
+})
+
+it('tail finds a hashed key by the number and by the hash, and another number by neither', () => {
+  const secret = 's'.repeat(32)
+  const isMatch = (key: string): boolean => {
+    const options = { config: 'c', json: false, follow: false, fromBeginning: false, personalData: 'masked', key }
+    return parseTailQuery('mo', options, NOW, () => secret).isMatch(
+      record(undefined, { key: hashNumber('+33612345678', secret) }),
+    )
+  }
+  expect(isMatch('+33612345678')).toBe(true)
+  expect(isMatch(hashNumber('+33612345678', secret))).toBe(true)
+  expect(isMatch('+33612345679')).toBe(false)
 })
 
 describe('The arguments of tail', () => {

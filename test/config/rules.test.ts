@@ -391,3 +391,42 @@ describe('A value of the wrong format', () => {
     expect(problemOf(yaml)).toContain(problem)
   })
 })
+
+describe('The encryption of the journal', () => {
+  const encryption = (keys: string): string => `${REQUIRED}journal: {encryption: {${keys}}}`
+  const KEY = 'a'.repeat(64)
+
+  it.each([
+    ['hexadecimal', `key: ${KEY}`],
+    ['Base64', `key: ${Buffer.alloc(32, 255).toString('base64')}`],
+    ['Base64url', `key: ${Buffer.alloc(32, 255).toString('base64url')}`],
+    ['a list of previous keys', `key: ${KEY}, previousKeys: [${'b'.repeat(64)}, ${'c'.repeat(64)}]`],
+    ['previous keys alone', `previousKeys: [${KEY}]`],
+  ])('takes %s', (_, keys) => expectValid(encryption(keys)))
+
+  it.each([
+    ['a key of 16 bytes', 'a'.repeat(32)],
+    ['a passphrase', 'correct horse battery staple'],
+    ['a longer key', 'a'.repeat(66)],
+    ['a key with other characters', `${'a'.repeat(63)}z`],
+    ['an empty key', '""'],
+  ])('refuses %s and does not show it', (_, key) => {
+    const problem = problemOf(encryption(`key: ${key}`))
+    expect(problem).toMatch(/^journal\.encryption\.key: found ".?"; a key of 32 bytes in Base64 or hexadecimal/)
+  })
+
+  it('is refused without a key', () => {
+    expect(problemOf(encryption(''))).toMatch(/^journal\.encryption: names no key; set key, or remove the section/)
+  })
+})
+
+describe('The records', () => {
+  it('are refused with a short secret, which is not shown', () => {
+    const problem = problemOf(`${REQUIRED}records: {mo: {keySecret: too-short}}`)
+    expect(problem).toMatch(/^records\.mo\.keySecret: found "…"; a secret of at least 32 characters/)
+  })
+
+  it('hold everything unless the configuration says otherwise', () => {
+    expect(load(REQUIRED).records).toEqual({ dlr: { raw: 'plain' }, mo: { raw: 'plain', text: 'plain' } })
+  })
+})

@@ -40,6 +40,7 @@ it.each([
     'sources.one.pull.maxAnswer: 64MiB do not fit into journal.maxBytes (1MiB)',
     `${withSource(PULL)}journal: {maxBytes: 1MiB}`,
   ],
+  ['records.mo.text: is masked, and raw still holds the text', `${withSource(GUARDED)}records: {mo: {text: masked}}`],
   ['callbacks.bodyLimit: is more than journal.maxBytes', `${withSource(GUARDED)}journal: {maxBytes: 64KiB}`],
   [
     'sources.one.reconcile.giveUpAfter: 3d is longer',

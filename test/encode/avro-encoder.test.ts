@@ -6,6 +6,7 @@ import type { AvroEncoder } from '../../src/encode/avro-encoder.js'
 import type { Origin } from '../../src/encode/encoder.js'
 import type { OutgoingRecord } from '../../src/kafka/publisher.js'
 import { deadLetter, message, receipt } from '../support/events.js'
+import { hashNumber } from '../../src/masking/record-fields.js'
 import { decodeRecord, IDS, MAX_BATCH, createEncoder, TOPICS } from './support.js'
 
 const origin: Origin = {
@@ -17,6 +18,8 @@ const encodeWith = (encoder: AvroEncoder, event: Event, from: Origin) => encoder
 
 /** The fields of an event's record. It has no `kind`, because each kind has its own schema. */
 const fieldsOf = (event: Event): object => Object.fromEntries(Object.entries(event).filter(([name]) => name !== 'kind'))
+
+const lengthOf = (text: string): string => `(${text.length} characters)`
 
 describe('AvroEncoder', () => {
   it('encodes a delivery receipt with all its fields, with the message id as key', async () => {
@@ -39,6 +42,55 @@ describe('AvroEncoder', () => {
     const [record] = encodeWith(await createEncoder(), event, origin)
     expect(record).toMatchObject({ topic: TOPICS['dead-letter'], key: event.source })
     expect(decodeRecord(record!)).toEqual({ id: IDS['dead-letter'], fields: { ...fieldsOf(event), part: 0, parts: 1 } })
+  })
+
+  it('masks or leaves out raw and text as it is told, and changes no other field, key or header', async () => {
+    const mode = fc.constantFrom('plain' as const, 'masked' as const, 'omitted' as const)
+    const contents = fc.record({ dlr: fc.record({ raw: mode }), mo: fc.record({ raw: mode, text: mode }) })
+    const raw = fc.dictionary(fc.string(), fc.string({ unit: 'grapheme' }))
+    const plainEncoder = await createEncoder()
+    const isShort = ({ value }: OutgoingRecord): boolean => value.length < MAX_BATCH
+    await fc.assert(
+      fc.asyncProperty(contents, raw, fc.string({ unit: 'grapheme' }), async (given, fields, text) => {
+        const encoder = await createEncoder(MAX_BATCH, given)
+        for (const event of [receipt({ raw: fields }), message({ raw: fields, text })]) {
+          const [record] = encodeWith(encoder, event, origin)
+          const [plain] = encodeWith(plainEncoder, event, origin)
+          expect(isShort(record!)).toBe(true)
+          expect({ ...record, value: null }).toEqual({ ...plain, value: null })
+          const { raw: shownRaw, text: shownText, ...shown } = decodeRecord(record!).fields
+          expect(decodeRecord(plain!).fields).toMatchObject(shown)
+          expect(Object.keys(shown)).toHaveLength(
+            Object.keys(decodeRecord(plain!).fields).length - (event.kind === 'mo' ? 2 : 1),
+          )
+          const rawMode = event.kind === 'dlr' ? given.dlr.raw : given.mo.raw
+          const values = Object.fromEntries(Object.entries(fields).map(([name, each]) => [name, lengthOf(each)]))
+          expect(shownRaw).toEqual({ plain: fields, masked: values, omitted: {} }[rawMode])
+          if (event.kind !== 'mo') continue
+          expect(shownText).toBe({ plain: text, masked: lengthOf(text), omitted: '' }[given.mo.text])
+        }
+      }),
+    )
+  })
+
+  it('takes a hash of the sender as key, the same in another process with the secret, and holds it nowhere else', async () => {
+    const keySecret = 's'.repeat(32)
+    const contents = {
+      dlr: { raw: 'plain' as const },
+      mo: { raw: 'omitted' as const, text: 'omitted' as const, keySecret },
+    }
+    const encoders = [await createEncoder(MAX_BATCH, contents), await createEncoder(MAX_BATCH, contents)]
+    const event = message({ sender: '+33612345678' })
+    const keys = encoders.map((encoder) => {
+      const [record] = encodeWith(encoder, event, origin)
+      expect(JSON.stringify(record!.headers)).not.toContain('33612345678')
+      return record!.key
+    })
+    expect(keys).toEqual([hashNumber('+33612345678', keySecret), hashNumber('+33612345678', keySecret)])
+    expect(keys[0]).toMatch(/^[0-9a-f]{32}$/)
+    expect(hashNumber('+33612345678', 't'.repeat(32))).not.toBe(keys[0])
+    expect(hashNumber('+33612345679', keySecret)).not.toBe(keys[0])
+    expect(encodeWith(encoders[0]!, receipt(), origin)[0]!.key).toBe(receipt().messageId)
   })
 
   it('adds the traceparent of its origin to each record that has room for it, and changes nothing else', async () => {

@@ -1,5 +1,5 @@
 import avro from 'avsc'
-import { AvroEncoder } from '../../src/encode/avro-encoder.js'
+import { AvroEncoder, type RecordContents } from '../../src/encode/avro-encoder.js'
 import type { WriterSchemas } from '../../src/registry/schema-gate.js'
 import { type EventKind, EVENT_KINDS, loadSchemas } from '../../src/registry/schemas.js'
 import { maxRecordBytes, maxEncodedBytes } from '../../src/kafka/record-batch.js'
@@ -12,6 +12,7 @@ export const TOPICS: Readonly<Record<EventKind, string>> = {
 }
 export const IDS: Readonly<Record<EventKind, number>> = { dlr: 11, mo: 12, 'dead-letter': 13 }
 export const MAX_BATCH = 900 * 1024
+export const PLAIN_CONTENTS: RecordContents = { dlr: { raw: 'plain' }, mo: { raw: 'plain', text: 'plain' } }
 
 const schemas = loadSchemas()
 const types = new Map(
@@ -19,13 +20,14 @@ const types = new Map(
 )
 
 /** Creates an encoder that is ready, with an open schema gate and fixed schema ids. */
-export async function createEncoder(maxBatchBytes = MAX_BATCH): Promise<AvroEncoder> {
+export async function createEncoder(maxBatchBytes = MAX_BATCH, contents = PLAIN_CONTENTS): Promise<AvroEncoder> {
   const writers = Object.fromEntries(
     EVENT_KINDS.map((kind) => [kind, { id: IDS[kind], schema: schemas[kind].text }]),
   ) as unknown as WriterSchemas
   const encoder = new AvroEncoder({
     gate: { ready: () => Promise.resolve(), writerSchemas: writers },
     topics: TOPICS,
+    contents,
     maxRecordBytes: maxRecordBytes(maxBatchBytes),
     recordBytes: maxEncodedBytes,
   })

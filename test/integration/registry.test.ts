@@ -76,6 +76,7 @@ describe('SchemaGate with a real registry', () => {
     const { gate, topics } = setUp()
     const encoder = new AvroEncoder({
       gate,
+      contents: { dlr: { raw: 'plain' }, mo: { raw: 'plain', text: 'plain' } },
       topics,
       maxRecordBytes: maxRecordBytes(900 * 1024),
       recordBytes: maxEncodedBytes,
