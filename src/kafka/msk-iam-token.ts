@@ -16,6 +16,7 @@ import { openSocket } from '../http-client/open-socket.js'
 import { TokenError } from '../http-client/oauth-token.js'
 import { proxyFor } from '../http-client/proxy.js'
 import type { ProxySettings } from '../http-client/settings.js'
+import { rememberToken } from '../masking/known-secrets.js'
 
 type AwsCredentialsProvider = Extract<SignatureV4Init['credentials'], (...args: never[]) => unknown>
 type SignedQuery = NonNullable<Awaited<ReturnType<SignatureV4['presign']>>['query']>
@@ -49,7 +50,9 @@ export class MskIamTokenSource {
     const { region } = this.#options
     try {
       this.#credentials ??= await this.#defaultChain()
-      return await signToken(region, this.#credentials, new Date(this.#clock.now()))
+      const token = await signToken(region, this.#credentials, new Date(this.#clock.now()))
+      rememberToken(token)
+      return token
     } catch (error) {
       const message =
         `no AWS credentials for kafka.sasl (aws-msk-iam, region ${region}): ${messageOf(error)}; provide them by the ` +
