@@ -87,24 +87,29 @@ const FORM: Escaping = {
 
 /** @returns undefined if the text has no such escapes */
 function unescape({ text, starts }: UnescapedText, { pattern, decode }: Escaping): UnescapedText | undefined {
-  let unescaped = ''
-  const places: number[] = []
+  const parts: string[] = []
+  // An escape sequence is never shorter than what it stands for.
+  const places = new Uint32Array(text.length + 1)
+  let length = 0
   let end = 0
+  const keep = (to: number): void => {
+    parts.push(text.slice(end, to))
+    for (let at = end; at < to; at++) places[length++] = starts?.[at] ?? at
+  }
   for (const { 0: sequence, index } of text.matchAll(pattern)) {
-    for (let at = end; at < index; at++) places.push(at)
-    unescaped += text.slice(end, index)
+    keep(index)
     let at = index
-    for (const { character, length } of decode(sequence)) {
-      for (let unit = 0; unit < character.length; unit++) places.push(at)
-      unescaped += character
-      at += length
+    for (const { character, length: sequenceLength } of decode(sequence)) {
+      parts.push(character)
+      for (let unit = 0; unit < character.length; unit++) places[length++] = starts?.[at] ?? at
+      at += sequenceLength
     }
     end = index + sequence.length
   }
   if (end === 0) return undefined
-  for (let at = end; at <= text.length; at++) places.push(at)
-  unescaped += text.slice(end)
-  return { text: unescaped, starts: Uint32Array.from(places, (at) => starts?.[at] ?? at) }
+  keep(text.length)
+  places[length] = starts?.[text.length] ?? text.length
+  return { text: parts.join(''), starts: places }
 }
 
 const LENGTH_OF_PERCENT_BYTE = 3

@@ -28,10 +28,15 @@ interface Range {
   readonly end: number
 }
 
+/** The first characters of a form, by whose hash a text is searched for all forms at once. */
+const PREFIX_LENGTH = 4
+const HASH_BITS = 16
+
 export class SecretMask {
-  readonly #forms = new Map<string, HiddenForm>()
-  /** The distinctive forms are a subset, and kept apart because every line that is written is searched for them. */
-  readonly #distinctiveForms: HiddenForm[] = []
+  /** The forms by the hash of their first characters. */
+  readonly #forms = new Map<number, HiddenForm[]>()
+  /** 1 for each hash that a form has. It tells of nearly every place of a text that no form begins there. */
+  readonly #hasForms = new Uint8Array(1 << HASH_BITS)
   #hasSpaces = false
 
   constructor(secrets: Iterable<string> = []) {
@@ -43,19 +48,13 @@ export class SecretMask {
     for (const secret of secrets) {
       if (secret.length < MIN_SECRET_LENGTH) continue
       this.#hasSpaces ||= secret.includes(' ')
-      for (const form of formsOf(secret)) {
-        const text = toLowerCase(form.text)
-        if (this.#forms.has(text)) continue
-        const lowerCaseForm = { ...form, text }
-        this.#forms.set(text, lowerCaseForm)
-        if (form.isDistinctive) this.#distinctiveForms.push(lowerCaseForm)
-      }
+      for (const form of formsOf(secret)) this.#addForm({ ...form, text: toLowerCase(form.text) })
     }
   }
 
   /** Hides secrets in a text that others may have written. */
   hide(text: string): string {
-    return this.#replace(text, this.#forms.values())
+    return this.#replace(text, false)
   }
 
   /**
@@ -63,21 +62,58 @@ export class SecretMask {
    * would otherwise take the name of a provider away.
    */
   hideDistinctive(text: string): string {
-    return this.#replace(text, this.#distinctiveForms)
+    return this.#replace(text, true)
   }
 
-  #replace(original: string, forms: Iterable<HiddenForm>): string {
-    if (original.length < MIN_SECRET_LENGTH || this.#forms.size === 0) return original
-    const searched = [...forms]
+  #addForm(form: HiddenForm): void {
+    const hash = hashOfPrefix(form.text)
+    const forms = this.#forms.get(hash) ?? []
+    if (forms.some(({ text }) => text === form.text)) return
+    this.#forms.set(hash, [...forms, form])
+    this.#hasForms[hash] = 1
+  }
+
+  #replace(original: string, isDistinctiveOnly: boolean): string {
+    if (original.length < PREFIX_LENGTH || this.#forms.size === 0) return original
     const ranges: Range[] = []
-    for (const { text: unescaped, starts } of unescapedTexts(original, this.#hasSpaces)) {
-      const text = toLowerCase(unescaped)
-      for (const { start, end } of searched.flatMap((form) => [...rangesOf(form, text)])) {
+    for (const { text, starts } of unescapedTexts(original, this.#hasSpaces)) {
+      for (const { start, end } of this.#find(text, isDistinctiveOnly)) {
         ranges.push({ start: starts?.[start] ?? start, end: starts?.[end] ?? end })
       }
     }
     return replaceRanges(original, ranges)
   }
+
+  #find(text: string, isDistinctiveOnly: boolean): Range[] {
+    const ranges: Range[] = []
+    let hash = 0
+    for (let index = 0; index < text.length; index++) {
+      hash = nextHash(hash, text.charCodeAt(index))
+      if (this.#hasForms[hash] === 0) continue
+      const at = index - PREFIX_LENGTH + 1
+      for (const form of this.#forms.get(hash) ?? []) {
+        if (isDistinctiveOnly && !form.isDistinctive) continue
+        const range = rangeAt(text, at, form)
+        if (range !== undefined) ranges.push(range)
+      }
+    }
+    return ranges
+  }
+}
+
+/** The bits by which a hash is moved for the next character, so that only the last `PREFIX_LENGTH` characters count. */
+const BITS_PER_CHARACTER = HASH_BITS / PREFIX_LENGTH
+
+/** The hash of the last `PREFIX_LENGTH` characters of a text, regardless of the case of ASCII letters. */
+function nextHash(hash: number, code: number): number {
+  const isUpperCase = code >= 0x41 && code <= 0x5a
+  return ((hash << BITS_PER_CHARACTER) ^ (isUpperCase ? code + 0x20 : code)) & ((1 << HASH_BITS) - 1)
+}
+
+const hashOfPrefix = (text: string): number => {
+  let hash = 0
+  for (let index = 0; index < PREFIX_LENGTH; index++) hash = nextHash(hash, text.charCodeAt(index))
+  return hash
 }
 
 function* formsOf(secret: string): Generator<HiddenForm> {
@@ -122,18 +158,18 @@ const toLowerCase = (text: string): string => text.replace(/[A-Z]+/g, (letters) 
 const WORD_CHARACTER = /[\w-]/
 const BASE64_CHARACTER = /[\w+/=-]/
 
-function* rangesOf({ text: form, isDistinctive, isBase64 }: HiddenForm, text: string): Generator<Range> {
-  for (let at = text.indexOf(form); at !== -1; at = text.indexOf(form, at + 1)) {
-    let start = at
-    let end = at + form.length
-    const isPartOfWord = WORD_CHARACTER.test(text.charAt(start - 1)) || WORD_CHARACTER.test(text.charAt(end))
-    if (!isDistinctive && isPartOfWord) continue
-    if (isBase64) {
-      while (BASE64_CHARACTER.test(text.charAt(start - 1))) start--
-      while (BASE64_CHARACTER.test(text.charAt(end))) end++
-    }
-    yield { start, end }
+/** @returns what is hidden if the form stands at this place of the text */
+function rangeAt(text: string, at: number, { text: form, isDistinctive, isBase64 }: HiddenForm): Range | undefined {
+  let start = at
+  let end = at + form.length
+  if (toLowerCase(text.slice(start, end)) !== form) return undefined
+  const isPartOfWord = WORD_CHARACTER.test(text.charAt(start - 1)) || WORD_CHARACTER.test(text.charAt(end))
+  if (!isDistinctive && isPartOfWord) return undefined
+  if (isBase64) {
+    while (BASE64_CHARACTER.test(text.charAt(start - 1))) start--
+    while (BASE64_CHARACTER.test(text.charAt(end))) end++
   }
+  return { start, end }
 }
 
 /** Replaces ranges that may overlap, each group of them by one mark. */
