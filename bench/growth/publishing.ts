@@ -74,7 +74,7 @@ export const recordSize = publishing(
     name: 'record-size',
     title: 'Record size',
     xLabel: 'bytes of a record value',
-    xs: [100, 1_000, 10_000, 100_000, 800_000],
+    xs: [100, 1_000, 10_000, 100_000, 800_000, 1_000_000],
   },
   (valueBytes) => ({
     valueBytes,
