@@ -152,7 +152,12 @@ export class TokenSource {
     const problem = `no token from ${credentials.tokenEndpoint}: ${quote(messageOf(error))}`
     // The message of the proxy's error says what to do.
     if (error instanceof ProxyError) return problem
-    const advice = tlsAdvice(error, `${section}.tokenEndpointTls`, `${section}.tokenEndpoint`)
+    const advice = tlsAdvice(
+      error,
+      `${section}.tokenEndpointTls`,
+      `${section}.tokenEndpoint`,
+      credentials.tokenEndpoint,
+    )
     return `${problem}; ${advice ?? `check ${section}.tokenEndpoint, and whether it can be reached from here`}`
   }
 }

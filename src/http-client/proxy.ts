@@ -108,7 +108,8 @@ export const refusedByProxy = (proxy: ProxyServer, target: string, status: numbe
 
 /** @param error what happened on the connection to the proxy */
 export const unreachableProxy = (proxy: ProxyServer, target: string, error: unknown): ProxyError => {
-  const remedy = tlsAdvice(error, 'proxy.tls', proxy.origin) ?? `check ${proxy.origin}, and whether the proxy runs`
+  const remedy =
+    tlsAdvice(error, 'proxy.tls', proxy.origin, proxy.url) ?? `check ${proxy.origin}, and whether the proxy runs`
   const message = `the proxy ${proxyAddress(proxy)} opens no tunnel to ${target}: ${quote(messageOf(error))}; ${remedy}`
   return new ProxyError(message, null, { cause: error })
 }

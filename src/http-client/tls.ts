@@ -22,6 +22,8 @@ const EXPIRED = /^CERT_(HAS_EXPIRED|NOT_YET_VALID)$/
 /** What OpenSSL reports of a server that wants another client certificate, or one at all; its text is in lower case. */
 const CLIENT_CERTIFICATE_REFUSED =
   /alert[ _](certificate[ _](required|unknown|expired|revoked)|bad[ _]certificate|unknown[ _]ca|access[ _]denied|handshake[ _]failure)/i
+/** Some servers close the connection instead of saying that they want a client certificate. */
+const CLOSED = /^(UND_ERR_SOCKET|ECONNRESET|ECONNABORTED|EPIPE)$/
 const NO_TLS = /wrong[ _]version[ _]number|packet[ _]length[ _]too[ _]long/i
 
 const MAX_CAUSES = 5
@@ -30,8 +32,9 @@ const MAX_CAUSES = 5
  * Returns the key to look at after a failure of TLS, with what to do; undefined for any other failure.
  * @param section the configuration's section of this TLS, such as `registry.tls`
  * @param url the key with the address
+ * @param address the address
  */
-export const tlsAdvice = (error: unknown, section: string, url: string): string | undefined => {
+export const tlsAdvice = (error: unknown, section: string, url: string, address: string): string | undefined => {
   for (const { code, message } of causesOf(error)) {
     if (UNTRUSTED.test(code)) return `add the authority that issued the server's certificate to ${section}.ca`
     if (OTHER_NAME.test(code)) return `the certificate is of another host: check ${url}, or set ${section}.serverName`
@@ -42,6 +45,9 @@ export const tlsAdvice = (error: unknown, section: string, url: string): string 
       return `the server demands a client certificate that it trusts: check ${section}.cert and ${section}.key`
     }
     if (NO_TLS.test(reason)) return `the server at this port does not speak TLS: check scheme and port of ${url}`
+  }
+  if (address.startsWith('https:') && causesOf(error).some(({ code }) => CLOSED.test(code))) {
+    return `if the server demands a client certificate, check ${section}.cert and ${section}.key; else look at its log`
   }
   return undefined
 }

@@ -5,6 +5,7 @@ import type { Clock } from '../core/clock.js'
 import type { Log } from '../core/log.js'
 import { TokenSource } from '../http-client/oauth-token.js'
 import { kafkajsLogLevel, kafkajsLogCreator } from './kafkajs-workarounds/kafkajs-log.js'
+import { oauthBearer } from './kafkajs-workarounds/oauth-bearer.js'
 import { OwnedSockets } from './kafkajs-workarounds/owned-sockets.js'
 import { repairRequestQueues } from './kafkajs-workarounds/request-queue-timer.js'
 import { MskIamTokenSource } from './msk-iam-token.js'
@@ -83,6 +84,4 @@ const createTokenSource = ({ sasl, proxy }: Pick<KafkaSettings, 'sasl' | 'proxy'
 
 // kafkajs adds a property to the object that it is given, and the configuration is frozen, so it gets a copy.
 const saslOptions = (sasl: Sasl, tokens: ReturnType<typeof createTokenSource>): NonNullable<KafkaConfig['sasl']> =>
-  tokens === undefined
-    ? ({ ...sasl } as NonNullable<KafkaConfig['sasl']>)
-    : { mechanism: 'oauthbearer', oauthBearerProvider: async () => ({ value: await tokens.getToken() }) }
+  tokens === undefined ? ({ ...sasl } as NonNullable<KafkaConfig['sasl']>) : oauthBearer(() => tokens.getToken())

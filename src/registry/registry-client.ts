@@ -295,7 +295,7 @@ export class RegistryClient {
     const problem = `the schema registry at ${this.url} can't be reached: ${quote(messageOf(error))}`
     // The message of the proxy's error says what to do.
     if (error instanceof ProxyError) return problem
-    const advice = tlsAdvice(error, 'registry.tls', 'registry.url')
+    const advice = tlsAdvice(error, 'registry.tls', 'registry.url', this.url)
     return `${problem}; ${advice ?? 'check registry.url and whether the registry runs'}`
   }
 }

@@ -1,5 +1,5 @@
 import { cp, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { waitForBroker } from '../readiness.js'
 import { TEST_BROKER_PROPERTIES } from '../broker-properties.js'
 import type { KafkaDistribution } from './distributions.js'
@@ -13,6 +13,10 @@ export interface BrokerPlan {
   port: number
   controllerPort: number
   properties: Readonly<Record<string, string>>
+  /** Options of the JVM, such as system properties. */
+  jvmOptions?: readonly string[]
+  /** A folder with classes of a test, for example a callback handler. */
+  classes?: string
 }
 
 /** Prepares a broker on 127.0.0.1 that is its own KRaft controller. The caller starts it. */
@@ -29,7 +33,13 @@ export async function prepareBroker(plan: BrokerPlan): Promise<JvmServer> {
     java: plan.java,
     args: [
       ...['-Xmx512m', '-Xms128m', '-Xshare:auto', '-Dorg.slf4j.simpleLogger.showDateTime=true'],
-      ...['-cp', plan.distribution.classpath, 'kafka.Kafka', configuration],
+      ...(plan.jvmOptions ?? []),
+      ...[
+        '-cp',
+        [plan.distribution.classpath, plan.classes].filter(Boolean).join(delimiter),
+        'kafka.Kafka',
+        configuration,
+      ],
     ],
     log: join(plan.folder, 'kafka.log'),
     ready: (timeoutMs, assertRunning) => waitForBroker([address], timeoutMs, assertRunning),

@@ -9,6 +9,8 @@ export interface RegistryPlan {
   /** An existing folder for data and log of this registry. */
   folder: string
   port: number
+  /** System properties, for example of authentication. */
+  properties?: Readonly<Record<string, string>>
 }
 
 export interface PreparedRegistry {
@@ -36,6 +38,7 @@ export function prepareRegistry(plan: RegistryPlan): PreparedRegistry {
       ...['-Dquarkus.http.host=127.0.0.1', `-Dquarkus.http.port=${plan.port}`],
       `-Dapicurio.datasource.url=jdbc:h2:file:${join(data, 'registry')};WRITE_DELAY=0`,
       ...smallPools(),
+      ...Object.entries(plan.properties ?? {}).map(([key, value]) => `-D${key}=${value}`),
       ...['-jar', plan.jar],
     ],
     log: join(plan.folder, 'registry.log'),
