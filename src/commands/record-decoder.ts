@@ -4,6 +4,8 @@ import { messageOf } from '../core/errors.js'
 import { parseCloudEventsHeaders } from '../encode/cloudevents-headers.js'
 import { readSchemaId } from '../encode/wire-format.js'
 import type { StoredRecord } from '../kafka/committed-record-reader.js'
+import { quote } from '../masking/known-secrets.js'
+import { personalDataMask } from '../masking/personal-data.js'
 import type { RegistryClient } from '../registry/registry-client.js'
 import { type EventKind, parseSchema } from '../registry/schemas.js'
 
@@ -68,7 +70,7 @@ export class RecordDecoder {
       if (typeof decoded !== 'object' || decoded === null) throw new Error(`it is a ${schema}, not a record`)
       return { ...place, schemaId, schema, value: { ...decoded } }
     } catch (error) {
-      const problem = `the value does not fit schema ${schema} with id ${schemaId}: ${messageOf(error)}`
+      const problem = `the value does not fit schema ${schema} with id ${schemaId}: ${quoteError(error)}`
       return { ...place, schemaId, schema, problem }
     }
   }
@@ -93,10 +95,13 @@ export class RecordDecoder {
       this.#codec.cache.setSchema(id, SchemaType.AVRO, type)
       return { name: type.name ?? type.typeName }
     } catch (error) {
-      return { problem: `the schema with id ${id} can't be read as Avro: ${messageOf(error)}` }
+      return { problem: `the schema with id ${id} can't be read as Avro: ${quoteError(error)}` }
     }
   }
 }
+
+/** The library quotes values and schemas, which may be long, and may be personal data. */
+const quoteError = (error: unknown): string => personalDataMask('masked').sentence(quote(messageOf(error)))
 
 /** Returns the source of a record, by its value or else by its headers. */
 export function sourceOf({ value, headers }: DecodedRecord): string | undefined {

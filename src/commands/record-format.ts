@@ -28,13 +28,12 @@ const PUBLIC_HEADERS = /^(ce_(specversion|id|source|type|time)|content-type|trac
 /** Returns the record with personal data masked. Without masking only bytes change: they become Base64. */
 export function presentRecord(record: TailRecord, personalData: PersonalData): TailRecord {
   if (personalData === 'plain') return { ...record, ...(record.value && { value: toPlainObject(record.value) }) }
-  const { number, sentence } = personalDataMask(personalData)
+  const { number } = personalDataMask(personalData)
   return {
     ...record,
     key: record.kind === 'mo' && !isHashedNumber(record.key ?? '') ? number(record.key) : record.key,
     headers: mapValues(record.headers, (value, name) => (PUBLIC_HEADERS.test(name) ? value : countCharacters(value))),
     ...(record.value && { value: maskFields(record.value) }),
-    ...(record.problem !== undefined && { problem: sentence(record.problem) }),
   }
 }
 
