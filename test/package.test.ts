@@ -199,7 +199,7 @@ describe('The npm package', () => {
     const script = `
       for (const path of ['schemas/delivery-receipt.avsc', 'schemas/inbound-message.avsc', 'schemas/dead-letter.avsc',
         'config/connector.schema.json', 'package.json']) require('fs').readFileSync(require.resolve('dlr-mo-connector/' + path))
-      for (const path of ['', '/dist/main.js', '/provider'])
+      for (const path of ['', '/dist/main.js', '/provider', '/schemas'])
         try { require.resolve('dlr-mo-connector' + path); console.log(path) } catch {}`
     const { stdout } = await run(process.execPath, ['--eval', script], { cwd: join(folder, 'user') })
     expect(stdout).toBe('')
@@ -213,21 +213,42 @@ describe('The npm package', () => {
     expect(missing).toEqual([])
   })
 
-  it('exports the types of the provider port', async () => {
+  /** Returns what the compiler says about a program that imports the installed package. */
+  async function compile(name: string, program: string): Promise<string> {
     const user = join(folder, 'user')
-    writeFileSync(
-      join(user, 'provider.ts'),
+    writeFileSync(join(user, name), program)
+    const compilerOptions = { noEmit: true, strict: true, module: 'nodenext', target: 'es2023', types: [] }
+    writeFileSync(join(user, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: [name] }))
+    const compiler = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc')
+    const { stdout } = await run(process.execPath, [compiler], { cwd: user }).catch(
+      (error: unknown) => error as { stdout: string },
+    )
+    return stdout
+  }
+
+  it('exports the types of the provider port', async () => {
+    const problems = await compile(
+      'provider.ts',
       `import type { Provider } from 'dlr-mo-connector/provider'
        export const silent: Pick<Provider, 'name' | 'decode'> = { name: 'silent', decode: () => [] }
        // @ts-expect-error A provider's name is text.
        export const wrong: Pick<Provider, 'name'> = { name: 1 }\n`,
     )
-    const compilerOptions = { noEmit: true, strict: true, module: 'nodenext', target: 'es2023', types: [] }
-    writeFileSync(join(user, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['provider.ts'] }))
-    const compiler = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc')
-    const { stdout } = await run(process.execPath, [compiler], { cwd: user }).catch(
-      (error: unknown) => error as { stdout: string },
+    expect(problems).toBe('')
+  })
+
+  it('exports the types of the records', async () => {
+    const problems = await compile(
+      'records.ts',
+      `import type { DeadLetter, DeliveryReceipt, InboundMessage } from 'dlr-mo-connector/schemas'
+       export const isDelivered = ({ status, final }: DeliveryReceipt): boolean => final && status === 'DELIVERED'
+       export const lengthOf = ({ text, part }: InboundMessage): number => text.length * (part?.total ?? 1)
+       export const isLast = ({ part, parts, body }: DeadLetter): boolean => part === parts - 1 && body.byteLength > 0
+       // @ts-expect-error No status has this name.
+       export const isLost = ({ status }: DeliveryReceipt): boolean => status === 'LOST'
+       // @ts-expect-error A provider that sends no time leaves it null.
+       export const timeOf = ({ occurredAt }: DeliveryReceipt): number => occurredAt\n`,
     )
-    expect(stdout).toBe('')
+    expect(problems).toBe('')
   })
 })
