@@ -1,0 +1,127 @@
+/**
+ * How a provider signs its callbacks. The set is closed: an HMAC or an Ed25519 signature over a message that a template describes,
+ * or a JSON Web Token with hashes of the request.
+ */
+import * as z from 'zod'
+import { rule, section } from './section.js'
+import { oneOf, text, textMatching, value } from './values.js'
+
+/** Where the value of a signature, a time or a nonce stands in a request. */
+export interface SignatureField {
+  readonly header?: string
+  /** The name of a form field or query parameter. */
+  readonly parameter?: string
+}
+
+export const MESSAGE_PARTS = [
+  'url',
+  'url-without-query',
+  'method',
+  'timestamp',
+  'nonce',
+  'body',
+  'body-sha256',
+  'body-sha256-hex',
+  'body-md5-hex',
+  'query-sorted',
+  'form-sorted',
+  'form-dot',
+  'parameters-ampersand',
+] as const
+export type MessagePart = (typeof MESSAGE_PARTS)[number]
+
+/** A text of a template, or a part of the request that stands in its place. */
+export type TemplateToken = { readonly text: string } | { readonly part: MessagePart }
+
+const PART = /\{([a-z0-9-]+)\}/
+
+/** @returns undefined if the template names a part that does not exist */
+export const parseTemplate = (template: string): TemplateToken[] | undefined => {
+  const pieces = template.split(PART)
+  const tokens = pieces.map((piece, index) => (index % 2 === 0 ? { text: unescapeLineBreaks(piece) } : { part: piece }))
+  const isKnown = tokens.every(
+    (token) => !('part' in token) || (MESSAGE_PARTS as readonly string[]).includes(token.part),
+  )
+  return isKnown ? (tokens.filter((token) => token.text !== '') as TemplateToken[]) : undefined
+}
+
+const unescapeLineBreaks = (text: string): string => text.replaceAll('\\n', '\n')
+
+const field = () =>
+  section({
+    header: textMatching('^[A-Za-z0-9-]+$', 'the name of a header field')
+      .exactOptional()
+      .describe('Name of the header field.'),
+    parameter: text('the name of a parameter').exactOptional().describe('Name of the form field or query parameter.'),
+  }).check(
+    rule({
+      holds: (keys) => 'header' in keys !== 'parameter' in keys,
+      problem: 'names no place, or two; set either header or parameter',
+    }),
+  )
+
+const message = () =>
+  value({
+    expected: `a text with parts in braces, of which there are ${MESSAGE_PARTS.join(', ')},`,
+    jsonSchema: { type: 'string', minLength: 1 },
+    parse: (given) => (given === '' ? undefined : parseTemplate(given)),
+  })
+
+const common = {
+  signature: field().describe('Where the signature stands.'),
+  message: message().describe('What is signed: text, and parts of the request in braces. \\n is a line break.'),
+  timestamp: field()
+    .exactOptional()
+    .describe(
+      'Where the time of signing stands, in Unix seconds. If left out, a request can be repeated by whoever sees it.',
+    ),
+  nonce: field().exactOptional().describe('Where the value stands that no other request has.'),
+  prefix: text('a text').exactOptional().describe('A text in front of the signature, such as sha256= or v1=.'),
+}
+
+const hmac = () =>
+  section({
+    ...common,
+    algorithm: oneOf('md5-suffix', 'md5', 'sha1', 'sha256', 'sha512').describe(
+      'The hash of the HMAC. md5-suffix is the MD5 of the message followed by the key, which is no HMAC.',
+    ),
+    encoding: oneOf('hex', 'base64').describe('How the signature is written.'),
+    bodyHash: field()
+      .exactOptional()
+      .describe('Where the SHA-256 of a body that is no form stands, in hexadecimal. A form is signed by its fields.'),
+  })
+
+const ed25519 = () => section(common)
+
+const jwt = () =>
+  section({
+    token: field().describe('Where the token stands. It is signed with HS256, HS384 or HS512.'),
+    issuer: text('a text').exactOptional().describe('The claim iss must have this value.'),
+    urlHash: text('the name of a claim').describe('The claim with the SHA-256 of the URL, in hexadecimal.'),
+    payloadHash: text('the name of a claim').describe(
+      'The claim with the SHA-256 of the body, in hexadecimal; absent for an empty one.',
+    ),
+  })
+
+const SCHEMES = ['hmac', 'ed25519', 'jwt'] as const
+
+export const signatureScheme = () =>
+  section({
+    hmac: hmac().exactOptional().describe('A keyed hash of the message; `signingKey` is the key.'),
+    ed25519: ed25519()
+      .exactOptional()
+      .describe(
+        "An Ed25519 signature of the message, in Base64; `signingKey` is the provider's public key, in Base64.",
+      ),
+    jwt: jwt().exactOptional().describe('A JSON Web Token with hashes of the request; `signingKey` is its key.'),
+  }).check(
+    rule({
+      holds: (keys) => SCHEMES.filter((scheme) => scheme in keys).length === 1,
+      problem: `names no scheme, or several; set one of ${SCHEMES.join(', ')}`,
+    }),
+  )
+
+export type SignatureScheme = z.output<ReturnType<typeof signatureScheme>>
+export type HmacScheme = NonNullable<SignatureScheme['hmac']>
+export type Ed25519Scheme = NonNullable<SignatureScheme['ed25519']>
+export type JwtScheme = NonNullable<SignatureScheme['jwt']>

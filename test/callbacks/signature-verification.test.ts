@@ -1,0 +1,282 @@
+/**
+ * Schemes of providers. The vector of Twilio is the one of its own SDK; the other expected values are computed here from the
+ * providers' documents, without the code under test.
+ */
+import { createHash, createHmac, generateKeyPairSync, sign as signWithKey } from 'node:crypto'
+import { describe, expect, it } from 'vitest'
+import { signatureCheck } from '../../src/callbacks/signature-verification.js'
+import type { SignedRequest } from '../../src/callbacks/signed-request.js'
+import { signatureScheme } from '../../src/config/signature-scheme.js'
+
+const checkOf = (scheme: unknown, signingKey: string | string[], publicUrl = 'https://sms.example.com') =>
+  signatureCheck(signatureScheme().parse(scheme), {
+    signingKey: typeof signingKey === 'string' ? [signingKey] : signingKey,
+    publicUrl,
+  })
+
+const FORM = 'application/x-www-form-urlencoded'
+const request = ({
+  body = '',
+  ...more
+}: Partial<Omit<SignedRequest, 'body'>> & { body?: string } = {}): SignedRequest => ({
+  method: 'POST',
+  target: '/callbacks/a',
+  headers: {},
+  ...more,
+  body: Buffer.from(body),
+})
+
+const TWILIO = {
+  hmac: {
+    algorithm: 'sha1',
+    encoding: 'base64',
+    signature: { header: 'X-Twilio-Signature' },
+    message: '{url}{form-sorted}',
+    bodyHash: { parameter: 'bodySHA256' },
+  },
+}
+
+describe('The signature of Twilio', () => {
+  const params = {
+    CallSid: 'CA1234567890ABCDE',
+    Caller: '+14158675309',
+    Digits: '1234',
+    From: '+14158675309',
+    To: '+18005551212',
+  }
+  const twilio = checkOf(TWILIO, '12345', 'https://mycompany.com')
+  const signed = (signature: string, form: Record<string, string> = params): SignedRequest =>
+    request({
+      target: '/myapp.php?foo=1&bar=2',
+      headers: { 'content-type': FORM, 'x-twilio-signature': signature },
+      body: new URLSearchParams(form).toString(),
+    })
+
+  it('is valid for the vector of its SDK', () => {
+    expect(twilio.verify(signed('RSOYDt4T1cUTdK1PDd93/VVr8B8='))).toEqual({})
+  })
+
+  it('is wrong if a field was added, changed or left out, or for another key', () => {
+    const right = 'RSOYDt4T1cUTdK1PDd93/VVr8B8='
+    expect(twilio.verify(signed(right, { ...params, More: 'x' }))).toBe('wrong')
+    expect(twilio.verify(signed(right, { ...params, Digits: '1235' }))).toBe('wrong')
+    expect(twilio.verify(signed(right, { To: params.To }))).toBe('wrong')
+    expect(checkOf(TWILIO, '12346', 'https://mycompany.com').verify(signed(right))).toBe('wrong')
+    expect(checkOf(TWILIO, ['other', '12345'], 'https://mycompany.com').verify(signed(right))).toEqual({})
+  })
+
+  it('covers a body that is no form by a hash in the query', () => {
+    const body = '{"a":1}'
+    const hash = createHash('sha256').update(body).digest('hex')
+    const target = `/cb?bodySHA256=${hash}`
+    const signature = createHmac('sha1', '12345').update(`https://mycompany.com${target}`).digest('base64')
+    const headers = { 'content-type': 'application/json', 'x-twilio-signature': signature }
+    expect(twilio.verify(request({ target, headers, body }))).toEqual({})
+    expect(twilio.verify(request({ target, headers, body: '{"a":2}' }))).toBe('wrong')
+  })
+
+  it.each([undefined, '', 'short', 'RSOYDt4T1cUTdK1PDd93', ['a', 'b'] as unknown as string])(
+    'is refused by its header alone if that is %j',
+    (signature) => {
+      const headers = signature === undefined ? {} : { 'x-twilio-signature': signature }
+      expect(['missing', 'wrong']).toContain(twilio.inspectHeaders(headers))
+    },
+  )
+})
+
+describe('The signature of Vonage', () => {
+  const scheme = (algorithm: string) => ({
+    hmac: {
+      algorithm,
+      encoding: 'hex',
+      signature: { parameter: 'sig' },
+      message: '{parameters-ampersand}',
+      timestamp: { parameter: 'timestamp' },
+      nonce: { parameter: 'nonce' },
+    },
+  })
+  const fields = { msisdn: '447700900001', to: 'Acme', text: 'a&b=c', timestamp: '1540924779', nonce: 'n1' }
+  const message = '&msisdn=447700900001&nonce=n1&text=a_b_c&timestamp=1540924779&to=Acme'
+
+  it.each([
+    ['md5-suffix', createHash('md5').update(`${message}secret`).digest('hex')],
+    ['md5', createHmac('md5', 'secret').update(message).digest('hex').toUpperCase()],
+    ['sha1', createHmac('sha1', 'secret').update(message).digest('hex')],
+    ['sha256', createHmac('sha256', 'secret').update(message).digest('hex')],
+    ['sha512', createHmac('sha512', 'secret').update(message).digest('hex')],
+  ])('is valid with %s in a query, a form and JSON', (algorithm, sig) => {
+    const check = checkOf(scheme(algorithm), 'secret')
+    const expected = { signedAt: 1_540_924_779_000, nonce: 'n1' }
+    const sent = { ...fields, sig }
+    const form = new URLSearchParams(sent).toString()
+    expect(check.verify(request({ method: 'GET', target: `/callbacks/a?${form}` }))).toEqual(expected)
+    expect(check.verify(request({ headers: { 'content-type': FORM }, body: form }))).toEqual(expected)
+    const json = { 'content-type': 'application/json; charset=utf-8' }
+    expect(check.verify(request({ headers: json, body: JSON.stringify(sent) }))).toEqual(expected)
+    expect(check.verify(request({ headers: json, body: JSON.stringify({ ...sent, to: 'Other' }) }))).toBe('wrong')
+    expect(check.inspectHeaders({})).toEqual({})
+  })
+
+  it('is missing without time or nonce', () => {
+    const check = checkOf(scheme('sha256'), 'secret')
+    const sig = 'ab'.repeat(32)
+    expect(check.verify(request({ target: `/callbacks/a?sig=${sig}&nonce=1` }))).toBe('missing')
+    expect(check.verify(request({ target: `/callbacks/a?sig=${sig}&timestamp=1` }))).toBe('missing')
+    expect(check.verify(request({ target: `/callbacks/a?timestamp=1&nonce=1` }))).toBe('missing')
+  })
+})
+
+describe('The third signature of Plivo', () => {
+  it('covers query, form and nonce', () => {
+    const scheme = {
+      hmac: {
+        algorithm: 'sha256',
+        encoding: 'base64',
+        signature: { header: 'X-Plivo-Signature-V3' },
+        nonce: { header: 'X-Plivo-Signature-V3-Nonce' },
+        message: '{url-without-query}?{query-sorted}{form-dot}{form-sorted}.{nonce}',
+      },
+    }
+    const signature = createHmac('sha256', 'token')
+      .update('https://sms.example.com/callbacks/a?a=1&b=2.From1To2.12345')
+      .digest('base64')
+    const headers = { 'content-type': FORM, 'x-plivo-signature-v3': signature, 'x-plivo-signature-v3-nonce': '12345' }
+    const sent = request({ target: '/callbacks/a?b=2&a=1', headers, body: 'To=2&From=1' })
+    expect(checkOf(scheme, 'token').verify(sent)).toEqual({ nonce: '12345' })
+    const withoutQuery = createHmac('sha256', 'token')
+      .update('https://sms.example.com/callbacks/a?From1To2.12345')
+      .digest('base64')
+    const more = { ...headers, 'x-plivo-signature-v3': withoutQuery }
+    expect(checkOf(scheme, 'token').verify(request({ headers: more, body: 'To=2&From=1' }))).toEqual({ nonce: '12345' })
+  })
+})
+
+describe('The signature of Sinch, and that of Bird', () => {
+  it('covers body, nonce and time', () => {
+    const scheme = {
+      hmac: {
+        algorithm: 'sha256',
+        encoding: 'base64',
+        signature: { header: 'x-sinch-webhook-signature' },
+        nonce: { header: 'x-sinch-webhook-signature-nonce' },
+        timestamp: { header: 'x-sinch-webhook-signature-timestamp' },
+        message: '{body}.{nonce}.{timestamp}',
+      },
+    }
+    const signature = createHmac('sha256', 'k').update('{"é":1}.N.1700000000').digest('base64')
+    const headers = {
+      'x-sinch-webhook-signature': signature,
+      'x-sinch-webhook-signature-nonce': 'N',
+      'x-sinch-webhook-signature-timestamp': '1700000000',
+    }
+    expect(checkOf(scheme, 'k').inspectHeaders(headers)).toEqual({ signedAt: 1_700_000_000_000, nonce: 'N' })
+    expect(checkOf(scheme, 'k').verify(request({ headers, body: '{"é":1}' }))).toEqual({
+      signedAt: 1_700_000_000_000,
+      nonce: 'N',
+    })
+    expect(checkOf(scheme, 'k').verify(request({ headers, body: '{"e":1}' }))).toBe('wrong')
+  })
+
+  it('covers the binary hash of the body, between line breaks', () => {
+    const scheme = {
+      hmac: {
+        algorithm: 'sha256',
+        encoding: 'base64',
+        signature: { header: 'messagebird-signature' },
+        timestamp: { header: 'messagebird-request-timestamp' },
+        message: '{timestamp}\\n{url}\\n{body-sha256}',
+      },
+    }
+    const hash = createHash('sha256').update('{}').digest()
+    const message = Buffer.concat([Buffer.from('1700000000\nhttps://sms.example.com/callbacks/a\n'), hash])
+    const signature = createHmac('sha256', 'k').update(message).digest('base64')
+    const headers = { 'messagebird-signature': signature, 'messagebird-request-timestamp': '1700000000' }
+    expect(checkOf(scheme, 'k').verify(request({ headers, body: '{}' }))).toEqual({ signedAt: 1_700_000_000_000 })
+  })
+})
+
+describe('The Ed25519 signature of Telnyx', () => {
+  const scheme = {
+    ed25519: {
+      signature: { header: 'telnyx-signature-ed25519' },
+      timestamp: { header: 'telnyx-timestamp' },
+      message: '{timestamp}|{body}',
+    },
+  }
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519')
+  const key = publicKey.export({ format: 'der', type: 'spki' }).subarray(-32).toString('base64')
+  const signature = signWithKey(null, Buffer.from('1700000000|{"a":1}'), privateKey).toString('base64')
+  const headers = { 'telnyx-signature-ed25519': signature, 'telnyx-timestamp': '1700000000' }
+
+  it('is valid for what was signed, and wrong for anything else', () => {
+    const check = checkOf(scheme, key)
+    expect(check.verify(request({ headers, body: '{"a":1}' }))).toEqual({ signedAt: 1_700_000_000_000 })
+    expect(check.verify(request({ headers, body: '{"a":2}' }))).toBe('wrong')
+    const later = { ...headers, 'telnyx-timestamp': '1700000001' }
+    expect(check.verify(request({ headers: later, body: '{"a":1}' }))).toBe('wrong')
+  })
+
+  it('refuses a key that is none', () => {
+    expect(() => checkOf(scheme, 'c2hvcnQ=')).toThrow(/32 bytes, in Base64/)
+  })
+})
+
+describe('The token of MessageBird', () => {
+  const scheme = {
+    jwt: {
+      token: { header: 'MessageBird-Signature-JWT' },
+      issuer: 'MessageBird',
+      urlHash: 'url_hash',
+      payloadHash: 'payload_hash',
+    },
+  }
+  const hex = (text: string) => createHash('sha256').update(text).digest('hex')
+  const tokenOf = (claims: object, algorithm = 'HS256', key = 'k'): string => {
+    const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+    const signed = `${part({ alg: algorithm, typ: 'JWT' })}.${part(claims)}`
+    const name = algorithm.replace('HS', 'sha')
+    return `${signed}.${name.startsWith('sha') ? createHmac(name, key).update(signed).digest('base64url') : ''}`
+  }
+  const CLAIMS = {
+    iss: 'MessageBird',
+    nbf: 1_700_000_000,
+    exp: 1_700_000_060,
+    jti: 'id-1',
+    url_hash: hex('https://sms.example.com/callbacks/a'),
+    payload_hash: hex('a=1'),
+  }
+  const verify = (token: string, body = 'a=1') =>
+    checkOf(scheme, 'k').verify(request({ headers: { 'messagebird-signature-jwt': token }, body }))
+
+  it.each(['HS256', 'HS384', 'HS512'])('is valid with %s', (algorithm) => {
+    expect(verify(tokenOf(CLAIMS, algorithm))).toEqual({
+      signedAt: 1_700_000_000_000,
+      expiresAt: 1_700_000_060_000,
+      nonce: 'id-1',
+    })
+  })
+
+  it.each([
+    ['another URL', tokenOf({ ...CLAIMS, url_hash: hex('https://other.example') })],
+    ['another body', tokenOf({ ...CLAIMS, payload_hash: hex('a=2') })],
+    ['no hash of the body', tokenOf({ ...CLAIMS, payload_hash: undefined })],
+    ['another issuer', tokenOf({ ...CLAIMS, iss: 'Somebody' })],
+    ['another key', tokenOf(CLAIMS, 'HS256', 'other')],
+    ['no algorithm', tokenOf(CLAIMS, 'none')],
+    ['no time of expiry', tokenOf({ ...CLAIMS, exp: undefined })],
+    ['three words', 'a.b.c'],
+  ])('is wrong with %s', (_, token) => expect(verify(token)).toBe('wrong'))
+
+  it('needs no hash of an empty body', () => {
+    expect(verify(tokenOf({ ...CLAIMS, payload_hash: undefined }), '')).toMatchObject({ nonce: 'id-1' })
+  })
+})
+
+describe('The scheme of a signature', () => {
+  it.each([
+    ['none', {}],
+    ['two', { hmac: TWILIO.hmac, jwt: { token: { header: 'x' }, urlHash: 'u', payloadHash: 'p' } }],
+    ['an unknown part', { hmac: { ...TWILIO.hmac, message: '{uri}' } }],
+    ['no place of the signature', { hmac: { ...TWILIO.hmac, signature: {} } }],
+  ])('is refused with %s', (_, scheme) => expect(signatureScheme().safeParse(scheme).success).toBe(false))
+})
