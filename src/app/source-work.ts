@@ -7,6 +7,7 @@ import type { Tracing } from '../core/tracing.js'
 import type { Journal, WatchList } from '../journal/journal.js'
 import { proxyFor } from '../http-client/proxy.js'
 import { Poller } from '../polling/poller.js'
+import { ProviderCatalog } from '../providers/catalog.js'
 import { providers } from '../providers/index.js'
 import { KnownItems, type KnownItemsDeps } from '../reconciliation/known-items.js'
 import { Reconciler } from '../reconciliation/reconciler.js'
@@ -31,12 +32,13 @@ const MAX_LOOK_BACK_MS = 28 * DAY_MS
 /** Returns a function that creates a poller of the source each time; undefined for a source without `pull`. */
 export function pollerFor(
   { name, pull: settings, provider: providerName }: SourceConfig,
-  { proxy: proxies }: Pick<Config, 'proxy'>,
+  { proxy: proxies, providers: described }: Pick<Config, 'proxy' | 'providers'>,
   deps: SourceWorkDeps & { readonly observer: PullObserver },
 ): (() => Poller) | undefined {
-  const provider = providers.get(providerName)
-  if (settings === undefined || provider?.pull === undefined) return undefined
+  if (settings === undefined) return undefined
+  const provider = new ProviderCatalog(described?.directory).provider(providerName)
   const { pull } = provider
+  if (pull === undefined) return undefined
   const proxy = proxyFor(new URL(settings.url), proxies)
   return () => new Poller({ source: name, ...settings, proxy }, { ...deps, provider: { ...provider, pull } })
 }

@@ -1,13 +1,8 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import type { CallbackConfig } from '../config/types.js'
 import { AddressRanges } from '../http-server/addresses.js'
-import {
-  SignatureVerifier,
-  type SignatureHeaders,
-  type SignatureRejection,
-  type SignatureResult,
-  type SignedRequest,
-} from './signature.js'
+import { type SignatureRejection, type SignatureResult, SignatureVerifier } from './signature.js'
+import type { HttpHeaders, SignedRequest } from './signed-request.js'
 
 /** Why a request is answered 401. Only the log says so. */
 export type RejectionReason = 'address' | 'token' | 'credentials' | 'nonce' | SignatureRejection
@@ -59,7 +54,7 @@ export class Guards {
   }
 
   /** Checks what can be checked of a signature before the body is read. @returns null if the body decides */
-  signatureRejectionReason(headers: SignatureHeaders, now: number): SignatureRejection | null {
+  signatureRejectionReason(headers: HttpHeaders, now: number): SignatureRejection | null {
     return this.#signature?.rejectionReason(headers, now) ?? null
   }
 

@@ -33,7 +33,6 @@ import { BodyRoom } from './body-room.js'
 import { RefusalCounter } from './refusal-counter.js'
 import { refuseUnparsable, refuseWhileSending } from './refusal.js'
 import { parseTarget, type Target } from './request-target.js'
-import type { SignatureHeaders } from './signature.js'
 import { ThrottledLog } from './throttled-log.js'
 
 /** `callbacks` of the configuration, and its sources. Those without a section `callback` are ignored. */
@@ -241,7 +240,7 @@ export class CallbackServer {
     const call: Call = { req, res, connection, source, target, startedAt }
     const rejection =
       source.guards.rejectionReason({ address, token: target.token, authorization: headers.authorization }) ??
-      source.guards.signatureRejectionReason(signatureHeaders(req), this.#deps.clock.now())
+      source.guards.signatureRejectionReason(headers, this.#deps.clock.now())
     if (rejection !== null) return this.#reject(call, rejection)
     const isProved = this.#isProvedByHeaders(source)
     if (isProved) this.#connections.markProved(connection)
@@ -283,7 +282,7 @@ export class CallbackServer {
   #verifyAndStore(call: Call, body: Uint8Array): void {
     const { headers, method = '' } = call.req
     const now = this.#deps.clock.now()
-    const signed = { method, target: call.target.asSent, body, ...signatureHeaders(call.req) }
+    const signed = { method, target: call.target.asSent, headers, body }
     const result = call.source.guards.verifySignature(signed, now)
     if (!result.isValid) return this.#reject(call, result.reason)
     this.#connections.markProved(call.connection)
@@ -372,12 +371,6 @@ export class CallbackServer {
 
 /** The refusals of callers who have proved nothing, which are limited for each address. */
 const COUNTED_REFUSALS: readonly RefusalCode[] = [401, 404, 405]
-
-const signatureHeaders = ({ headers }: IncomingMessage): SignatureHeaders => ({
-  signature: headers['x-signature'] as string | undefined,
-  timestamp: headers['x-timestamp'] as string | undefined,
-  nonce: headers['x-nonce'] as string | undefined,
-})
 
 const connectionLimits = ({ maxConnections }: CallbackServerOptions): ConnectionLimits => ({
   maxConnections,

@@ -1,36 +1,24 @@
 /**
- * Verifies the signature of seven's webhooks, as documented at https://docs.seven.io/en/rest-api/signing and
- * https://docs.seven.io/en/rest-api/webhooks:
+ * Verifies the signature of callbacks: that it is valid by the scheme of the provider, that it is fresh, and that its nonce was not
+ * used before.
  *
- *     X-Signature = hex(HMAC-SHA256(key, X-Timestamp \n X-Nonce \n METHOD \n URL \n hex(MD5(raw body))))
- *
- * X-Timestamp is in Unix seconds. URL is the complete URL that was called, query included. Behind a proxy the connector
- * sees only path and query, so origin and path prefix come from the configuration (`publicUrl`). The body of a GET is
- * empty. The documents don't say whether a retry, which may come days later, is signed again. `signatureMaxAge` is
- * therefore long, and each nonce is remembered for as long.
+ * Behind a proxy the connector sees only path and query, so origin and path prefix come from the configuration (`publicUrl`).
+ * Whether a provider signs a retry again, which may come days later, is usually not documented. `signatureMaxAge` is therefore
+ * long, and each nonce is remembered for as long.
  */
-import { createHmac, hash, timingSafeEqual } from 'node:crypto'
 import type { CallbackConfig } from '../config/types.js'
 import type { CallbackRefusalReason } from '../core/observers.js'
 import type { Nonce } from '../journal/journal.js'
+import {
+  type SignatureCheck,
+  signatureCheck,
+  type SignatureProblem,
+  type VerifiedSignature,
+} from './signature-verification.js'
+import type { HttpHeaders, SignedRequest } from './signed-request.js'
 
 /** `sources.<source>.callback` of a source with a signing key. */
 export type SigningConfig = Extract<CallbackConfig, { readonly signingKey: readonly string[] }>
-
-/** The headers of a signed request. One that the request does not have is undefined. */
-export interface SignatureHeaders {
-  readonly signature: string | undefined
-  readonly timestamp: string | undefined
-  readonly nonce: string | undefined
-}
-
-/** A request as it was received. */
-export interface SignedRequest extends SignatureHeaders {
-  readonly method: string
-  /** Path and query as sent. */
-  readonly target: string
-  readonly body: Uint8Array
-}
 
 export type SignatureRejection = Extract<CallbackRefusalReason, `signature-${string}`>
 
@@ -40,15 +28,18 @@ export type SignatureResult =
 
 /** How far the caller's clock may be ahead. */
 const MAX_CLOCK_SKEW_MS = 5 * 60_000
-const MAX_NONCE_LENGTH = 256
 
 export class SignatureVerifier {
   readonly #source: string
-  readonly #config: SigningConfig
+  readonly #maxAgeMs: number
+  readonly #check: SignatureCheck
 
-  constructor(source: string, config: SigningConfig) {
+  /** @throws Error: the provider signs nothing, or a key is of the wrong kind, which the configuration has excluded */
+  constructor(source: string, { signature, signingKey, publicUrl, signatureMaxAge }: SigningConfig) {
+    if (signature === undefined) throw new Error(`the provider of source ${source} signs no callbacks`)
     this.#source = source
-    this.#config = config
+    this.#maxAgeMs = signatureMaxAge
+    this.#check = signatureCheck(signature, { signingKey, publicUrl })
   }
 
   /**
@@ -56,43 +47,25 @@ export class SignatureVerifier {
    * @param now milliseconds since the epoch
    * @returns null if the body decides
    */
-  rejectionReason({ signature, timestamp, nonce }: SignatureHeaders, now: number): SignatureRejection | null {
-    if (!signature || !timestamp || !/^\d{1,12}$/.test(timestamp) || !nonce || nonce.length > MAX_NONCE_LENGTH) {
-      return 'signature-missing'
-    }
-    if (!SIGNATURE.test(signature)) return 'signature-wrong'
-    const signedAt = Number(timestamp) * 1_000
-    if (now - signedAt > this.#config.signatureMaxAge) return 'signature-too-old'
-    return signedAt - now > MAX_CLOCK_SKEW_MS ? 'signature-from-the-future' : null
+  rejectionReason(headers: HttpHeaders, now: number): SignatureRejection | null {
+    return this.#rejectionOf(this.#check.inspectHeaders(headers), now)
   }
 
   /** @param now milliseconds since the epoch */
   verify(request: SignedRequest, now: number): SignatureResult {
-    const reason = this.rejectionReason(request, now)
-    if (reason !== null) return { isValid: false, reason }
-    const { signature = '', timestamp = '', nonce = '' } = request
-    const { signingKey, publicUrl, signatureMaxAge } = this.#config
-    const signed = { ...request, timestamp, nonce, url: publicUrl + request.target }
-    // During a rotation there are two keys. Both are compared, so the time does not tell which one signed.
-    const matching = signingKey.filter((key) => isHexOf(signature, sign(key, signed)))
-    if (matching.length === 0) return { isValid: false, reason: 'signature-wrong' }
-    // The nonce outlives the timestamp by the skew, in case the connector's clock is set back.
-    const expiresAt = Number(timestamp) * 1_000 + signatureMaxAge + MAX_CLOCK_SKEW_MS
-    return { isValid: true, nonce: { key: `${this.#source}\n${nonce}`, expiresAt } }
+    const found = this.#check.verify(request)
+    const reason = this.#rejectionOf(found, now)
+    if (reason !== null || typeof found === 'string') return { isValid: false, reason: reason ?? 'signature-wrong' }
+    if (found.nonce === undefined) return { isValid: true }
+    // The nonce outlives the signature by the skew, in case the connector's clock is set back.
+    const expiresAt = (found.signedAt ?? now) + this.#maxAgeMs + MAX_CLOCK_SKEW_MS
+    return { isValid: true, nonce: { key: `${this.#source}\n${found.nonce}`, expiresAt } }
+  }
+
+  #rejectionOf(found: SignatureProblem | VerifiedSignature, now: number): SignatureRejection | null {
+    if (typeof found === 'string') return `signature-${found}`
+    const { signedAt = now, expiresAt = now } = found
+    if (now - signedAt > this.#maxAgeMs || now - expiresAt > MAX_CLOCK_SKEW_MS) return 'signature-too-old'
+    return signedAt - now > MAX_CLOCK_SKEW_MS ? 'signature-from-the-future' : null
   }
 }
-
-/** HMAC-SHA256 in hexadecimal. */
-const SIGNATURE = /^[0-9a-f]{64}$/i
-
-/** @param request its `url` is complete, from the scheme to the query */
-export const sign = (
-  key: string,
-  request: { timestamp: string; nonce: string; method: string; url: string; body: Uint8Array },
-): Buffer =>
-  createHmac('sha256', key)
-    .update(`${request.timestamp}\n${request.nonce}\n${request.method}\n`, 'latin1')
-    .update(`${request.url}\n${hash('md5', request.body)}`, 'latin1')
-    .digest()
-
-const isHexOf = (hex: string, expected: Buffer): boolean => timingSafeEqual(Buffer.from(hex, 'hex'), expected)

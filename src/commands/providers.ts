@@ -108,11 +108,12 @@ function readRequest(file: string): Buffer {
 }
 
 const formatProvider = (summary: ProviderSummary): string => {
-  const { name, title, items, file, documents = [], attested, unattested, problem } = summary
+  const { name, title, items, verification, file, documents = [], attested, unattested, problem } = summary
   const rows: [string, string | undefined][] = [
     ['name', name],
     ['title', title],
     ['receives', items.join(', ')],
+    ['signed by', verification],
     ['from', file ?? 'in code'],
     ...documents.map((each): [string, string] => ['document', each]),
     ['attested', attested],

@@ -40,7 +40,7 @@ const network = () =>
     },
   })
 
-export const signsCallbacks = (traits: ProviderTraits): boolean => traits.signsCallbacks
+export const signsCallbacks = (traits: ProviderTraits): boolean => traits.signature !== undefined
 
 const GUARDS = ['token', 'basic', 'signingKey', 'allowFrom']
 const isGuarded = (callback: Keys): boolean => GUARDS.some((key) => key in callback)
@@ -120,7 +120,7 @@ export const callback = () =>
     signingKey: oneOrTwo(textKind())
       .exactOptional()
       .describe(
-        `Key that seven signs its webhooks with (X-Signature, X-Timestamp, X-Nonce). Requires \`publicUrl\`. ${DURING_ROTATION} Provider ${providersWith(signsCallbacks)} only.`,
+        `Key of the signature of the provider, for a provider that signs its callbacks. Requires \`publicUrl\`. ${DURING_ROTATION} Of the coded providers: ${providersWith(signsCallbacks)}.`,
       ),
     publicUrl: baseUrl('the http:// or https:// address by which the provider reaches this connector')
       .exactOptional()
@@ -128,7 +128,7 @@ export const callback = () =>
         'Origin and path prefix by which the provider reaches the connector, for instance https://sms.example.com. Path and query of the request are appended. The signature covers this address.',
       ),
     signatureMaxAge: duration({ min: '1s', max: MAX_AGE, default: '96h' }).describe(
-      'Age of the oldest X-Timestamp that is accepted, and how long a nonce is remembered. The default is long because seven repeats a webhook for days and may not sign it again.',
+      'Age of the oldest signature that is accepted, and how long its nonce is remembered. The default is long because a provider may repeat a webhook for days without signing it again.',
     ),
     allowFrom: list(network(), { minItems: 1 })
       .exactOptional()

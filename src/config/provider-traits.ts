@@ -1,12 +1,22 @@
 /** What the configuration must know about each provider: what it supports, and the addresses of its APIs. */
+import { parseTemplate, type SignatureScheme } from './signature-scheme.js'
+
+export interface QueueTraits {
+  /** Default address; absent if the provider gives each account its own. */
+  readonly url?: string
+  /** The name of the parameter that carries the page size. */
+  readonly limitParameter: string
+  /** False if an API key is all that the provider takes. */
+  readonly needsUsername: boolean
+}
 
 export interface ProviderTraits {
-  /** Default address of the queue that can be pulled; absent for a provider without one. */
-  readonly pullUrl?: string
+  /** The queue that can be pulled; absent for a provider without one. */
+  readonly pull?: QueueTraits
   /** Default base address of the API that can be queried for missed items; absent for a provider without one. */
   readonly reconcileUrl?: string
-  /** Whether the provider signs its callbacks. */
-  readonly signsCallbacks: boolean
+  /** How the provider signs its callbacks; absent for a provider that does not sign them. */
+  readonly signature?: SignatureScheme
   /**
    * Default names of the fields that may hold the text of an inbound message; absent for a provider whose documentation
    * names that field.
@@ -20,14 +30,25 @@ export interface ProviderTraits {
   readonly digest?: string
 }
 
+/** https://docs.seven.io/en/rest-api/signing and https://docs.seven.io/en/rest-api/webhooks. X-Timestamp is in Unix seconds. */
+const SEVEN_SIGNATURE: SignatureScheme = {
+  hmac: {
+    algorithm: 'sha256',
+    encoding: 'hex',
+    signature: { header: 'X-Signature' },
+    timestamp: { header: 'X-Timestamp' },
+    nonce: { header: 'X-Nonce' },
+    message: parseTemplate('{timestamp}\\n{nonce}\\n{method}\\n{url}\\n{body-md5-hex}')!,
+  },
+}
+
 export const PROVIDERS = {
   mtarget: {
-    pullUrl: 'https://api-public-2.mtarget.fr/notification',
-    signsCallbacks: false,
+    pull: { url: 'https://api-public-2.mtarget.fr/notification', limitParameter: 'max', needsUsername: true },
     textFields: ['Content', 'Msg', 'Text', 'text', 'Message'],
     namesEventTypes: false,
   },
-  seven: { reconcileUrl: 'https://gateway.seven.io/api', signsCallbacks: true, namesEventTypes: true },
+  seven: { reconcileUrl: 'https://gateway.seven.io/api', signature: SEVEN_SIGNATURE, namesEventTypes: true },
 } as const satisfies Record<string, ProviderTraits>
 
 export type ProviderName = keyof typeof PROVIDERS
@@ -50,7 +71,7 @@ export interface KnownProviders {
 export const CODED_PROVIDERS: KnownProviders = { names: PROVIDER_NAMES, find: traitsOf }
 
 /** What a provider has if nothing but callbacks is known of it. */
-export const CALLBACKS_ONLY: ProviderTraits = { signsCallbacks: false, namesEventTypes: false }
+export const CALLBACKS_ONLY: ProviderTraits = { namesEventTypes: false }
 
 /** The names of the coded providers that a condition holds for, separated by commas. */
 export const providersWith = (condition: (traits: ProviderTraits) => boolean): string =>

@@ -121,7 +121,21 @@ export const signatureScheme = () =>
     }),
   )
 
-export type SignatureScheme = z.output<ReturnType<typeof signatureScheme>>
+type DeepReadonly<T> = T extends readonly (infer E)[]
+  ? readonly DeepReadonly<E>[]
+  : T extends object
+    ? { readonly [P in keyof T]: DeepReadonly<T[P]> }
+    : T
+
+export type SignatureScheme = DeepReadonly<z.output<ReturnType<typeof signatureScheme>>>
 export type HmacScheme = NonNullable<SignatureScheme['hmac']>
 export type Ed25519Scheme = NonNullable<SignatureScheme['ed25519']>
 export type JwtScheme = NonNullable<SignatureScheme['jwt']>
+
+const ED25519_KEY_BYTES = 32
+
+/** Whether a text is a public key of Ed25519 (RFC 8032), in Base64. */
+export const isEd25519PublicKey = (given: unknown): boolean =>
+  typeof given === 'string' &&
+  /^[A-Za-z0-9+/]+={0,2}$/.test(given) &&
+  Buffer.from(given, 'base64').length === ED25519_KEY_BYTES

@@ -9,6 +9,7 @@ import {
   type ProviderTraits,
 } from './provider-traits.js'
 import { rule, section, withDefaults, type Keys } from './section.js'
+import { isEd25519PublicKey } from './signature-scheme.js'
 import { MAX_AGE, baseUrl, duration, httpUrl, list, size, text, textMatching, value, wholeNumber } from './values.js'
 
 const isGreater = (a: unknown, b: unknown): boolean => typeof a === 'number' && typeof b === 'number' && a > b
@@ -40,15 +41,21 @@ const limit = () =>
 
 const pull = () =>
   section({
-    url: httpUrl().exactOptional().describe('Address of the queue.').meta(documentedDefault(PROVIDERS.mtarget.pullUrl)),
-    username: text().describe('User name of the account.'),
-    password: text().describe('Password of the account.'),
+    url: httpUrl()
+      .exactOptional()
+      .describe('Address of the queue. Some providers give each account its own; then there is no default.')
+      .meta(documentedDefault(PROVIDERS.mtarget.pull.url)),
+    username: text()
+      .exactOptional()
+      .describe('User name of the account. A provider that takes an API key alone needs none.'),
+    password: text().describe('Password of the account, or its API key.'),
     serviceId: text()
       .exactOptional()
       .describe('Pulls only what belongs to this service id. If left out, everything of the account is pulled.'),
     limitParameter: textMatching('^[A-Za-z0-9._-]+$', 'the name of a parameter: letters, digits, ".", "_" and "-"')
-      .prefault('max')
-      .describe('Name of the request parameter that carries the page size.'),
+      .exactOptional()
+      .describe('Name of the request parameter that carries the page size.')
+      .meta(documentedDefault(PROVIDERS.mtarget.pull.limitParameter)),
     limit: withDefaults(limit()).describe(
       'Page size: the largest number of items that one request asks for. It starts with `start` and adapts between `min` and `max`: it is the smallest that keeps up with `itemsPerSecond`.',
     ),
@@ -106,7 +113,7 @@ const HOUR_MS = 3_600_000
 /** With a short `every` missed items should be found quickly, so the log is then read more often than once an hour. */
 const defaultLogInterval = (everyMs: number): number => Math.min(HOUR_MS, 12 * everyMs)
 
-const hasQueue = (traits: ProviderTraits): boolean => traits.pullUrl !== undefined
+const hasQueue = (traits: ProviderTraits): boolean => traits.pull !== undefined
 const hasReconcileApi = (traits: ProviderTraits): boolean => traits.reconcileUrl !== undefined
 const needsTextFields = (traits: ProviderTraits): boolean => traits.textFields !== undefined
 const namesEventTypes = (traits: ProviderTraits): boolean => traits.namesEventTypes
@@ -140,6 +147,17 @@ const providerName = (known: KnownProviders) =>
     const found = known.find(given)
     if (found !== undefined && 'problem' in found) context.addIssue({ code: 'custom', message: found.problem })
   })
+
+/** Whether a section that is there has the key, or is not there or is refused for another reason. */
+const hasKey = (given: unknown, key: string): boolean =>
+  typeof given !== 'object' || given === null || Object.hasOwn(given, key)
+
+/** Whether the signing keys are of the kind that the signature of the provider needs. */
+const isUsableKey = ({ provider, callback }: Keys, findTraits: FindTraits): boolean => {
+  const needsPublicKey = findTraits(provider)?.signature?.ed25519 !== undefined
+  const signingKey = needsPublicKey ? (callback as Keys | undefined)?.['signingKey'] : undefined
+  return !Array.isArray(signingKey) || signingKey.every(isEd25519PublicKey)
+}
 
 const hasPath = (value: unknown, [first, ...rest]: readonly string[]): boolean => {
   if (first === undefined) return true
@@ -181,19 +199,53 @@ export const source = (known: KnownProviders = CODED_PROVIDERS) => {
         problem: 'receives nothing; add pull, callback or both',
       }),
       refuseUnless(['pull'], hasQueue, 'other providers have no queue'),
+      rule({
+        at: ['pull', 'url'],
+        holds: ({ provider, pull }) => {
+          const queue = findTraits(provider)?.pull
+          return hasKey(pull, 'url') || queue === undefined || queue.url !== undefined
+        },
+        problem: 'is missing; the provider gives each account an address of its own',
+      }),
+      rule({
+        at: ['pull', 'username'],
+        holds: ({ provider, pull }) => {
+          const queue = findTraits(provider)?.pull
+          return hasKey(pull, 'username') || queue === undefined || !queue.needsUsername
+        },
+        problem: 'is missing; a text of at least one character and without line breaks is expected',
+      }),
       refuseUnless(['reconcile'], hasReconcileApi, 'other providers have no such API'),
       refuseUnless(['callback', 'signingKey'], signsCallbacks, 'other providers sign nothing'),
+      rule({
+        at: ['callback', 'signingKey'],
+        holds: (keys) => isUsableKey(keys, findTraits),
+        problem: 'is no public key of Ed25519; 32 bytes in Base64 are expected',
+      }),
       refuseUnless(['textFields'], needsTextFields, 'other providers document the field'),
       refuseUnless(['ignoreEvents'], namesEventTypes, 'other providers name no event types'),
     )
     .transform(({ pull, reconcile, callback, ...given }) => {
       // The addresses depend on the provider: the credentials of one provider must never be sent to another.
-      const { pullUrl, reconcileUrl, textFields = [], answer, digest } = findTraits(given.provider) ?? {}
+      const { pull: queue, reconcileUrl, textFields = [], answer, signature, digest } = findTraits(given.provider) ?? {}
       return {
         ...given,
         ...(digest !== undefined && { descriptionDigest: digest }),
-        ...(callback && { callback: { ...(answer !== undefined && { answer }), ...callback } }),
-        ...(pull && { pull: { ...pull, url: pull.url ?? pullUrl! } }),
+        ...(callback && {
+          callback: {
+            ...(answer !== undefined && { answer }),
+            ...(signature !== undefined && callback.signingKey !== undefined && { signature }),
+            ...callback,
+          },
+        }),
+        ...(pull && {
+          pull: {
+            ...pull,
+            url: pull.url ?? queue!.url!,
+            username: pull.username ?? '',
+            limitParameter: pull.limitParameter ?? queue!.limitParameter,
+          },
+        }),
         ...(reconcile && { reconcile: { ...reconcile, url: reconcile.url ?? reconcileUrl! } }),
         textFields: given.textFields ?? [...textFields],
         ignoreEvents: given.ignoreEvents ?? [],

@@ -244,7 +244,7 @@ export class Poller {
 
   /** Stores what must be kept of an answer, and resolves with what the answer is once it is durable. */
   async #store(answer: HttpAnswer, entry: NewEntry): Promise<PullInspection> {
-    if (isEmptyPage(answer)) return { kind: 'page', rows: 0 }
+    if (isEmptyPage(answer, this.#deps.provider.pull.emptyPage)) return { kind: 'page', rows: 0 }
     if (!isRefusal(answer)) {
       // The write is under way while the answer is inspected.
       const durable = this.#appendAndMeasure(entry)
@@ -454,14 +454,14 @@ const MAX_DETAIL_CHARACTERS = 600
 const quoteDetail = (detail: string): string => quote(detail, MAX_DETAIL_CHARACTERS)
 
 /** Whether an answer is `{"results":[]}` without a content coding. It is the one answer that needs no custody. */
-const isEmptyPage = ({ truncatedBy, malformed, headers, body }: HttpAnswer): boolean =>
+const isEmptyPage = ({ truncatedBy, malformed, headers, body }: HttpAnswer, emptyPage: string): boolean =>
   truncatedBy === null &&
   malformed === null &&
   headers['content-encoding'] === undefined &&
   body.byteLength < MAX_EMPTY_PAGE_BYTES &&
   Buffer.from(body.buffer, body.byteOffset, body.byteLength)
     .toString('latin1')
-    .replaceAll(/[ \t\r\n]/g, '') === '{"results":[]}'
+    .replaceAll(/[ \t\r\n]/g, '') === emptyPage
 
 /** Whether an answer says by its HTTP status that the credentials are wrong or lack a right. */
 const isRefusedAccount = (status: number | null): boolean => status === 401 || status === 403

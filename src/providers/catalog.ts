@@ -7,9 +7,15 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { CALLBACKS_ONLY, type KnownProviders, type ProviderTraits, traitsOf } from '../config/provider-traits.js'
+import {
+  CALLBACKS_ONLY,
+  type KnownProviders,
+  type ProviderTraits,
+  type QueueTraits,
+  traitsOf,
+} from '../config/provider-traits.js'
 import { ConnectorError, hasCode, messageOf } from '../core/errors.js'
-import type { Description } from './described/description.js'
+import type { Description, QueueDescription } from './described/description.js'
 import { loadDescription } from './described/load.js'
 import { describedProvider } from './described/provider.js'
 import { providers as codedProviders } from './index.js'
@@ -79,8 +85,14 @@ export class ProviderCatalog implements KnownProviders {
       const problem = `${file}: describes the provider ${description.provider}; name the file ${description.provider}${EXTENSION}`
       throw new ConnectorError('CONFIG_INVALID', problem)
     }
-    const { answer } = description
-    const traits = { ...CALLBACKS_ONLY, ...(answer !== undefined && { answer }), digest }
+    const { answer, verification, pull } = description
+    const traits = {
+      ...CALLBACKS_ONLY,
+      ...(answer !== undefined && { answer }),
+      ...(verification !== undefined && { signature: verification }),
+      ...(pull !== undefined && { pull: queueTraits(pull) }),
+      digest,
+    }
     const described = { provider: describedProvider(description), traits, description }
     this.#described.set(name, described)
     return described
@@ -104,6 +116,8 @@ export interface ProviderSummary {
   readonly documents?: readonly string[]
   readonly attested?: string
   readonly unattested?: string
+  /** How it signs its callbacks; absent if it does not. */
+  readonly verification?: string
   /** Why the description can't be used. */
   readonly problem?: string
 }
@@ -113,15 +127,35 @@ const CODED_SUMMARIES: Readonly<Record<string, ProviderSummary>> = {
   seven: { name: 'seven', title: 'seven, status URL and webhooks', items: ['receipts', 'messages', 'reconcile'] },
 }
 
-const summaryOf = ({ provider, title, items, documents, attested, unattested }: Description): ProviderSummary => {
+const queueTraits = ({ url, limitParameter, credentials }: QueueDescription): QueueTraits => ({
+  ...(url !== undefined && { url }),
+  limitParameter,
+  needsUsername: credentials.header === undefined,
+})
+
+const summaryOf = ({
+  provider,
+  title,
+  items,
+  documents,
+  attested,
+  unattested,
+  verification,
+  pull,
+}: Description): ProviderSummary => {
   const kinds = new Set(items.map(({ kind }) => kind))
   return {
     name: provider,
     title,
-    items: [...(kinds.has('receipt') ? ['receipts'] : []), ...(kinds.has('message') ? ['messages'] : [])],
+    items: [
+      ...(kinds.has('receipt') ? ['receipts'] : []),
+      ...(kinds.has('message') ? ['messages'] : []),
+      ...(pull ? ['pull'] : []),
+    ],
     documents,
     ...(attested !== undefined && { attested }),
     ...(unattested !== undefined && { unattested }),
+    ...(verification !== undefined && { verification: Object.keys(verification).join() }),
   }
 }
 

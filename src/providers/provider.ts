@@ -83,6 +83,8 @@ export interface PullProtocol {
   request(account: PullAccount, limit: number): OutgoingRequest
   /** Classifies an answer, so that the poller knows what to do next. It must agree with `decode`, and never throws. */
   inspect(answer: Received): PullInspection
+  /** The body of the answer of an empty queue, without white space. Such an answer holds nothing, and is not stored. */
+  readonly emptyPage: string
 }
 
 export type PullInspection =

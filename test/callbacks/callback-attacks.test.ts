@@ -1,7 +1,7 @@
 /** What callers can't do who have proved nothing: take the room of others, learn which sources exist, or be processed unanswered. */
 import { afterEach, describe, expect, it } from 'vitest'
 import { request } from 'undici'
-import { sign } from '../../src/callbacks/signature.js'
+import { sign } from '../support/seven-signature.js'
 import type { CallbackServerOptions } from '../../src/callbacks/callback-server.js'
 import { turnUntil } from '../support/event-loop.js'
 import { type RawAnswer, RawConnection } from '../support/raw-http.js'

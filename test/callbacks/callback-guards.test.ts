@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { request } from 'undici'
-import { sign } from '../../src/callbacks/signature.js'
+import { sign } from '../support/seven-signature.js'
 import { RawConnection } from '../support/raw-http.js'
 import {
   callbackSource,

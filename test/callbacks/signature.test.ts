@@ -1,7 +1,9 @@
 import { createHash, createHmac } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { SignatureVerifier, type SignedRequest } from '../../src/callbacks/signature.js'
+import { SignatureVerifier } from '../../src/callbacks/signature.js'
+import type { SignedRequest } from '../../src/callbacks/signed-request.js'
+import { PROVIDERS } from '../../src/config/provider-traits.js'
 
 const NOW = Date.UTC(2026, 0, 15, 12)
 const HOUR_MS = 3_600_000
@@ -10,6 +12,7 @@ const verifier = new SignatureVerifier('seven-main', {
   publicUrl: 'https://sms.example.com/in',
   signatureMaxAge: 96 * HOUR_MS,
   open: false,
+  signature: PROVIDERS.seven.signature,
 })
 
 /** Signs a request by the documented formula, written in another way than the implementation. */
@@ -26,8 +29,18 @@ const signed = (
     `https://sms.example.com/in${target}`,
     createHash('md5').update(body).digest('hex'),
   ].join('\n')
-  return { method, target, body, timestamp, nonce, signature: createHmac('sha256', key).update(text).digest('hex') }
+  const signature = createHmac('sha256', key).update(text).digest('hex')
+  return withHeaders({ method, target, body, headers: {} }, { timestamp, nonce, signature })
 }
+
+type SignatureHeaders = Partial<Record<'signature' | 'timestamp' | 'nonce', string | undefined>>
+
+/** Returns the request with some of seven's headers replaced. */
+const withHeaders = (given: SignedRequest, headers: SignatureHeaders): SignedRequest => {
+  const named = Object.entries(headers).map(([name, value]) => [`x-${name}`, value])
+  return { ...given, headers: { ...given.headers, ...(Object.fromEntries(named) as SignedRequest['headers']) } }
+}
+const headerOf = ({ headers }: SignedRequest, name: keyof SignatureHeaders): string => String(headers[`x-${name}`])
 
 const request = fc.record({
   method: fc.constantFrom('GET', 'POST'),
@@ -44,6 +57,7 @@ describe('SignatureVerifier with two keys', () => {
     publicUrl: 'https://sms.example.com/in',
     signatureMaxAge: 96 * HOUR_MS,
     open: false,
+    signature: PROVIDERS.seven.signature,
   })
 
   it('accepts a signature by either key, and by no other', () => {
@@ -67,14 +81,10 @@ describe('SignatureVerifier', () => {
     // printf '1768478400\nabc\nPOST\nhttps://sms.example.com/in/callbacks/s\n'"$(printf hello | md5sum | cut -c1-32)" |
     //   openssl dgst -sha256 -hmac key
     const verdict = verifier.verify(
-      {
-        method: 'POST',
-        target: '/callbacks/s',
-        body: Buffer.from('hello'),
-        timestamp: '1768478400',
-        nonce: 'abc',
-        signature: OPENSSL,
-      },
+      withHeaders(
+        { method: 'POST', target: '/callbacks/s', body: Buffer.from('hello'), headers: {} },
+        { timestamp: '1768478400', nonce: 'abc', signature: OPENSSL },
+      ),
       NOW,
     )
     expect(verdict).toEqual({
@@ -95,8 +105,8 @@ describe('SignatureVerifier', () => {
           { ...good, method: good.method === 'GET' ? 'POST' : 'GET' },
           { ...good, target: `${good.target}x` },
           { ...good, body: Buffer.concat([good.body, Buffer.from('x')]) },
-          { ...good, timestamp: String(Number(good.timestamp) + 1) },
-          { ...good, nonce: `${good.nonce ?? ''}x` },
+          withHeaders(good, { timestamp: String(Number(headerOf(good, 'timestamp')) + 1) }),
+          withHeaders(good, { nonce: `${headerOf(good, 'nonce')}x` }),
         ]
         const verdict = verifier.verify(changed[which] ?? good, NOW)
         expect(verdict).toEqual({ isValid: false, reason: 'signature-wrong' })
@@ -108,9 +118,9 @@ describe('SignatureVerifier', () => {
     fc.assert(
       fc.property(request, fc.nat(63), (each, place) => {
         const good = signed(each)
-        const hex = good.signature ?? ''
+        const hex = headerOf(good, 'signature')
         const digit = hex[place] === '0' ? '1' : '0'
-        const flipped = { ...good, signature: hex.slice(0, place) + digit + hex.slice(place + 1) }
+        const flipped = withHeaders(good, { signature: hex.slice(0, place) + digit + hex.slice(place + 1) })
         expect(verifier.verify(flipped, NOW).isValid).toBe(false)
         expect(verifier.verify(signed(each, 'Key'), NOW).isValid).toBe(false)
       }),
@@ -122,7 +132,10 @@ describe('SignatureVerifier', () => {
     fc.assert(
       fc.property(text, text, text, (signature, timestamp, nonce) => {
         const verdict = verifier.verify(
-          { method: 'GET', target: '/', body: new Uint8Array(), signature, timestamp, nonce },
+          withHeaders(
+            { method: 'GET', target: '/', body: new Uint8Array(), headers: {} },
+            { signature, timestamp, nonce },
+          ),
           NOW,
         )
         expect(verdict.isValid).toBe(false)
@@ -132,7 +145,9 @@ describe('SignatureVerifier', () => {
 
   it('accepts a signature in capital letters', () => {
     const good = signed({ method: 'GET', target: '/a?b', body: new Uint8Array() })
-    expect(verifier.verify({ ...good, signature: good.signature?.toUpperCase() }, NOW).isValid).toBe(true)
+    expect(
+      verifier.verify(withHeaders(good, { signature: headerOf(good, 'signature').toUpperCase() }), NOW).isValid,
+    ).toBe(true)
   })
 
   it.each([
@@ -163,7 +178,7 @@ describe('SignatureVerifier', () => {
   it.each(['signature', 'timestamp', 'nonce'] as const)('rejects a request without %s as unsigned', (header) => {
     const good = signed({ method: 'GET', target: '/', body: new Uint8Array() })
     for (const value of [undefined, '']) {
-      expect(verifier.verify({ ...good, [header]: value }, NOW)).toEqual({
+      expect(verifier.verify(withHeaders(good, { [header]: value }), NOW)).toEqual({
         isValid: false,
         reason: 'signature-missing',
       })

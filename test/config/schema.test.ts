@@ -176,7 +176,7 @@ it('PROVIDERS lists the providers that exist, and what each of them supports', (
   expect(Object.keys(PROVIDERS)).toEqual([...providers.keys()])
   for (const provider of providers.values()) {
     const traits = traitsOf(provider.name)
-    expect([provider.name, traits?.pullUrl !== undefined]).toEqual([provider.name, provider.pull !== undefined])
+    expect([provider.name, traits?.pull !== undefined]).toEqual([provider.name, provider.pull !== undefined])
     expect([provider.name, traits?.reconcileUrl !== undefined]).toEqual([
       provider.name,
       provider.reconcile !== undefined,
@@ -186,9 +186,9 @@ it('PROVIDERS lists the providers that exist, and what each of them supports', (
 
 describe('A source without url', () => {
   const own: ProviderTraits = {
-    pullUrl: 'https://pull.example.com/queue',
+    pull: { url: 'https://pull.example.com/queue', limitParameter: 'max', needsUsername: true },
     reconcileUrl: 'https://api.example.com/v1',
-    signsCallbacks: false,
+
     namesEventTypes: false,
   }
   const account = { pull: { username: 'u', password: 'p' }, reconcile: { apiKey: 'k' }, callback: { open: true } }
@@ -198,7 +198,7 @@ describe('A source without url', () => {
     PROVIDER_NAMES.push('other' as ProviderName)
     try {
       const { pull, reconcile } = source().parse({ provider: 'other', ...account })
-      expect([pull?.url, reconcile?.url]).toEqual([own.pullUrl, own.reconcileUrl])
+      expect([pull?.url, reconcile?.url]).toEqual([own.pull?.url, own.reconcileUrl])
     } finally {
       PROVIDER_NAMES.pop()
       Reflect.deleteProperty(PROVIDERS, 'other')
@@ -206,13 +206,13 @@ describe('A source without url', () => {
   })
 
   it.each(PROVIDER_NAMES)('of provider %s has the default addresses of that provider only', (provider) => {
-    const { pullUrl, reconcileUrl } = traitsOf(provider)!
+    const { pull: queue, reconcileUrl } = traitsOf(provider)!
     const { pull, reconcile } = source().parse({
       provider,
-      ...(pullUrl && { pull: account.pull }),
+      ...(queue && { pull: account.pull }),
       ...(reconcileUrl && { reconcile: account.reconcile }),
       callback: account.callback,
     })
-    expect([pull?.url, reconcile?.url]).toEqual([pullUrl, reconcileUrl])
+    expect([pull?.url, reconcile?.url]).toEqual([queue?.url, reconcileUrl])
   })
 })

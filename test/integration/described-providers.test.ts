@@ -1,7 +1,10 @@
 /** A provider that is described in a file, with a real broker and registry. */
+import { createHmac } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { afterEach, expect, inject, it } from 'vitest'
 import { startTrial, type Trial } from '../../dev/trial.js'
 import { until } from '../../dev/wait.js'
@@ -11,8 +14,11 @@ const stack = { brokers: inject('brokers'), registryUrl: inject('registryUrl') }
 
 let trial: Trial
 let directory: string
+let queue: Server | undefined
 afterEach(async () => {
   await trial?.stop()
+  queue?.close()
+  queue?.closeAllConnections()
   rmSync(directory, { recursive: true, force: true })
 })
 
@@ -23,6 +29,8 @@ it('Callbacks of described providers become records, once each, and what is none
     configuration.providers = { directory }
     configuration.sources['own'] = { provider: 'example', callback: { open: true } }
     configuration.sources['twilio-main'] = { provider: 'twilio', callback: { open: true } }
+    const signing = { signingKey: 'auth-token', publicUrl: 'https://sms.example.com' }
+    configuration.sources['twilio-signed'] = { provider: 'twilio', callback: signing }
     configuration.sources['gateway'] = { provider: 'jasmin', callback: { open: true } }
   })
   await trial.connector.start()
@@ -36,9 +44,18 @@ it('Callbacks of described providers become records, once each, and what is none
   expect(await post('own', { id: '1', state: 'ok' })).toBe(200)
   expect(await post('own', { from: '33612345678', text: 'hello' })).toBe(200)
   expect(await post('own', { nothing: 'known' })).toBe(200)
+  const form = { MessageSid: 'SM2', MessageStatus: 'sent', To: '+33612345678' }
+  const message = 'https://sms.example.com/callbacks/twilio-signedMessageSidSM2MessageStatussentTo+33612345678'
+  const callSigned = async (key: string): Promise<number> => {
+    const headers = { 'x-twilio-signature': createHmac('sha1', key).update(message).digest('base64') }
+    const body = new URLSearchParams(form)
+    return (await fetch(`${origin}/callbacks/twilio-signed`, { method: 'POST', body, headers })).status
+  }
+  expect([await callSigned('another key'), await post('twilio-signed', form)]).toEqual([401, 401])
+  expect(await callSigned('auth-token')).toBe(200)
   const toJasmin = await fetch(`${origin}/callbacks/gateway?id=9&message_status=DELIVRD`)
   expect([toJasmin.status, await toJasmin.text()]).toEqual([200, 'ACK/Jasmin'])
-  await until(() => reader.records.length >= 5)
+  await until(() => reader.records.length >= 6)
   await trial.connector.terminate()
 
   const records = await trial.readAll()
@@ -48,10 +65,60 @@ it('Callbacks of described providers become records, once each, and what is none
       [trial.topics.dlr, 'twilio-main', 'SM1'],
       [trial.topics.dlr, 'own', '1'],
       [trial.topics.dlr, 'gateway', '9'],
+      [trial.topics.dlr, 'twilio-signed', 'SM2'],
       [trial.topics.mo, 'own', undefined],
       [trial.topics.deadLetter, 'own', 'missing-id'],
     ].toSorted(),
   )
   const [fromTwilio] = records.filter(({ value }) => value['source'] === 'twilio-main')
   expect(fromTwilio?.value).toMatchObject({ provider: 'twilio', status: 'DELIVERED', recipient: '+33612345678' })
+})
+
+it('A queue that is described is emptied under kill -9, and only the page on the wire at a kill can be missing', async () => {
+  const ROWS = 3_000
+  const waiting = Array.from({ length: ROWS }, (_, index) => ({
+    messageId: `m-${index}`,
+    to: '41793026727',
+    doneAt: '2026-01-01T10:00:00.000+0000',
+    status: { groupName: 'DELIVERED' },
+  }))
+  const pages: string[][] = []
+  let authorization: string | undefined
+  queue = createServer((req, res) => {
+    authorization = req.headers.authorization
+    const limit = Number(new URL(req.url!, 'http://x').searchParams.get('limit'))
+    const results = waiting.splice(0, limit)
+    if (results.length > 0) pages.push(results.map(({ messageId }) => messageId))
+    res.setHeader('content-type', 'application/json').end(JSON.stringify({ results }))
+  })
+  await new Promise<void>((resolve) => queue!.listen(0, '127.0.0.1', resolve))
+  const { port } = queue.address() as AddressInfo
+  trial = await startTrial(stack, (configuration) => {
+    const pull = { url: `http://127.0.0.1:${port}/sms/1/reports`, password: 'api-key', idleDelay: '200ms' }
+    configuration.sources['reports'] = {
+      provider: 'infobip',
+      pull: { ...pull, limit: { min: 20, start: 20, max: 50 } },
+    }
+  })
+  const lost = new Set<string>()
+  for (let kills = 1; kills <= 3; kills++) {
+    await trial.connector.start()
+    await until(() => pages.length >= kills * 12 || waiting.length === 0)
+    await trial.connector.kill()
+    // The answer of the last request may not have reached the process.
+    for (const messageId of pages.at(-1) ?? []) lost.add(messageId)
+  }
+  await trial.connector.start()
+  await until(() => waiting.length === 0)
+  await until(async () => (await trial.status()).journal.entries === 0)
+  await trial.connector.terminate()
+
+  expect(authorization).toBe('App api-key')
+  const published = (await trial.readAll())
+    .filter(({ value }) => value['source'] === 'reports')
+    .map(({ value }) => String(value['messageId']))
+  expect(new Set(published).size).toBe(published.length)
+  const missing = pages.flat().filter((messageId) => !published.includes(messageId) && !lost.has(messageId))
+  expect(missing).toEqual([])
+  expect(published.length).toBeGreaterThan(ROWS - 200)
 })

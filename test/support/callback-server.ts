@@ -1,5 +1,6 @@
 /** A callback server on a free port of 127.0.0.1 with a journal in memory. The test closes it. */
 import { CallbackServer, type CallbackServerOptions } from '../../src/callbacks/callback-server.js'
+import { PROVIDERS } from '../../src/config/provider-traits.js'
 import type { CallbackConfig, SourceConfig } from '../../src/config/types.js'
 import type { Tracing } from '../../src/core/tracing.js'
 import { ManualClock } from './manual-clock.js'
@@ -23,7 +24,7 @@ type WrittenSecret = string | readonly string[]
 
 /** The section `callback` as it may be written, except that durations are in milliseconds. */
 export interface CallbackKeys extends Partial<
-  Omit<CallbackConfig, 'token' | 'basic' | 'signingKey' | 'publicUrl' | 'answer'>
+  Omit<CallbackConfig, 'token' | 'basic' | 'signingKey' | 'signature' | 'publicUrl' | 'answer'>
 > {
   readonly token?: WrittenSecret
   readonly basic?: { readonly username: string; readonly password: WrittenSecret }
@@ -48,7 +49,7 @@ export const callbackSource = (
     ...keys,
     ...(token !== undefined && { token: listOf(token) }),
     ...(basic && { basic: { ...basic, password: listOf(basic.password) } }),
-    ...(signingKey !== undefined && { signingKey: listOf(signingKey) }),
+    ...(signingKey !== undefined && { signature: PROVIDERS.seven.signature, signingKey: listOf(signingKey) }),
     ...(answer && { answer: { status: 200, ...answer } }),
   } as CallbackConfig,
 })

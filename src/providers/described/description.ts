@@ -11,9 +11,10 @@
 import * as z from 'zod'
 import { DELIVERY_STATUSES } from '../../core/event.js'
 import { answer } from '../../config/callback.js'
+import { signatureScheme } from '../../config/signature-scheme.js'
 import { alternativeForm } from '../../config/json-schema.js'
-import { rule, section, type Keys } from '../../config/section.js'
-import { list, oneOf, text, textMatching, wholeNumber } from '../../config/values.js'
+import { rule, section, type Keys, withDefaults } from '../../config/section.js'
+import { httpUrl, list, oneOf, text, textMatching, wholeNumber } from '../../config/values.js'
 import { TIME_FORMATS, ZONELESS_FORMATS } from './time-formats.js'
 
 export const ITEM_KINDS = ['receipt', 'message', 'ignored', 'unsupported'] as const
@@ -237,6 +238,30 @@ const item = () =>
     }),
   )
 
+const credentials = () =>
+  section({
+    header: textMatching('^[A-Za-z0-9-]+$', 'the name of a header field')
+      .exactOptional()
+      .describe('The header field that carries the password. If left out, HTTP Basic carries user name and password.'),
+    prefix: z.string().exactOptional().describe('A text in front of the password, such as "App ".'),
+  })
+
+const QUEUE_ROWS_PATTERN = '^(\\[\\]|[^.\\[\\]\\s]+(\\.[^.\\[\\]\\s]+)*\\[\\])$'
+
+const pull = () =>
+  section({
+    url: httpUrl()
+      .exactOptional()
+      .describe('The default address of the queue. It is left out if each account has its own.'),
+    limitParameter: textMatching('^[A-Za-z0-9._-]+$', 'the name of a parameter').describe(
+      'The query parameter that carries the page size.',
+    ),
+    credentials: withDefaults(credentials()).describe('How the account is proved.'),
+    rows: textMatching(QUEUE_ROWS_PATTERN, 'a path to a list such as results[]').describe(
+      'Where the items of a page are. An empty list is an empty queue.',
+    ),
+  })
+
 const EVIDENCE = ['attested', 'second-hand', 'unknown'] as const
 
 const sample = () =>
@@ -264,6 +289,12 @@ export const descriptionSchema = section({
   version: wholeNumber({ min: 1, max: 1, default: 1 }).describe('The version of this format.'),
   attested: text().exactOptional().describe("Which of the facts the provider's own documents or programs attest."),
   unattested: text().exactOptional().describe('Which facts are second-hand or unknown.'),
+  verification: signatureScheme()
+    .exactOptional()
+    .describe('How the provider signs its callbacks. A source with `callback.signingKey` verifies it.'),
+  pull: pull()
+    .exactOptional()
+    .describe('A queue that the provider empties by handing it out, read by GET. A source with `pull` empties it.'),
   answer: answer()
     .exactOptional()
     .describe('The answer that the provider expects to a callback. If left out, 200 without a body.'),
@@ -277,4 +308,5 @@ export const descriptionSchema = section({
 export type Description = z.output<typeof descriptionSchema>
 export type ItemDescription = Description['items'][number]
 export type SampleDescription = Description['samples'][number]
+export type QueueDescription = NonNullable<Description['pull']>
 export type Condition = NonNullable<ItemDescription['when']>[number]

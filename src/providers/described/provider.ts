@@ -12,12 +12,15 @@ import { OPEN_OBJECT } from '../wire/json-tokenizer.js'
 import { readMultipart } from '../wire/multipart.js'
 import type { Description, ItemDescription } from './description.js'
 import { type FoundItem, itemReader, type ItemReader } from './items.js'
+import { describedQueue, isPageOf, keysOfQueue, notAPage } from './queue.js'
 
 export const describedProvider = (description: Description): Provider => {
   const decoder = new DescribedDecoder(description)
+  const { provider: name, pull } = description
   return {
-    name: description.provider,
+    name,
     decode: (received) => decodeSafely(() => decoder.decode(received), received.body),
+    ...(pull && { pull: describedQueue(pull) }),
   }
 }
 
@@ -37,10 +40,13 @@ interface ItemGroup {
 class DescribedDecoder {
   readonly #title: string
   readonly #groups: readonly ItemGroup[]
+  /** The keys that lead to the rows of a page; undefined for a provider without a queue. */
+  readonly #queueKeys: readonly string[] | undefined
 
-  constructor({ title, items }: Description) {
+  constructor({ title, items, pull }: Description) {
     this.#title = title
     this.#groups = groupItems(items)
+    this.#queueKeys = pull && keysOfQueue(pull)
   }
 
   *decode(received: Received): Generator<Item, void, undefined> {
@@ -48,6 +54,10 @@ class DescribedDecoder {
     const decoded = decodeBody(received)
     if ('kind' in decoded) {
       yield decoded
+      return
+    }
+    if (received.via === 'PULL' && this.#queueKeys !== undefined) {
+      yield* this.#decodePage(this.#queueKeys, received, decoded)
       return
     }
     const query = formFields(received.facts.query)
@@ -64,6 +74,19 @@ class DescribedDecoder {
     const wholes = this.#groups.filter(isWholeRequest)
     const item = wholes.length === 0 ? undefined : this.#readWhole(wholes, bodyFields, query, body)
     yield* item ?? [deadLetter('not-a-report', this.#describeUnknown([...bodyFields, ...query]), body)]
+  }
+
+  /** The query is that of the address of the queue, and tells nothing about the items. */
+  *#decodePage(keys: readonly string[], received: Received, decoded: DecodedBody): Generator<Item, void, undefined> {
+    const found = findRows(decoded.bytes, ...keys)
+    if (!isPageOf(found, keys, decoded.bytes)) {
+      yield notAPage(received, keys)
+      return
+    }
+    if (found.rows.count === 0 && found.remainder === undefined) return
+    const path = keys.join('.')
+    const group = this.#groups.find((each) => each.innerKeys.length === 0 && each.keys.join('.') === path)
+    yield* this.#readRows(found, decoded, received.body, [], keys.length === 0 ? undefined : group)
   }
 
   /** Tries the groups in order: the first one whose place the body has reads what is there. */

@@ -47,6 +47,8 @@ const missingResults = ({ facts, body }: Received): string => {
 const RESULTS_WITHIN = /"\0?r\0?e\0?s\0?u\0?l\0?t\0?s\0?"/i
 
 export const pull: PullProtocol = {
+  emptyPage: '{"results":[]}',
+
   request(account, limit) {
     const body = new URLSearchParams({ username: account.username, password: account.password })
     body.set(account.limitParameter, String(limit))
