@@ -142,6 +142,12 @@ Helm keeps secrets in its release history: except for a trial, name your own Sec
 {{- end }}
 {{- end }}
 
+{{- if not (and .Values.networkPolicy.enabled .Values.networkPolicy.callbacksFrom) }}
+{{ .Values.networkPolicy.enabled | ternary "networkPolicy.callbacksFrom is empty" "networkPolicy.enabled is false" }}: any address may call the callbacks port{{ if $behindProxy }}, past the proxy too; name the pods of the ingress controller{{ end }}.
+{{- end }}
+{{- if not (hasKey ($config.admin | default dict) "token") }}
+config.admin.token is not set: whoever may reach the admin port reads the status and adds to the watch list.
+{{- end }}
 {{- if not .Values.networkPolicy.enabled }}
 networkPolicy.enabled is false: every pod of the cluster reaches the admin port.
 {{- else if not .Values.networkPolicy.adminFrom }}

@@ -4,6 +4,10 @@
  * With `admin.token` every path but `/livez` and `/readyz` requires it, as a Bearer token or, for browsers, as the
  * password of a Basic login with any user name. The probes stay open, because the probe of an orchestrator can't keep a
  * secret, and they reveal nothing but readiness.
+ *
+ * Requests that change something must be of a program: JSON, and without the headers that browsers add. Without a token on a
+ * loopback address every other path demands a Host of this machine as well. On other addresses the Host is not checked, because
+ * probes, Prometheus and proxies name the server in many ways.
  */
 import { hash, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
@@ -13,6 +17,7 @@ import { ConnectorError, messageOf } from '../core/errors.js'
 import type { Log } from '../core/log.js'
 import { ConnectionTable } from '../http-server/connections.js'
 import { listen } from '../http-server/listen.js'
+import { isLocalHostHeader, isLoopback } from '../http-server/local-host.js'
 import { hideSecretsInOutput } from '../masking/known-secrets.js'
 import { type EntryHandler, readEntriesRequest } from './entries-request.js'
 import type { Metrics } from './metrics.js'
@@ -20,6 +25,7 @@ import type { Status } from './status.js'
 import { reportStatus } from './problems.js'
 import { renderRunbookPage } from './page/runbook-page.js'
 import { PAGE_HEADERS, renderStatusPage } from './page/status-page.js'
+import { JsonBodies } from './request-body.js'
 import { readWatchRequest, type WatchHandler } from './watch-request.js'
 
 export interface AdminServerDeps {
@@ -49,6 +55,7 @@ export class AdminServer {
   #options: Config['admin']
   readonly #deps: AdminServerDeps
   readonly #server: Server
+  readonly #bodies = new JsonBodies()
   readonly #connections = new ConnectionTable(CONNECTION_LIMITS, { monotonic: () => performance.now() })
 
   constructor(options: Config['admin'], deps: AdminServerDeps) {
@@ -75,6 +82,7 @@ export class AdminServer {
   }
 
   async #handle(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    this.#connections.connectionOf(req.socket).track(res)
     let answer: Answer
     try {
       answer = await this.#answer(req)
@@ -105,6 +113,12 @@ export class AdminServer {
       const challenge = 'Bearer realm="admin", Basic realm="admin"'
       return { code: 401, body: 'admin.token is asked for\n', headers: { ...TEXT, 'www-authenticate': challenge } }
     }
+    if (!PROBES.includes(path) && !this.#mayHaveHost(req.headers.host)) {
+      const problem = 'without admin.token this port is for this machine: call it as 127.0.0.1 or localhost'
+      return { code: 403, body: `${problem}\n` }
+    }
+    // A connection on which work is done is not one that gives way to others.
+    if (this.#options.token !== undefined) this.#connections.markProved(this.#connections.connectionOf(req.socket))
     const methods = watchedSource === undefined && path !== ENTRIES_PATH ? ['GET', 'HEAD'] : ['POST']
     if (!methods.includes(req.method ?? '')) {
       const allow = methods.join(', ')
@@ -142,11 +156,12 @@ export class AdminServer {
   }
 
   async #handIn(req: IncomingMessage): Promise<Answer> {
-    const request = await readEntriesRequest(req)
-    if ('problem' in request) return json(request.code, { error: request.problem })
     try {
-      await this.#deps.handInEntry(request.entry)
-      return json(202, { accepted: 1 })
+      const result = await readEntriesRequest(req, this.#bodies, async (entry) => {
+        await this.#deps.handInEntry(entry)
+        return { accepted: 1 }
+      })
+      return 'problem' in result ? json(result.code, { error: result.problem }) : json(202, result)
     } catch (error) {
       if (!(error instanceof ConnectorError)) throw error
       return json(503, { error: messageOf(error) })
@@ -154,8 +169,8 @@ export class AdminServer {
   }
 
   async #watch(req: IncomingMessage, encodedSource: string): Promise<Answer> {
-    const request = await readWatchRequest(req)
-    if ('problem' in request) return json(400, { error: request.problem })
+    const request = await readWatchRequest(req, this.#bodies)
+    if ('problem' in request) return json(request.code, { error: request.problem })
     const { messageIds } = request
     let source: string
     try {
@@ -166,6 +181,9 @@ export class AdminServer {
     try {
       const result = await this.#deps.addToWatchList(source, messageIds)
       if (result === 'accepted') return json(202, { accepted: messageIds.length })
+      if (result === 'too-many') {
+        return json(429, { error: 'too many messages are watched (journal.maxWatchedMessages); send them again later' })
+      }
       return json(404, { error: `no source '${source}' that is reconciled` })
     } catch (error) {
       this.#deps.log.error(
@@ -174,6 +192,11 @@ export class AdminServer {
       )
       return json(503, { error: messageOf(error) })
     }
+  }
+
+  #mayHaveHost(header: string | undefined): boolean {
+    const { token, host } = this.#options
+    return token !== undefined || !isLoopback(host) || isLocalHostHeader(header)
   }
 
   #isAuthorised(authorization = ''): boolean {
@@ -190,7 +213,7 @@ export class AdminServer {
 const json = (code: number, value: object): Answer => ({
   code,
   body: `${JSON.stringify(value)}\n`,
-  headers: code === 503 ? { ...JSON_TYPE, 'retry-after': '10' } : JSON_TYPE,
+  headers: code === 503 || code === 429 ? { ...JSON_TYPE, 'retry-after': '10' } : JSON_TYPE,
 })
 
 /** Compares with every token, so that the time does not tell which of them it was. */

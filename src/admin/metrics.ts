@@ -6,7 +6,7 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 import type { Clock } from '../core/clock.js'
 import { ConnectorError, type ErrorCode } from '../core/errors.js'
 import { type CallbackRefusalReason, TELEMETRY_DROP_REASONS, type TelemetrySignal } from '../core/observers.js'
-import type { Journal } from '../journal/journal.js'
+import type { Journal, WatchListUsage } from '../journal/journal.js'
 import { COMPONENT_STATES, type ComponentState, type SourceInfo } from './status.js'
 
 /** Taking custody is an fsync that many requests share. */
@@ -208,6 +208,8 @@ export class Metrics {
     'config_reload_success_timestamp_seconds',
     'When the configuration was last loaded with success, at the start or by a reload.',
   )
+  /** Returns how full the watch list is. */
+  readWatchListUsage: () => WatchListUsage = () => ({ messages: 0, maxMessages: 0, notAdded: 0 })
   /** Returns what callers of the callbacks port take now; undefined while it is not open. */
   readCallbackUsage: () => CallbackUsage | undefined = () => undefined
   readonly #sources = new Map<string, SourceInfo>()
@@ -236,6 +238,21 @@ export class Metrics {
       'custody_refused',
       '1 while the journal refuses callbacks because it is full, its disk refuses writes, or its files are damaged or gone.',
       () => (isCustodyRefused(journal) ? 1 : 0),
+    )
+    gauge(
+      'watch_list_messages',
+      'Messages on the watch list of this process, of all sources.',
+      () => this.readWatchListUsage().messages,
+    )
+    gauge(
+      'watch_list_max_messages',
+      'The limit of the watch list: journal.maxWatchedMessages.',
+      () => this.readWatchListUsage().maxMessages,
+    )
+    gauge(
+      'watch_list_not_added',
+      'Messages that were not added to the watch list since the start because it was full. They are not queried.',
+      () => this.readWatchListUsage().notAdded,
     )
     gauge(
       'callback_connections',

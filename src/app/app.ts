@@ -133,6 +133,7 @@ export class App {
       callbackRefusal: () => this.#callbacks?.refusalReason() ?? null,
       clock,
     })
+    metrics.readWatchListUsage = () => journal.watchList.usage()
     metrics.readCallbackUsage = () => this.#callbacks?.usage()
     const telemetry = { metrics, status, log, clock }
     this.#journal = journal
@@ -152,6 +153,7 @@ export class App {
       if (this.#config.sources.get(source)?.reconcile === undefined) return 'unknown-source'
       const problem = journal.dataFileProblem
       if (problem !== null) throw new ConnectorError('JOURNAL_WRITE_FAILED', problem)
+      if (!journal.watchList.hasRoomFor(messageIds.length)) return 'too-many'
       await journal.watchList.add(source, messageIds, clock.now())
       replica?.relayWatched()
       return 'accepted'

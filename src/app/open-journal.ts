@@ -20,12 +20,13 @@ export async function openJournal(
   { clock, log }: { readonly clock: Clock; readonly log: Log },
   onOlderCopy?: (warning: string) => void,
 ): Promise<LmdbJournal> {
-  const { directory, maxBytes } = journal
+  const { directory, maxBytes, maxWatchedMessages } = journal
   if (!inspectJournalDirectory(directory)) createJournalDirectory(directory)
   const largestAnswer = Math.max(0, ...[...sources.values()].map(({ pull }) => pull?.maxAnswer ?? 0))
   return LmdbJournal.open({
     directory,
     maxBytes,
+    maxWatchedMessages,
     reserveBytes: Math.max(largestAnswer, MIN_RESERVE_BYTES),
     duplicates: { rememberForMs: duplicates.remember, maxIds: duplicates.maxIds },
     encryption: encryptionKeysOf(journal),

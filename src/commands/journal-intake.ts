@@ -76,6 +76,10 @@ class DirectIntake implements JournalIntake {
 /** The longest time that the admin server has for an answer. Entries may have 90 MiB. */
 const ANSWER_TIMEOUT_MS = 60_000
 
+/** How often, and how far apart, an entry is handed in while the connector has no room for its body. */
+const MAX_ATTEMPTS = 60
+const RETRY_DELAY_MS = 1_000
+
 class AdminIntake implements JournalIntake {
   readonly destination: string
   readonly #url: string
@@ -109,7 +113,7 @@ class AdminIntake implements JournalIntake {
   async handIn(entry: EntryWithOrigin): Promise<{ readonly problem?: string }> {
     const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body: formatEntry(entry) }
     const inDoubt = 'the connector did not confirm the last entry; hand it in again, it is published once'
-    const answer = await this.#request('/journal/entries', init, inDoubt)
+    const answer = await this.#requestUntilRoom('/journal/entries', init, inDoubt)
     if (answer.code === 202) return {}
     const problem = errorIn(answer.text)
     if (answer.code === 400 || answer.code === 413) return { problem }
@@ -121,11 +125,16 @@ class AdminIntake implements JournalIntake {
     return Promise.resolve()
   }
 
-  async #request(
-    path: string,
-    init: { readonly method?: string; readonly headers?: Readonly<Record<string, string>>; readonly body?: string },
-    consequence: string,
-  ): Promise<Answer> {
+  /** Asks again while the connector reads large entries of others. */
+  async #requestUntilRoom(path: string, init: RequestOptions, consequence: string): Promise<Answer> {
+    for (let attempt = 1; ; attempt++) {
+      const answer = await this.#request(path, init, consequence)
+      if (answer.code !== 429 || attempt === MAX_ATTEMPTS) return answer
+      await systemClock.sleep(RETRY_DELAY_MS)
+    }
+  }
+
+  async #request(path: string, init: RequestOptions, consequence: string): Promise<Answer> {
     try {
       const headers = { ...this.#headers, ...init.headers }
       const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS)
@@ -138,6 +147,12 @@ class AdminIntake implements JournalIntake {
       throw new ConnectorError('JOURNAL_HELD', message, { cause: error })
     }
   }
+}
+
+interface RequestOptions {
+  readonly method?: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string
 }
 
 interface Answer {

@@ -34,6 +34,9 @@ export const journal = () =>
     maxBytes: size({ min: '4KiB', default: '1GiB' }).describe(
       'Largest size of the journal. While it is full, callbacks get 503 and pulling stops until events are published.',
     ),
+    maxWatchedMessages: wholeNumber({ min: 1, default: 500_000 }).describe(
+      'Largest number of messages on the watch list of reconciliation, about 200 bytes of disk each beside `maxBytes`. Further ones are not watched, and requests to watch them get 429.',
+    ),
     encryption: encryption()
       .exactOptional()
       .describe(

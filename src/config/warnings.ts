@@ -1,14 +1,16 @@
 /** Warnings about settings that are allowed, but probably not intended. `run` logs them, `check` prints them. */
 import { DAY_MS } from '../core/clock.js'
+import { isLoopback } from '../http-server/local-host.js'
 import type { Config, SourceConfig } from './types.js'
 import { formatDuration, formatSize } from './units.js'
 
 /** One sentence for each warning, beginning with the key. It contains no secret. */
 export const configurationWarnings = (config: Config): string[] => [
   ...kafkaWarnings(config),
+  ...adminWarnings(config),
   ...unencryptedWarnings(config),
   ...recordWarnings(config),
-  ...[...config.sources.values()].flatMap((source) => [...sourceWarnings(source, config)]),
+  ...[...config.sources.values()].flatMap((source) => [...secretWarnings(source), ...sourceWarnings(source, config)]),
   ...sharedQueueWarnings(config),
 ]
 
@@ -48,6 +50,27 @@ function* recordWarnings({ records: { mo } }: Config): Generator<string> {
   if (mo.text !== 'plain' && mo.raw === 'plain') {
     yield `records.mo.text: is ${mo.text}, and raw still holds the text as the provider sent it; set records.mo.raw to masked or omitted as well`
   }
+}
+
+/** `openssl rand -hex 8` makes so many characters. Shorter secrets can be guessed, and are hidden only as whole words in outputs. */
+const MIN_SECRET_LENGTH = 16
+
+const isShort = (secrets: readonly string[] = []): boolean => secrets.some(({ length }) => length < MIN_SECRET_LENGTH)
+const shortSecret = (key: string): string =>
+  `${key}: has fewer than ${MIN_SECRET_LENGTH} characters and can be guessed; "openssl rand -hex 32" makes a better one`
+
+function* adminWarnings({ admin }: Config): Generator<string> {
+  if (isShort(admin.token)) yield shortSecret('admin.token')
+  if (admin.token === undefined && !isLoopback(admin.host)) {
+    yield `admin.token: is missing, and admin.host is ${admin.host}: whoever reaches the port reads the status and adds to the watch list; set a token, or let only probes and Prometheus reach it`
+  }
+}
+
+function* secretWarnings({ name, callback }: SourceConfig): Generator<string> {
+  const at = `sources.${name}.callback`
+  if (isShort(callback?.token)) yield shortSecret(`${at}.token`)
+  if (isShort(callback?.basic?.password)) yield shortSecret(`${at}.basic.password`)
+  if (isShort(callback?.signingKey)) yield shortSecret(`${at}.signingKey`)
 }
 
 function* sourceWarnings({ name, pull, callback, reconcile }: SourceConfig, config: Config): Generator<string> {

@@ -126,9 +126,20 @@ export interface WatchedMessage {
   readonly lastAskedAt: number
 }
 
+/** How much of its limit the watch list takes. */
+export interface WatchListUsage {
+  readonly messages: number
+  readonly maxMessages: number
+  /** Messages that this process did not add because the list was full. */
+  readonly notAdded: number
+}
+
 /** What the reconciler keeps across restarts. Each promise resolves once the change is durable. */
 export interface WatchList {
-  /** @param since applies to the messages that are not on the list yet; milliseconds since the epoch */
+  /**
+   * Adds messages, or none of them if the list has no room for all.
+   * @param since applies to the messages that are not on the list yet; milliseconds since the epoch
+   */
   add(source: string, messageIds: readonly string[], since: number): Promise<void>
   /** Messages in a stable order. With `after`, only those behind that message id, which need not be on the list. */
   list(source: string, after?: string): Iterable<WatchedMessage>

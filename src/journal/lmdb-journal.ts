@@ -93,6 +93,8 @@ import { Writer } from './writer.js'
 
 export interface LmdbJournalOptions extends CapacityOptions {
   readonly duplicates: EventIdIndexOptions
+  /** Messages on the watch list. Default: no limit. */
+  readonly maxWatchedMessages?: number
   /** Entries are written plain if this is left out. */
   readonly encryption?: EncryptionKeys
   /** Receives what the operator should know, for example when the disk refuses writes and when it takes them again. */
@@ -195,7 +197,7 @@ export class LmdbJournal implements Journal {
     this.#capacity = new Capacity(options, { entries: () => usedBytes(env.entries), unused: () => unusedBytes(env) })
     this.#writer = new Writer(env.root, this.#capacity, log)
     this.#dataFile = new DataFileCheck(dataFileOf(options.directory), fstatSync(fileLock.descriptor), { clock, log })
-    this.watchList = new LmdbWatchList(env, this.#writer)
+    this.watchList = new LmdbWatchList(env, this.#writer, options.maxWatchedMessages ?? Infinity)
 
     this.#releasedUpTo = (meta.get('released') as number | undefined) ?? -1
     this.#releases = (meta.get('releases') as number | undefined) ?? 0

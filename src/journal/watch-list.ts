@@ -6,8 +6,8 @@
  * that depends on a message being on the list leaves that decision to LMDB.
  */
 import { IF_EXISTS } from 'lmdb'
-import type { Environment } from './environment.js'
-import type { WatchChange, WatchedMessage, WatchList } from './journal.js'
+import { entryCount, type Environment } from './environment.js'
+import type { WatchChange, WatchedMessage, WatchList, WatchListUsage } from './journal.js'
 import type { Writer } from './writer.js'
 
 export class LmdbWatchList implements WatchList {
@@ -15,27 +15,58 @@ export class LmdbWatchList implements WatchList {
   readonly #meta: Environment['meta']
   readonly #writer: Writer
 
-  constructor(env: Environment, writer: Writer) {
+  readonly #maxMessages: number
+  /** Messages that are being added. Some of them may be on the list already. */
+  #pendingAdditions = 0
+  #notAdded = 0
+
+  /** @param maxMessages on the list; further ones are not added */
+  constructor(env: Environment, writer: Writer, maxMessages: number) {
     this.#db = env.watch
     this.#meta = env.meta
     this.#writer = writer
+    this.#maxMessages = maxMessages
+  }
+
+  usage(): WatchListUsage {
+    return { messages: entryCount(this.#db), maxMessages: this.#maxMessages, notAdded: this.#notAdded }
+  }
+
+  hasRoomFor(messages: number): boolean {
+    return this.#room() >= messages
   }
 
   /** Queues the changes. The caller has opened the batch that they belong to. */
   queueChanges(changes: readonly WatchChange[]): void {
+    let room: number | undefined
     for (const { source, messageId, receivedAt, state } of changes) {
       if (!fitsIntoKey(messageId)) continue
-      if (state === 'closed') void this.#db.remove([source, messageId])
-      else this.#queueAddition([source, messageId], receivedAt)
+      if (state === 'closed') {
+        void this.#db.remove([source, messageId])
+        continue
+      }
+      room ??= this.#room()
+      if (room > 0) this.#queueAddition([source, messageId], receivedAt)
+      else this.#notAdded++
+      room--
     }
   }
 
-  add(source: string, messageIds: readonly string[], since: number): Promise<void> {
-    return this.#writeEach(
-      messageIds,
-      (messageId) => this.#queueAddition([source, messageId], since),
-      () => messageIds.filter(fitsIntoKey).every((messageId) => this.has(source, messageId)),
-    )
+  async add(source: string, messageIds: readonly string[], since: number): Promise<void> {
+    if (!this.hasRoomFor(messageIds.length)) {
+      this.#notAdded += messageIds.length
+      return
+    }
+    this.#pendingAdditions += messageIds.length
+    try {
+      await this.#writeEach(
+        messageIds,
+        (messageId) => this.#queueAddition([source, messageId], since),
+        () => messageIds.filter(fitsIntoKey).every((messageId) => this.has(source, messageId)),
+      )
+    } finally {
+      this.#pendingAdditions -= messageIds.length
+    }
   }
 
   *list(source: string, after?: string): Iterable<WatchedMessage> {
@@ -72,6 +103,10 @@ export class LmdbWatchList implements WatchList {
 
   recordScan(source: string, log: string, startedAt: number): Promise<void> {
     return this.#writer.write(() => this.#meta.put(`walked ${log} ${source}`, startedAt))
+  }
+
+  #room(): number {
+    return this.#maxMessages - entryCount(this.#db) - this.#pendingAdditions
   }
 
   #queueAddition(key: [string, string], since: number): void {

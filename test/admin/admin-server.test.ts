@@ -6,10 +6,12 @@ import { Metrics } from '../../src/admin/metrics.js'
 import type { StatusReport } from '../../src/admin/problems.js'
 import { Status } from '../../src/admin/status.js'
 import { call } from '../support/call.js'
+import { RawConnection } from '../support/raw-http.js'
 import { RecordingLog } from '../support/recording-observers.js'
 import { ManualClock } from '../support/manual-clock.js'
 import { MemoryJournal } from '../support/memory-journal.js'
 
+const MIB = 1024 * 1024
 let origin: string
 let journal: MemoryJournal
 let clock: ManualClock
@@ -17,11 +19,12 @@ let status: Status
 let watched: [string, readonly string[]][]
 let watchFails: boolean
 let callbackRefusal: string | null
+let isWatchListFull: boolean
 const servers: AdminServer[] = []
 
-const start = async (token?: string | readonly string[], port = 0): Promise<number> => {
+const start = async (token?: string | readonly string[], port = 0, host = '127.0.0.1'): Promise<number> => {
   const server = new AdminServer(
-    { host: '127.0.0.1', port, ...(token !== undefined && { token: [token].flat() }) },
+    { host, port, ...(token !== undefined && { token: [token].flat() }) },
     {
       status,
       metrics: new Metrics(journal, clock),
@@ -29,6 +32,7 @@ const start = async (token?: string | readonly string[], port = 0): Promise<numb
       addToWatchList: async (source, ids) => {
         if (watchFails) throw new Error('the disk refuses')
         if (source !== 'seven-main') return 'unknown-source'
+        if (isWatchListFull) return 'too-many'
         watched.push([source, ids])
         return 'accepted'
       },
@@ -49,6 +53,7 @@ beforeEach(() => {
   watched = []
   watchFails = false
   callbackRefusal = null
+  isWatchListFull = false
   status = new Status({
     instance: 'connector-<0>',
     version: '1.2.3',
@@ -276,7 +281,8 @@ describe('/runbook of the admin server', () => {
 })
 
 describe('POST /sources/<source>/watch', () => {
-  const post = async (path: string, body: string, headers: Record<string, string> = {}) => {
+  const JSON_HEADERS = { 'content-type': 'application/json' }
+  const post = async (path: string, body: string, headers: Record<string, string> = JSON_HEADERS) => {
     const answer = await request(origin + path, { method: 'POST', body, headers })
     return { code: answer.statusCode, text: await answer.body.text() }
   }
@@ -299,13 +305,35 @@ describe('POST /sources/<source>/watch', () => {
     ['a number as an id', '{"messageIds": [1]}'],
     ['an empty id', '{"messageIds": [""]}'],
     ['an id that is too long', `{"messageIds": ["${'x'.repeat(600)}"]}`],
-    ['a body that is too large', `{"messageIds": ["${'x'.repeat(5_000_000)}"]}`],
   ])('answers 400 to %s', async (_, body) => {
     await start()
     const { code, text } = await post('/sources/seven-main/watch', body)
     expect(code).toBe(400)
     expect(text).toMatch(/expected|at most/)
     expect(watched).toEqual([])
+  })
+
+  it.each([
+    ['a body of 5 MB', `{"messageIds": ["${'x'.repeat(5_000_000)}"]}`],
+    ['100,001 ids', JSON.stringify({ messageIds: Array.from({ length: 100_001 }, (_, id) => String(id)) })],
+  ])('answers 413 to %s', async (_, body) => {
+    await start()
+    const { code, text } = await post('/sources/seven-main/watch', body)
+    expect(code).toBe(413)
+    expect(text).toContain('at most')
+    expect(watched).toEqual([])
+  })
+
+  it('answers 429 with Retry-After while the watch list is full', async () => {
+    await start()
+    isWatchListFull = true
+    const answer = await request(`${origin}/sources/seven-main/watch`, {
+      method: 'POST',
+      body: '{"messageIds": ["1"]}',
+      headers: JSON_HEADERS,
+    })
+    expect([answer.statusCode, answer.headers['retry-after']]).toEqual([429, '10'])
+    expect(await answer.body.text()).toContain('journal.maxWatchedMessages')
   })
 
   it('answers 404 for a source that does not exist, and 503 when the watch list can not be written', async () => {
@@ -451,12 +479,105 @@ describe('POST /journal/entries', () => {
     expect(journal.entries).toEqual([])
   })
 
-  it('answers 403 to what a page in a browser could have sent', async () => {
+  it('answers 429 while the bodies of other requests take all memory for them, and takes entries again afterwards', async () => {
+    await start()
+    const large = await RawConnection.open(Number(new URL(origin).port))
+    const head = `POST /journal/entries HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: ${80 * MIB}\r\n\r\n`
+    await large.sendAndFlush(head)
+    await large.sendAndFlush(Buffer.alloc(80 * MIB - 1, ' '))
+    const refused = await post(' '.repeat(20 * MIB))
+    expect(refused).toMatchObject({ status: 429, headers: { 'retry-after': '10' } })
+    expect(await post(JSON.stringify(ENTRY))).toMatchObject({ status: 202 })
+    await large.sendAndFlush(' ')
+    expect((await large.readAnswer()).status).toBe(400)
+    large.close()
+    expect((await post(`${' '.repeat(20 * MIB)}${JSON.stringify(ENTRY)}`)).status).toBe(202)
+  })
+
+  it('answers 415 or 403 to what a page in a browser could have sent', async () => {
     await start()
     const body = JSON.stringify(ENTRY)
-    expect((await post(body, { 'content-type': 'text/plain' })).status).toBe(403)
+    expect((await post(body, { 'content-type': 'text/plain' })).status).toBe(415)
     expect((await post(body, { ...JSON_HEADERS, origin: 'http://evil.example' })).status).toBe(403)
     expect((await post(body, { ...JSON_HEADERS, 'sec-fetch-site': 'same-origin' })).status).toBe(403)
     expect(journal.entries).toEqual([])
+  })
+})
+
+describe('The admin server called from a browser', () => {
+  const WATCH = { body: '{"messageIds": ["1"]}' }
+  const JSON_HEADERS = { 'content-type': 'application/json' }
+  const watch = async (headers: Readonly<Record<string, string>>): Promise<number> =>
+    (await call(`${origin}/sources/seven-main/watch`, { ...WATCH, headers })).status
+
+  it.each([
+    ['text/plain', { 'content-type': 'text/plain' }, 415],
+    ['a form', { 'content-type': 'application/x-www-form-urlencoded' }, 415],
+    ['text/plain that names JSON in a parameter', { 'content-type': 'text/plain; a=application/json' }, 415],
+    ['no content type', {}, 415],
+    ['JSON of another origin', { ...JSON_HEADERS, origin: 'http://evil.example' }, 403],
+    ['JSON of the origin null', { ...JSON_HEADERS, origin: 'null' }, 403],
+    [
+      'JSON of a page of the same origin after DNS rebinding',
+      { ...JSON_HEADERS, 'sec-fetch-site': 'same-origin' },
+      403,
+    ],
+  ])('changes nothing, with a token and without: %s', async (_, headers, status) => {
+    await start()
+    expect(await watch(headers)).toBe(status)
+    await start('a-token-of-the-operator')
+    const login = `Basic ${Buffer.from('x:a-token-of-the-operator').toString('base64')}`
+    expect(await watch({ ...headers, authorization: login })).toBe(status)
+    expect(watched).toEqual([])
+  })
+
+  it.each(['evil.example', 'evil.example:9464', '127.0.0.1.evil.example', 'localhost.evil.example', '[evil]', 'a b'])(
+    'reveals and changes nothing on a loopback address without a token where the host is "%s"',
+    async (host) => {
+      await start()
+      for (const path of ['/', '/metrics', '/status.json', '/runbook']) {
+        expect((await call(origin + path, { headers: { host } })).status).toBe(403)
+      }
+      expect(await watch({ ...JSON_HEADERS, host })).toBe(403)
+      expect(watched).toEqual([])
+      expect((await call(`${origin}/livez`, { headers: { host } })).status).toBe(200)
+    },
+  )
+
+  it.each(['127.0.0.1:9464', 'localhost', 'LOCALHOST:9464', '[::1]:9464', '10.1.2.3:9464', 'dlr.localhost'])(
+    'answers a program that names the host %s',
+    async (host) => {
+      await start()
+      expect((await call(`${origin}/metrics`, { headers: { host } })).status).toBe(200)
+      expect(await watch({ ...JSON_HEADERS, host })).toBe(202)
+    },
+  )
+
+  it.each([
+    ['with a token', 'a-token-of-the-operator', '127.0.0.1'],
+    ['on all addresses', undefined, '0.0.0.0'],
+  ])('answers probes, Prometheus and programs %s whatever the host is', async (_, token, host) => {
+    await start(token, 0, host)
+    const headers = { host: 'connector.sms.svc:9464', ...(token && { authorization: `Bearer ${token}` }) }
+    for (const path of ['/livez', '/metrics', '/status.json']) {
+      expect((await call(origin + path, { headers })).status).toBe(200)
+    }
+    expect(await watch({ ...headers, ...JSON_HEADERS })).toBe(202)
+  })
+})
+
+describe('The admin server with more connections than it takes', () => {
+  it('answers probes on new connections, beside connections that send nothing or a part of a request', async () => {
+    const port = await start()
+    const idle: RawConnection[] = []
+    for (let at = 0; at < 200; at++) {
+      const connection = await RawConnection.open(port, `127.0.0.${1 + (at % 50)}`)
+      if (at % 2 === 0) connection.send('GET /livez HTTP/1.1\r\n')
+      idle.push(connection)
+    }
+    for (let probe = 0; probe < 5; probe++) expect((await call(`${origin}/livez`)).status).toBe(200)
+    const ended = idle.filter(({ socket }) => socket.readableEnded || socket.destroyed)
+    expect(ended.length).toBeGreaterThan(100)
+    for (const connection of idle) connection.close()
   })
 })

@@ -203,7 +203,9 @@ describe('The notes after an installation', () => {
       /replicationFactor is 1/,
       /delivery is at-least-once/,
       /personalData is plain/,
-      /networkPolicy\.enabled is false/,
+      /networkPolicy\.enabled is false: any address may call the callbacks port/,
+      /config\.admin\.token is not set/,
+      /networkPolicy\.enabled is false: every pod of the cluster reaches the admin port/,
     ]
     expect(output).toHaveLength(expected.length)
     for (const [index, risk] of expected.entries()) expect(output[index]).toMatch(risk)
@@ -231,6 +233,8 @@ describe('The notes after an installation', () => {
     [['persistence.size=2Gi'], /less than twice config\.journal\.maxBytes/],
     [['persistence.retention.whenScaled=Delete'], /LOST with its volume/],
     [['networkPolicy.adminFrom=null'], /adminFrom is empty/],
+    [['networkPolicy.callbacksFrom=null'], /callbacksFrom is empty: any address may call the callbacks port/],
+    [['ingress.enabled=true', 'ingress.hosts={a.example.com}'], /past the proxy too; name the pods of the ingress/],
     [['serviceMonitor.enabled=true'], /a Prometheus elsewhere cannot scrape/],
     [['ingress.enabled=true', 'ingress.hosts={a.example.com}'], /ingress\.tls is empty/],
     [['podDisruptionBudget.enabled=false'], /all replicas may be evicted at once/],

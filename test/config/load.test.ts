@@ -57,7 +57,7 @@ describe('A configuration with the required keys only', () => {
         transactionTimeout: 60_000,
       },
       registry: { url: 'http://127.0.0.1:8081', register: true, subjectNaming: 'topic-name' },
-      journal: { directory: 'data/journal', maxBytes: 1024 ** 3 },
+      journal: { directory: 'data/journal', maxBytes: 1024 ** 3, maxWatchedMessages: 500_000 },
       callbacks: {
         host: '0.0.0.0',
         port: 8080,

@@ -2,14 +2,22 @@ import { expect, it } from 'vitest'
 import { configurationWarnings } from '../../src/config/warnings.js'
 import { REQUIRED, load, withKafka, withSource } from './support.js'
 
-const GUARDED = 'provider: seven, callback: {token: t}'
+const GUARDED = 'provider: seven, callback: {token: a-token-of-some-length}'
 const PULL = 'provider: mtarget, pull: {username: u, password: p}'
 
 it.each([
+  [
+    'an admin port of all addresses with a token',
+    `${withSource(GUARDED)}admin: {host: "::", token: a-token-of-some-length}`,
+  ],
+  ['an admin port of a loopback address without a token', `${withSource(GUARDED)}admin: {host: "::1"}`],
   ['the defaults', withSource(`${GUARDED}, reconcile: {apiKey: k}`)],
   [
     'a SASL password over TLS',
-    withKafka('tls: true\nsasl: {mechanism: plain, username: u, password: p}').replace('open: true', 'token: t'),
+    withKafka('tls: true\nsasl: {mechanism: plain, username: u, password: p}').replace(
+      'open: true',
+      'token: a-token-of-some-length',
+    ),
   ],
   [
     'two sources with different accounts',
@@ -25,7 +33,7 @@ it.each([
     'kafka.sasl.tokenEndpoint: http:// sends the client secret unencrypted',
     withKafka(
       "sasl: {mechanism: oauthbearer, tokenEndpoint: 'http://idp/token', clientId: c, clientSecret: s}",
-    ).replace('open: true', 'token: t'),
+    ).replace('open: true', 'token: a-token-of-some-length'),
   ],
   [
     'registry.url: http:// sends registry.auth unencrypted',
@@ -41,6 +49,21 @@ it.each([
     `${withSource(PULL)}journal: {maxBytes: 1MiB}`,
   ],
   ['records.mo.text: is masked, and raw still holds the text', `${withSource(GUARDED)}records: {mo: {text: masked}}`],
+  ['sources.one.callback.token: has fewer than 16 characters', withSource('provider: seven, callback: {token: t}')],
+  [
+    'sources.one.callback.token: has fewer than 16 characters',
+    withSource('provider: seven, callback: {token: [a-token-of-some-length, fifteen-letters]}'),
+  ],
+  [
+    'sources.one.callback.basic.password: has fewer than 16 characters',
+    withSource('provider: seven, callback: {basic: {username: u, password: p}}'),
+  ],
+  [
+    'sources.one.callback.signingKey: has fewer than 16 characters',
+    withSource('provider: seven, callback: {signingKey: k, publicUrl: "https://x"}'),
+  ],
+  ['admin.token: has fewer than 16 characters', `${withSource(GUARDED)}admin: {token: x}`],
+  ['admin.token: is missing, and admin.host is 0.0.0.0', `${withSource(GUARDED)}admin: {host: 0.0.0.0}`],
   ['callbacks.bodyLimit: is more than journal.maxBytes', `${withSource(GUARDED)}journal: {maxBytes: 64KiB}`],
   [
     'sources.one.reconcile.giveUpAfter: 3d is longer',
@@ -53,7 +76,10 @@ it.each([
   ['sources.two.pull: pulls from the same queue as sources.one.pull', `${withSource(PULL)}  two: {${PULL}}\n`],
   [
     'kafka.sasl: mechanism plain without kafka.tls',
-    withKafka('sasl: {mechanism: plain, username: u, password: p}').replace('open: true', 'token: t'),
+    withKafka('sasl: {mechanism: plain, username: u, password: p}').replace(
+      'open: true',
+      'token: a-token-of-some-length',
+    ),
   ],
 ])('configurationWarnings warns: "%s …"', (sentence, yaml) => {
   const warnings = configurationWarnings(load(yaml))

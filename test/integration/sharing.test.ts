@@ -169,7 +169,10 @@ describe('Three replicas', { timeout: 240_000 }, () => {
     const other = replicas.find((replica) => replica !== owner)!
     const ids = Array.from({ length: 1_200 }, (_, i) => String(55_000 + i))
     const url = `${other.adminUrl}/sources/seven-main/watch`
-    expect((await call(url, { body: JSON.stringify({ messageIds: ids }) })).status).toBe(202)
+    expect(
+      (await call(url, { headers: { 'content-type': 'application/json' }, body: JSON.stringify({ messageIds: ids }) }))
+        .status,
+    ).toBe(202)
     await other.calls.send([{ kind: 'dlr', data: { msg_id: '66001', status: 'BUFFERED' } }])
     await until(async () => (await owner.sum('dlrmo_watched_messages')) === 1_201)
 
