@@ -88,14 +88,15 @@ describe.skipIf(missing)(`The image${missing ? ` (not tested: ${missing})` : ''}
   it('contains only production dependencies and the program', async () => {
     const list = 'console.log(JSON.stringify(fs.readdirSync("/app/node_modules")), fs.readdirSync("/app").join())'
     const [packages = '', files] = (await docker('run', '--rm', '--entrypoint', 'node', TAG, '--eval', list)).split(' ')
-    const { dependencies, devDependencies } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as {
-      dependencies: object
-      devDependencies: object
+    const { dependencies } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as { dependencies: object }
+    // What only development needs, directly or not: a package that a dependency needs too is not marked so.
+    const { packages: locked } = JSON.parse(await readFile(join(ROOT, 'package-lock.json'), 'utf8')) as {
+      packages: Readonly<Record<string, { readonly dev?: boolean }>>
     }
     const installed = JSON.parse(packages) as string[]
     const plain = (names: object): string[] => Object.keys(names).filter((name) => !name.startsWith('@'))
     expect(installed).toEqual(expect.arrayContaining(plain(dependencies)))
-    expect(installed.filter((name) => plain(devDependencies).includes(name))).toEqual([])
+    expect(installed.filter((name) => locked[`node_modules/${name}`]?.dev === true)).toEqual([])
     expect(files).toBe('LICENSE,config,dist,docs,node_modules,package.json,schemas')
   })
 
