@@ -136,6 +136,13 @@ const REHEARSALS: Readonly<Record<string, readonly (readonly [file: string, text
     [NEW, 'A journal that can not be written any more'],
     [`${FAULTS}/disk.ts`, "name: 'failing-disk'"],
   ],
+  'journal-access-wide': [['test/journal/journal-directory.test.ts', 'is logged when the journal is opened']],
+  'journal-lock-limited': [
+    [
+      'test/journal/directory-lock.test.ts',
+      'is refused to others by the lock file alone where the kernel locks no data file',
+    ],
+  ],
   'journal-replaced': [
     ['test/integration/replaced-journal.test.ts', 'is reported with both journals and the group while the other one'],
     [`${FAULTS}/journals.ts`, "name: 'journals'"],
