@@ -95,7 +95,7 @@ describe('Reconciler with a wrong API key', () => {
     expect(new Set(tested.observer.requests.map(({ outcome }) => outcome))).toEqual(new Set(['refused']))
     expect(tested.journal.stats().entries + tested.outcomes.length).toBe(0)
     expect(JSON.stringify(tested.log.lines)).not.toContain('demo-key')
-    ;(simulator as { apiKey: string }).apiKey = 'demo-key'
+    simulator.setApiKeys('demo-key')
     simulator.setStatus('771', 'DELIVERED')
     await tested.advance(20 * MINUTE)
     expect(tested.receipts).toEqual(['771 DELIVERED QUERY'])
