@@ -2,6 +2,9 @@
 import { readFileSync } from 'node:fs'
 import { relative } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { presentRecord } from '../../src/commands/record-format.js'
+import type { TailRecord } from '../../src/commands/record-decoder.js'
+import { type AvroField, loadRecordSchemas, nestedTypes } from '../../dev/contracts/avro-schema.js'
 import { generateContracts } from '../../dev/contracts/index.js'
 import { generateTypes } from '../../dev/contracts/typescript-types.js'
 import type * as records from '../../schemas/index.js'
@@ -50,4 +53,60 @@ describe('The exported types of the records', () => {
     })
     expect(() => generateTypes([recordWith('PULL'), recordWith('PUSH')])).toThrow('two schemas have a type Via')
   })
+})
+
+describe('The documentation of the fields', () => {
+  const records = loadRecordSchemas().map(({ record }) => record)
+  const nested = records.flatMap(nestedTypes).filter((type) => type.type === 'record')
+  const fields = [...records, ...nested].flatMap((record) =>
+    record.fields.map((field) => ({ name: `${record.name}.${field.name}`, field })),
+  )
+
+  it.each(fields)('ends with an example: $name', ({ field }) => {
+    expect(field.doc).toMatch(/\. Example: `.+`\.$/)
+  })
+
+  it.each(fields)('says which provider fills the field, or when it is null: $name', ({ field }) => {
+    expect(field.doc).toMatch(/Filled for every provider|null (if|for)|Mtarget: |seven: /)
+  })
+
+  it.each(fields.filter(({ field }) => JSON.stringify(field.type).includes('timestamp-millis')))(
+    'states unit and epoch of a time: $name',
+    ({ field }) => {
+      expect(field.doc).toContain('in milliseconds since 1970-01-01T00:00:00Z')
+    },
+  )
+
+  it('is the same for a type that several schemas have', () => {
+    const docs = new Map<string, Set<string>>()
+    for (const type of records.flatMap(nestedTypes)) {
+      docs.set(type.name, (docs.get(type.name) ?? new Set()).add(JSON.stringify(type)))
+    }
+    expect([...docs].filter(([, texts]) => texts.size > 1).map(([name]) => name)).toEqual([])
+  })
+})
+
+describe('The tag PII', () => {
+  const isTagged = (field: AvroField): boolean => field['confluent:tags']?.includes('PII') ?? false
+
+  it.each(loadRecordSchemas().map(({ record }) => record))(
+    'is on exactly those fields of $name that tail masks',
+    ({ fields }) => {
+      const value = Object.fromEntries(fields.map(({ name }) => [name, '+33612345678']))
+      const record: TailRecord = {
+        kind: 'dlr',
+        topic: 'sms.dlr',
+        partition: 0,
+        offset: 0,
+        timestamp: 0,
+        key: null,
+        headers: {},
+        schemaId: 1,
+        value,
+      }
+      const shown = presentRecord(record, 'masked').value!
+      const masked = fields.map(({ name }) => name).filter((name) => shown[name] !== value[name])
+      expect(fields.filter(isTagged).map(({ name }) => name)).toEqual(masked)
+    },
+  )
 })
