@@ -170,7 +170,7 @@ describe('Reconciler with watched messages', { timeout: 240_000 }, () => {
 
 describe('Reconciler with an API key that the provider refuses', { timeout: 240_000 }, () => {
   it('shows the refusal in metrics, in the status and once in the log, while callbacks are published', async () => {
-    ;(simulator as { apiKey: string }).apiKey = 'changed'
+    simulator.setApiKeys('changed')
     await trial.connector.start()
     const refused = 'dlrmo_reconcile_requests_total{source="seven-main",endpoint="outbound",outcome="refused"}'
     await until(async () => (await trial.metric(refused)) >= 2)
