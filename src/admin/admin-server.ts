@@ -19,13 +19,13 @@ import { ConnectionTable } from '../http-server/connections.js'
 import { listen } from '../http-server/listen.js'
 import { isLocalHostHeader, isLoopback } from '../http-server/local-host.js'
 import { hideSecretsInOutput } from '../masking/known-secrets.js'
-import { type EntryHandler, readEntriesRequest } from './entries-request.js'
+import { type EntryHandler, JOURNAL_HEADER, readEntriesRequest } from './entries-request.js'
 import type { Metrics } from './metrics.js'
 import type { Status } from './status.js'
 import { reportStatus } from './problems.js'
 import { renderRunbookPage } from './page/runbook-page.js'
 import { PAGE_HEADERS, renderStatusPage } from './page/status-page.js'
-import { JsonBodies } from './request-body.js'
+import { JsonBodies, type RequestProblem } from './request-body.js'
 import { readWatchRequest, type WatchHandler } from './watch-request.js'
 
 export interface AdminServerDeps {
@@ -156,11 +156,18 @@ export class AdminServer {
   }
 
   async #handIn(req: IncomingMessage): Promise<Answer> {
+    const { id } = this.#deps.status.snapshot().journal
+    const wanted = req.headers[JOURNAL_HEADER] ?? id
     try {
-      const result = await readEntriesRequest(req, this.#bodies, async (entry) => {
-        await this.#deps.handInEntry(entry)
-        return { accepted: 1 }
-      })
+      const result = await readEntriesRequest<{ accepted: number } | RequestProblem>(
+        req,
+        this.#bodies,
+        async (entry) => {
+          if (wanted !== id) return { code: 409, problem: describeOtherJournal(String(wanted), id) }
+          await this.#deps.handInEntry(entry)
+          return { accepted: 1 }
+        },
+      )
       return 'problem' in result ? json(result.code, { error: result.problem }) : json(202, result)
     } catch (error) {
       if (!(error instanceof ConnectorError)) throw error
@@ -209,6 +216,9 @@ export class AdminServer {
     return pair.includes(':') && isOneOf(pair.slice(pair.indexOf(':') + 1), token)
   }
 }
+
+const describeOtherJournal = (wanted: string, id: string): string =>
+  `the entry is meant for journal ${wanted}, and this connector holds journal ${id}`
 
 const json = (code: number, value: object): Answer => ({
   code,

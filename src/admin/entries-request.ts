@@ -6,6 +6,12 @@ import type { JsonBodies, RequestProblem } from './request-body.js'
 /** Resolves once the entry is durable. @throws ConnectorError if the journal can't take it */
 export type EntryHandler = (entry: EntryWithOrigin) => Promise<void>
 
+/**
+ * The request field that names the journal that an entry is meant for. Several connectors may answer at one address, for example
+ * behind a proxy, and a client may have asked one of them for its journal. It may be left out.
+ */
+export const JOURNAL_HEADER = 'dlr-mo-connector-journal'
+
 /** Base64 of the largest answer of a queue by default, and everything else of the entry. */
 export const MAX_ENTRY_BYTES = 90 * 1024 * 1024
 

@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 
 export interface RequestProblem {
-  readonly code: 400 | 403 | 413 | 415 | 429
+  readonly code: 400 | 403 | 409 | 413 | 415 | 429
   /** A sentence without a full stop. */
   readonly problem: string
 }

@@ -216,14 +216,22 @@ export class PartAssembler {
 
   /** @returns the dead letter, once this was its last missing part */
   add(part: DeadLetterPart): StoredDeadLetter | undefined {
-    if (part.parts === 1) return { ...toLetter(new Map([[0, withoutBody(part)]])), body: part.body }
+    if (part.parts === 1) {
+      this.#forget(part.eventId)
+      return { ...toLetter(new Map([[0, withoutBody(part)]])), body: part.body }
+    }
     const key = `${part.eventId} ${part.parts}`
     const collected = this.#pending.get(key) ?? new Map<number, CollectedPart>()
     collected.set(part.part, withoutBody(part))
     this.#pending.set(key, collected)
     if (collected.size < part.parts) return undefined
-    this.#pending.delete(key)
+    this.#forget(part.eventId)
     return toLetter(collected)
+  }
+
+  /** Forgets the parts of a dead letter that is complete, also those of an earlier publication with another division. */
+  #forget(eventId: string): void {
+    for (const key of this.#pending.keys()) if (key.startsWith(`${eventId} `)) this.#pending.delete(key)
   }
 
   /** The dead letters whose parts were not all found. */

@@ -183,5 +183,7 @@ function summarise(
   if (counts.size === 0) return `no open dead letter to replay on ${topic}`
   const parts = [...counts].map(([outcome, count]) => `${count} ${outcome}`).join(', ')
   if (intake === undefined) return `${parts}; nothing was handed in, because of --dry-run`
-  return counts.has('handed-in') ? `${parts}; handed in to ${intake.destination}` : parts
+  if (!counts.has('handed-in')) return parts
+  const next = 'dead-letters list shows a dead letter as open until all of it is published'
+  return `${parts}; handed in to ${intake.destination}. ${next}`
 }

@@ -93,6 +93,7 @@ async function describeJournal(
     releasedUpTo: reader.releasedUpTo,
     lastSeq: reader.lastSeq,
     position: isOffline ? null : await findPosition(reader, config),
+    positionTopic: config === undefined ? null : kafkaSettings(config).topics.deadLetter,
     heldBy: (await findHolder(reader.directory)) ?? null,
     note: NOTE,
   }

@@ -10,8 +10,10 @@ import { readConfiguration } from './configuration.js'
 import type { Config } from '../config/types.js'
 import { systemClock } from '../core/clock.js'
 import { ConnectorError, messageOf } from '../core/errors.js'
+import type { EntryWithOrigin } from '../journal/entry-json.js'
 import { dataFileOf } from '../journal/environment.js'
 import { type ExportLine, ExportLineError, readExportFile, type ReadHeader } from '../journal/export-file.js'
+import type { ExportedPosition } from '../journal/export-format.js'
 import { JournalReader } from '../journal/journal-reader.js'
 import { fetchJournalPosition } from '../kafka/other-journals.js'
 import { stopOnTermination } from './journal.js'
@@ -51,12 +53,12 @@ export async function importJournal(file: string, options: JournalImportOptions)
   const config = readConfiguration(options.config)
   const header = await validateFile(file, config, options)
   refuseOwnJournal(config, header)
-  const publishedUpTo = await findPublishedPosition(config, header)
+  const published = await findPublishedPosition(config, header)
   const stop = stopOnTermination()
   // A dry run leaves the journal alone.
   const intake = options.dryRun ? undefined : await openJournalIntake(config, { canCreate: true })
   try {
-    const counts = await handInEntries(file, publishedUpTo, intake, options, stop.signal)
+    const counts = await handInEntries(file, published, intake, options, stop.signal)
     const summary: ImportSummary = {
       ok: counts.refused === 0 && !stop.signal.aborted,
       journal: header.journal,
@@ -124,33 +126,28 @@ function refuseOwnJournal(config: Config, { journal }: ReadHeader): void {
   )
 }
 
-/** @returns the last sequence number whose events are in Kafka, as far as that is known; -1 if nothing is known */
-async function findPublishedPosition(config: Config, header: ReadHeader): Promise<number> {
+/** @returns how far the events of the journal are in Kafka, as far as that is known */
+async function findPublishedPosition(config: Config, header: ReadHeader): Promise<ExportedPosition> {
   const exported = header.position ?? { upTo: -1, place: '' }
   const current = await fetchCurrentPosition(config, header)
-  const { upTo, place } = current !== undefined && current.upTo >= exported.upTo ? current : exported
   if (header.position === null && current === undefined) {
     warn(
       'it is not known which entries are published already: those that are, are published again with the same event ids, as far ' +
         'as the items have no identity that this connector remembers',
     )
   }
-  if (place !== '') {
-    warn(
-      `a part of entry ${upTo + 1} is published already (${place}); the whole entry is imported, so that part is published again ` +
-        'with the same event ids',
-    )
-  }
-  return upTo
+  return current !== undefined && current.upTo >= exported.upTo ? current : exported
 }
 
 /** @returns undefined, with a warning, if Kafka does not tell it */
 async function fetchCurrentPosition(
   config: Config,
-  { journal, instance }: ReadHeader,
-): Promise<{ readonly upTo: number; readonly place: string } | undefined> {
-  // The group of a journal is named after the instance that it belonged to.
-  const settings = { ...kafkaSettings(config), ...(instance !== null && { instance }) }
+  { journal, instance, positionTopic }: ReadHeader,
+): Promise<ExportedPosition | undefined> {
+  const own = kafkaSettings(config)
+  // The group of a journal is named after the instance that it belonged to, and holds an offset of its dead-letter topic.
+  const deadLetter = positionTopic ?? own.topics.deadLetter
+  const settings = { ...own, ...(instance !== null && { instance }), topics: { ...own.topics, deadLetter } }
   try {
     const stored = await fetchJournalPosition(settings, journal, systemClock, silentLog(config))
     return stored === null ? undefined : { upTo: stored.position, place: stored.metadata }
@@ -165,7 +162,7 @@ async function fetchCurrentPosition(
 
 async function handInEntries(
   file: string,
-  publishedUpTo: number,
+  published: ExportedPosition,
   intake: JournalIntake | undefined,
   { allowIncomplete }: JournalImportOptions,
   signal: AbortSignal,
@@ -175,11 +172,12 @@ async function handInEntries(
     if (signal.aborted) break
     if (line.kind !== 'entry') continue
     counts.entries++
-    if (line.seq <= publishedUpTo) {
+    if (line.seq <= published.upTo) {
       counts.alreadyPublished++
       continue
     }
-    const problem = (await intake?.handIn(line.entry))?.problem
+    const entry = line.seq === published.upTo + 1 ? withPlace(line.entry, published.place) : line.entry
+    const problem = (await intake?.handIn(entry))?.problem
     if (problem === undefined) {
       counts.handedIn++
       continue
@@ -188,6 +186,12 @@ async function handInEntries(
     warn(`entry ${line.seq} is refused: ${problem}`)
   }
   return counts
+}
+
+/** Notes what of an entry is published already. An entry that was imported before keeps the origin that it had. */
+function withPlace(entry: EntryWithOrigin, place: string): EntryWithOrigin {
+  const { origin } = entry
+  return origin.kind !== 'import' || place === '' ? entry : { ...entry, origin: { ...origin, place } }
 }
 
 async function report(

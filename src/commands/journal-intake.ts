@@ -4,6 +4,7 @@
  */
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { JOURNAL_HEADER } from '../admin/entries-request.js'
 import { openJournal } from '../app/open-journal.js'
 import type { Config } from '../config/types.js'
 import { systemClock } from '../core/clock.js'
@@ -91,11 +92,11 @@ class AdminIntake implements JournalIntake {
       throw new ConnectorError('JOURNAL_HELD', `${held}. With admin.port: 0 its admin API can't be found`)
     }
     const url = `http://${addressOf(admin.host)}:${admin.port}`
-    const intake = new AdminIntake(url, admin.token?.[0])
+    const id = readJournalId(directory)
+    const intake = new AdminIntake(url, admin.token?.[0], id)
     const answer = await intake.#request('/status.json', {}, held)
     if (answer.code !== 200) throw refusedRequest(url, answer)
     const journalId = journalIdIn(answer.text)
-    const id = readJournalId(directory)
     if (journalId === id) return intake
     throw new ConnectorError(
       'JOURNAL_HELD',
@@ -104,9 +105,9 @@ class AdminIntake implements JournalIntake {
     )
   }
 
-  private constructor(url: string, token: string | undefined) {
+  private constructor(url: string, token: string | undefined, journalId: string) {
     this.#url = url
-    this.#headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
+    this.#headers = { [JOURNAL_HEADER]: journalId, ...(token !== undefined && { authorization: `Bearer ${token}` }) }
     this.destination = `the running connector at ${url}, which publishes it`
   }
 
@@ -117,6 +118,7 @@ class AdminIntake implements JournalIntake {
     if (answer.code === 202) return {}
     const problem = errorIn(answer.text)
     if (answer.code === 400 || answer.code === 413) return { problem }
+    if (answer.code === 409) throw new ConnectorError('JOURNAL_HELD', `${problem}; correct admin.host and admin.port`)
     if (answer.code === 503) throw new ConnectorError('JOURNAL_WRITE_FAILED', `the connector can't take it: ${problem}`)
     throw refusedRequest(this.#url, answer)
   }

@@ -3,7 +3,7 @@
  *
  * LMDB itself would register each reader in the lock file, which has to be written for that. It would keep free pages of a
  * running connector for as long as a reader lives, and for ten minutes after a reader was killed. And it ends the process
- * without an error when a page is damaged. docs/adr/0011-journal-commands-read-the-file.md weighs this.
+ * without an error when a page is damaged. docs/adr/0012-journal-commands-read-the-file.md weighs this.
  *
  * # The file
  * It consists of pages (`struct MDB_page` of LMDB's data version 2). Two meta pages are written in turn, each by the commit of

@@ -3,7 +3,7 @@
  *
  * The fields are `source`, `provider`, `via`, `receivedAt` (milliseconds since the epoch), `facts` (an object of texts), `body`
  * (Base64) and `origin`: `{"kind": "import", "journalId": "…", "seq": 1}` or
- * `{"kind": "dead-letter", "eventId": "…", "reason": "…"}`.
+ * `{"kind": "dead-letter", "eventId": "…", "reason": "…"}`. An import of an entry that is published in part has a `place` too.
  */
 import type { Via } from '../core/event.js'
 import type { RequestFacts } from '../core/received.js'
@@ -60,9 +60,12 @@ const expected = (field: string, what: string): string => `${field}: expected ${
 
 function parseOrigin(value: unknown): EntryOrigin | undefined {
   if (!isObject(value)) return undefined
-  const { kind, eventId, reason, journalId, seq } = value
+  const { kind, eventId, reason, journalId, seq, place } = value
   if (kind === 'dead-letter' && isName(eventId) && isName(reason)) return { kind, eventId, reason }
-  if (kind === 'import' && isName(journalId) && isWholeNumber(seq)) return { kind, journalId, seq }
+  if (kind === 'import' && isName(journalId) && isWholeNumber(seq)) {
+    if (place === undefined) return { kind, journalId, seq }
+    if (isName(place)) return { kind, journalId, seq, place }
+  }
   return undefined
 }
 

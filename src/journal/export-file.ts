@@ -10,6 +10,8 @@ export type ReadHeader = {
   readonly journal: string
   readonly instance: string | null
   readonly position: ExportedPosition | null
+  /** The topic under which Kafka holds the position; null in an export of a build that did not name it, or without a configuration. */
+  readonly positionTopic: string | null
 }
 
 export type ExportLine =
@@ -84,19 +86,21 @@ export async function* readExportLines(chunks: AsyncIterable<Uint8Array>): Async
 }
 
 function parseHeader(value: JsonObject): ReadHeader {
-  const { format, version, journal, instance = null, position = null } = value
+  const { format, version, journal, instance = null, position = null, positionTopic = null } = value
   if (format !== EXPORT_FORMAT) throw new ExportLineError(1, `format: expected "${EXPORT_FORMAT}"`)
   if (version !== EXPORT_VERSION) throw new ExportLineError(1, `version: this release reads ${EXPORT_VERSION}`)
   if (typeof journal !== 'string' || journal === '')
     throw new ExportLineError(1, 'journal: expected the id of a journal')
   if (instance !== null && typeof instance !== 'string')
     throw new ExportLineError(1, 'instance: expected a text or null')
-  if (position === null) return { journal, instance, position }
+  if (positionTopic !== null && typeof positionTopic !== 'string')
+    throw new ExportLineError(1, 'positionTopic: expected a text or null')
+  if (position === null) return { journal, instance, position, positionTopic }
   const { upTo, place } = position as Partial<ExportedPosition>
   if (!Number.isSafeInteger(upTo) || typeof place !== 'string') {
     throw new ExportLineError(1, 'position: expected null or {"upTo": number, "place": text}')
   }
-  return { journal, instance, position: { upTo: Number(upTo), place } }
+  return { journal, instance, position: { upTo: Number(upTo), place }, positionTopic }
 }
 
 function parseEnd({ entries, unreadable }: JsonObject, line: number, count: number): ExportEnd {

@@ -31,6 +31,8 @@ export interface ExportHeader {
   readonly lastSeq: number
   /** Null if it is not known. */
   readonly position: ExportedPosition | null
+  /** The topic under which Kafka holds the position: that of the dead letters. Null without a configuration. */
+  readonly positionTopic: string | null
   /** Which process held the journal, and so publishes the same entries; null if none did. */
   readonly heldBy: string | null
   /** For whoever reads the file: how doubles are prevented. */

@@ -13,11 +13,11 @@ import type { Received } from '../core/received.js'
  * - `dead-letter`: the body of a dead letter, to be decoded again. The items get ids that follow from `eventId`. `reason` is the
  *   reason of the dead letter.
  * - `import`: an entry of another journal, which had the sequence number `seq` there. The items get the ids that they have in
- *   that journal.
+ *   that journal. `place` says how much of it is published already, in the form of pipeline/place-in-entry.ts; absent if nothing is.
  */
 export type EntryOrigin =
   | { readonly kind: 'dead-letter'; readonly eventId: string; readonly reason: string }
-  | { readonly kind: 'import'; readonly journalId: string; readonly seq: number }
+  | { readonly kind: 'import'; readonly journalId: string; readonly seq: number; readonly place?: string }
 
 /** A request or an answer that is handed over for custody. */
 export interface NewEntry extends Received {

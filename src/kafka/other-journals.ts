@@ -7,9 +7,14 @@ import type { Admin } from 'kafkajs'
 import { orTimeout } from '../core/abort.js'
 import type { Clock } from '../core/clock.js'
 import type { Log } from '../core/log.js'
+import { Backoff, retry } from '../core/retry.js'
 import { createKafkaClient } from './kafka-client.js'
-import { toConnectionError } from './kafka-errors.js'
+import { hasErrorType, toConnectionError } from './kafka-errors.js'
+import { KafkajsBrokers } from './kafkajs-workarounds/kafkajs-cluster.js'
+import { offsetFetchRequest } from './protocol/requests.js'
+import { RequestSender } from './request-sender.js'
 import type { KafkaSettings } from './settings.js'
+import { Throttle } from './throttle.js'
 
 export interface OtherJournal {
   readonly id: string
@@ -17,6 +22,9 @@ export interface OtherJournal {
   /** The sequence number up to which the entries of that journal are published. */
   readonly position: number
 }
+
+/** The partition of the dead-letter topic under which positions are stored (exactly-once-publisher.ts). */
+const POSITION_PARTITION = 0
 
 /** What the search may take, even while brokers answer, in request timeouts. */
 const MAX_REQUESTS = 20
@@ -55,19 +63,49 @@ export function findOtherJournals(
   })
 }
 
+/** The brokers abort a transaction so long after its timeout at the latest, if they have their default settings. */
+const MAX_ABORT_DELAY_MS = 15_000
+
 /**
+ * Returns the position of a journal, once no transaction is open that stored another one: a connector that was killed may have left
+ * one behind, which was committed or is aborted by the brokers after `kafka.transactionTimeout`.
+ *
  * @returns null if Kafka holds no position of the journal under this instance
  * @throws ConnectorError KAFKA_UNREACHABLE, KAFKA_REFUSED
  */
-export function fetchJournalPosition(
+export async function fetchJournalPosition(
   settings: KafkaSettings,
   journalId: string,
   clock: Clock,
   log: Log,
 ): Promise<StoredPosition | null> {
+  const { brokers: addresses, requestTimeout, transactionTimeout } = settings
   const groupId = `${groupPrefix(settings)}${journalId}`
-  return withAdmin(settings, clock, log, (admin) => fetchPosition(admin, groupId, settings))
+  const request = offsetFetchRequest(groupId, settings.topics.deadLetter, POSITION_PARTITION)
+  const client = createKafkaClient(settings, clock, log)
+  const giveUpAt = clock.monotonic() + transactionTimeout + MAX_ABORT_DELAY_MS
+  try {
+    const times = { requestTimeoutMs: requestTimeout, connectTimeoutMs: MAX_REQUESTS * requestTimeout }
+    const brokers = new KafkajsBrokers(client.kafka, times, clock)
+    const throttle = new Throttle(clock, { throttled: () => undefined })
+    const sender = new RequestSender({ brokers, throttle, clock, signal: NEVER_ABORTED }, requestTimeout)
+    const { offset, metadata } = await retry(() => sender.sendToCoordinator('group', groupId, request), {
+      clock,
+      signal: NEVER_ABORTED,
+      backoff: new Backoff(OPEN_TRANSACTION_DELAYS),
+      shouldRetry: (error) => hasErrorType(error, OPEN_TRANSACTION) && clock.monotonic() < giveUpAt,
+    })
+    return toStoredPosition(Number(offset), metadata)
+  } catch (error) {
+    throw toConnectionError(error, addresses)
+  } finally {
+    client.destroy()
+  }
 }
+
+const NEVER_ABORTED = new AbortController().signal
+const OPEN_TRANSACTION: ReadonlySet<string> = new Set(['UNSTABLE_OFFSET_COMMIT'])
+const OPEN_TRANSACTION_DELAYS = { firstMs: 100, longestMs: 1_000 }
 
 const groupPrefix = ({ instance }: KafkaSettings): string => `dlr-mo-connector.${instance}.`
 
@@ -77,11 +115,13 @@ async function fetchPosition(
   { topics: { deadLetter } }: KafkaSettings,
 ): Promise<StoredPosition | null> {
   const stored = (await admin.fetchOffsets({ groupId, topics: [deadLetter] })).find(({ topic }) => topic === deadLetter)
-  const found = stored?.partitions.find(({ partition }) => partition === 0)
-  const offset = Number(found?.offset ?? -1)
-  // The stored offset is the sequence number plus one.
-  return offset > 0 ? { position: offset - 1, metadata: found?.metadata ?? '' } : null
+  const found = stored?.partitions.find(({ partition }) => partition === POSITION_PARTITION)
+  return toStoredPosition(Number(found?.offset ?? -1), found?.metadata)
 }
+
+/** The stored offset is the sequence number plus one; without one there is no position. */
+const toStoredPosition = (offset: number, metadata: string | null | undefined): StoredPosition | null =>
+  offset > 0 ? { position: offset - 1, metadata: metadata ?? '' } : null
 
 async function withAdmin<T>(
   settings: KafkaSettings,

@@ -12,7 +12,7 @@ import { closingMarkRecord, itemMarkKey, itemMarkRecord } from '../encode/replay
 import type { Entry, EventOccurrence, FirstSeen, IndexUpdates, Journal, WatchChange } from '../journal/journal.js'
 import type { OutgoingRecord } from '../kafka/publisher.js'
 import { type DecodableSource, decode, type DecodedItem } from './decode.js'
-import { digestOfParts, ItemDigest, type PlaceInEntry, type Position } from './place-in-entry.js'
+import { digestOfParts, ItemDigest, parsePlace, type PlaceInEntry, type Position } from './place-in-entry.js'
 import { type DeadLetterOrigin, decodeDeadLetter, type ReplayedItem } from './replay.js'
 
 export interface PipelineSource extends DecodableSource {
@@ -135,7 +135,7 @@ export class BatchPreparer {
     const entry = place && this.#readEntry(upTo + 1)
     // A replayed dead letter is begun again, because its marks tell what is published of it.
     if (!entry || isReplay(entry)) return { upTo, place: null }
-    const open = this.#open(entry)
+    const open = await this.#open(entry, signal)
     const isValid = await open.skipTo(place, signal)
     if (isValid || signal.aborted) {
       this.#openEntry = open
@@ -163,7 +163,8 @@ export class BatchPreparer {
         batch.finishEntry(entry)
         continue
       }
-      open ??= this.#open(entry)
+      open ??= await this.#open(entry, signal)
+      if (signal.aborted) return null
       const endPlace = end !== null && entry.seq > end.upTo ? end.place : null
       // Records that are committed already are not sent, so nothing is traced.
       if (end === null) batch.addSpan(open.startSpan(this.#deps.tracing))
@@ -203,12 +204,22 @@ export class BatchPreparer {
     if (open?.entry.seq === upTo + 1 && open.isAt(place)) return open
     const entry = this.#readEntry(upTo + 1)
     if (entry === null || isReplay(entry)) return undefined
-    const reopened = this.#open(entry)
+    const reopened = await this.#open(entry, signal)
     await reopened.skipTo(place, signal)
     return reopened
   }
 
-  #open(entry: Entry): OpenEntry {
+  /** Returns the entry at its first item or, if a part of it was published from another journal, behind that part. */
+  async #open(entry: Entry, signal: AbortSignal): Promise<OpenEntry> {
+    const { origin } = entry
+    const open = this.#openAtFirstItem(entry)
+    const published = origin?.kind === 'import' ? parsePlace(origin.place ?? '') : null
+    if (published === null || (await open.skipTo(published, signal)) || signal.aborted) return open
+    this.#deps.observer.entryRepublished(entry)
+    return this.#openAtFirstItem(entry)
+  }
+
+  #openAtFirstItem(entry: Entry): OpenEntry {
     const { findSource, journal } = this.#deps
     const source = findSource(entry.source, entry.provider)
     const items = isReplay(entry) ? decodeDeadLetter(entry, entry.origin, source) : decode(entry, source, journal.id)

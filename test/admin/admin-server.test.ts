@@ -470,6 +470,17 @@ describe('POST /journal/entries', () => {
     expect(journal.entries).toEqual([])
   })
 
+  it('answers 409 to an entry that is meant for the journal of another connector', async () => {
+    await start()
+    const answerTo = (id: string) => post(JSON.stringify(ENTRY), { ...JSON_HEADERS, 'dlr-mo-connector-journal': id })
+    expect(await answerTo('another')).toMatchObject({
+      status: 409,
+      body: expect.stringContaining(journal.id) as string,
+    })
+    expect(journal.entries).toEqual([])
+    expect((await answerTo(journal.id)).status).toBe(202)
+  })
+
   it('answers 400 to what is no entry, and 401 without the token', async () => {
     await start('secret')
     const headers = { ...JSON_HEADERS, authorization: 'Bearer secret' }

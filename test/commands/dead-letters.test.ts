@@ -130,6 +130,17 @@ describe('PartAssembler', () => {
     assembler.add(partOf('letter', 0, 2, 5))
     expect(assembler.add(partOf('letter', 1, 2, 6))?.places.map(({ offset }) => offset)).toEqual([5, 6])
   })
+
+  it('does not report parts of a dead letter as incomplete that was published again with another division', () => {
+    for (const parts of [1, 2]) {
+      const assembler = new PartAssembler()
+      assembler.add(partOf('letter', 0, 3, 0))
+      assembler.add(partOf('other letter', 0, 3, 1))
+      const added = Array.from({ length: parts }, (_, part) => assembler.add(partOf('letter', part, parts, 2 + part)))
+      expect(added.at(-1)).toMatchObject({ eventId: 'letter', missingParts: [] })
+      expect(assembler.incomplete()).toMatchObject([{ eventId: 'other letter' }])
+    }
+  })
 })
 
 describe('A dead letter that is printed', () => {

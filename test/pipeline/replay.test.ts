@@ -7,6 +7,7 @@ import { decodeDeadLetter, type DeadLetterOrigin } from '../../src/pipeline/repl
 import { providers } from '../../src/providers/index.js'
 import {
   deadLetter,
+  deadLetterOf,
   dlr,
   type FaultPlan,
   type ItemSpec,
@@ -193,6 +194,55 @@ describe('An imported entry', () => {
     await imported([mo(), mo()])
     await environment.drain()
     expect(environment.broker.ids).toEqual(['other-42-0', 'other-42-1', 'other-43-0'])
+  })
+
+  it('of which a part is published already is published from there on, whatever fails or crashes at any call to a port', async () => {
+    const items = [mo(), deadLetterOf(3), mo(), mo('a'), mo()]
+    const limits = { entries: 1, bodyBytes: 1, items: 2, recordBytes: 500 }
+    for (const transactions of [1, 2, 3]) {
+      const left = new TestEnvironment()
+      await left.append(items)
+      let publishes = 0
+      const crashAfter: FaultPlan = (_call, _port, method) => {
+        if (method !== 'publish') return undefined
+        publishes++
+        return publishes === transactions ? { when: 'after', what: 'crash' } : undefined
+      }
+      const crashed = new PipelineProcess(left, { limits, faultPlan: crashAfter })
+      await left.until(() => crashed.hasCrashed)
+      const place = left.broker.metadata.get(left.journal.id)!
+      expect(place).toContain('items=')
+      const origin = { kind: 'import', journalId: left.journal.id, seq: left.journal.entries[0]!.seq, place } as const
+      const whole = [0, 1, 2, 4].map((index) => `${left.journal.id}-${origin.seq}-${index}`)
+      for (const what of [undefined, new Error('no answer'), 'crash'] as const) {
+        for (let at = 1; at < 30; at += 2) {
+          environment = new TestEnvironment()
+          for (const record of left.broker.records) environment.broker.records.push(record)
+          await environment.append(items, 0, 'plain', { origin })
+          await environment.append(items, 0, 'plain', { origin: { ...origin, place: '' } })
+          const faultPlan: FaultPlan = (call) => (call === at && what ? { when: 'after', what } : undefined)
+          const first = new PipelineProcess(environment, { limits, faultPlan })
+          await environment.until(() => first.hasCrashed || environment.journal.entries.length === 0)
+          first.stop.abort()
+          if (first.hasCrashed) first.ended.catch(() => undefined)
+          await environment.drain(new PipelineProcess(environment, { limits }))
+          const { ids } = environment.broker
+          expect(new Set(ids).size, `${transactions} ${String(what)} ${at}`).toBe(ids.length)
+          expect(ids).toEqual(expect.arrayContaining(whole))
+          expect(environment.violations).toEqual([])
+        }
+      }
+    }
+  })
+
+  it('is published as a whole, with a report, if its part that is published does not fit its items', async () => {
+    const place = `dlr-mo-connector:1 items=1 parts=0/0 digest=${'0'.repeat(32)}`
+    await environment.append([mo(), mo()], 0, 'plain', {
+      origin: { kind: 'import', journalId: 'other', seq: 42, place },
+    })
+    const { observer } = await environment.drain()
+    expect(environment.broker.ids).toEqual(['other-42-0', 'other-42-1'])
+    expect(observer.reports).toContain('an entry of plain is published again')
   })
 })
 
