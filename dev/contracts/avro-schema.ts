@@ -1,5 +1,6 @@
 /** The record schemas as their files state them, for the generators of this folder. */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
+import type { EventKind } from '../../src/registry/schemas.js'
 
 export type AvroType = string | AvroMap | AvroTimestamp | AvroEnum | AvroRecord | readonly AvroType[]
 
@@ -40,6 +41,7 @@ export interface AvroField {
 
 /** A schema, and what the connector does with its records unless the configuration says otherwise. */
 export interface RecordSchema {
+  readonly kind: EventKind
   /** File name without its ending, for example `delivery-receipt`. */
   readonly file: string
   readonly record: AvroRecord
@@ -55,10 +57,22 @@ const loadRecord = (file: string): AvroRecord =>
   JSON.parse(readFileSync(new URL(`${file}.avsc`, DIRECTORY), 'utf8')) as AvroRecord
 
 export const loadRecordSchemas = (): readonly RecordSchema[] => [
-  { file: 'delivery-receipt', record: loadRecord('delivery-receipt'), topic: 'sms.dlr', key: 'messageId' },
-  { file: 'inbound-message', record: loadRecord('inbound-message'), topic: 'sms.mo', key: 'sender' },
-  { file: 'dead-letter', record: loadRecord('dead-letter'), topic: 'sms.dead-letter', key: 'source' },
+  { kind: 'dlr', file: 'delivery-receipt', record: loadRecord('delivery-receipt'), topic: 'sms.dlr', key: 'messageId' },
+  { kind: 'mo', file: 'inbound-message', record: loadRecord('inbound-message'), topic: 'sms.mo', key: 'sender' },
+  {
+    kind: 'dead-letter',
+    file: 'dead-letter',
+    record: loadRecord('dead-letter'),
+    topic: 'sms.dead-letter',
+    key: 'source',
+  },
 ]
+
+/** The version of the contracts: one more than the published versions of the schemas, until these are published. */
+export const contractVersion = (): string => {
+  const versions = readdirSync(new URL('history/', DIRECTORY)).map((file) => Number(/\.v(\d+)\.avsc$/.exec(file)?.[1]))
+  return `${Math.max(...versions) + 1}.0.0`
+}
 
 /** A type without null, and whether it was a union with null. */
 export interface Nullable {

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { relative } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
 import { presentRecord } from '../../src/commands/record-format.js'
 import type { TailRecord } from '../../src/commands/record-decoder.js'
 import { type AvroField, loadRecordSchemas, nestedTypes } from '../../dev/contracts/avro-schema.js'
@@ -35,6 +36,7 @@ describe('The exported types of the records', () => {
 
   it('are refused if two schemas have different types of one name', () => {
     const recordWith = (symbol: string): Parameters<typeof generateTypes>[0][number] => ({
+      kind: 'dlr',
       file: 'any',
       topic: 'any',
       key: 'any',
@@ -109,4 +111,66 @@ describe('The tag PII', () => {
       expect(fields.filter(isTagged).map(({ name }) => name)).toEqual(masked)
     },
   )
+})
+
+/** The documents were accepted by the published JSON Schemas of AsyncAPI 3.0 and ODCS 3.1 and by Backstage's own validator. */
+describe('The documents for catalogues', () => {
+  const readDocument = (name: string): unknown =>
+    parse(readFileSync(new URL(`../../docs/contracts/${name}`, import.meta.url), 'utf8'))
+  const schemas = loadRecordSchemas()
+
+  it('name the default topics of the configuration', () => {
+    const example = parse(readFileSync(new URL('../../config/connector.yaml', import.meta.url), 'utf8')) as {
+      kafka: { topics: Readonly<Record<string, string>> }
+    }
+    const { topics } = example.kafka
+    expect(schemas.map(({ topic }) => topic)).toEqual([topics['dlr'], topics['mo'], topics['deadLetter']])
+  })
+
+  it('lead in the AsyncAPI document from each operation through its channel to the Avro schema', () => {
+    const document = readDocument('asyncapi.yaml') as {
+      readonly operations: Readonly<Record<string, { readonly channel: { readonly $ref: string } }>>
+    }
+    const resolve = ({ $ref }: { readonly $ref: string }): unknown =>
+      $ref
+        .split('/')
+        .slice(1)
+        .reduce<unknown>((node, key) => (node as Readonly<Record<string, unknown>>)[key], document)
+    const found = Object.values(document.operations).map(({ channel }) => {
+      const { address, messages } = resolve(channel) as {
+        address: string
+        messages: Readonly<Record<string, { readonly $ref: string }>>
+      }
+      const [message] = Object.values(messages).map(
+        (reference) => resolve(reference) as { payload: { schema: unknown } },
+      )
+      return { topic: address, record: message?.payload.schema }
+    })
+    expect(found).toEqual(schemas.map(({ topic, record }) => ({ topic, record })))
+  })
+
+  it('list every field of every record in the data contract, and which may be null', () => {
+    const document = readDocument('data-contract.yaml') as {
+      readonly schema: readonly {
+        readonly name: string
+        readonly properties: readonly {
+          readonly name: string
+          readonly required: boolean
+          readonly logicalType: string
+        }[]
+      }[]
+    }
+    const listed = document.schema.flatMap(({ name, properties }) =>
+      properties.map((property) => `${name}.${property.name}: ${property.required}, ${typeof property.logicalType}`),
+    )
+    const expected = schemas.flatMap(({ record }) =>
+      record.fields.map(({ name, type }) => `${record.name}.${name}: ${!Array.isArray(type)}, string`),
+    )
+    expect(listed).toEqual(expected)
+  })
+
+  it('have a definition in the entity of Backstage that is a file beside it', () => {
+    const { spec } = readDocument('catalog-info.yaml') as { readonly spec: { readonly definition: { $text: string } } }
+    expect(readDocument(spec.definition.$text)).toHaveProperty('asyncapi')
+  })
 })
