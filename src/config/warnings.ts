@@ -52,8 +52,8 @@ function* recordWarnings({ records: { mo } }: Config): Generator<string> {
   }
 }
 
-/** `openssl rand -hex 8` makes so many characters. Shorter secrets can be guessed, and are hidden only as whole words in outputs. */
-const MIN_SECRET_LENGTH = 16
+/** Shorter secrets can be guessed, even if they are random. */
+const MIN_SECRET_LENGTH = 12
 
 const isShort = (secrets: readonly string[] = []): boolean => secrets.some(({ length }) => length < MIN_SECRET_LENGTH)
 const shortSecret = (key: string): string =>

@@ -49,20 +49,20 @@ it.each([
     `${withSource(PULL)}journal: {maxBytes: 1MiB}`,
   ],
   ['records.mo.text: is masked, and raw still holds the text', `${withSource(GUARDED)}records: {mo: {text: masked}}`],
-  ['sources.one.callback.token: has fewer than 16 characters', withSource('provider: seven, callback: {token: t}')],
+  ['sources.one.callback.token: has fewer than 12 characters', withSource('provider: seven, callback: {token: t}')],
   [
-    'sources.one.callback.token: has fewer than 16 characters',
-    withSource('provider: seven, callback: {token: [a-token-of-some-length, fifteen-letters]}'),
+    'sources.one.callback.token: has fewer than 12 characters',
+    withSource('provider: seven, callback: {token: [a-token-of-some-length, elevenchars]}'),
   ],
   [
-    'sources.one.callback.basic.password: has fewer than 16 characters',
+    'sources.one.callback.basic.password: has fewer than 12 characters',
     withSource('provider: seven, callback: {basic: {username: u, password: p}}'),
   ],
   [
-    'sources.one.callback.signingKey: has fewer than 16 characters',
+    'sources.one.callback.signingKey: has fewer than 12 characters',
     withSource('provider: seven, callback: {signingKey: k, publicUrl: "https://x"}'),
   ],
-  ['admin.token: has fewer than 16 characters', `${withSource(GUARDED)}admin: {token: x}`],
+  ['admin.token: has fewer than 12 characters', `${withSource(GUARDED)}admin: {token: x}`],
   ['admin.token: is missing, and admin.host is 0.0.0.0', `${withSource(GUARDED)}admin: {host: 0.0.0.0}`],
   ['callbacks.bodyLimit: is more than journal.maxBytes', `${withSource(GUARDED)}journal: {maxBytes: 64KiB}`],
   [
