@@ -71,6 +71,7 @@ describe('A configuration with the required keys only', () => {
       shutdownGrace: 20_000,
       duplicates: { remember: 31 * 86_400_000, maxIds: 4_000_000 },
       log: { level: 'info', personalData: 'masked' },
+      records: { dlr: { raw: 'plain' }, mo: { raw: 'plain', text: 'plain' } },
       sources: new Map([
         [
           'one',
