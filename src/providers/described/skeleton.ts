@@ -59,7 +59,7 @@ const MESSAGE_FIELDS: readonly OurField[] = ['recipient', 'occurredAt', 'clientR
 /** @param provider the name of the provider, which is also that of the file */
 export function writeSkeleton(provider: string, request: CapturedRequest): string {
   const { rows, fields } = findItemFields(request)
-  const names = fields.map(({ name }) => name)
+  const names = fields.map(({ name }) => name).filter(canBeNamed)
   const nameOf = (our: OurField): string | undefined => findUsualName(USUAL_NAMES[our], names)
   const isReceipt = nameOf('status') !== undefined
   const lines = [
@@ -76,7 +76,7 @@ export function writeSkeleton(provider: string, request: CapturedRequest): strin
     ...(isReceipt ? receiptLines(fields, nameOf) : messageLines(nameOf)),
     '',
     '# The fields of the request:',
-    ...fields.map(({ name, value }) => `#   ${name} = ${JSON.stringify(value.slice(0, 60))}`),
+    ...fields.map(({ name, value }) => `#   ${quote(name)} = ${JSON.stringify(value.slice(0, 60))}`),
     '',
     'samples:',
     '  - name: the captured request',
@@ -91,6 +91,10 @@ export function writeSkeleton(provider: string, request: CapturedRequest): strin
   ]
   return `${lines.join('\n')}\n`
 }
+
+/** A comma separates names, `=` begins a constant, and ` + ` joins names. No key of a description takes a control character. */
+// eslint-disable-next-line no-control-regex -- the expression matches exactly these characters
+const canBeNamed = (name: string): boolean => name !== '' && !/[,\u0000-\u001f\u007f]|^=| \+ /.test(name)
 
 type NameOf = (our: OurField) => string | undefined
 
