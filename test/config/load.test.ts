@@ -70,7 +70,6 @@ describe('A configuration with the required keys only', () => {
       admin: { host: '127.0.0.1', port: 9464 },
       shutdownGrace: 20_000,
       duplicates: { remember: 31 * 86_400_000, maxIds: 4_000_000 },
-      records: { dlr: { raw: 'plain' }, mo: { raw: 'plain', text: 'plain' } },
       log: { level: 'info', personalData: 'masked' },
       records: { dlr: { raw: 'plain' }, mo: { raw: 'plain', text: 'plain' } },
       sources: new Map([
