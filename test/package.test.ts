@@ -144,7 +144,7 @@ describe('The npm package', () => {
         .filter((entry) => entry.isFile())
         .map((entry) => join(entry.parentPath, entry.name).slice(ROOT.length + 1))
     const DOCUMENTS = ['CHANGELOG.md', 'LICENSE', 'README.md', 'docs/runbook.md']
-    const CONFIGURATION = ['config/connector.schema.json', 'config/connector.yaml']
+    const CONFIGURATION = ['config/connector.schema.json', 'config/provider.schema.json', 'config/connector.yaml']
     const folders = ['schemas', 'monitoring', 'config/providers'].flatMap(filesOf)
     const expected = [...DOCUMENTS, ...CONFIGURATION, 'package.json', ...folders]
     expect(outside.toSorted()).toEqual(expected.toSorted())

@@ -14,7 +14,7 @@ import { answer } from '../../config/callback.js'
 import { signatureScheme } from '../../config/signature-scheme.js'
 import { alternativeForm } from '../../config/json-schema.js'
 import { rule, section, type Keys, withDefaults } from '../../config/section.js'
-import { httpUrl, list, oneOf, text, textMatching, wholeNumber } from '../../config/values.js'
+import { boolean, httpUrl, list, oneOf, text, textMatching, wholeNumber } from '../../config/values.js'
 import { TIME_FORMATS, ZONELESS_FORMATS } from './time-formats.js'
 
 export const ITEM_KINDS = ['receipt', 'message', 'ignored', 'unsupported'] as const
@@ -60,7 +60,7 @@ const condition = () =>
     equals: list(text('a value of the field'), { minItems: 1 })
       .exactOptional()
       .describe('The condition holds if the field has one of these values.'),
-    present: oneOf('true', 'false')
+    present: boolean()
       .exactOptional()
       .describe('The condition holds if the field has a value (true), or if it is absent, null or empty (false).'),
   }).check(

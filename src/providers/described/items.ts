@@ -74,11 +74,10 @@ const decidingNamesOf = ({
 
 const conditionsOf = (conditions: readonly Condition[]): ((item: ItemFields) => boolean) => {
   const tests = conditions.map(({ field, equals, present }) => {
-    const isWanted = present === 'true'
     const values = equals && new Set(equals)
     return ({ byName }: ItemFields): boolean => {
       const value = presentValue(byName.get(field))
-      return values === undefined ? (value !== undefined) === isWanted : value !== undefined && values.has(value)
+      return values === undefined ? (value !== undefined) === present : value !== undefined && values.has(value)
     }
   })
   return (item) => tests.every((test) => test(item))

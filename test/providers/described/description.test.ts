@@ -1,4 +1,10 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
+import * as z from 'zod'
+import { toJsonSchema } from '../../../src/config/json-schema.js'
+import { descriptionSchema } from '../../../src/providers/described/description.js'
 import { descriptionOf, problemsOf, RECEIPT } from './support.js'
 
 const withLine = (line: string): string => descriptionOf(`${RECEIPT}\n${line}`)
@@ -59,5 +65,28 @@ describe('A description', () => {
   it('is refused with all of its problems at once', () => {
     const text = descriptionOf(`${RECEIPT}\nrecipent: to\noccurredAt: { field: t, format: x }`, 'kind: message')
     expect(problemsOf(text).length).toBeGreaterThanOrEqual(4)
+  })
+})
+
+const CONFIG = join(import.meta.dirname, '../../../config')
+const published = JSON.parse(readFileSync(join(CONFIG, 'provider.schema.json'), 'utf8')) as z.core.JSONSchema.JSONSchema
+
+describe('config/provider.schema.json', () => {
+  it('is what the program generates; if this fails, run: npm run schema', () => {
+    expect(published).toEqual(toJsonSchema(descriptionSchema))
+  })
+
+  const asPublished = z.fromJSONSchema(published)
+  const accepts = (text: string): boolean => asPublished.safeParse(parse(text, { merge: true })).success
+
+  it.each(readdirSync(join(CONFIG, 'providers')))('accepts %s, read as editors do', (file) => {
+    expect(accepts(readFileSync(join(CONFIG, 'providers', file), 'utf8'))).toBe(true)
+  })
+
+  it('refuses a wrong key, a wrong status and a missing kind', () => {
+    expect(accepts(descriptionOf(RECEIPT))).toBe(true)
+    expect(accepts(withLine('recipent: to'))).toBe(false)
+    expect(accepts(descriptionOf(RECEIPT.replace('DELIVERED', 'DELIVRD')))).toBe(false)
+    expect(accepts(descriptionOf(RECEIPT.replace('kind: receipt', 'rows: "[]"')))).toBe(false)
   })
 })
