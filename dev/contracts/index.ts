@@ -1,6 +1,7 @@
 /** The documents that are generated from `schemas/*.avsc` and `config/providers`. */
 import { fileURLToPath } from 'node:url'
 import { stringify } from 'yaml'
+import { generateAggregatorsPage } from './aggregators-page.js'
 import { generateAsyncApi } from './asyncapi.js'
 import { contractVersion, loadRecordSchemas } from './avro-schema.js'
 import { generateBackstageEntity } from './backstage-entity.js'
@@ -17,6 +18,7 @@ export function generateContracts(): readonly (readonly [path: string, content: 
   const contents: Readonly<Record<string, string>> = {
     'schemas/index.d.ts': generateTypes(schemas),
     'docs/schemas.md': generateReferencePage(schemas, loadDescribedProviders()),
+    'docs/aggregators.md': generateAggregatorsPage(),
     'docs/contracts/asyncapi.yaml': toYaml(generateAsyncApi(schemas, contractVersion())),
     'docs/contracts/data-contract.yaml': toYaml(generateDataContract(schemas, contractVersion())),
     'docs/contracts/catalog-info.yaml': toYaml(generateBackstageEntity()),
