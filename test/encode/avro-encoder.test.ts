@@ -47,7 +47,9 @@ describe('AvroEncoder', () => {
   it('masks or leaves out raw and text as it is told, and changes no other field, key or header', async () => {
     const mode = fc.constantFrom('plain' as const, 'masked' as const, 'omitted' as const)
     const contents = fc.record({ dlr: fc.record({ raw: mode }), mo: fc.record({ raw: mode, text: mode }) })
-    const raw = fc.dictionary(fc.string(), fc.string({ unit: 'grapheme' }))
+    // The reader of this test can't hold that name; another test looks at its bytes.
+    const name = fc.string().filter((each) => each !== '__proto__')
+    const raw = fc.dictionary(name, fc.string({ unit: 'grapheme' }))
     const plainEncoder = await createEncoder()
     const isShort = ({ value }: OutgoingRecord): boolean => value.length < MAX_BATCH
     await fc.assert(
