@@ -381,10 +381,17 @@ describe('What the connector shows', () => {
   })
 
   it('has no line that an endless error text has made long', () => {
-    const lines = outputs.get('standard output and standard error of run')!.split('\n')
-    expect(Math.max(...lines.map(({ length }) => length))).toBeLessThan(20_000)
+    // A slow machine polls more often meanwhile, so the number of lines says nothing.
+    const longest = (output: string): number =>
+      Math.max(
+        ...outputs
+          .get(output)!
+          .split('\n')
+          .map(({ length }) => length),
+      )
+    expect(longest('standard output and standard error of run')).toBeLessThan(20_000)
+    expect(longest('detail and request of dead letters')).toBeLessThan(20_000)
     expect(outputs.get('/status.json')!.length).toBeLessThan(400_000)
-    expect(outputs.get('detail and request of dead letters')!.length).toBeLessThan(100_000)
   })
 
   it('is in files that only their owner may read', async () => {
