@@ -16,7 +16,7 @@
 {{- $config := include "dlr-mo-connector.config" . | fromYaml }}
 {{- $callbacks := $config.callbacks | default dict }}
 {{- $tls := $callbacks.tls | default dict }}
-{{- $parts := dict "root" (pick $config "instance" "journal" "sharing" "duplicates" "log" "telemetry") }}
+{{- $parts := dict "root" (pick $config "instance" "journal" "sharing" "duplicates" "records" "log" "telemetry") }}
 {{- $_ := set $parts "kafka" (pick ($config.kafka | default dict) "topics" "delivery" "transactionTimeout") }}
 {{- $_ := set $parts "callbacks" (pick $callbacks "host" "port") }}
 {{- $_ := set $parts "admin" (pick ($config.admin | default dict) "host" "port") }}
