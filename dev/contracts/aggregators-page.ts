@@ -1,8 +1,6 @@
 /** The page of all aggregators: what the connector receives from each, how its callbacks are verified, and how sure that is. */
 import { ProviderCatalog, type ProviderSummary } from '../../src/providers/catalog.js'
 
-/** How the callbacks of the coded providers are verified. */
-const CODED_VERIFICATION: Readonly<Record<string, string>> = { seven: 'hmac' }
 /** Where the coded providers say which of their facts are attested. */
 const CODED_EVIDENCE: Readonly<Record<string, string>> = {
   mtarget: 'In code: [src/providers/mtarget](../src/providers/mtarget), each file with its sources.',
@@ -12,7 +10,7 @@ const CODED_EVIDENCE: Readonly<Record<string, string>> = {
 export const generateAggregatorsPage = (): string => {
   const summaries = new ProviderCatalog().summaries()
   const rows = summaries.map(
-    ({ name, title, items, verification = CODED_VERIFICATION[name] ?? 'none' }) =>
+    ({ name, title, items, verification = 'none' }) =>
       `| [\`${name}\`](#${name}) | ${title} | ${items.join(', ')} | ${verification} |`,
   )
   return [

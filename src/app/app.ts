@@ -167,11 +167,14 @@ export class App {
     const findSource = (name: string, provider?: string) => this.#sourceFinder.find(name, provider)
     const pollerDeps = { ...deps, observer: observePulls(telemetry) }
     const reconcilerDeps = { ...deps, findSource, replica, observer: observeReconciling(telemetry) }
-    this.#createWork = (source, ofConfig) => ({
-      source: source.name,
-      poll: pollerFor(source, ofConfig, pollerDeps),
-      reconcile: reconcilerFor(source, ofConfig, reconcilerDeps),
-    })
+    this.#createWork = (source, ofConfig) => {
+      const { provider } = findSource(source.name, source.provider)!
+      return {
+        source: source.name,
+        poll: pollerFor(source, provider, ofConfig, pollerDeps),
+        reconcile: reconcilerFor(source, provider, ofConfig, reconcilerDeps),
+      }
+    }
     this.#works = sources.map((each) => this.#createWork(each, config))
     const callbackDeps = { ...deps, observer: observeCallbacks(telemetry) }
     this.#createCallbackServer = (ofConfig) => new CallbackServer(this.#callbackOptions(ofConfig), callbackDeps)

@@ -7,8 +7,7 @@ import type { Tracing } from '../core/tracing.js'
 import type { Journal, WatchList } from '../journal/journal.js'
 import { proxyFor } from '../http-client/proxy.js'
 import { Poller } from '../polling/poller.js'
-import { ProviderCatalog } from '../providers/catalog.js'
-import { providers } from '../providers/index.js'
+import type { Provider } from '../providers/provider.js'
 import { KnownItems, type KnownItemsDeps } from '../reconciliation/known-items.js'
 import { Reconciler } from '../reconciliation/reconciler.js'
 import type { Replica } from '../replicas/replica.js'
@@ -31,27 +30,26 @@ const MAX_LOOK_BACK_MS = 28 * DAY_MS
 
 /** Returns a function that creates a poller of the source each time; undefined for a source without `pull`. */
 export function pollerFor(
-  { name, pull: settings, provider: providerName }: SourceConfig,
-  { proxy: proxies, providers: described }: Pick<Config, 'proxy' | 'providers'>,
+  { name, pull: settings }: SourceConfig,
+  provider: Provider,
+  { proxy: proxies }: Pick<Config, 'proxy'>,
   deps: SourceWorkDeps & { readonly observer: PullObserver },
 ): (() => Poller) | undefined {
-  if (settings === undefined) return undefined
-  const provider = new ProviderCatalog(described?.directory).provider(providerName)
   const { pull } = provider
-  if (pull === undefined) return undefined
+  if (settings === undefined || pull === undefined) return undefined
   const proxy = proxyFor(new URL(settings.url), proxies)
   return () => new Poller({ source: name, ...settings, proxy }, { ...deps, provider: { ...provider, pull } })
 }
 
 /** Returns a function that creates a reconciler of the source each time; undefined for a source without `reconcile`. */
 export function reconcilerFor(
-  { name, provider: providerName, reconcile: settings }: SourceConfig,
+  { name, reconcile: settings }: SourceConfig,
+  provider: Provider,
   config: Config,
   { replica, ...deps }: ReconciliationDeps,
 ): (() => Reconciler) | undefined {
-  const provider = providers.get(providerName)
-  if (settings === undefined || provider?.reconcile === undefined) return undefined
   const { reconcile } = provider
+  if (settings === undefined || reconcile === undefined) return undefined
   const maxLookBackMs = Math.min(MAX_LOOK_BACK_MS, config.duplicates.remember - 2 * DAY_MS)
   return () =>
     new Reconciler(

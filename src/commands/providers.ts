@@ -4,6 +4,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
+import { PROVIDER_NAME_PATTERN } from '../config/provider-traits.js'
 import { ConnectorError, messageOf } from '../core/errors.js'
 import { ProviderCatalog, type ProviderSummary } from '../providers/catalog.js'
 import { parseCapturedRequest, receivedFromCapture } from '../providers/described/captured-request.js'
@@ -45,11 +46,12 @@ export async function listProviders({ json, directory }: ProvidersOptions): Prom
 
 /** @throws ConnectorError CONFIG_INVALID: there is no such provider, or its description has problems */
 export async function showProvider(name: string, { json, directory }: ProvidersOptions): Promise<number> {
-  const summary = new ProviderCatalog(directory).summaries().find((each) => each.name === name)
-  if (summary === undefined) {
-    const { names } = new ProviderCatalog(directory)
+  const catalog = new ProviderCatalog(directory)
+  const { names } = catalog
+  if (!names.includes(name)) {
     throw new ConnectorError('USAGE', `there is no provider named ${name}; the providers are ${names.join(', ')}`)
   }
+  const summary = catalog.summary(name)
   if (summary.problem !== undefined) throw new ConnectorError('CONFIG_INVALID', summary.problem)
   await printOutput(json ? `${JSON.stringify(summary)}\n` : formatProvider(summary))
   return PASSED
@@ -77,7 +79,7 @@ export async function testProvider(file: string, { json, request }: TestProvider
 
 /** @throws ConnectorError USAGE: the request can't be read, or the file can't be written */
 export async function newProvider(name: string, { request, output }: NewProviderOptions): Promise<number> {
-  if (!/^[a-z][a-z0-9-]{0,49}$/.test(name)) {
+  if (!new RegExp(PROVIDER_NAME_PATTERN).test(name)) {
     throw new ConnectorError(
       'USAGE',
       `${name} can't be the name of a provider; use lower-case letters, digits and hyphens`,

@@ -3,6 +3,7 @@
  * or a JSON Web Token with hashes of the request.
  */
 import * as z from 'zod'
+import type { DeepReadonly } from '../core/deep-readonly.js'
 import { rule, section } from './section.js'
 import { oneOf, text, textMatching, value } from './values.js'
 
@@ -120,12 +121,6 @@ export const signatureScheme = () =>
       problem: `names no scheme, or several; set one of ${SCHEMES.join(', ')}`,
     }),
   )
-
-type DeepReadonly<T> = T extends readonly (infer E)[]
-  ? readonly DeepReadonly<E>[]
-  : T extends object
-    ? { readonly [P in keyof T]: DeepReadonly<T[P]> }
-    : T
 
 export type SignatureScheme = DeepReadonly<z.output<ReturnType<typeof signatureScheme>>>
 export type HmacScheme = NonNullable<SignatureScheme['hmac']>

@@ -7,6 +7,7 @@ import {
   PROVIDERS,
   providersWith,
   type ProviderTraits,
+  PROVIDER_NAME_PATTERN,
 } from './provider-traits.js'
 import { rule, section, withDefaults, type Keys } from './section.js'
 import { isEd25519PublicKey } from './signature-scheme.js'
@@ -132,9 +133,6 @@ const onlyFor =
       },
       problem: `is supported for provider ${providersWith(supports)} only: ${reason}`,
     })
-
-/** The name of a provider that is described in a file is the name of the file. */
-export const PROVIDER_NAME_PATTERN = '^[a-z][a-z0-9-]{0,49}$'
 
 const providerName = (known: KnownProviders) =>
   value({

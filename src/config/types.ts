@@ -1,16 +1,8 @@
 /** The configuration as the program uses it: substituted, checked and read-only. Durations are in ms, sizes in bytes. */
 import type * as z from 'zod'
 import type { ProxySettings } from '../http-client/settings.js'
+import type { DeepReadonly } from '../core/deep-readonly.js'
 import type { schema } from './schema.js'
-
-type DeepReadonly<T> =
-  T extends ReadonlyMap<infer K, infer V>
-    ? ReadonlyMap<K, DeepReadonly<V>>
-    : T extends readonly (infer E)[]
-      ? readonly DeepReadonly<E>[]
-      : T extends object
-        ? { readonly [P in keyof T]: DeepReadonly<T[P]> }
-        : T
 
 type ParsedSchema = DeepReadonly<z.output<typeof schema>>
 

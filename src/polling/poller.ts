@@ -453,7 +453,7 @@ export class Poller {
 const MAX_DETAIL_CHARACTERS = 600
 const quoteDetail = (detail: string): string => quote(detail, MAX_DETAIL_CHARACTERS)
 
-/** Whether an answer is `{"results":[]}` without a content coding. It is the one answer that needs no custody. */
+/** Whether an answer is the page of an empty queue, without a content coding. It is the one answer that needs no custody. */
 const isEmptyPage = ({ truncatedBy, malformed, headers, body }: HttpAnswer, emptyPage: string): boolean =>
   truncatedBy === null &&
   malformed === null &&

@@ -14,6 +14,7 @@ import {
   type QueueTraits,
   traitsOf,
 } from '../config/provider-traits.js'
+import type { SignatureScheme } from '../config/signature-scheme.js'
 import { ConnectorError, hasCode, messageOf } from '../core/errors.js'
 import type { Description, QueueDescription } from './described/description.js'
 import { loadDescription } from './described/load.js'
@@ -58,16 +59,20 @@ export class ProviderCatalog implements KnownProviders {
 
   /** What is known of each provider, in the order of the names. */
   summaries(): ProviderSummary[] {
-    return this.names.map((name) => {
-      const file = this.#files.get(name)
-      if (file === undefined) return CODED_SUMMARIES[name] ?? { name, title: name, items: [] }
-      try {
-        return { ...summaryOf(this.#describedProvider(name).description), file }
-      } catch (error) {
-        if (!hasCode(error, 'CONFIG_INVALID')) throw error
-        return { name, title: "can't be used", items: [], file, problem: messageOf(error) }
-      }
-    })
+    return this.names.map((name) => this.summary(name))
+  }
+
+  /** @param name one of `names` */
+  summary(name: string): ProviderSummary {
+    const coded = codedProviders.get(name)
+    if (coded !== undefined) return summaryOfCoded(coded)
+    const file = this.#files.get(name)!
+    try {
+      return { ...summaryOf(this.#describedProvider(name).description), file }
+    } catch (error) {
+      if (!hasCode(error, 'CONFIG_INVALID')) throw error
+      return { name, title: "can't be used", items: [], file, problem: messageOf(error) }
+    }
   }
 
   /** @throws ConnectorError CONFIG_INVALID: there is no such provider, or its description has problems */
@@ -122,10 +127,21 @@ export interface ProviderSummary {
   readonly problem?: string
 }
 
-const CODED_SUMMARIES: Readonly<Record<string, ProviderSummary>> = {
-  mtarget: { name: 'mtarget', title: 'Mtarget, queue and push', items: ['receipts', 'messages', 'pull'] },
-  seven: { name: 'seven', title: 'seven, status URL and webhooks', items: ['receipts', 'messages', 'reconcile'] },
+const CODED_TITLES: Readonly<Record<string, string>> = {
+  mtarget: 'Mtarget, queue and push',
+  seven: 'seven, status URL and webhooks',
 }
+
+/** Each coded provider sends both receipts and messages. */
+const summaryOfCoded = ({ name, pull, reconcile }: Provider): ProviderSummary => ({
+  name,
+  title: CODED_TITLES[name] ?? name,
+  items: ['receipts', 'messages', ...(pull ? ['pull'] : []), ...(reconcile ? ['reconcile'] : [])],
+  ...verificationOf(traitsOf(name)?.signature),
+})
+
+const verificationOf = (signature: SignatureScheme | undefined): Pick<ProviderSummary, 'verification'> =>
+  signature === undefined ? {} : { verification: Object.keys(signature).join() }
 
 const queueTraits = ({ url, limitParameter, credentials }: QueueDescription): QueueTraits => ({
   ...(url !== undefined && { url }),
@@ -155,7 +171,7 @@ const summaryOf = ({
     documents,
     ...(attested !== undefined && { attested }),
     ...(unattested !== undefined && { unattested }),
-    ...(verification !== undefined && { verification: Object.keys(verification).join() }),
+    ...verificationOf(verification),
   }
 }
 

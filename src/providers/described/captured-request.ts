@@ -5,7 +5,7 @@ export interface CapturedRequest {
   readonly method: string
   /** Without its question mark. */
   readonly query: string
-  readonly contentType: string | undefined
+  readonly contentType?: string | undefined
   readonly body: Uint8Array
 }
 
@@ -51,6 +51,7 @@ const guessContentType = (body: Uint8Array): string => {
   return OPENING_BRACKETS.includes(first) ? 'application/json' : 'application/x-www-form-urlencoded'
 }
 
+/** Returns the request as the connector would have received it. */
 export const receivedFromCapture = ({ method, query, contentType, body }: CapturedRequest): Received => ({
   via: 'CALLBACK',
   receivedAt: Date.UTC(2026, 0, 1),

@@ -13,6 +13,7 @@ import { DELIVERY_STATUSES } from '../../core/event.js'
 import { answer } from '../../config/callback.js'
 import { signatureScheme } from '../../config/signature-scheme.js'
 import { alternativeForm } from '../../config/json-schema.js'
+import { PROVIDER_NAME_EXPECTED, PROVIDER_NAME_PATTERN } from '../../config/provider-traits.js'
 import { rule, section, type Keys, withDefaults } from '../../config/section.js'
 import { boolean, httpUrl, list, oneOf, text, textMatching, wholeNumber } from '../../config/values.js'
 import { TIME_FORMATS, ZONELESS_FORMATS } from './time-formats.js'
@@ -281,7 +282,7 @@ const sample = () =>
 
 /** What `parseDescription` checks a file against. */
 export const descriptionSchema = section({
-  provider: textMatching('^[a-z][a-z0-9-]{0,49}$', 'a name of lower-case letters, digits and hyphens').describe(
+  provider: textMatching(PROVIDER_NAME_PATTERN, PROVIDER_NAME_EXPECTED).describe(
     'The name of the provider: `provider` of a source and of every record.',
   ),
   title: text().describe('The name of the aggregator and of its product.'),

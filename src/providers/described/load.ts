@@ -2,13 +2,11 @@
 import { hash } from 'node:crypto'
 import { toProblem } from '../../config/problems.js'
 import { readConfigFile } from '../../config/read-file.js'
-import { ConnectorError, messageOf } from '../../core/errors.js'
+import { describeReadError } from '../../config/substitute.js'
+import { ConnectorError } from '../../core/errors.js'
 import { readYaml } from '../../yaml/document.js'
 import { formatProblem, type Problem, sortByPosition } from '../../yaml/problem.js'
 import { type Description, descriptionSchema } from './description.js'
-
-/** Far above any description. It prevents that a wrong file is parsed at length. */
-const MAX_FILE_BYTES = 1024 * 1024
 
 export type ParsedDescription =
   | { readonly description: Description; readonly problems?: never }
@@ -30,15 +28,10 @@ export function loadDescription(file: string): LoadedDescription {
 
 function readText(file: string): string {
   try {
-    const bytes = readConfigFile(file)
-    if (bytes.length <= MAX_FILE_BYTES) return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    return new TextDecoder('utf-8', { fatal: true }).decode(readConfigFile(file))
   } catch (error) {
-    throw new ConnectorError(
-      'CONFIG_INVALID',
-      `${file}: the description of a provider can't be read: ${messageOf(error)}`,
-    )
+    throw new ConnectorError('CONFIG_INVALID', `${file}: the description of a provider ${describeReadError(error)}`)
   }
-  throw new ConnectorError('CONFIG_INVALID', `${file}: is too large for the description of a provider`)
 }
 
 export function parseDescription(text: string): ParsedDescription {

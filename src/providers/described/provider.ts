@@ -10,9 +10,11 @@ import { jsonFields } from '../wire/json-fields.js'
 import { beginsLikeJson, findRows, type FoundRows, readEnvelope, readRows } from '../wire/json-rows.js'
 import { OPEN_OBJECT } from '../wire/json-tokenizer.js'
 import { readMultipart } from '../wire/multipart.js'
+import { hasRowsAt } from '../wire/queue-answer.js'
 import type { Description, ItemDescription } from './description.js'
 import { type FoundItem, itemReader, type ItemReader } from './items.js'
-import { describedQueue, isPageOf, keysOfQueue, notAPage } from './queue.js'
+import { keysOfPath } from './paths.js'
+import { describedQueue, keysOfQueue, notAPage } from './queue.js'
 
 export const describedProvider = (description: Description): Provider => {
   const decoder = new DescribedDecoder(description)
@@ -79,7 +81,7 @@ class DescribedDecoder {
   /** The query is that of the address of the queue, and tells nothing about the items. */
   *#decodePage(keys: readonly string[], received: Received, decoded: DecodedBody): Generator<Item, void, undefined> {
     const found = findRows(decoded.bytes, ...keys)
-    if (!isPageOf(found, keys, decoded.bytes)) {
+    if (!hasRowsAt(keys, found, decoded.bytes)) {
       yield notAPage(received, keys)
       return
     }
@@ -240,8 +242,8 @@ const groupItems = (items: readonly ItemDescription[]): ItemGroup[] => {
     const key = JSON.stringify([item.rows ?? '', item.json ?? []])
     const [outer = '', inner = ''] = (item.rows ?? '').split(ARRAY_OF_ROWS).map((path) => path.replace(/^\./, ''))
     const group = groups.get(key) ?? {
-      keys: keysOf(outer),
-      innerKeys: keysOf(inner),
+      keys: keysOfPath(outer),
+      innerKeys: keysOfPath(inner),
       json: item.json ?? [],
       readers: [],
       decidingFields: new Set<string>(),
@@ -253,8 +255,6 @@ const groupItems = (items: readonly ItemDescription[]): ItemGroup[] => {
   }
   return [...groups.values()]
 }
-
-const keysOf = (path: string): string[] => (path === '' ? [] : path.split('.'))
 
 /** Names a field of a row as it is named from the root, without the index of the row: `statuses[code]`. */
 const nameWithin = (prefix: string, name: string): string => {

@@ -1,7 +1,7 @@
 /** Compares what a description makes of its samples with what the samples say. */
 import { isDeepStrictEqual } from 'node:util'
-import type { RequestFacts } from '../../core/received.js'
 import type { Item, Provider } from '../provider.js'
+import { receivedFromCapture } from './captured-request.js'
 import type { Description, SampleDescription } from './description.js'
 
 export interface SampleResult {
@@ -11,24 +11,16 @@ export interface SampleResult {
   readonly differences: readonly string[]
 }
 
-/** The time that samples are received at, in milliseconds since the epoch. */
-const RECEIVED_AT_MS = Date.UTC(2026, 0, 1)
-
 export const checkSamples = ({ samples }: Description, provider: Provider): SampleResult[] =>
   samples.map((sample) => {
-    const items = [...provider.decode(receivedFrom(sample), { textFields: [], ignoreEvents: [] })]
+    const items = [
+      ...provider.decode(receivedFromCapture({ ...sample, body: Buffer.from(sample.body) }), {
+        textFields: [],
+        ignoreEvents: [],
+      }),
+    ]
     return { sample, items, differences: differencesBetween(items, sample.items) }
   })
-
-export const receivedFrom = ({ method, query, contentType, body }: SampleDescription) => {
-  const facts: RequestFacts = {
-    method,
-    path: '/callbacks/sample',
-    query,
-    ...(contentType !== undefined && { 'content-type': contentType }),
-  }
-  return { via: 'CALLBACK' as const, receivedAt: RECEIVED_AT_MS, facts, body: Buffer.from(body) }
-}
 
 const differencesBetween = (
   items: readonly Item[],
