@@ -347,6 +347,8 @@ export class App {
     const previousWork = this.#works.find((each) => each.source === source.name)
     const previous = before.sources.get(source.name)
     if (previousWork === undefined || previous?.provider !== source.provider) return work
+    // Another description may ask its queue in another way.
+    if (previous.descriptionDigest !== source.descriptionDigest) return work
     if (!isDeepStrictEqual(before.proxy, config.proxy)) return work
     return {
       ...work,

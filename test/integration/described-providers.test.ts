@@ -122,3 +122,31 @@ it('A queue that is described is emptied under kill -9, and only the page on the
   expect(missing).toEqual([])
   expect(published.length).toBeGreaterThan(ROWS - 200)
 })
+
+it('A queue is asked as its description says after a reload, also if no key of its source has changed', async () => {
+  directory = mkdtempSync(join(tmpdir(), 'dlrmo-providers-'))
+  const describeQueue = (header: string): void => {
+    const pull = `pull: { limitParameter: size, credentials: { header: ${header} }, rows: "items[]" }`
+    writeFileSync(join(directory, 'example.yaml'), `${descriptionOf(`${RECEIPT}\nrows: "items[]"`)}\n${pull}`)
+  }
+  describeQueue('x-key')
+  const asked: string[] = []
+  queue = createServer((req, res) => {
+    asked.push(...Object.keys(req.headers).filter((name) => req.headers[name] === 'api-key'))
+    res.setHeader('content-type', 'application/json').end('{"items":[]}')
+  })
+  await new Promise<void>((resolve) => queue!.listen(0, '127.0.0.1', resolve))
+  const { port } = queue.address() as AddressInfo
+  trial = await startTrial(stack, (configuration) => {
+    configuration.providers = { directory }
+    const account = { url: `http://127.0.0.1:${port}/queue`, password: 'api-key', idleDelay: '100ms' }
+    configuration.sources['queue'] = { provider: 'example', pull: account }
+  })
+  await trial.connector.start()
+  await until(() => asked.includes('x-key'))
+  describeQueue('x-other')
+  await until(() => asked.includes('x-other'), 30_000)
+  const since = asked.indexOf('x-other')
+  await until(() => asked.length > since + 5)
+  expect(asked.slice(since)).not.toContain('x-key')
+})
