@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.js'
 import { messageOf } from '../core/errors.js'
 import { parseJsonObject } from '../core/json.js'
 import { quote, rememberToken } from '../masking/known-secrets.js'
+import { basicAuthorization } from './basic-authorization.js'
 import { HttpClient, type HttpTextAnswer } from './http-client.js'
 import { ProxyError } from './proxy.js'
 import type { ProxySettings } from './settings.js'
@@ -129,14 +130,14 @@ export class TokenSource {
   async #request(clientId: string, clientSecret: string, scope: string | undefined): Promise<HttpTextAnswer> {
     const { tokenEndpoint } = this.#options.credentials
     // Section 2.3.1 has both encoded as in a form before they become the credentials of HTTP Basic.
-    const basic = Buffer.from(`${encodeURIComponent(clientId)}:${encodeURIComponent(clientSecret)}`).toString('base64')
+    const authorization = basicAuthorization(encodeURIComponent(clientId), encodeURIComponent(clientSecret))
     const form = new URLSearchParams({ grant_type: 'client_credentials', ...(scope !== undefined && { scope }) })
     try {
       return await this.#http.send({
         method: 'POST',
         url: tokenEndpoint,
         headers: {
-          authorization: `Basic ${basic}`,
+          authorization,
           'content-type': 'application/x-www-form-urlencoded',
           accept: 'application/json',
         },

@@ -4,6 +4,7 @@
  */
 import { BlockList, isIP } from 'node:net'
 import { STATUS_CODES } from 'node:http'
+import { basicAuthorization } from './basic-authorization.js'
 import { messageOf } from '../core/errors.js'
 import { quote } from '../masking/known-secrets.js'
 import type { ProxyServer, ProxySettings } from './settings.js'
@@ -66,7 +67,7 @@ const isInRange = (range: string, host: string): boolean => {
 
 /** The value of the header Proxy-Authorization; undefined for a proxy without credentials. */
 export const proxyAuthorization = ({ username, password = '' }: ProxyServer): string | undefined =>
-  username === undefined ? undefined : `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
+  username === undefined ? undefined : basicAuthorization(username, password)
 
 /** Scheme, host and port of a proxy, as they may be shown. */
 export const proxyAddress = ({ url }: ProxyServer): string => new URL(url).origin

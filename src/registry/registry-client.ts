@@ -17,6 +17,7 @@
  * configuration of the registry.
  */
 import type { Config } from '../config/types.js'
+import { basicAuthorization } from '../http-client/basic-authorization.js'
 import { type Clock, systemClock } from '../core/clock.js'
 import { ConnectorError, messageOf } from '../core/errors.js'
 import { parseJsonObject } from '../core/json.js'
@@ -313,7 +314,7 @@ const credentialsIn = ({ username, password }: URL): FixedCredentials | undefine
 const authorizationOf = (auth: FixedCredentials | undefined): string | undefined => {
   if (auth === undefined) return undefined
   if ('token' in auth) return `Bearer ${auth.token}`
-  return `Basic ${Buffer.from(`${auth.username}:${auth.password}`).toString('base64')}`
+  return basicAuthorization(auth.username, auth.password)
 }
 
 const notARegistryError = (url: string, found: string): ConnectorError =>
