@@ -381,12 +381,14 @@ describe('What the connector shows', () => {
   })
 
   it('has no line that an endless error text has made long', () => {
-    // A slow machine polls more often meanwhile, so the number of lines says nothing.
+    // A slow machine polls more often meanwhile, so the number of lines says nothing. On the level trace, kafkajs writes whole
+    // answers of the broker, whose length is the number of its topics.
     const longest = (output: string): number =>
       Math.max(
         ...outputs
           .get(output)!
           .split('\n')
+          .filter((line) => !/^\{"level":"trace".*"kafka":"/.test(line))
           .map(({ length }) => length),
       )
     expect(longest('standard output and standard error of run')).toBeLessThan(20_000)
