@@ -6,7 +6,8 @@
 #   docker build --tag dlr-mo-connector \
 #     --build-arg NODE_IMAGE=local/node:24 --build-arg BASE_IMAGE=local/debian:bookworm-slim .
 #
-# EXTRA_CA names a file of certificates that the build must trust, for example behind a TLS-intercepting proxy.
+# EXTRA_CA names a file of certificates that the build must trust, for example behind a TLS-intercepting proxy. It is
+# NODE_EXTRA_CA_CERTS unless set, because npm in the image needs what npm outside needs.
 set -eu
 
 node=${NODE_VERSION:-24}
@@ -34,7 +35,8 @@ tar --extract --file npm-*.tgz --strip-components 1 --directory root/usr/local/l
 ln -s ../lib/node_modules/npm/bin/npm-cli.js root/usr/local/bin/npm
 chmod 755 root/usr/local/bin/node root/usr/local/lib/node_modules/npm/bin/npm-cli.js
 : >root/etc/ssl/certs/extra.pem
-[ -z "${EXTRA_CA:-}" ] || cp "$EXTRA_CA" root/etc/ssl/certs/extra.pem
+extra_ca=${EXTRA_CA:-${NODE_EXTRA_CA_CERTS:-}}
+[ -z "$extra_ca" ] || cp "$extra_ca" root/etc/ssl/certs/extra.pem
 cat >Dockerfile <<'EOF'
 FROM local/debian:bookworm-slim
 COPY root/ /
