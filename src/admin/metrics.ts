@@ -33,6 +33,7 @@ const SOURCE_REFUSALS: readonly CallbackRefusalReason[] = [
   'no-memory',
   'too-many-requests',
   'journal-refuses',
+  'internal-error',
 ]
 const UNKNOWN_SOURCE_REFUSALS: readonly CallbackRefusalReason[] = [
   'unknown-source',

@@ -73,6 +73,7 @@ const REFUSALS: Readonly<Record<string, { readonly words: string; readonly key: 
   'too-many-requests': { words: 'an address that proves nothing was refused too often within a minute', key: null },
   'too-many-connections': { words: 'there are too many connections on which nothing is proved', key: null },
   'journal-refuses': { words: 'the journal cannot take it', key: null },
+  'internal-error': { words: 'a fault of the connector', key: null },
 }
 
 /** A reason for which a callback was refused, in words. */

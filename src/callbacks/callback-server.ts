@@ -224,7 +224,7 @@ export class CallbackServer {
   }
 
   #handle(req: IncomingMessage, res: ServerResponse, expectsContinue: boolean): void {
-    const { method, headers, socket } = req
+    const { method, socket } = req
     const connection = this.#connections.connectionOf(socket)
     // An answer to what is sent behind the announcement would never reach its caller, who repeats it on another connection.
     if (connection.isClosing) return
@@ -236,8 +236,28 @@ export class CallbackServer {
     if (method !== 'GET' && method !== 'POST') {
       return this.#refuse({ req, res, connection }, 405, 'method', source.name)
     }
-    const address = clientAddress(socket.remoteAddress, headers['x-forwarded-for'], this.#options.trustProxy)
     const call: Call = { req, res, connection, source, target, startedAt }
+    this.#attempt(call, () => this.#authenticate(call, expectsContinue))
+  }
+
+  /**
+   * Runs a step that reads what a caller has sent. An error in it is a fault of the connector. It must not end the process, which
+   * may hold a page that exists nowhere else, so only this caller gets 503.
+   */
+  #attempt(call: Call, step: () => void): void {
+    try {
+      step()
+    } catch (error) {
+      this.#log.callbackFailed(call.source.name, error)
+      if (call.res.headersSent) call.res.destroy()
+      else this.#refuse(call, 503, 'internal-error', call.source.name)
+    }
+  }
+
+  #authenticate(call: Call, expectsContinue: boolean): void {
+    const { req, res, connection, source, target } = call
+    const { headers, socket } = req
+    const address = clientAddress(socket.remoteAddress, headers['x-forwarded-for'], this.#options.trustProxy)
     const rejection =
       source.guards.rejectionReason({ address, token: target.token, authorization: headers.authorization }) ??
       source.guards.signatureRejectionReason(headers, this.#deps.clock.now())
@@ -252,8 +272,10 @@ export class CallbackServer {
     const room = this.#rooms[isProved ? 'proved' : 'unproved']
     const allotment = room.open({ source: source.name, address: address ?? '' })
     readBody(req, res, this.#options.bodyLimit, allotment, (body) => {
-      if (typeof body === 'string') this.#refuseBody(call, body)
-      else this.#verifyAndStore(call, body)
+      this.#attempt(call, () => {
+        if (typeof body === 'string') this.#refuseBody(call, body)
+        else this.#verifyAndStore(call, body)
+      })
     })
   }
 

@@ -1,7 +1,7 @@
 /** Verifies signatures by the scheme of a provider. Comparisons take the same time whatever they compare. */
 import { createHmac, createPublicKey, hash, type KeyObject, timingSafeEqual, verify } from 'node:crypto'
 import type { Ed25519Scheme, HmacScheme, JwtScheme, SignatureScheme } from '../config/signature-scheme.js'
-import { MessageSource, type MessageValues } from './signed-message.js'
+import { MessageSource, type MessageValues, textsBeside } from './signed-message.js'
 import type { HttpHeaders, SignedRequest } from './signed-request.js'
 
 /** What a valid signature says of its request. */
@@ -47,10 +47,13 @@ const NO_BODY = new Uint8Array(0)
 abstract class MessageCheck implements SignatureCheck {
   readonly #scheme: HmacScheme | Ed25519Scheme
   readonly #publicUrl: string
+  /** The texts beside the nonce in the message. */
+  readonly #separators: readonly string[]
 
   constructor(scheme: HmacScheme | Ed25519Scheme, publicUrl: string) {
     this.#scheme = scheme
     this.#publicUrl = publicUrl
+    this.#separators = textsBeside(scheme.message, 'nonce')
   }
 
   inspectHeaders(headers: HttpHeaders): SignatureProblem | VerifiedSignature {
@@ -66,7 +69,7 @@ abstract class MessageCheck implements SignatureCheck {
       nonce: nonce?.header && source.value(nonce),
     }
     if (timestamp?.header !== undefined && !isTime(sent.timestamp)) return 'missing'
-    if (nonce?.header !== undefined && !isNonce(sent.nonce)) return 'missing'
+    if (nonce?.header !== undefined && !this.#isNonce(sent.nonce)) return 'missing'
     return toVerified(sent)
   }
 
@@ -78,8 +81,8 @@ abstract class MessageCheck implements SignatureCheck {
     if (problem !== undefined) return problem
     const values = { timestamp: timestamp && source.value(timestamp), nonce: nonce && source.value(nonce) }
     if (timestamp !== undefined && !isTime(values.timestamp)) return 'missing'
-    if (nonce !== undefined && !isNonce(values.nonce)) return 'missing'
-    if (!this.coversBody(source)) return 'wrong'
+    if (nonce !== undefined && !this.#isNonce(values.nonce)) return 'missing'
+    if (!source.isBodyCoveredBy(message) && !this.hasHashOfBody(source)) return 'wrong'
     const bytes = this.decodeSignature(this.#withoutPrefix(sent!))!
     const signed = source.message(message, values, signature.parameter)
     return this.isSignatureOf(bytes, signed) ? toVerified(values) : 'wrong'
@@ -100,14 +103,22 @@ abstract class MessageCheck implements SignatureCheck {
   protected abstract decodeSignature(sent: string): Buffer | undefined
   protected abstract isSignatureOf(signature: Buffer, message: Buffer): boolean
 
-  /** Whether the message, or a hash that it has, covers the body. */
-  protected coversBody(_source: MessageSource): boolean {
-    return true
+  /** Whether the request has the right hash of the body, in a place that the message covers. */
+  protected hasHashOfBody(_source: MessageSource): boolean {
+    return false
+  }
+
+  /**
+   * A nonce that contains the text beside it could take over a piece of the body in front of it: the message, and so the signature,
+   * would be the same for a shorter body with another nonce.
+   */
+  #isNonce(sent: string | undefined): boolean {
+    if (sent === undefined || sent.length > MAX_NONCE_LENGTH) return false
+    return !this.#separators.some((separator) => sent.includes(separator))
   }
 }
 
 const isTime = (sent: string | undefined): boolean => sent !== undefined && UNIX_SECONDS.test(sent)
-const isNonce = (sent: string | undefined): boolean => sent !== undefined && sent.length <= MAX_NONCE_LENGTH
 
 const toVerified = ({ timestamp, nonce }: MessageValues): VerifiedSignature => ({
   ...(timestamp !== undefined && { signedAt: Number(timestamp) * 1_000 }),
@@ -143,9 +154,9 @@ class HmacCheck extends MessageCheck {
     return createHmac(algorithm, key).update(message).digest()
   }
 
-  protected override coversBody(source: MessageSource): boolean {
+  protected override hasHashOfBody(source: MessageSource): boolean {
     const { bodyHash } = this.#scheme
-    if (bodyHash === undefined || source.hasFormBody) return true
+    if (bodyHash === undefined) return false
     const sent = decodeHex(source.value(bodyHash) ?? '')
     const expected = hash('sha256', source.request.body, 'buffer')
     return sent?.length === expected.length && timingSafeEqual(sent, expected)
@@ -184,7 +195,12 @@ export const readEd25519Key = (text: string): KeyObject => {
   return createPublicKey({ key: Buffer.concat([ED25519_DER_PREFIX, bytes]), format: 'der', type: 'spki' })
 }
 
-const JWT_HASHES: Readonly<Record<string, string>> = { HS256: 'sha256', HS384: 'sha384', HS512: 'sha512' }
+/** The hash of each algorithm. It is no object, because a caller names the algorithm, and every object has a member `constructor`. */
+const JWT_HASHES: ReadonlyMap<unknown, string> = new Map([
+  ['HS256', 'sha256'],
+  ['HS384', 'sha384'],
+  ['HS512', 'sha512'],
+])
 const MAX_JWT_LENGTH = 8_192
 
 /** A JSON Web Token (RFC 7519) with hashes of URL and body, signed with a key that both sides know. */
@@ -236,7 +252,7 @@ interface Jwt {
 const readJwt = (token: string): Jwt | undefined => {
   const [header, payload, signature, ...more] = token.length > MAX_JWT_LENGTH ? [] : token.split('.')
   if (header === undefined || payload === undefined || signature === undefined || more.length > 0) return undefined
-  const algorithm = JWT_HASHES[String(parseObject(header)?.['alg'])]
+  const algorithm = JWT_HASHES.get(parseObject(header)?.['alg'])
   const claims = parseObject(payload)
   if (algorithm === undefined || claims === undefined || typeof claims['exp'] !== 'number') return undefined
   return { claims, algorithm, signed: `${header}.${payload}`, signature: Buffer.from(signature, 'base64url') }

@@ -57,8 +57,10 @@ export class SignatureVerifier {
     const reason = this.#rejectionOf(found, now)
     if (reason !== null || typeof found === 'string') return { isValid: false, reason: reason ?? 'signature-wrong' }
     if (found.nonce === undefined) return { isValid: true }
+    // A signature that does not say when it was made is valid until it expires.
+    const validUntil = found.signedAt === undefined ? (found.expiresAt ?? now) : found.signedAt
     // The nonce outlives the signature by the skew, in case the connector's clock is set back.
-    const expiresAt = (found.signedAt ?? now) + this.#maxAgeMs + MAX_CLOCK_SKEW_MS
+    const expiresAt = validUntil + this.#maxAgeMs + MAX_CLOCK_SKEW_MS
     return { isValid: true, nonce: { key: `${this.#source}\n${found.nonce}`, expiresAt } }
   }
 

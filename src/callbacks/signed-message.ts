@@ -31,9 +31,23 @@ export class MessageSource {
     return found === '' ? undefined : found
   }
 
-  /** Whether the body is a form, or there is none. */
-  get hasFormBody(): boolean {
-    return this.request.body.byteLength === 0 || mediaTypeOf(this.request) === FORM
+  /**
+   * Whether every byte of the body has a part in the message. A message of fields covers only a body that these fields are read
+   * from: whoever calls chooses the content type, and the body of an unsigned type would be decoded all the same.
+   * @param template of the scheme
+   */
+  isBodyCoveredBy(template: readonly TemplateToken[]): boolean {
+    if (this.request.body.byteLength === 0) return true
+    return template.some((token) => {
+      if ('text' in token) return false
+      if (token.part === 'form-sorted') return this.#hasFormBody
+      if (token.part === 'parameters-ampersand') return this.#fieldsOfBody().length > 0
+      return BODY_PARTS.includes(token.part)
+    })
+  }
+
+  get #hasFormBody(): boolean {
+    return mediaTypeOf(this.request) === FORM
   }
 
   /**
@@ -93,7 +107,7 @@ export class MessageSource {
   }
 
   #formFields(): readonly Field[] {
-    return this.hasFormBody ? this.#fieldsOfBody() : []
+    return this.#hasFormBody ? this.#fieldsOfBody() : []
   }
 
   /** The fields of a form, or the members of a JSON object. */
@@ -104,11 +118,20 @@ export class MessageSource {
 
   #readBody(): readonly Field[] {
     const { body } = this.request
-    if (this.hasFormBody) return formFields(Buffer.from(body).toString('latin1'))
+    if (this.#hasFormBody) return formFields(Buffer.from(body).toString('latin1'))
     const fields = mediaTypeOf(this.request).endsWith('json') ? jsonFields(Buffer.from(body).toString('utf8')) : []
     return Array.isArray(fields) ? fields : []
   }
 }
+
+/** Returns the texts that stand directly before and behind a part of a template. */
+export const textsBeside = (template: readonly TemplateToken[], part: MessagePart): string[] =>
+  template.flatMap((token, index) => {
+    if ('text' in token || token.part !== part) return []
+    return [template[index - 1], template[index + 1]].flatMap((beside) =>
+      beside !== undefined && 'text' in beside ? [beside.text] : [],
+    )
+  })
 
 /** What was read from the places that the scheme names. */
 export interface MessageValues {
@@ -117,6 +140,8 @@ export interface MessageValues {
 }
 
 const FORM = 'application/x-www-form-urlencoded'
+/** The parts that hold the body, or a hash of it, whatever its type. */
+const BODY_PARTS: readonly MessagePart[] = ['body', 'body-sha256', 'body-sha256-hex', 'body-md5-hex']
 
 const mediaTypeOf = ({ headers }: SignedRequest): string =>
   (headerOf(headers, 'content-type') ?? '').split(';')[0]!.trim().toLowerCase()

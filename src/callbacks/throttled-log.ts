@@ -57,6 +57,16 @@ export class ThrottledLog {
     )
   }
 
+  /** Reports a callback that was answered 503 because of a fault of the connector. */
+  callbackFailed(source: string, error: unknown): void {
+    const counts = this.#rejections.next(`${source} internal-error`)
+    if (counts === null) return
+    this.#log.error(
+      { event: 'callback-internal-error', source, err: error, ...counts },
+      'a callback failed and was answered with 503; report it with this line; this is logged at most once a minute',
+    )
+  }
+
   /** Reports an entry that the journal refused. */
   journalRefused(error: unknown): void {
     const message = messageOf(error)

@@ -30,11 +30,11 @@ export const toProblem = (issue: z.core.$ZodIssue, origin: Origin): Problem => {
 }
 
 /** Keys that a release has renamed, and their present names. */
-const RENAMED_KEYS: Readonly<Record<string, string>> = { journal: 'log' }
+const RENAMED_KEYS: ReadonlyMap<string, string> = new Map([['journal', 'log']])
 
 const unknownKey = (path: Path, knownKeys: readonly string[], origin: Origin): Problem => {
   const key = String(path.at(-1))
-  const renamed = knownKeys.find((known) => known === RENAMED_KEYS[key])
+  const renamed = knownKeys.find((known) => known === RENAMED_KEYS.get(key))
   const hint = renamed === undefined ? `the nearest known one is ${nearest(key, knownKeys)}` : `it is now ${renamed}`
   return { path, at: origin.locate(path, 'key'), text: `unknown key; ${hint} (known here: ${knownKeys.join(', ')})` }
 }

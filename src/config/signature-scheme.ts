@@ -80,6 +80,46 @@ const common = {
   prefix: text('a text').exactOptional().describe('A text in front of the signature, such as sha256= or v1=.'),
 }
 
+/** The parts that hold a parameter, wherever it stands. */
+const PARAMETER_PARTS: readonly MessagePart[] = ['url', 'query-sorted', 'body', 'form-sorted', 'parameters-ampersand']
+/** The parts that hold the body, or a hash of it, or its fields. */
+const BODY_PARTS: readonly MessagePart[] = [
+  'body',
+  'body-sha256',
+  'body-sha256-hex',
+  'body-md5-hex',
+  'form-sorted',
+  'parameters-ampersand',
+]
+
+/** The rules of a scheme with a message. What is not signed can be changed by whoever repeats a request. */
+const messageRules = () => [
+  ...(['timestamp', 'nonce'] as const).map((name) =>
+    rule({
+      at: [name],
+      holds: ({ message: template, [name]: place }) => isSigned(template, place, name),
+      problem: `is not signed; put {${name}} into message`,
+    }),
+  ),
+  rule({
+    at: ['message'],
+    holds: ({ message: template }) => hasOneOf(template, BODY_PARTS) !== false,
+    problem: `does not cover the body; put one of these into it: ${BODY_PARTS.join(', ')}`,
+  }),
+]
+
+/** @returns undefined if the template is wrong by itself */
+const hasOneOf = (template: unknown, parts: readonly MessagePart[]): boolean | undefined =>
+  Array.isArray(template)
+    ? (template as TemplateToken[]).some((token) => 'part' in token && parts.includes(token.part))
+    : undefined
+
+const isSigned = (template: unknown, place: unknown, part: 'timestamp' | 'nonce'): boolean => {
+  if (typeof place !== 'object' || place === null) return true
+  const parts = 'parameter' in place ? [part, ...PARAMETER_PARTS] : [part]
+  return hasOneOf(template, parts) !== false
+}
+
 const hmac = () =>
   section({
     ...common,
@@ -90,9 +130,9 @@ const hmac = () =>
     bodyHash: field()
       .exactOptional()
       .describe('Where the SHA-256 of a body that is no form stands, in hexadecimal. A form is signed by its fields.'),
-  })
+  }).check(...messageRules())
 
-const ed25519 = () => section(common)
+const ed25519 = () => section(common).check(...messageRules())
 
 const jwt = () =>
   section({

@@ -7,6 +7,7 @@ export type LogLevel = 'info' | 'warn' | 'error' | 'fatal'
 export const LOG_EVENTS = {
   'admin-request-failed': 'error',
   'assignment-changed': 'info',
+  'callback-internal-error': 'error',
   'callback-rejected': 'warn',
   'configuration-reload-failed': 'error',
   'configuration-reloaded': 'info',

@@ -153,6 +153,8 @@ export type CallbackRefusalReason =
   | 'too-many-connections'
   /** Answered with 503: the journal refuses the entry. */
   | 'journal-refuses'
+  /** Answered with 503: a fault of the connector. */
+  | 'internal-error'
 
 export interface CallbackObserver {
   /**

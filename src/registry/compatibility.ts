@@ -41,13 +41,13 @@ export function findUnreadable(reader: string, writer: string): string[] {
 }
 
 /** The types that Avro reads a written type as, besides the type itself. */
-const PROMOTIONS: Readonly<Record<string, readonly string[]>> = {
-  int: ['long', 'float', 'double'],
-  long: ['float', 'double'],
-  float: ['double'],
-  string: ['bytes'],
-  bytes: ['string'],
-}
+const PROMOTIONS: ReadonlyMap<string, readonly string[]> = new Map([
+  ['int', ['long', 'float', 'double']],
+  ['long', ['float', 'double']],
+  ['float', ['double']],
+  ['string', ['bytes']],
+  ['bytes', ['string']],
+])
 
 /** One comparison of a reader's schema with a writer's. */
 class ResolutionCheck {
@@ -60,7 +60,7 @@ class ResolutionCheck {
     if (isUnion(reader)) return this.#compareWithBranches(reader.types, writer, path)
     if (isLogical(reader) || isLogical(writer)) return this.#compareLogical(reader, writer, path)
     if (reader.typeName !== writer.typeName) {
-      const isPromoted = PROMOTIONS[writer.typeName]?.includes(reader.typeName) ?? false
+      const isPromoted = PROMOTIONS.get(writer.typeName)?.includes(reader.typeName) ?? false
       return isPromoted ? [] : [mismatch(reader, writer, path)]
     }
     if (reader instanceof avro.types.ArrayType) {

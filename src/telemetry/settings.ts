@@ -105,19 +105,19 @@ function warnOfProtocol(env: Environment, warnings: string[]): void {
 }
 
 /** The samplers of OTEL_TRACES_SAMPLER that are supported. A ratio of undefined is that of OTEL_TRACES_SAMPLER_ARG. */
-const SAMPLERS: Readonly<Record<string, { ratio?: number; isParentBased: boolean }>> = {
-  always_on: { ratio: 1, isParentBased: false },
-  always_off: { ratio: 0, isParentBased: false },
-  traceidratio: { isParentBased: false },
-  parentbased_always_on: { ratio: 1, isParentBased: true },
-  parentbased_always_off: { ratio: 0, isParentBased: true },
-  parentbased_traceidratio: { isParentBased: true },
-}
+const SAMPLERS: ReadonlyMap<string, { ratio?: number; isParentBased: boolean }> = new Map([
+  ['always_on', { ratio: 1, isParentBased: false }],
+  ['always_off', { ratio: 0, isParentBased: false }],
+  ['traceidratio', { isParentBased: false }],
+  ['parentbased_always_on', { ratio: 1, isParentBased: true }],
+  ['parentbased_always_off', { ratio: 0, isParentBased: true }],
+  ['parentbased_traceidratio', { isParentBased: true }],
+])
 
 function samplingOf(traces: OtlpConfig['traces'], env: Environment, warnings: string[]): Sampling {
   const variable = valueOf(env, 'OTEL_TRACES_SAMPLER')
   const name = traces?.sampler ?? variable ?? 'parentbased_traceidratio'
-  const sampler = SAMPLERS[name]
+  const sampler = SAMPLERS.get(name)
   if (sampler === undefined) {
     warnings.push(`OTEL_TRACES_SAMPLER is ${name}, which is not supported: parentbased_traceidratio is used`)
   }

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { request } from 'undici'
 import { sign } from '../support/seven-signature.js'
 import type { CallbackServerOptions } from '../../src/callbacks/callback-server.js'
+import type { Tracing } from '../../src/core/tracing.js'
 import { turnUntil } from '../support/event-loop.js'
 import { type RawAnswer, RawConnection } from '../support/raw-http.js'
 import { callbackSource, closeNow, startCallbackServer, type TestedCallbackServer } from '../support/callback-server.js'
@@ -378,5 +379,33 @@ describe('CallbackServer receiving odd requests', () => {
     connection.send('CONNECT example.org:443 HTTP/1.1\r\nhost: example.org:443\r\n\r\n')
     await connection.untilEnded()
     expect(tested.journal.attempts).toBe(0)
+  })
+})
+
+describe('CallbackServer meeting a fault of its own', () => {
+  it('answers 503, logs the fault once a minute, and goes on', async () => {
+    let isFaulty = true
+    const startCallback = (): never | undefined => {
+      if (isFaulty) throw new Error('a fault')
+    }
+    const sources = [callbackSource('guarded', { token: 's3cret' })]
+    const tested = await startCallbackServer(sources, {}, { startCallback } as unknown as Tracing)
+    running.push(tested)
+    const send = async (method: 'GET' | 'POST'): Promise<number> => {
+      const answer = await request(`${tested.origin}/callbacks/guarded/s3cret`, {
+        method,
+        ...(method === 'POST' && { body: 'x' }),
+      })
+      expect(await answer.body.text()).toBe('')
+      return answer.statusCode
+    }
+    expect([await send('GET'), await send('POST')]).toEqual([503, 503])
+    expect(tested.observer.refusals).toEqual(['guarded 503 internal-error', 'guarded 503 internal-error'])
+    expect(tested.log.linesAt('error').map(({ facts }) => facts)).toEqual([
+      { event: 'callback-internal-error', source: 'guarded', err: new Error('a fault') },
+    ])
+    expect(tested.journal.entries).toEqual([])
+    isFaulty = false
+    expect([await send('GET'), await send('POST')]).toEqual([200, 200])
   })
 })

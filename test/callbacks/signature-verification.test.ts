@@ -3,6 +3,7 @@
  * providers' documents, without the code under test.
  */
 import { createHash, createHmac, generateKeyPairSync, sign as signWithKey } from 'node:crypto'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { signatureCheck } from '../../src/callbacks/signature-verification.js'
 import type { SignedRequest } from '../../src/callbacks/signed-request.js'
@@ -151,6 +152,82 @@ describe('The third signature of Plivo', () => {
   })
 })
 
+describe('A signature over the fields of a request', () => {
+  const PLIVO = {
+    hmac: {
+      algorithm: 'sha256',
+      encoding: 'base64',
+      signature: { header: 'X-Plivo-Signature-V3' },
+      nonce: { header: 'X-Plivo-Signature-V3-Nonce' },
+      message: '{url-without-query}?{query-sorted}{form-dot}{form-sorted}.{nonce}',
+    },
+  }
+  const VONAGE = {
+    hmac: {
+      algorithm: 'sha256',
+      encoding: 'hex',
+      signature: { parameter: 'sig' },
+      message: '{parameters-ampersand}',
+      nonce: { parameter: 'nonce' },
+    },
+  }
+  /** A request without a body that somebody has seen. */
+  const plivo = {
+    target: '/callbacks/a?To=2',
+    headers: {
+      'x-plivo-signature-v3': createHmac('sha256', 'k')
+        .update('https://sms.example.com/callbacks/a?To=2.1')
+        .digest('base64'),
+      'x-plivo-signature-v3-nonce': '1',
+    },
+  }
+  const vonage = {
+    target: `/callbacks/a?nonce=1&to=2&sig=${createHmac('sha256', 'k').update('&nonce=1&to=2').digest('hex')}`,
+    headers: {},
+  }
+
+  it.each([
+    ['Plivo', PLIVO, plivo],
+    ['Vonage', VONAGE, vonage],
+  ])('of %s covers no body that these fields are not read from, whatever its content type', (_, scheme, sent) => {
+    const check = checkOf(scheme, 'k')
+    expect(check.verify(request({ method: 'GET', ...sent }))).toEqual({ nonce: '1' })
+    const forged = '{"status":"delivered","msisdn":"33612345678","messageId":"1"}'
+    const types = [undefined, 'text/plain', 'application/json', 'application/x-ndjson', 'multipart/form-data', FORM]
+    for (const type of types) {
+      for (const body of [forged, `[${forged}]`, `\ufeff${forged}`, 'status=delivered']) {
+        const headers = { ...sent.headers, ...(type !== undefined && { 'content-type': type }) }
+        expect(check.verify(request({ ...sent, headers, body }))).toBe('wrong')
+      }
+    }
+  })
+})
+
+describe('A nonce in the middle of a message', () => {
+  it('takes over no piece of the body in front of it', () => {
+    const scheme = {
+      hmac: {
+        algorithm: 'sha256',
+        encoding: 'base64',
+        signature: { header: 'x-signature' },
+        nonce: { header: 'x-nonce' },
+        message: '{body}.{nonce}.{timestamp}',
+        timestamp: { header: 'x-timestamp' },
+      },
+    }
+    const check = checkOf(scheme, 'k')
+    const headers = {
+      'x-signature': createHmac('sha256', 'k').update('[{"id":"a"},{"price":"0.5"}].N.1700000000').digest('base64'),
+      'x-timestamp': '1700000000',
+    }
+    const verify = (body: string, nonce: string) =>
+      check.verify(request({ headers: { ...headers, 'x-nonce': nonce }, body }))
+    expect(verify('[{"id":"a"},{"price":"0.5"}]', 'N')).toEqual({ signedAt: 1_700_000_000_000, nonce: 'N' })
+    expect(verify('[{"id":"a"},{"price":"0', '5"}].N')).toBe('missing')
+    expect(check.inspectHeaders({ ...headers, 'x-nonce': '5"}].N' })).toBe('missing')
+  })
+})
+
 describe('The signature of Sinch, and that of Bird', () => {
   it('covers body, nonce and time', () => {
     const scheme = {
@@ -263,9 +340,27 @@ describe('The token of MessageBird', () => {
     ['another issuer', tokenOf({ ...CLAIMS, iss: 'Somebody' })],
     ['another key', tokenOf(CLAIMS, 'HS256', 'other')],
     ['no algorithm', tokenOf(CLAIMS, 'none')],
+    ['the name of a member of every object as its algorithm', tokenOf(CLAIMS, 'constructor')],
+    ['the name of the prototype as its algorithm', tokenOf(CLAIMS, '__proto__')],
+    ['the algorithm of a public key', tokenOf(CLAIMS, 'RS256')],
     ['no time of expiry', tokenOf({ ...CLAIMS, exp: undefined })],
     ['three words', 'a.b.c'],
   ])('is wrong with %s', (_, token) => expect(verify(token)).toBe('wrong'))
+
+  it('is refused without an error, whatever stands in it', () => {
+    const name = fc.constantFrom('alg', 'exp', 'iss', 'nbf', 'jti', 'url_hash', 'payload_hash', 'typ')
+    const word = fc.constantFrom(...Object.getOwnPropertyNames(Object.prototype), 'HS256', 'none')
+    const part = fc.oneof(fc.dictionary(name, fc.oneof(word, fc.jsonValue())), fc.jsonValue())
+    fc.assert(
+      fc.property(part, part, fc.string(), (header, payload, signature) => {
+        const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
+        const token = `${encode(header)}.${encode(payload)}.${signature}`
+        checkOf(scheme, 'k').inspectHeaders({ 'messagebird-signature-jwt': token })
+        expect(['missing', 'wrong']).toContain(verify(token))
+      }),
+      { numRuns: 2_000 },
+    )
+  })
 
   it('needs no hash of an empty body', () => {
     expect(verify(tokenOf({ ...CLAIMS, payload_hash: undefined }), '')).toMatchObject({ nonce: 'id-1' })
@@ -278,5 +373,11 @@ describe('The scheme of a signature', () => {
     ['two', { hmac: TWILIO.hmac, jwt: { token: { header: 'x' }, urlHash: 'u', payloadHash: 'p' } }],
     ['an unknown part', { hmac: { ...TWILIO.hmac, message: '{uri}' } }],
     ['no place of the signature', { hmac: { ...TWILIO.hmac, signature: {} } }],
+    ['a message without the body', { hmac: { ...TWILIO.hmac, message: '{url}' } }],
+    ['a time that is not signed', { hmac: { ...TWILIO.hmac, timestamp: { header: 'x-time' } } }],
+    [
+      'a nonce that is not signed',
+      { ed25519: { signature: { header: 's' }, message: '{body}', nonce: { header: 'n' } } },
+    ],
   ])('is refused with %s', (_, scheme) => expect(signatureScheme().safeParse(scheme).success).toBe(false))
 })

@@ -175,6 +175,26 @@ describe('SignatureVerifier', () => {
     )
   })
 
+  it('remembers the nonce of a token that does not say when it was made until the token expires', () => {
+    const hex = (text: string): string => createHash('sha256').update(text).digest('hex')
+    const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
+    const expiresAt = NOW + 10 * HOUR_MS
+    const claims = { exp: expiresAt / 1_000, jti: 'id-1', url: hex('https://sms.example.com/a'), body: hex('') }
+    const unsigned = `${part({ alg: 'HS256' })}.${part(claims)}`
+    const token = `${unsigned}.${createHmac('sha256', 'key').update(unsigned).digest('base64url')}`
+    const ofTokens = new SignatureVerifier('tokens', {
+      signingKey: ['key'],
+      publicUrl: 'https://sms.example.com',
+      signatureMaxAge: HOUR_MS,
+      open: false,
+      signature: { jwt: { token: { header: 'x-token' }, urlHash: 'url', payloadHash: 'body' } },
+    })
+    const sent = { method: 'GET', target: '/a', headers: { 'x-token': token }, body: new Uint8Array() }
+    const verdict = ofTokens.verify(sent, NOW)
+    expect(verdict).toMatchObject({ isValid: true, nonce: { key: 'tokens\nid-1' } })
+    expect(verdict.isValid ? verdict.nonce?.expiresAt : 0).toBeGreaterThan(expiresAt)
+  })
+
   it.each(['signature', 'timestamp', 'nonce'] as const)('rejects a request without %s as unsigned', (header) => {
     const good = signed({ method: 'GET', target: '/', body: new Uint8Array() })
     for (const value of [undefined, '']) {
