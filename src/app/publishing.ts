@@ -26,7 +26,7 @@ export function subjectsOf(config: Config): Readonly<Record<EventKind, Subject>>
   const topics = topicsOf(config)
   return forEachKind((kind) => {
     const schema = schemas[kind]
-    return { name: subjectOf(config.registry.subjectNaming, topics[kind], schema), schema }
+    return { name: subjectOf(config.registry, topics[kind], schema), schema }
   })
 }
 

@@ -2,10 +2,13 @@
 import { clientCredentials, toClientCredentials } from './client-credentials.js'
 import { rule, section, type Keys } from './section.js'
 import { clientTls } from './tls.js'
-import { baseUrl, boolean, oneOf, text } from './values.js'
+import { baseUrl, boolean, oneOf, text, textMatching } from './values.js'
 
 /** The three kinds of credentials, of which one is given. */
 const KINDS = [['username', 'password'], ['token'], ['tokenEndpoint', 'clientId', 'clientSecret']] as const
+
+/** The characters that names of contexts have in Confluent's registry, whose separators are a dot and colons. */
+const CONTEXT_NAME = '^[A-Za-z0-9_-]+$'
 
 const isOneKind = (keys: Keys): boolean => {
   const given = KINDS.filter((kind) => kind.some((key) => key in keys))
@@ -57,5 +60,10 @@ export const registry = () =>
       .prefault('topic-name')
       .describe(
         'How subjects are named: <topic>-value, the full name of the record, or <topic>-<full name of the record>.',
+      ),
+    context: textMatching(CONTEXT_NAME, 'the name of a context of letters, digits, _ and -, such as team for :.team:')
+      .exactOptional()
+      .describe(
+        'The context of the subjects, without dot and colons: with team, their names begin with :.team:. If left out, they are in the default context.',
       ),
   })

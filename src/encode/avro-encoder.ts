@@ -5,7 +5,7 @@ import type { DeadLetter, DeliveryReceipt, Event, InboundMessage } from '../core
 import type { OutgoingRecord } from '../kafka/publisher.js'
 import { hashNumber, presentFields, presentText, type RecordFieldMode } from '../masking/record-fields.js'
 import type { SchemaGate, WriterSchemas } from '../registry/schema-gate.js'
-import { type EventKind, forEachKind, parseSchema } from '../registry/schemas.js'
+import { type EventKind, forEachKind, loadSchemas, parseSchema } from '../registry/schemas.js'
 import { CloudEventsHeaders } from './cloudevents-headers.js'
 import {
   deadLetterInsteadOf,
@@ -52,6 +52,11 @@ const SLAB_BYTES = 256 * 1024
 interface Writer {
   readonly id: number
   readonly type: avro.Type
+  /**
+   * Undefined for each field that only the schema in the registry has, so that its default is written. An event may have a
+   * property of that name: `kind`, or one that every object inherits.
+   */
+  readonly addedFields: Readonly<Record<string, undefined>> | undefined
 }
 
 export class AvroEncoder implements Encoder {
@@ -72,9 +77,11 @@ export class AvroEncoder implements Encoder {
     await gate.ready()
     const { writerSchemas } = gate
     if (this.#schemas === writerSchemas) return
+    const ours = loadSchemas()
     this.#writers = forEachKind((kind) => {
       const { id, schema } = writerSchemas[kind]
-      return { id, type: parseSchema(schema) }
+      const type = parseSchema(schema)
+      return { id, type, addedFields: addedFieldsOf(type, ours[kind].type) }
     })
     this.#schemas = writerSchemas
   }
@@ -152,7 +159,9 @@ export class AvroEncoder implements Encoder {
 
   #encodeRecord(event: Event, key: string, id: string): OutgoingRecord {
     if (!this.#writers) throw new Error('encode was called before ready() resolved')
-    const value = this.#encodeValue(event, this.#writers[event.kind])
+    const writer = this.#writers[event.kind]
+    const fields = writer.addedFields === undefined ? event : { ...event, ...writer.addedFields }
+    const value = this.#encodeValue(fields, writer)
     const headers = this.#headers.of(event, id)
     return { topic: this.#options.topics[event.kind], key, value, headers, timestamp: event.receivedAt }
   }
@@ -176,19 +185,28 @@ export class AvroEncoder implements Encoder {
   }
 
   /** @returns a part of a buffer that it shares with other values */
-  #encodeValue(event: Event, { id, type }: Writer): Buffer {
+  #encodeValue(fields: object, writer: Writer): Buffer {
+    const { id, type } = writer
     const start = this.#slabEnd
     const valueStart = start + WIRE_HEADER_BYTES
-    const end = valueStart > this.#slab.length ? -SLAB_BYTES : type.encode(event, this.#slab, valueStart)
+    const end = valueStart > this.#slab.length ? -SLAB_BYTES : type.encode(fields, this.#slab, valueStart)
     if (end < 0) {
       // A negative position is the number of bytes that were missing.
       const needed = this.#slab.length - start - end
       this.#slab = Buffer.allocUnsafe(Math.max(SLAB_BYTES, needed))
       this.#slabEnd = 0
-      return this.#encodeValue(event, { id, type })
+      return this.#encodeValue(fields, writer)
     }
     writeWireHeader(this.#slab, start, id)
     this.#slabEnd = end
     return this.#slab.subarray(start, end)
   }
 }
+
+/** Returns undefined if the registered schema has no field that ours lacks. */
+const addedFieldsOf = (registered: avro.Type, ours: avro.Type): Writer['addedFields'] => {
+  const names = fieldNamesOf(registered).filter((name) => !fieldNamesOf(ours).includes(name))
+  return names.length === 0 ? undefined : Object.fromEntries(names.map((name) => [name, undefined]))
+}
+
+const fieldNamesOf = (type: avro.Type): string[] => (type as avro.types.RecordType).fields.map(({ name }) => name)

@@ -22,7 +22,8 @@ const OURS = "in the connector's"
 const THEIRS = 'in the registered schema'
 
 /**
- * Lists what events of schema `ours` would lose if they were written with schema `theirs`.
+ * Lists what events of schema `ours` would lose if they were written with schema `theirs`. Each reason names the field and,
+ * in capitals, the rule that it breaks.
  * @throws Error if one of the two JSON texts is not an Avro schema
  */
 export function findDataLosses(ours: string, theirs: string): string[] {
@@ -43,7 +44,9 @@ function compareTypes(ours: avro.Type, theirs: avro.Type, path: string): string[
   if (ours.typeName !== theirs.typeName) {
     const isWidened = ours.typeName === 'int' && theirs.typeName === 'long'
     const isWithoutUnit = ours.typeName === 'logical:timestamp-millis' && theirs.typeName === 'long'
-    return isWidened || isWithoutUnit ? [] : [`${location} is ${theirs.typeName} ${THEIRS}, ${ours.typeName} ${OURS}`]
+    return isWidened || isWithoutUnit
+      ? []
+      : [`${location} is ${theirs.typeName} ${THEIRS}, ${ours.typeName} ${OURS} (TYPE_MISMATCH)`]
   }
   if (ours instanceof avro.types.RecordType) return compareRecords(ours, theirs as avro.types.RecordType, path)
   if (ours instanceof avro.types.MapType) {
@@ -52,7 +55,7 @@ function compareTypes(ours: avro.Type, theirs: avro.Type, path: string): string[
   if (ours instanceof avro.types.EnumType) {
     const known = new Set((theirs as avro.types.EnumType).symbols)
     const missing = ours.symbols.filter((symbol) => !known.has(symbol))
-    return missing.length > 0 ? [`${location} has no ${missing.join(', ')} ${THEIRS}`] : []
+    return missing.length > 0 ? [`${location} has no ${missing.join(', ')} ${THEIRS} (MISSING_ENUM_SYMBOLS)`] : []
   }
   return []
 }
@@ -61,28 +64,36 @@ const valuesTypeOf = (map: avro.types.MapType): avro.Type => map.valuesType as a
 
 function compareRecords(ours: avro.types.RecordType, theirs: avro.types.RecordType, path: string): string[] {
   const losses: string[] = []
-  if (ours.name !== theirs.name) losses.push(`the record is named ${theirs.name} ${THEIRS}, ${ours.name} ${OURS}`)
+  if (withoutNamespace(ours.name) !== withoutNamespace(theirs.name))
+    losses.push(`the record is named ${theirs.name} ${THEIRS}, ${ours.name} ${OURS} (NAME_MISMATCH)`)
   for (const field of ours.fields) {
     const theirField = theirs.field(field.name) as avro.types.Field | undefined
     const fieldPath = path === '' ? field.name : `${path}.${field.name}`
     if (theirField) losses.push(...compareTypes(field.type, theirField.type, fieldPath))
-    else losses.push(`${fieldPath} is missing ${THEIRS}, so its content would be lost`)
+    else losses.push(`${fieldPath} is missing ${THEIRS}, so its content would be lost (FIELD_MISSING)`)
   }
   for (const field of theirs.fields) {
     const isRequired = !ours.field(field.name) && field.defaultValue() === undefined
-    if (isRequired) losses.push(`${field.name} is required ${THEIRS}, and missing ${OURS}`)
+    if (isRequired) losses.push(`${field.name} is required ${THEIRS}, and missing ${OURS} (FIELD_REQUIRED)`)
   }
   return losses
 }
 
 function compareUnions(ours: avro.Type, theirs: avro.Type, path: string): string[] {
   if (theirs.typeName === 'union:wrapped') {
-    return [`${path} is a union ${THEIRS} whose branches can't be told apart by value`]
+    return [`${path} is a union ${THEIRS} whose branches can't be told apart by value (AMBIGUOUS_UNION)`]
   }
   const branchesOf = (type: avro.Type): avro.Type[] =>
     type instanceof avro.types.UnwrappedUnionType ? type.types : [type]
   return branchesOf(ours).flatMap((branch) => {
+    const ofSameKind = branchesOf(theirs).find(({ typeName }) => typeName === branch.typeName)
     const isWritable = branchesOf(theirs).some((other) => compareTypes(branch, other, path).length === 0)
-    return isWritable ? [] : [`${path} can't hold ${branch.typeName} ${THEIRS}`]
+    if (isWritable) return []
+    // The branch of the same kind tells more than the fact that no branch fits.
+    if (ofSameKind) return compareTypes(branch, ofSameKind, path)
+    return [`${path} can't hold ${branch.typeName} ${THEIRS} (MISSING_UNION_BRANCH)`]
   })
 }
+
+/** The owner of a registry may keep its own namespace, which no record holds. Avro compares names without it as well. */
+const withoutNamespace = (name = ''): string => name.slice(name.lastIndexOf('.') + 1)

@@ -9,6 +9,10 @@
  * - `/config/{subject}` answers 404 for a subject without a level of its own, where `defaultToGlobal` is not known, and
  *   in Karapace for a subject that does not exist.
  *
+ * - Confluent, Redpanda and AxonOps have contexts, each with schema ids of its own. Apicurio and Karapace take the prefix
+ *   `:.context:` for a part of the name, and have one series of ids. AxonOps does not decode `%3A` in a path.
+ * - Karapace and Apicurio have no mode that can be changed. The others refuse a registration with 422 and 42205 in READONLY.
+ *
  * A wrong `registry.url` is answered with 404 as well. So a 404 without one of these codes is taken for a missing endpoint
  * only after the address has given an answer that a registry gives.
  *
@@ -27,9 +31,10 @@ import { ProxyError } from '../http-client/proxy.js'
 import type { ProxySettings } from '../http-client/settings.js'
 import { tlsAdvice } from '../http-client/tls.js'
 import { quote } from '../masking/known-secrets.js'
+import { contextPrefix } from './schemas.js'
 
 /** `registry` of the configuration. The URL may hold a path, a trailing slash and `user:password@`. */
-export interface RegistrySettings extends Pick<Config['registry'], 'url' | 'auth' | 'tls'> {
+export interface RegistrySettings extends Pick<Config['registry'], 'url' | 'auth' | 'tls' | 'context'> {
   readonly proxy?: ProxySettings | undefined
 }
 
@@ -62,6 +67,8 @@ const MAX_MESSAGES = 20
 
 /** Codes of Confluent's API for "not found": the HTTP status 404 and two digits that say what is missing. */
 const NOT_FOUND_CODES = { first: 40400, last: 40499 }
+/** Confluent's code for a registration that the mode of the subject does not permit: READONLY, IMPORT or FORWARD. */
+const NOT_PERMITTED_CODE = 42205
 
 /** Credentials that stay the same. */
 type FixedCredentials = Exclude<NonNullable<RegistrySettings['auth']>, { readonly tokenEndpoint: string }>
@@ -75,12 +82,17 @@ type Answer = Readonly<Record<string, unknown>>
  */
 type Missing = 'not-found' | 'unsupported'
 
+/** The registry registers nothing in the mode that it, or the subject, is in. */
+export class RegistrationNotPermittedError extends ConnectorError {}
+
 const COMPATIBLE: CompatibilityResult = { isCompatible: true, messages: [] }
 
 export class RegistryClient {
   /** Address of the registry, without credentials and trailing slash. */
   readonly url: string
   readonly #http: HttpClient
+  /** The query that says in which context an id is looked up. */
+  readonly #contextQuery: string
   /** The header Authorization, unless its value is a token that expires. */
   readonly #authorization: string | undefined
   /** The source of tokens that expire. */
@@ -92,6 +104,8 @@ export class RegistryClient {
     const { auth, tls, proxy } = settings
     const url = new URL(settings.url)
     this.url = `${url.origin}${url.pathname}`.replace(/\/+$/, '')
+    this.#contextQuery =
+      settings.context === undefined ? '' : `?subject=${encodeURIComponent(contextPrefix(settings.context))}`
     this.#http = new HttpClient({ tls, proxy, timeoutMs: REQUEST_TIMEOUT_MS, maxAnswerBytes: MAX_ANSWER_BYTES })
     if (auth !== undefined && 'tokenEndpoint' in auth) {
       this.#tokens = new TokenSource({ credentials: auth, section: 'registry.auth', proxy }, clock)
@@ -100,15 +114,20 @@ export class RegistryClient {
     }
   }
 
-  /** Returns the id under which the subject holds exactly this schema; undefined if it does not. */
-  async findId(subject: string, schema: string): Promise<number | undefined> {
-    const answer = await this.#call('POST', `/subjects/${encodeURIComponent(subject)}`, { schema })
+  /**
+   * Returns the id under which the subject holds this schema; undefined if it does not.
+   * @param form `exact`: the text, as far as the registry distinguishes texts; `normalized`: a schema that is the same in the
+   *   registry's normal form, for example with its keys in another order
+   */
+  async findId(subject: string, schema: string, form: 'exact' | 'normalized' = 'exact'): Promise<number | undefined> {
+    const query = form === 'normalized' ? '?normalize=true' : ''
+    const answer = await this.#call('POST', `${subjectPath(subject)}${query}`, { schema })
     return isMissing(answer) ? undefined : readSchemaId(answer, this.url)
   }
 
   /** Returns the level of the subject, else the global one; undefined if the registry names none. */
   async getCompatibilityLevel(subject: string): Promise<string | undefined> {
-    const own = await this.#call('GET', `/config/${encodeURIComponent(subject)}?defaultToGlobal=true`)
+    const own = await this.#call('GET', `/config/${toPathSegment(subject)}?defaultToGlobal=true`)
     const answer = isMissing(own) ? await this.#call('GET', '/config') : own
     if (isMissing(answer)) return undefined
     const level = answer['compatibilityLevel'] ?? answer['compatibility']
@@ -124,7 +143,7 @@ export class RegistryClient {
     schema: string,
     versions: 'latest' | 'all',
   ): Promise<CompatibilityResult | undefined> {
-    const path = `/compatibility/subjects/${encodeURIComponent(subject)}/versions`
+    const path = `/compatibility${subjectPath(subject)}/versions`
     const result = await this.#postCompatibility(versions === 'latest' ? `${path}/latest` : path, schema)
     if (result !== 'unsupported') return result
     const numbers = await this.listVersions(subject)
@@ -140,9 +159,12 @@ export class RegistryClient {
     }
   }
 
-  /** Registers the schema and returns its id. @throws ConnectorError SCHEMA_REFUSED with the registry's reason */
+  /**
+   * Registers the schema and returns its id.
+   * @throws ConnectorError SCHEMA_REFUSED with the registry's reason; RegistrationNotPermittedError
+   */
   async register(subject: string, schema: string): Promise<number> {
-    const path = `/subjects/${encodeURIComponent(subject)}/versions`
+    const path = `${subjectPath(subject)}/versions`
     const answer = await this.#call('POST', path, { schema })
     if (isMissing(answer)) throw notARegistryError(this.url, `POST ${path} is answered with 404, 405 or 501`)
     return readSchemaId(answer, this.url)
@@ -150,18 +172,18 @@ export class RegistryClient {
 
   /** Returns the JSON text of the schema with this id; undefined if there is none. */
   async getSchema(id: number, timeoutMs = REQUEST_TIMEOUT_MS): Promise<string | undefined> {
-    const answer = await this.#call('GET', `/schemas/ids/${id}`, undefined, timeoutMs)
+    const answer = await this.#call('GET', `/schemas/ids/${id}${this.#contextQuery}`, undefined, timeoutMs)
     return isMissing(answer) ? undefined : readText(answer, 'schema', this.url)
   }
 
   /** Returns the version numbers of a subject, oldest first; empty if there is no such subject. */
   async listVersions(subject: string): Promise<number[]> {
-    const answer = await this.#call('GET', `/subjects/${encodeURIComponent(subject)}/versions`)
+    const answer = await this.#call('GET', `${subjectPath(subject)}/versions`)
     return Array.isArray(answer) ? answer.map(Number).sort((a, b) => a - b) : []
   }
 
   async getVersion(subject: string, version: number | 'latest'): Promise<SchemaVersion | undefined> {
-    const answer = await this.#call('GET', `/subjects/${encodeURIComponent(subject)}/versions/${version}`)
+    const answer = await this.#call('GET', `${subjectPath(subject)}/versions/${version}`)
     if (isMissing(answer)) return undefined
     const { schemaType, version: number = version } = answer
     return {
@@ -208,6 +230,7 @@ export class RegistryClient {
       await this.#assertIsRegistry(found, timeoutMs)
       return 'unsupported'
     }
+    if (answer?.['error_code'] === NOT_PERMITTED_CODE) throw new RegistrationNotPermittedError('SCHEMA_REFUSED', found)
     throw this.#toError(status, found)
   }
 
@@ -300,6 +323,11 @@ export class RegistryClient {
     return `${problem}; ${advice ?? 'check registry.url and whether the registry runs'}`
   }
 }
+
+const subjectPath = (subject: string): string => `/subjects/${toPathSegment(subject)}`
+
+/** Colons may stand in a path as they are, and not every registry decodes them. */
+const toPathSegment = (name: string): string => encodeURIComponent(name).replaceAll('%3A', ':')
 
 const isMissing = (answer: Answer | Missing): answer is Missing => typeof answer === 'string'
 

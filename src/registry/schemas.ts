@@ -70,8 +70,20 @@ export const parseSchema = (text: string): avro.Type => avro.Type.forSchema(JSON
 
 export type SubjectNaming = 'topic-name' | 'record-name' | 'topic-record-name'
 
-/** Names the subject of a schema by one of Confluent's three subject name strategies. */
-export function subjectOf(naming: SubjectNaming, topic: string, schema: EventSchema): string {
+export interface SubjectNames {
+  readonly subjectNaming: SubjectNaming
+  /** The context that the subjects are in; undefined for the default context. */
+  readonly context?: string | undefined
+}
+
+/** Names the subject of a schema by one of Confluent's three subject name strategies, in a context. */
+export const subjectOf = ({ subjectNaming, context }: SubjectNames, topic: string, schema: EventSchema): string =>
+  `${context === undefined ? '' : contextPrefix(context)}${nameInContext(subjectNaming, topic, schema)}`
+
+/** The prefix of the names of the subjects in a context, which also stands for the context as a whole. */
+export const contextPrefix = (context: string): string => `:.${context}:`
+
+const nameInContext = (naming: SubjectNaming, topic: string, schema: EventSchema): string => {
   switch (naming) {
     case 'topic-name':
       return `${topic}-value`

@@ -5,7 +5,7 @@
 import { ConnectorError, hasCode, messageOf } from '../core/errors.js'
 import { findIncompatibilities, findUnreadable, isSameSchema } from './compatibility.js'
 import { findDataLosses } from './data-loss.js'
-import type { RegistryClient, SchemaVersion } from './registry-client.js'
+import { RegistrationNotPermittedError, type RegistryClient, type SchemaVersion } from './registry-client.js'
 import type { EventSchema, Subject } from './schemas.js'
 import { quote } from '../masking/known-secrets.js'
 
@@ -101,7 +101,21 @@ async function findWriterSchema(
   const schema = subject.schema.text
   const id = await client.findId(subject.name, schema)
   if (id !== undefined) return verifyId(client, subject, { id, schema })
-  return register ? undefined : verifyId(client, subject, await findWritableVersion(client, subject))
+  if (register) return undefined
+  return (
+    (await findNormalized(client, subject)) ?? verifyId(client, subject, await findWritableVersion(client, subject))
+  )
+}
+
+/**
+ * Finds our schema where its owner has registered it as another text: with other docs, or its keys in another order. A
+ * registry may take schemas for the same that differ in what records hold, so the text of the id decides.
+ */
+async function findNormalized(client: RegistryClient, { name, schema }: Subject): Promise<WriterSchema | undefined> {
+  const id = await client.findId(name, schema.text, 'normalized')
+  const registered = id === undefined ? undefined : await client.getSchema(id)
+  if (id === undefined || registered === undefined || !isSameSchema(registered, schema.text)) return undefined
+  return { id, schema: registered }
 }
 
 /** Registers our schema. A registry that could not be asked before refuses an incompatible schema here. */
@@ -110,7 +124,9 @@ async function registerSchema(client: RegistryClient, subject: Subject, level: s
     return await client.register(subject.name, subject.schema.text)
   } catch (error) {
     if (!hasCode(error, 'SCHEMA_REFUSED')) throw error
-    throw refusalError(subject, level, [messageOf(error)], error)
+    if (error instanceof RegistrationNotPermittedError) throw notPermittedError(subject, error)
+    const reasons = await findReasons(client, subject, level)
+    throw refusalError(subject, level, reasons.length > 0 ? reasons : [messageOf(error)], error)
   }
 }
 
@@ -143,8 +159,9 @@ async function assertCompatible(client: RegistryClient, subject: Subject): Promi
   if (level === 'NONE') return { level, isTested: false }
   const result = await client.checkCompatibility(name, schema.text, isTransitive(level) ? 'all' : 'latest')
   if (result === undefined || result.isCompatible) return { level, isTested: result !== undefined }
-  const reasons = result.messages.length > 0 ? result.messages : await findReasons(client, subject, level)
-  throw refusalError(subject, level, reasons)
+  // The registry's own reasons may be no more than the name of a field, as those of Karapace are.
+  const reasons = await findReasons(client, subject, level)
+  throw refusalError(subject, level, reasons.length > 0 ? reasons : result.messages)
 }
 
 /** The reasons name fields of schemas that others have registered. */
@@ -161,6 +178,15 @@ const refusalError = (
     `${schema.name} can't be registered in subject ${name} (level ${level ?? 'unknown'}): ` +
       `${quote(reasons.join('; '), MAX_REASON_CHARACTERS) || 'the registry gives no reason'}. ` +
       'Use another topic or another registry.subjectNaming, or change the subject in the registry; nothing is published until then',
+    { cause },
+  )
+
+const notPermittedError = ({ name, schema }: Subject, cause: Error): ConnectorError =>
+  new ConnectorError(
+    'SCHEMA_REFUSED',
+    `subject ${name} does not hold ${schema.name}, and the registry registers nothing there at present: ${cause.message}. ` +
+      'Have its owner register the schema from the schemas folder or set the mode READWRITE; with registry.register: false ' +
+      'the connector also writes with an earlier version that the subject holds. Nothing is published until then',
     { cause },
   )
 

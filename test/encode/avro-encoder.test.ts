@@ -7,7 +7,8 @@ import type { Origin } from '../../src/encode/encoder.js'
 import type { OutgoingRecord } from '../../src/kafka/publisher.js'
 import { deadLetter, message, receipt } from '../support/events.js'
 import { hashNumber } from '../../src/masking/record-fields.js'
-import { decodeRecord, IDS, MAX_BATCH, createEncoder, TOPICS } from './support.js'
+import { loadSchemas, parseSchema } from '../../src/registry/schemas.js'
+import { decodeRecord, IDS, MAX_BATCH, createEncoder, PLAIN_CONTENTS, TOPICS } from './support.js'
 
 const origin: Origin = {
   body: Buffer.from('{"Status":"3"}'),
@@ -42,6 +43,23 @@ describe('AvroEncoder', () => {
     const [record] = encodeWith(await createEncoder(), event, origin)
     expect(record).toMatchObject({ topic: TOPICS['dead-letter'], key: event.source })
     expect(decodeRecord(record!)).toEqual({ id: IDS['dead-letter'], fields: { ...fieldsOf(event), part: 0, parts: 1 } })
+  })
+
+  it('writes the defaults of fields that only the registered schema has, whatever they are called', async () => {
+    const ours = JSON.parse(loadSchemas().dlr.text) as { fields: object[] }
+    const added = ['kind', 'constructor', 'toString', 'tenant'].map((name) => ({
+      name,
+      type: ['null', 'long'],
+      default: null,
+    }))
+    const registered = JSON.stringify({ ...ours, fields: [...added, ...ours.fields] })
+    const encoder = await createEncoder(MAX_BATCH, PLAIN_CONTENTS, { dlr: registered })
+    const event = receipt()
+    const [record] = encodeWith(encoder, event, origin)
+    expect(record).toMatchObject({ topic: TOPICS.dlr })
+    const decoded = parseSchema(registered).fromBuffer(record!.value.subarray(5)) as object
+    const defaults = { kind: null, constructor: null, toString: null, tenant: null }
+    expect({ ...decoded }).toEqual({ ...fieldsOf(event), ...defaults })
   })
 
   it('masks or leaves out raw and text as it is told, and changes no other field, key or header', async () => {

@@ -19,10 +19,17 @@ const types = new Map(
   EVENT_KINDS.map((kind) => [IDS[kind], avro.Type.forSchema(JSON.parse(schemas[kind].text) as avro.Schema)]),
 )
 
-/** Creates an encoder that is ready, with an open schema gate and fixed schema ids. */
-export async function createEncoder(maxBatchBytes = MAX_BATCH, contents = PLAIN_CONTENTS): Promise<AvroEncoder> {
+/**
+ * Creates an encoder that is ready, with an open schema gate and fixed schema ids.
+ * @param registered the texts of the schemas that the registry holds
+ */
+export async function createEncoder(
+  maxBatchBytes = MAX_BATCH,
+  contents = PLAIN_CONTENTS,
+  registered: Partial<Record<EventKind, string>> = {},
+): Promise<AvroEncoder> {
   const writers = Object.fromEntries(
-    EVENT_KINDS.map((kind) => [kind, { id: IDS[kind], schema: schemas[kind].text }]),
+    EVENT_KINDS.map((kind) => [kind, { id: IDS[kind], schema: registered[kind] ?? schemas[kind].text }]),
   ) as unknown as WriterSchemas
   const encoder = new AvroEncoder({
     gate: { ready: () => Promise.resolve(), writerSchemas: writers },

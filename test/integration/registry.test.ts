@@ -50,7 +50,7 @@ const setUp = (register = true) => {
   const subjects = Object.fromEntries(
     EVENT_KINDS.map((kind) => [
       kind,
-      { name: subjectOf('topic-name', topics[kind], schemas[kind]), schema: schemas[kind] },
+      { name: subjectOf({ subjectNaming: 'topic-name' }, topics[kind], schemas[kind]), schema: schemas[kind] },
     ]),
   ) as Record<EventKind, Subject>
   const directory = mkdtempSync(join(tmpdir(), 'registry-'))

@@ -20,6 +20,8 @@ const changed = (change: (schema: Schema) => void): string => {
 const field = (schema: Schema, name: string): Schema['fields'][number] =>
   schema.fields.find((each) => each.name === name)!
 
+const priceOf = (...fields: object[]): object => ({ type: 'record', name: 'Price', fields })
+
 describe('findDataLosses', () => {
   it('finds no loss when records are written with our own schemas', () => {
     for (const { text } of Object.values(schemas)) expect(findDataLosses(text, text)).toEqual([])
@@ -34,6 +36,12 @@ describe('findDataLosses', () => {
     ],
     ['a string that may also be null', (schema) => (field(schema, 'messageId').type = ['null', 'string'])],
     ['more enum symbols', (schema) => (field(schema, 'via').type as { symbols: string[] }).symbols.push('STREAM')],
+    [
+      'another namespace',
+      (schema) => {
+        schema.name = 'com.example.DeliveryReceipt'
+      },
+    ],
     ['a time without a unit', (schema) => (field(schema, 'receivedAt').type = 'long')],
   ])('finds no loss with a schema that has %s', (_what, change) => {
     expect(findDataLosses(ours, changed(change))).toEqual([])
@@ -84,6 +92,11 @@ describe('findDataLosses', () => {
       'union branches that look the same',
       (schema) => (field(schema, 'messageId').type = ['string', { type: 'enum', name: 'E', symbols: ['A'] }]),
       "messageId is a union in the registered schema whose branches can't be told apart",
+    ],
+    [
+      'a record in a union that lacks a field',
+      (schema) => (field(schema, 'price').type = ['null', priceOf({ name: 'amount', type: 'string' })]),
+      'price.currency is missing in the registered schema, so its content would be lost (FIELD_MISSING)',
     ],
     [
       'another record name',

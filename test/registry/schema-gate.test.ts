@@ -16,7 +16,7 @@ const schemas = loadSchemas()
 const subjects = Object.fromEntries(
   EVENT_KINDS.map((kind) => [
     kind,
-    { name: subjectOf('topic-name', TOPICS[kind], schemas[kind]), schema: schemas[kind] },
+    { name: subjectOf({ subjectNaming: 'topic-name' }, TOPICS[kind], schemas[kind]), schema: schemas[kind] },
   ]),
 ) as Record<EventKind, Subject>
 const NAMES = Object.values(subjects).map(({ name }) => name)
@@ -188,6 +188,59 @@ describe('SchemaGate', () => {
     await expect(createGate().ready()).rejects.toThrow(/version 1: .*unreadable.*eventId/)
   })
 
+  it('names field and rule itself where the registry names only the field', async () => {
+    const { fields, ...record } = JSON.parse(subjects.dlr.schema.text) as { fields: SchemaField[] }
+    const retyped = fields.map((field) => (field.name === 'final' ? { ...field, type: 'string' } : field))
+    registry.addVersion('sms.dlr-value', JSON.stringify({ ...record, fields: retyped }))
+    registry.compatibility = { is_compatible: false, messages: ['final'] }
+    await expect(createGate().ready()).rejects.toThrow(/version 1: .*field final: .*\(TYPE_MISMATCH\)/)
+  })
+
+  it.each([
+    // Confluent's source, AbstractSchemaRegistry.java of 2026-08; Redpanda's, pandaproxy/schema_registry/errors.h of 24.3;
+    // and the answer of a running AxonOps Schema Registry. Each comes with status 422.
+    [{ error_code: 42205, message: 'Subject sms.dlr-value in context . is in read-only mode' }],
+    [{ error_code: 42205, message: 'Subject sms.dlr-value is in read-only mode' }],
+    [{ error_code: 42205, message: "Subject 'sms.dlr-value' is in READONLY mode" }],
+  ])(
+    'says who can register the schema where a mode forbids it, and looks schemas up nevertheless: %j',
+    async (body) => {
+      registry.overrideAnswer = (method, path) =>
+        method === 'POST' && path.endsWith('/versions') && !path.includes('/compatibility/')
+          ? { status: 422, body }
+          : undefined
+      const refused = createGate().ready()
+      await expect(refused).rejects.toMatchObject({ code: 'SCHEMA_REFUSED' })
+      await expect(refused).rejects.toThrow(body.message)
+      await expect(refused).rejects.toThrow(/Have its owner register the schema .* or set the mode READWRITE/)
+      for (const { name, schema } of Object.values(subjects)) registry.addVersion(name, schema.text)
+      await createGate().ready()
+    },
+  )
+
+  it('looks up, registers and asks for ids in the context of its subjects, with colons as they are', async () => {
+    const inContext = (kind: EventKind): Subject => ({ ...subjects[kind], name: `:.team:${subjects[kind].name}` })
+    const gate = new SchemaGate({
+      client: createClient({ context: 'team' }),
+      register: true,
+      subjects: { dlr: inContext('dlr'), mo: inContext('mo'), 'dead-letter': inContext('dead-letter') },
+      rememberedIds: new RememberedSchemaIds(directory),
+      clock,
+      log: pino({ level: 'silent' }),
+    })
+    await gate.ready()
+    expect([...registry.subjects.keys()]).toEqual(NAMES.map((name) => `:.team:${name}`))
+    const ofReceipts = registry.requests.filter((each) => each.includes('sms.dlr-value') || each.includes('/ids/1'))
+    expect(ofReceipts).toEqual([
+      'POST /apis/ccompat/v7/subjects/:.team:sms.dlr-value',
+      'GET /apis/ccompat/v7/config/:.team:sms.dlr-value?defaultToGlobal=true',
+      'POST /apis/ccompat/v7/compatibility/subjects/:.team:sms.dlr-value/versions/latest?verbose=true',
+      'GET /apis/ccompat/v7/subjects/:.team:sms.dlr-value/versions/latest',
+      'POST /apis/ccompat/v7/subjects/:.team:sms.dlr-value/versions',
+      'GET /apis/ccompat/v7/schemas/ids/1?subject=%3A.team%3A',
+    ])
+  })
+
   it.each<[string, number, unknown, string, RegExp]>([
     [
       'refused credentials',
@@ -353,6 +406,33 @@ describe('SchemaGate with register: false', () => {
     const gate = createGate({ register: false })
     await gate.ready()
     expect(idsOf(gate)).toEqual(NAMES.map((name) => registry.subjects.get(name)![0]))
+  })
+
+  it('uses our schema in the normal form of the registry, by one request more', async () => {
+    const { name, schema } = subjects.dlr
+    const { fields, ...record } = JSON.parse(schema.text) as { fields: SchemaField[] }
+    const reordered = JSON.stringify({ fields, ...record })
+    for (const each of [subjects.mo, subjects['dead-letter']]) registry.addVersion(each.name, each.schema.text)
+    const id = registry.addVersion(name, reordered)
+    registry.overrideAnswer = (_method, path) =>
+      path.endsWith('/subjects/sms.dlr-value?normalize=true') ? { body: { subject: name, id, version: 1 } } : undefined
+    const gate = createGate({ register: false })
+    await gate.ready()
+    expect(gate.writerSchemas.dlr).toEqual({ id, schema: reordered })
+    expect(registry.requests.filter((each) => each.includes('sms.dlr-value') || each.endsWith(`/ids/${id}`))).toEqual([
+      'POST /apis/ccompat/v7/subjects/sms.dlr-value',
+      'POST /apis/ccompat/v7/subjects/sms.dlr-value?normalize=true',
+      `GET /apis/ccompat/v7/schemas/ids/${id}`,
+      'GET /apis/ccompat/v7/subjects/sms.dlr-value/versions/latest',
+    ])
+  })
+
+  it('does not trust a normal form in which the registry takes another schema for ours', async () => {
+    const micros = subjects.dlr.schema.text.replaceAll('timestamp-millis', 'timestamp-micros')
+    const id = registry.addVersion('sms.dlr-value', micros)
+    registry.overrideAnswer = (_method, path) =>
+      path.endsWith('?normalize=true') ? { body: { subject: 'sms.dlr-value', id, version: 1 } } : undefined
+    await expect(createGate({ register: false }).ready()).rejects.toThrow(/receivedAt is logical:timestamp-micros/)
   })
 
   it('uses the newest version that our events can be written with, and registers nothing', async () => {

@@ -131,6 +131,7 @@ describe('subjectOf', () => {
     ['record-name', 'sms.events.DeliveryReceipt'],
     ['topic-record-name', 'sms.dlr-sms.events.DeliveryReceipt'],
   ] as const)('names the subject by strategy %s: %s', (naming, expected) => {
-    expect(subjectOf(naming, 'sms.dlr', schemas.dlr)).toBe(expected)
+    expect(subjectOf({ subjectNaming: naming }, 'sms.dlr', schemas.dlr)).toBe(expected)
+    expect(subjectOf({ subjectNaming: naming, context: 'team' }, 'sms.dlr', schemas.dlr)).toBe(`:.team:${expected}`)
   })
 })

@@ -1,7 +1,7 @@
 /**
  * How registries differ in what they answer. The facts are from the sources of each product: Confluent's Schema Registry
- * 8.5 and 6.1, Karapace 6, Redpanda 25, and from a running Apicurio Registry 3.0.9. `codeless` is no product: it has the
- * fewest endpoints, and gives no error codes at all.
+ * 8.5 and 6.1 and Redpanda 25, and from running ones: Apicurio Registry 3.0.9, Karapace 6.2.0 and AxonOps Schema Registry of
+ * 2026-04. `codeless` is no product: it has the fewest endpoints, and gives no error codes at all.
  */
 export interface RegistryAnswer {
   readonly status?: number
@@ -65,6 +65,7 @@ export const DIALECTS = {
     acceptsMissingSubject: false,
     defaultsToGlobal: 'existing',
   },
+  axonops: CONFLUENT,
   redpanda: {
     ...CONFLUENT,
     // Seastar's answer. It has a `code`, and no `error_code`.
