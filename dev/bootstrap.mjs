@@ -19,6 +19,10 @@ const OLDEST_NODE = [20, 19]
 const TASKS = {
   demo: { command: ['--import', 'tsx', pathOf('dev', 'demo', 'main.ts')], needsBuild: true },
   test: { command: [pathOf('node_modules', 'vitest', 'vitest.mjs'), 'run'], needsBuild: true },
+  'test:consumers': {
+    command: [pathOf('node_modules', 'vitest', 'vitest.mjs'), 'run', '--config', pathOf('vitest.consumers.config.ts')],
+    needsBuild: true,
+  },
   // The oracle keeps up to a million items and their records in memory.
   'test:faults': {
     command: ['--max-old-space-size=8192', '--import', 'tsx', pathOf('dev', 'faults', 'main.ts')],

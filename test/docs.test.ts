@@ -12,16 +12,32 @@ import { systemClock } from '../src/core/clock.js'
 import { MemoryJournal } from './support/memory-journal.js'
 
 const ROOT = join(import.meta.dirname, '..')
-const FOLDERS = ['.', '.github', 'docs', 'docs/adr', 'docs/results', 'helm', 'examples/kubernetes']
+const subfoldersOf = (folder: string): string[] =>
+  readdirSync(join(ROOT, folder), { withFileTypes: true }).flatMap((entry) =>
+    entry.isDirectory() ? [`${folder}/${entry.name}`] : [],
+  )
+const FOLDERS = [
+  '.',
+  '.github',
+  'docs',
+  'docs/adr',
+  'docs/results',
+  'helm',
+  'examples/kubernetes',
+  'examples/join-parts',
+]
+const CONSUMERS = ['examples/consumers', ...subfoldersOf('examples/consumers')]
 
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
 const json = (path: string): unknown => JSON.parse(read(path))
 
-const documents = FOLDERS.filter((folder) => existsSync(join(ROOT, folder))).flatMap((folder) =>
-  readdirSync(join(ROOT, folder))
-    .filter((name) => name.endsWith('.md'))
-    .map((name) => join(folder, name)),
-)
+const documents = [...FOLDERS, ...CONSUMERS]
+  .filter((folder) => existsSync(join(ROOT, folder)))
+  .flatMap((folder) =>
+    readdirSync(join(ROOT, folder))
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => join(folder, name)),
+  )
 
 /** What stands in code formatting: the spans of a line, and the lines of fenced blocks without their comments. */
 function codeOf(document: string): string[] {

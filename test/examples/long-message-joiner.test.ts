@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { LongMessageJoiner, type InboundMessage } from '../../examples/long-messages/long-message-joiner.js'
+import { LongMessageJoiner, type InboundMessage } from '../../examples/join-parts/long-message-joiner.js'
 
 const part = (number: number, total = 3, more: Partial<InboundMessage> = {}): InboundMessage => ({
   eventId: `event-${number}`,

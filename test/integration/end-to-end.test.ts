@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest'
 import { ProviderData } from '../../dev/simulators/provider-data.js'
 import { messageEvent, receiptEvent } from '../../dev/simulators/seven-requests.js'
-import { LongMessageJoiner, type InboundMessage } from '../../examples/long-messages/long-message-joiner.js'
+import { LongMessageJoiner, type InboundMessage } from '../../examples/join-parts/long-message-joiner.js'
 import { expectEachItemOnce } from '../support/trial-assertions.js'
 import { startTrial, untilPublished, type Trial } from '../../dev/trial.js'
 

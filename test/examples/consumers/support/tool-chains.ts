@@ -1,0 +1,51 @@
+/**
+ * Builds the examples of consumers with the tools of their languages. What is built goes into the user's cache, under the hash of
+ * what it was built from, so that only the first run after a change downloads and compiles.
+ */
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { cached } from '../../../../dev/stack/jvm/cache.js'
+import { EXAMPLES } from './example.js'
+
+/** Returns the interpreter of a virtual environment that has the packages of the example. */
+export async function pythonOfExample(): Promise<string> {
+  const requirements = join(EXAMPLES, 'python/requirements.txt')
+  const environment = await cached(`consumers-python-${hashOf(requirements)}`, async (folder) => {
+    // Its scripts name the folder in which it was created, but `bin/python` and its packages work anywhere.
+    await execute('python3', ['-m', 'venv', folder])
+    await execute(join(folder, 'bin/python'), ['-m', 'pip', 'install', '--quiet', '--requirement', requirements])
+  })
+  return join(environment, 'bin/python')
+}
+
+/** A short hash of files, and of all files below folders. */
+function hashOf(...paths: readonly string[]): string {
+  const hash = createHash('sha256')
+  for (const path of paths) {
+    for (const file of filesOf(path)) hash.update(`${file.slice(path.length)}\0`).update(readFileSync(file))
+  }
+  return hash.digest('hex').slice(0, 12)
+}
+
+const filesOf = (path: string): string[] => {
+  try {
+    const entries = readdirSync(path, { recursive: true, withFileTypes: true })
+    return entries.flatMap((entry) => (entry.isFile() ? [join(entry.parentPath, entry.name)] : [])).sort()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return [path]
+    throw error
+  }
+}
+
+/** @throws Error with the output of the command if it fails */
+async function execute(command: string, args: readonly string[], cwd?: string): Promise<void> {
+  const child = spawn(command, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+  const output: Buffer[] = []
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => output.push(chunk))
+  const [code] = (await once(child, 'close')) as [number | null]
+  if (code === 0) return
+  throw new Error(`${command} ${args.join(' ')} failed with code ${code}:\n${Buffer.concat(output).toString()}`)
+}
