@@ -1,5 +1,5 @@
 /** What commands print controls no terminal and repeats no secret, whoever wrote it. */
-import { PassThrough } from 'node:stream'
+import { PassThrough, Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { LineOutput, printOutput, warn } from '../../src/commands/output.js'
@@ -62,5 +62,48 @@ describe('A text of others', () => {
     await new LineOutput(stream).writeExactly(HOSTILE)
     stream.end()
     expect(await text(stream)).toBe(`${HOSTILE}\n`)
+  })
+})
+
+describe('The output of a command', () => {
+  it('has one listener for errors of standard output, however often printOutput is called', async () => {
+    writtenTo(process.stdout)
+    await printOutput('first\n')
+    const listeners = process.stdout.listenerCount('error')
+    for (let call = 0; call < 20; call++) await printOutput('next\n')
+    expect(process.stdout.listenerCount('error')).toBe(listeners)
+  })
+
+  it('lets many lines wait for one slow reader without a warning of Node.js that listeners leak', async () => {
+    const warnings: Error[] = []
+    const onWarning = (warning: Error): void => void warnings.push(warning)
+    process.on('warning', onWarning)
+    try {
+      const held: (() => void)[] = []
+      const stream = new Writable({ highWaterMark: 1, write: (_chunk, _encoding, taken) => void held.push(taken) })
+      const output = new LineOutput(stream)
+      const waiting = Array.from({ length: 20 }, () => output.write('line'))
+      let hasEnded = false
+      const done = Promise.all(waiting).then(() => (hasEnded = true))
+      while (!hasEnded) {
+        held.shift()?.()
+        await new Promise(setImmediate)
+      }
+      await done
+      expect(warnings).toEqual([])
+      expect(stream.listenerCount('drain')).toBe(0)
+    } finally {
+      process.off('warning', onWarning)
+    }
+  })
+
+  it('ends at once where the reader goes while a line waits', async () => {
+    const stream = new Writable({ highWaterMark: 1, write: () => undefined })
+    const output = new LineOutput(stream)
+    const waiting = output.write('line')
+    stream.destroy(new Error('EPIPE'))
+    await waiting
+    expect(output.closedSignal.aborted).toBe(true)
+    await output.write('not read')
   })
 })
