@@ -19,7 +19,7 @@ import { ConnectionTable } from '../http-server/connections.js'
 import { listen } from '../http-server/listen.js'
 import { isLocalHostHeader, isLoopback } from '../http-server/local-host.js'
 import { hideSecretsInOutput } from '../masking/known-secrets.js'
-import { type EntryHandler, JOURNAL_HEADER, readEntriesRequest } from './entries-request.js'
+import { type EntriesHandler, JOURNAL_HEADER, readEntriesRequest } from './entries-request.js'
 import type { Metrics } from './metrics.js'
 import type { Status } from './status.js'
 import { reportStatus } from './problems.js'
@@ -32,7 +32,7 @@ export interface AdminServerDeps {
   readonly status: Pick<Status, 'snapshot' | 'history' | 'unreadyReason'>
   readonly metrics: Pick<Metrics, 'registry'>
   readonly addToWatchList: WatchHandler
-  readonly handInEntry: EntryHandler
+  readonly handInEntries: EntriesHandler
   readonly log: Pick<Log, 'error'>
 }
 
@@ -162,10 +162,10 @@ export class AdminServer {
       const result = await readEntriesRequest<{ accepted: number } | RequestProblem>(
         req,
         this.#bodies,
-        async (entry) => {
+        async (entries) => {
           if (wanted !== id) return { code: 409, problem: describeOtherJournal(String(wanted), id) }
-          await this.#deps.handInEntry(entry)
-          return { accepted: 1 }
+          await this.#deps.handInEntries(entries)
+          return { accepted: entries.length }
         },
       )
       return 'problem' in result ? json(result.code, { error: result.problem }) : json(202, result)
@@ -218,7 +218,7 @@ export class AdminServer {
 }
 
 const describeOtherJournal = (wanted: string, id: string): string =>
-  `the entry is meant for journal ${wanted}, and this connector holds journal ${id}`
+  `what is handed in is meant for journal ${wanted}, and this connector holds journal ${id}`
 
 const json = (code: number, value: object): Answer => ({
   code,

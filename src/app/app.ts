@@ -14,7 +14,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { AdminServer } from '../admin/admin-server.js'
 import { Metrics } from '../admin/metrics.js'
 import { Status } from '../admin/status.js'
-import type { EntryHandler } from '../admin/entries-request.js'
+import type { EntriesHandler } from '../admin/entries-request.js'
 import type { WatchHandler } from '../admin/watch-request.js'
 import { CallbackServer, type CallbackServerOptions } from '../callbacks/callback-server.js'
 import { diffConfigs, needsRestart } from '../config/reload.js'
@@ -158,10 +158,8 @@ export class App {
       replica?.relayWatched()
       return 'accepted'
     }
-    const handInEntry: EntryHandler = async (entry) => {
-      await journal.append(entry)
-    }
-    this.#admin = new AdminServer(config.admin, { status, metrics, log, addToWatchList, handInEntry })
+    const handInEntries: EntriesHandler = (entries) => journal.appendAll(entries)
+    this.#admin = new AdminServer(config.admin, { status, metrics, log, addToWatchList, handInEntries })
 
     this.#sourceFinder = new SourceFinder(config)
     const findSource = (name: string, provider?: string) => this.#sourceFinder.find(name, provider)

@@ -10,10 +10,10 @@ import { readConfiguration } from './configuration.js'
 import type { Config } from '../config/types.js'
 import { systemClock } from '../core/clock.js'
 import { ConnectorError, messageOf } from '../core/errors.js'
-import type { EntryWithOrigin } from '../journal/entry-json.js'
 import { dataFileOf } from '../journal/environment.js'
 import { type ExportLine, ExportLineError, readExportFile, type ReadHeader } from '../journal/export-file.js'
 import type { ExportedPosition } from '../journal/export-format.js'
+import type { EntryWithOrigin } from '../journal/journal.js'
 import { JournalReader } from '../journal/journal-reader.js'
 import { fetchJournalPosition } from '../kafka/other-journals.js'
 import { stopOnTermination } from './journal.js'
@@ -160,6 +160,15 @@ async function fetchCurrentPosition(
   }
 }
 
+type EntryLine = Extract<ExportLine, { kind: 'entry' }>
+
+/**
+ * What is made durable by one fsync. A connector that runs stores the batch in one transaction, behind which its callbacks wait, so
+ * a batch is stored in a few milliseconds.
+ */
+const MAX_BATCH_ENTRIES = 500
+const MAX_BATCH_BYTES = 4 * 1024 * 1024
+
 async function handInEntries(
   file: string,
   published: ExportedPosition,
@@ -168,23 +177,38 @@ async function handInEntries(
   signal: AbortSignal,
 ): Promise<Pick<ImportSummary, 'entries' | 'alreadyPublished' | 'handedIn' | 'refused'>> {
   const counts = { entries: 0, alreadyPublished: 0, handedIn: 0, refused: 0 }
+  let batch: EntryLine[] = []
+  let batchBytes = 0
+  const handInBatch = async (): Promise<void> => {
+    const results = await intake?.handInAll(batch.map(({ entry }) => entry))
+    for (const [index, { seq }] of batch.entries()) {
+      counts.entries++
+      const problem = results?.[index]?.problem
+      if (problem === undefined) {
+        counts.handedIn++
+        continue
+      }
+      counts.refused++
+      warn(`entry ${seq} is refused: ${problem}`)
+    }
+    batch = []
+    batchBytes = 0
+  }
   for await (const line of readLines(file, allowIncomplete)) {
-    if (signal.aborted) break
+    if (signal.aborted) return counts
     if (line.kind !== 'entry') continue
-    counts.entries++
     if (line.seq <= published.upTo) {
+      counts.entries++
       counts.alreadyPublished++
       continue
     }
     const entry = line.seq === published.upTo + 1 ? withPlace(line.entry, published.place) : line.entry
-    const problem = (await intake?.handIn(entry))?.problem
-    if (problem === undefined) {
-      counts.handedIn++
-      continue
-    }
-    counts.refused++
-    warn(`entry ${line.seq} is refused: ${problem}`)
+    const { byteLength } = entry.body
+    if (batch.length === MAX_BATCH_ENTRIES || batchBytes + byteLength > MAX_BATCH_BYTES) await handInBatch()
+    batch.push({ ...line, entry })
+    batchBytes += byteLength
   }
+  if (!signal.aborted) await handInBatch()
   return counts
 }
 

@@ -9,8 +9,9 @@ import { openJournal } from '../app/open-journal.js'
 import type { Config } from '../config/types.js'
 import { systemClock } from '../core/clock.js'
 import { ConnectorError, hasCode, messageOf } from '../core/errors.js'
-import { type EntryWithOrigin, formatEntry } from '../journal/entry-json.js'
+import { formatEntry } from '../journal/entry-json.js'
 import { dataFileOf } from '../journal/environment.js'
+import type { EntryWithOrigin } from '../journal/journal.js'
 import { JournalReader } from '../journal/journal-reader.js'
 import type { LmdbJournal } from '../journal/lmdb-journal.js'
 import { silentLog } from './open-topics.js'
@@ -23,8 +24,30 @@ export interface JournalIntake {
    * @throws ConnectorError JOURNAL_HELD if the connector that holds the journal does not answer any more; JOURNAL_FULL,
    *   JOURNAL_WRITE_FAILED, JOURNAL_UNUSABLE
    */
-  handIn(entry: EntryWithOrigin): Promise<{ readonly problem?: string }>
+  handIn(entry: EntryWithOrigin): Promise<HandInResult>
+  /**
+   * Hands entries in, in their order, as one batch that is durable with one fsync. Where the batch can't be taken, they are handed
+   * in one by one.
+   * @returns one result for each entry
+   * @throws ConnectorError as `handIn`; the entries before the one that failed are durable, and none behind it is
+   */
+  handInAll(entries: readonly EntryWithOrigin[]): Promise<readonly HandInResult[]>
   close(): Promise<void>
+}
+
+export interface HandInResult {
+  /** Why the entry can't be taken; absent if it is durable. */
+  readonly problem?: string
+}
+
+/** Hands in what can't be taken as a batch. */
+async function handInOneByOne(
+  intake: Pick<JournalIntake, 'handIn'>,
+  entries: readonly EntryWithOrigin[],
+): Promise<readonly HandInResult[]> {
+  const results: HandInResult[] = []
+  for (const entry of entries) results.push(await intake.handIn(entry))
+  return results
 }
 
 export interface JournalIntakeOptions {
@@ -64,9 +87,20 @@ class DirectIntake implements JournalIntake {
     this.destination = `the journal in ${directory}, which no process holds; the next run publishes it`
   }
 
-  async handIn(entry: EntryWithOrigin): Promise<{ readonly problem?: string }> {
+  async handIn(entry: EntryWithOrigin): Promise<HandInResult> {
     await this.#journal.append(entry)
     return {}
+  }
+
+  async handInAll(entries: readonly EntryWithOrigin[]): Promise<readonly HandInResult[]> {
+    try {
+      await this.#journal.appendAll(entries)
+    } catch (error) {
+      // There may be room for a part of the batch.
+      if (!hasCode(error, 'JOURNAL_FULL')) throw error
+      return handInOneByOne(this, entries)
+    }
+    return entries.map(() => ({}))
   }
 
   close(): Promise<void> {
@@ -111,10 +145,8 @@ class AdminIntake implements JournalIntake {
     this.destination = `the running connector at ${url}, which publishes it`
   }
 
-  async handIn(entry: EntryWithOrigin): Promise<{ readonly problem?: string }> {
-    const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body: formatEntry(entry) }
-    const inDoubt = 'the connector did not confirm the last entry; hand it in again, it is published once'
-    const answer = await this.#requestUntilRoom('/journal/entries', init, inDoubt)
+  async handIn(entry: EntryWithOrigin): Promise<HandInResult> {
+    const answer = await this.#post(formatEntry(entry))
     if (answer.code === 202) return {}
     const problem = errorIn(answer.text)
     if (answer.code === 400 || answer.code === 413) return { problem }
@@ -123,8 +155,22 @@ class AdminIntake implements JournalIntake {
     throw refusedRequest(this.#url, answer)
   }
 
+  async handInAll(entries: readonly EntryWithOrigin[]): Promise<readonly HandInResult[]> {
+    if (entries.length <= 1) return handInOneByOne(this, entries)
+    const answer = await this.#post(`[${entries.map(formatEntry).join(',')}]`)
+    if (answer.code === 202) return entries.map(() => ({}))
+    // One of them is refused, or there is room for a part of them, or the connector is of a release that takes one at a time.
+    return handInOneByOne(this, entries)
+  }
+
   close(): Promise<void> {
     return Promise.resolve()
+  }
+
+  #post(body: string): Promise<Answer> {
+    const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body }
+    const inDoubt = 'the connector did not confirm what was handed in last; hand it in again, it is published once'
+    return this.#requestUntilRoom('/journal/entries', init, inDoubt)
   }
 
   /** Asks again while the connector reads large entries of others. */

@@ -7,10 +7,7 @@
  */
 import type { Via } from '../core/event.js'
 import type { RequestFacts } from '../core/received.js'
-import type { EntryOrigin, NewEntry } from './journal.js'
-
-/** An entry that was in custody before. */
-export type EntryWithOrigin = NewEntry & { readonly origin: EntryOrigin }
+import type { EntryOrigin, EntryWithOrigin } from './journal.js'
 
 /** The ways in which an entry can have been received. `OTHER` is only a default value of the record schemas. */
 const VIAS: readonly Via[] = ['PULL', 'CALLBACK', 'QUERY']

@@ -2,8 +2,9 @@
  * Reads a file that `journal export` wrote, line by line: memory holds one line at a time. Each line is validated.
  */
 import { createReadStream } from 'node:fs'
-import { type EntryWithOrigin, parseEntry } from './entry-json.js'
+import { parseEntry } from './entry-json.js'
 import { EXPORT_FORMAT, EXPORT_VERSION, type ExportEnd, type ExportedPosition } from './export-format.js'
+import type { EntryWithOrigin } from './journal.js'
 
 /** What an import needs of the first line. */
 export type ReadHeader = {

@@ -29,6 +29,9 @@ export interface NewEntry extends Received {
   readonly origin?: EntryOrigin
 }
 
+/** An entry that was in custody before. */
+export type EntryWithOrigin = NewEntry & { readonly origin: EntryOrigin }
+
 /** Whether nobody else has these bytes: a page of a queue, which forgets what it hands out. */
 export const isOnlyCopy = ({ via, origin }: NewEntry): boolean => via === 'PULL' && origin === undefined
 
@@ -163,6 +166,13 @@ export interface Journal {
    *   NONCE_SEEN if the nonce has been used. JOURNAL_UNUSABLE if this journal cannot be written any more.
    */
   append(entry: NewEntry, nonce?: Nonce): Promise<number>
+
+  /**
+   * Takes entries that were in custody before into custody again, in their order: all of them in one transaction, with one fsync,
+   * or none. Resolves once they are durable (invariant 1).
+   * @throws ConnectorError JOURNAL_FULL or JOURNAL_WRITE_FAILED if none of them is in custody; JOURNAL_UNUSABLE
+   */
+  appendAll(entries: readonly EntryWithOrigin[]): Promise<void>
 
   /** A sentence that says why no callback can be taken into custody now; null while callbacks can. */
   refusalReason(): string | null

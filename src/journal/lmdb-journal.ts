@@ -73,6 +73,7 @@ import { EventIdIndex, type EventIdIndexOptions, WRITE_BYTES_PER_ID } from './ev
 import {
   type CustodyRoom,
   type Entry,
+  type EntryWithOrigin,
   type FirstSeen,
   type IndexUpdates,
   isOnlyCopy,
@@ -269,6 +270,36 @@ export class LmdbJournal implements Journal {
       if (admittedBytes !== undefined) this.#capacity.settle(admittedBytes, isDurable)
       this.#unconfirmedAppends.delete(seq)
       claim?.settle()
+      for (const settleWaiter of this.#settleWaiters) settleWaiter()
+    }
+  }
+
+  async appendAll(newEntries: readonly EntryWithOrigin[]): Promise<void> {
+    const { root, entries } = this.#env
+    const problem = this.#dataFile.problem
+    if (problem !== null) throw new ConnectorError('JOURNAL_WRITE_FAILED', problem)
+    const now = this.#clock.now()
+    const firstSeq = this.#nextSeq
+    const encoded = newEntries.map((entry, index) => this.#codec.encode(toStoredEntry(entry, now), firstSeq + index))
+    const lastSeq = firstSeq + encoded.length - 1
+    const admitted: number[] = []
+    let isDurable = false
+    try {
+      for (const entry of newEntries) admitted.push(this.#capacity.admit(entry))
+      this.#nextSeq = lastSeq + 1
+      for (let seq = firstSeq; seq <= lastSeq; seq++) this.#unconfirmedAppends.set(seq, false)
+      const putAll = (): Promise<boolean> =>
+        root.batch(() => {
+          for (const [index, value] of encoded.entries()) void entries.put(firstSeq + index, value)
+        })
+      // Invariant 1: lmdb-js's report alone does not prove that the entries are durable. One transaction holds all of them.
+      const isWritten = (): boolean => this.#unconfirmedAppends.get(lastSeq) === true || entries.doesExist(lastSeq)
+      await this.#writer.write(putAll, { retry: false, isWritten })
+      isDurable = true
+      this.#durableUpTo = Math.max(this.#durableUpTo, lastSeq)
+    } finally {
+      for (const size of admitted) this.#capacity.settle(size, isDurable)
+      for (let seq = firstSeq; seq <= lastSeq; seq++) this.#unconfirmedAppends.delete(seq)
       for (const settleWaiter of this.#settleWaiters) settleWaiter()
     }
   }

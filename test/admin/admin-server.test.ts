@@ -36,9 +36,7 @@ const start = async (token?: string | readonly string[], port = 0, host = '127.0
         watched.push([source, ids])
         return 'accepted'
       },
-      handInEntry: async (entry) => {
-        await journal.append(entry)
-      },
+      handInEntries: (entries) => journal.appendAll(entries),
     },
   )
   servers.push(server)
@@ -460,6 +458,18 @@ describe('POST /journal/entries', () => {
     await start()
     expect(await post(JSON.stringify(ENTRY))).toMatchObject({ status: 202, body: '{"accepted":1}\n' })
     expect(journal.entries).toEqual([expect.objectContaining({ source: 'seven-main', origin: ENTRY.origin })])
+  })
+
+  it('takes an array of entries, all of them or none', async () => {
+    await start()
+    const more = Array.from({ length: 3 }, (_, seq) => ({ ...ENTRY, receivedAt: seq }))
+    expect(await post(JSON.stringify(more))).toMatchObject({ status: 202, body: '{"accepted":3}\n' })
+    expect(journal.entries.map(({ receivedAt }) => receivedAt)).toEqual([0, 1, 2])
+    const notAll = await post(JSON.stringify([ENTRY, { ...ENTRY, body: '?' }, ENTRY]))
+    expect(notAll).toMatchObject({ status: 400, body: expect.stringContaining('entry 2 of 3: body') as string })
+    expect((await post('[]')).status).toBe(400)
+    expect((await post(JSON.stringify(Array(1_001).fill(ENTRY)))).status).toBe(400)
+    expect(journal.entries).toHaveLength(3)
   })
 
   it('answers 503 with Retry-After while the journal refuses it', async () => {

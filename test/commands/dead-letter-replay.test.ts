@@ -3,7 +3,7 @@ import type { StoredDeadLetter } from '../../src/commands/dead-letter-reader.js'
 import { DeadLetterReplayer } from '../../src/commands/dead-letter-replay.js'
 import type { Config } from '../../src/config/types.js'
 import { withShortenedTexts } from '../../src/encode/dead-letters.js'
-import type { EntryWithOrigin } from '../../src/journal/entry-json.js'
+import type { EntryWithOrigin } from '../../src/journal/journal.js'
 import { deadLetter } from '../support/events.js'
 
 const ROW = Buffer.from('{"Status":"5","Msisdn":"33612345678","Wording":"hello"}')

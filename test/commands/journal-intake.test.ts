@@ -4,13 +4,14 @@ import { createServer, type IncomingHttpHeaders, type Server, type ServerRespons
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { json } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import pino from 'pino'
 import { openJournal } from '../../src/app/open-journal.js'
 import { openJournalIntake } from '../../src/commands/journal-intake.js'
 import type { Config } from '../../src/config/types.js'
 import { systemClock } from '../../src/core/clock.js'
-import type { EntryWithOrigin } from '../../src/journal/entry-json.js'
+import type { EntryWithOrigin } from '../../src/journal/journal.js'
 import type { LmdbJournal } from '../../src/journal/lmdb-journal.js'
 import { load, REQUIRED } from '../config/support.js'
 
@@ -92,6 +93,32 @@ describe('The intake at an admin port', () => {
       code: errorCode,
       message: expect.stringContaining(text) as string,
     })
+  })
+
+  it('sends a batch in one request, and one by one where the connector does not take all of it', async () => {
+    const bodies: unknown[] = []
+    answer = answerWith(202, '')
+    server.prependListener('request', (req) => {
+      if (req.method === 'POST') void json(req).then((body) => bodies.push(body))
+    })
+    const intake = await open()
+    const batch = [1, 2, 3].map((receivedAt) => ({ ...ENTRY, receivedAt }))
+    expect(await intake.handInAll(batch)).toEqual([{}, {}, {}])
+    expect(bodies).toMatchObject([[{ receivedAt: 1 }, { receivedAt: 2 }, { receivedAt: 3 }]])
+
+    bodies.length = 0
+    const codes = [400, 202, 413, 202]
+    answer = (res) => answerWith(codes.shift()!, 'it has too many bytes')(res)
+    expect(await intake.handInAll(batch)).toEqual([{}, { problem: 'it has too many bytes' }, {}])
+    expect(bodies.slice(1)).toMatchObject([{ receivedAt: 1 }, { receivedAt: 2 }, { receivedAt: 3 }])
+  })
+
+  it('ends a batch at the first entry for which the connector has no room, so that the order stays', async () => {
+    const codes = [503, 202, 503]
+    answer = (res) => answerWith(codes.shift()!, 'the journal is full')(res)
+    const intake = await open()
+    await expect(intake.handInAll([ENTRY, ENTRY, ENTRY])).rejects.toMatchObject({ code: 'JOURNAL_WRITE_FAILED' })
+    expect(codes).toEqual([])
   })
 
   it('sends an entry again that the connector has no room for at the moment', async () => {

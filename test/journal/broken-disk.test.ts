@@ -77,6 +77,14 @@ describe.skipIf(skipReason !== null)(title, () => {
     },
   )
 
+  it.each(['data', 'sync'] as const)('stores nothing of a batch while the disk fails (%s)', async (kind) => {
+    breakDisk(kind)
+    expect(await holder.send('append-all', 'refused', 'refused')).toBe('JOURNAL_WRITE_FAILED')
+    await holder.kill()
+    repairDisk()
+    expect(await bodiesAfterReopening()).toEqual(['before'])
+  })
+
   it('rejects every write for good, and gives the reason, once the meta page could not be written', async () => {
     breakDisk('root')
     expect(await holder.send('append', 'CALLBACK', 'refused')).toBe('JOURNAL_UNUSABLE')

@@ -1,7 +1,8 @@
 /** Entries as JSON, and as the journal stores them. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { formatEntry, parseEntry, type EntryWithOrigin } from '../../src/journal/entry-json.js'
+import { formatEntry, parseEntry } from '../../src/journal/entry-json.js'
+import type { EntryWithOrigin } from '../../src/journal/journal.js'
 import { isOnlyCopy } from '../../src/journal/journal.js'
 import { fromStoredEntry, toStoredEntry } from '../../src/journal/stored-entry.js'
 

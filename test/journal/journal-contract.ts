@@ -1,6 +1,7 @@
 /** The promises of src/journal/journal.ts, tested for every implementation. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type {
+  EntryWithOrigin,
   IndexUpdates,
   Journal,
   NewEntry,
@@ -88,6 +89,20 @@ export function describeJournal(name: string, open: () => Promise<JournalUnderTe
         const [imported, received] = journal.read(-1, ALL)
         expect(imported).toMatchObject({ provider: 'seven', via: 'PULL', origin })
         expect(received).not.toHaveProperty('origin')
+      })
+
+      it('takes a batch in its order, behind what arrived before it, or refuses all of it', async () => {
+        const batch = ['b', 'c', 'd'].map((body, seq) =>
+          entryOf(body, { origin: { kind: 'import', journalId: 'another', seq } }),
+        ) as EntryWithOrigin[]
+        await Promise.all([journal.append(entryOf('a')), journal.appendAll(batch), journal.append(entryOf('e'))])
+        await journal.appendAll([])
+        expect(bodiesOf(journal)).toEqual(['a', 'b', 'c', 'd', 'e'])
+        expect(journal.read(-1, ALL)[2]?.origin).toEqual({ kind: 'import', journalId: 'another', seq: 1 })
+        await tested.fill()
+        const before = seqsOf(journal)
+        expect(await codeOf(journal.appendAll(batch))).toBe('JOURNAL_FULL')
+        expect(seqsOf(journal)).toEqual(before)
       })
 
       it('refuses an imported page while it is full, unlike one that was just pulled', async () => {

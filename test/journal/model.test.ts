@@ -1,5 +1,5 @@
 /**
- * Random sequences of events, checked against a model of plain lists: appends, recoveries, commits, releases, restarts,
+ * Random sequences of events, checked against a model of plain lists: appends, batches that are handed in, recoveries, commits, releases, restarts,
  * crashes, jumps of the clock, and old copies that are restored.
  */
 import { cpSync, mkdirSync } from 'node:fs'
@@ -30,7 +30,7 @@ interface JournalModel {
 
 type Step =
   | { do: 'append'; entries: { via: 'PULL' | 'CALLBACK'; nonce: number | undefined }[] }
-  | { do: 'publish'; entries: number }
+  | { do: 'publish' | 'hand-in'; entries: number }
   | { do: 'recover' | 'release' | 'close' | 'crash' | 'copy' | 'restore' }
   | { do: 'jump'; hours: number }
 
@@ -49,6 +49,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('publish' as const), entries: fc.integer({ min: 1, max: 6 }) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('hand-in' as const), entries: fc.integer({ min: 1, max: 6 }) }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('recover' as const, 'release' as const) }) },
   {
     weight: 3,
@@ -84,6 +85,8 @@ class ModelledJournal {
     switch (step.do) {
       case 'append':
         return this.append(step.entries)
+      case 'hand-in':
+        return this.handIn(step.entries)
       case 'recover':
         return this.recover()
       case 'publish':
@@ -131,6 +134,20 @@ class ModelledJournal {
     })
     await Promise.all(writes)
     this.model.custody.push(...admitted)
+  }
+
+  /** Hands a batch in between two entries that arrive at the same time. */
+  async handIn(count: number): Promise<void> {
+    const [before, ...batch] = Array.from({ length: count + 1 }, (_, index) => String(this.#names + index))
+    const after = String(this.#names + count + 1)
+    this.#names += count + 2
+    const origin = (seq: number) => ({ kind: 'import', journalId: 'another', seq }) as const
+    await Promise.all([
+      this.journal.append(entryOf(before)),
+      this.journal.appendAll(batch.map((name) => ({ ...entryOf(name), origin: origin(Number(name)) }))),
+      this.journal.append(entryOf(after)),
+    ])
+    this.model.custody.push(before!, ...batch, after)
   }
 
   async recover(): Promise<void> {

@@ -7,6 +7,7 @@ import { ConnectorError } from '../../src/core/errors.js'
 import type {
   CustodyRoom,
   Entry,
+  EntryWithOrigin,
   FirstSeen,
   IndexUpdates,
   Journal,
@@ -80,6 +81,10 @@ export class MemoryJournal implements Journal {
     const seq = await write
     this.nonces.set(key, nonce)
     return seq
+  }
+
+  async appendAll(entries: readonly EntryWithOrigin[]): Promise<void> {
+    await Promise.all(entries.map((entry) => this.append(entry)))
   }
 
   async #append(entry: NewEntry): Promise<number> {

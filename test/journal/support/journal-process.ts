@@ -2,8 +2,8 @@
  * A process that executes commands from standard input, one per line, with words separated by tabs. It answers each with
  * one line: a result, or the code of the error.
  *
- * `open <directory>` opens a journal (`opened`) · `append <via> <body>` appends to it (`appended`) · `refusal-reason`
- * prints the reason, or `none` · `lock <directory>` locks a directory (`locked`) · `release` closes the journal or releases
+ * `open <directory>` opens a journal (`opened`) · `append <via> <body>` appends to it (`appended`) · `append-all <body> <body>`
+ * appends two entries of another journal at once (`appended`) · `refusal-reason` prints the reason, or `none` · `lock <directory>` locks a directory (`locked`) · `release` closes the journal or releases
  * the lock (`released`) · `wait` does nothing (`waited`).
  */
 import { createInterface } from 'node:readline'
@@ -31,6 +31,14 @@ const commands: Readonly<Record<string, (first: string, second: string) => Promi
   },
   append: async (via, body) => {
     await journal!.append(entryOf(body, { via: via as Via }))
+    return 'appended'
+  },
+  'append-all': async (...bodies) => {
+    const entries = bodies.map((body, seq) => ({
+      ...entryOf(body),
+      origin: { kind: 'import', journalId: 'another', seq } as const,
+    }))
+    await journal!.appendAll(entries)
     return 'appended'
   },
   'refusal-reason': async () => journal!.refusalReason() ?? 'none',
