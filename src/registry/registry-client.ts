@@ -10,7 +10,8 @@
  *   in Karapace for a subject that does not exist.
  *
  * - Confluent, Redpanda and AxonOps have contexts, each with schema ids of its own. Apicurio and Karapace take the prefix
- *   `:.context:` for a part of the name, and have one series of ids. AxonOps does not decode `%3A` in a path.
+ *   `:.context:` for a part of the name, and have one series of ids. AxonOps does not decode `%3A` in a path,
+ *   and ignores the context of an id in the query.
  * - Karapace and Apicurio have no mode that can be changed. The others refuse a registration with 422 and 42205 in READONLY.
  *
  * A wrong `registry.url` is answered with 404 as well. So a 404 without one of these codes is taken for a missing endpoint

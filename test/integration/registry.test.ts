@@ -1,34 +1,10 @@
 /** The schema gate with a real registry. */
-import { randomUUID } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { SchemaRegistry } from '@kafkajs/confluent-schema-registry'
-import pino from 'pino'
-import { request } from 'undici'
 import { describe, expect, inject, it, onTestFinished } from 'vitest'
-import { systemClock } from '../../src/core/clock.js'
-import { AvroEncoder } from '../../src/encode/avro-encoder.js'
 import { RegistryClient } from '../../src/registry/registry-client.js'
-import { SchemaGate } from '../../src/registry/schema-gate.js'
-import { RememberedSchemaIds } from '../../src/registry/remembered-schema-ids.js'
-import { type EventKind, EVENT_KINDS, loadSchemas, type Subject, subjectOf } from '../../src/registry/schemas.js'
-import { maxRecordBytes, maxEncodedBytes } from '../../src/kafka/record-batch.js'
+import { loadSchemas } from '../../src/registry/schemas.js'
 import { receipt } from '../support/events.js'
-
-interface Answer {
-  readonly status: number
-  readonly body: Record<string, unknown>
-}
-
-const call = async (method: 'GET' | 'POST' | 'PUT', path: string, body?: object): Promise<Answer> => {
-  const answer = await request(`${inject('registryUrl')}${path}`, {
-    method,
-    headers: { 'content-type': 'application/vnd.schemaregistry.v1+json' },
-    body: body ? JSON.stringify(body) : null,
-  })
-  return { status: answer.statusCode, body: (await answer.body.json()) as Record<string, unknown> }
-}
+import { callRegistry as call, createGate, encoderOf, type RegistryAnswer } from '../support/real-registry.js'
 
 const schemas = loadSchemas()
 const EARLIER = JSON.stringify({
@@ -37,50 +13,21 @@ const EARLIER = JSON.stringify({
   namespace: 'sms.events',
   fields: [{ name: 'eventId', type: 'string' }],
 })
-/** Reads the configuration of a subject, which the connector must not change. */
-const readConfiguration = (subject: string): Promise<Answer> => call('GET', `/config/${subject}`)
+/** Reads the configuration of a subject, which the connector must not change. The name of the subject is left out. */
+const readConfiguration = async (subject: string): Promise<RegistryAnswer> => {
+  const { status, body } = await call('GET', `/config/${subject}`)
+  return { status, body: JSON.parse(JSON.stringify(body).replaceAll(subject, '')) as Record<string, unknown> }
+}
 
 const setUp = (register = true) => {
-  const name = randomUUID()
-  const topics: Readonly<Record<EventKind, string>> = {
-    dlr: `${name}.dlr`,
-    mo: `${name}.mo`,
-    'dead-letter': `${name}.dead-letter`,
-  }
-  const subjects = Object.fromEntries(
-    EVENT_KINDS.map((kind) => [
-      kind,
-      { name: subjectOf({ subjectNaming: 'topic-name' }, topics[kind], schemas[kind]), schema: schemas[kind] },
-    ]),
-  ) as Record<EventKind, Subject>
-  const directory = mkdtempSync(join(tmpdir(), 'registry-'))
-  const client = new RegistryClient({ url: inject('registryUrl') })
-  onTestFinished(async () => {
-    await client.close()
-    rmSync(directory, { recursive: true })
-  })
-  const rememberedIds = new RememberedSchemaIds(directory)
-  const gate = new SchemaGate({
-    client,
-    register,
-    subjects,
-    rememberedIds,
-    clock: systemClock,
-    log: pino({ level: 'silent' }),
-  })
+  const { gate, topics, subjects } = createGate({ register })
   return { gate, topics, subject: subjects.dlr.name }
 }
 
 describe('SchemaGate with a real registry', () => {
   it('registers schemas by whose ids another client decodes records', async () => {
     const { gate, topics } = setUp()
-    const encoder = new AvroEncoder({
-      gate,
-      contents: { dlr: { raw: 'plain' }, mo: { raw: 'plain', text: 'plain' } },
-      topics,
-      maxRecordBytes: maxRecordBytes(900 * 1024),
-      recordBytes: maxEncodedBytes,
-    })
+    const encoder = encoderOf(gate, topics)
     await encoder.ready()
     const event = receipt()
     const facts = { method: 'GET', path: '/', query: '' }
@@ -136,6 +83,7 @@ describe('SchemaGate with a real registry', () => {
     const { gate, subject } = setUp()
     for (const schema of [EARLIER, schemas.dlr.text.replace('"doc":', '"note":')]) {
       await call('POST', `/subjects/${subject}/versions`, { schema })
+      await call('PUT', `/config/${subject}`, { compatibility: 'NONE' })
     }
     await call('PUT', `/config/${subject}`, { compatibility: 'FULL_TRANSITIVE' })
     await expect(gate.ready()).rejects.toThrow(/\(level FULL_TRANSITIVE\): version 1: .*fields source,/)

@@ -1,10 +1,15 @@
 /** Producers and consumers of different versions of the record schemas, with a real broker and a real registry. */
 import { readFileSync } from 'node:fs'
+import { cp, mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { SchemaRegistry, SchemaType } from '@kafkajs/confluent-schema-registry'
 import avro from 'avsc'
 import { expect, inject, it, describe, onTestFinished } from 'vitest'
+import { fromCheckout, type Program } from '../../dev/connector/program.js'
 import { readCommitted } from '../../dev/kafka/committed-reader.js'
 import { startTrial, untilPublished, type Trial } from '../../dev/trial.js'
+import { workDirectory } from '../../dev/work-directory.js'
 
 const stack = { brokers: inject('brokers'), registryUrl: inject('registryUrl') }
 
@@ -109,5 +114,96 @@ describe('A consumer with the second version of the schemas', () => {
     const references = (await readWith(trial.topics.dlr, RECEIPT.current)).map(({ clientReference }) => clientReference)
     expect(new Set(references)).toEqual(new Set([null, 'order-18']))
     expect(references).toHaveLength(2)
+  })
+})
+
+interface RecordSchema {
+  fields: { name: string; type: unknown; default?: unknown }[]
+}
+
+/** The version of a schema that a later release may have: a field that can be null, one with a value, and another symbol. */
+const nextVersion = (text: string): string => {
+  const schema = JSON.parse(text) as RecordSchema
+  const via = schema.fields.find(({ name }) => name === 'via')!.type as { symbols: string[] }
+  via.symbols.push('STREAM')
+  schema.fields.push({ name: 'tenant', type: ['null', 'string'], default: null })
+  schema.fields.push({ name: 'attempts', type: 'int', default: 1 })
+  return JSON.stringify(schema)
+}
+const NEXT_RECEIPT = nextVersion(RECEIPT.current)
+const NEXT_MESSAGE = nextVersion(MESSAGE.current)
+
+/** The connector as built in this checkout, with the next version of the schemas. */
+const nextRelease = async (): Promise<Program> => {
+  const root = fileURLToPath(new URL('../../', import.meta.url))
+  const folder = await workDirectory('next-release')
+  onTestFinished(() => rm(folder, { recursive: true }))
+  const isCopied = (name: string): boolean => name === 'dist' || name === 'schemas'
+  for (const name of await readdir(root)) {
+    if (isCopied(name)) await cp(join(root, name), join(folder, name), { recursive: true })
+    else await symlink(join(root, name), join(folder, name))
+  }
+  const schemas = join(folder, 'schemas')
+  await mkdir(join(schemas, 'history'), { recursive: true })
+  for (const [name, current, next] of [
+    ['delivery-receipt', RECEIPT.current, NEXT_RECEIPT],
+    ['inbound-message', MESSAGE.current, NEXT_MESSAGE],
+  ] as const) {
+    await writeFile(join(schemas, 'history', `${name}.v2.avsc`), current)
+    await writeFile(join(schemas, `${name}.avsc`), next)
+  }
+  const main = join(folder, 'dist', 'main.js')
+  return {
+    ...fromCheckout,
+    launch: (work) => [process.execPath, [main, 'run', '--config', join(work, 'connector.yaml')]],
+  }
+}
+
+describe('Records from before, during and after an upgrade to newer schemas, and after the way back', () => {
+  it('are read by consumers of either version', async () => {
+    const current = await startTrial(stack)
+    onTestFinished(() => current.stop())
+    const next = await startTrial(stack, undefined, { topics: current.topics, program: await nextRelease() })
+    onTestFinished(() => next.stop())
+    const sent: string[] = []
+    const publish = async ({ seven }: Trial): Promise<void> => {
+      const id = `upgrade-${sent.length}`
+      sent.push(id)
+      const message = { id, sender: '491771783130', system: '4915126716517', text: id, time: '1605878104' } as const
+      await seven.send([
+        { kind: 'dlr', data: { msg_id: id, status: 'DELIVERED', foreign_id: 'order-17' } },
+        { kind: 'sms_mo', data: { ...message, message_type: 'SMS' } },
+      ])
+    }
+    await current.connector.start()
+    await publish(current)
+    await untilPublished(current)
+    await next.connector.start()
+    for (const each of [next, current, next, current]) {
+      await publish(each)
+      await untilPublished(each)
+    }
+    expect(await current.connector.terminate()).toBe(0)
+    await publish(next)
+    await untilPublished(next)
+    expect(await next.connector.terminate()).toBe(0)
+    await current.connector.start()
+    await publish(current)
+    await untilPublished(current)
+
+    const versions = await fetch(`${stack.registryUrl}/subjects/${current.topics.dlr}-value/versions`)
+    expect(await versions.json()).toEqual([1, 2])
+    const values = (await readCommitted(stack.brokers, current.topics.dlr)).map(({ value }) => value)
+    expect(new Set(values.map((value) => value.readInt32BE(1))).size).toBe(2)
+    const added = { tenant: null, attempts: 1 }
+    for (const [topic, today, later, key] of [
+      [current.topics.dlr, RECEIPT.current, NEXT_RECEIPT, 'messageId'],
+      [current.topics.mo, MESSAGE.current, NEXT_MESSAGE, 'text'],
+    ] as const) {
+      const byToday = await readWith(topic, today)
+      const byLater = await readWith(topic, later)
+      expect(byToday.map((record) => record[key]).sort()).toEqual(sent.toSorted())
+      expect(byLater).toEqual(byToday.map((record) => ({ ...record, ...added })))
+    }
   })
 })
