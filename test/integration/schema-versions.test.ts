@@ -136,7 +136,7 @@ const NEXT_MESSAGE = nextVersion(MESSAGE.current)
 /** The connector as built in this checkout, with the next version of the schemas. */
 const nextRelease = async (): Promise<Program> => {
   const root = fileURLToPath(new URL('../../', import.meta.url))
-  const folder = await workDirectory('next-release')
+  const folder = await workDirectory('trial')
   onTestFinished(() => rm(folder, { recursive: true }))
   const isCopied = (name: string): boolean => name === 'dist' || name === 'schemas'
   for (const name of await readdir(root)) {

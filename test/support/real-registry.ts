@@ -62,7 +62,7 @@ export function createGate({ register = true, subjectNaming = 'topic-name', cont
   const directory = mkdtempSync(join(tmpdir(), 'registry-'))
   onTestFinished(() => rmSync(directory, { recursive: true }))
   const restart = (url = inject('registryUrl')): SchemaGate => {
-    const client = new RegistryClient({ url, context })
+    const client = new RegistryClient({ url, ...(context !== undefined && { context }) })
     onTestFinished(() => client.close())
     const log = pino({ level: 'silent' })
     const rememberedIds = new RememberedSchemaIds(directory)
