@@ -73,6 +73,14 @@ const REHEARSALS: Readonly<Record<string, readonly (readonly [file: string, text
     [NEW, 'A wrong signing key is shown'],
   ],
   'connections-limited': [['test/integration/connection-limit.test.ts', 'says so, and answers callbacks and probes']],
+  'sns-unavailable': [
+    ['test/callbacks/sns.test.ts', 'that can not be fetched costs 503 with Retry-After until it can'],
+    [
+      'test/callbacks/sns.test.ts',
+      'that can not be confirmed costs 503, and is confirmed when SNS repeats the message',
+    ],
+  ],
+  'subscription-ended': [['test/callbacks/sns.test.ts', 'that was ended is logged, and is not subscribed again']],
   DlrMoConnectorSourceSilent: [[NEW, 'A wrong callback token is shown']],
   DlrMoConnectorPullFailing: [
     [NEW, 'A provider that is away'],

@@ -28,12 +28,15 @@ const SOURCE_REFUSALS: readonly CallbackRefusalReason[] = [
   'signature-wrong',
   'signature-too-old',
   'signature-from-the-future',
+  'topic',
   'method',
   'body-too-large',
   'no-memory',
   'too-many-requests',
   'journal-refuses',
   'internal-error',
+  'certificate-unavailable',
+  'subscription-unconfirmed',
 ]
 const UNKNOWN_SOURCE_REFUSALS: readonly CallbackRefusalReason[] = [
   'unknown-source',

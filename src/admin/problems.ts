@@ -65,6 +65,7 @@ const REFUSALS: Readonly<Record<string, { readonly words: string; readonly key: 
   'signature-wrong': { words: 'the signature is wrong', key: 'signingKey' },
   'signature-too-old': { words: 'the signature is too old', key: 'signatureMaxAge' },
   'signature-from-the-future': { words: 'the signature is from the future', key: 'signingKey' },
+  topic: { words: 'the topic of Amazon SNS is not allowed', key: 'topicArns' },
   path: { words: 'the path is not that of a callback', key: null },
   method: { words: 'the method is neither GET nor POST', key: null },
   'body-too-large': { words: 'the body is too large', key: null },
@@ -74,6 +75,8 @@ const REFUSALS: Readonly<Record<string, { readonly words: string; readonly key: 
   'too-many-connections': { words: 'there are too many connections on which nothing is proved', key: null },
   'journal-refuses': { words: 'the journal cannot take it', key: null },
   'internal-error': { words: 'a fault of the connector', key: null },
+  'certificate-unavailable': { words: 'the certificate of Amazon SNS cannot be fetched', key: null },
+  'subscription-unconfirmed': { words: 'the subscription of Amazon SNS could not be confirmed', key: null },
 }
 
 /** A reason for which a callback was refused, in words. */

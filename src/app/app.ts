@@ -301,7 +301,12 @@ export class App {
 
   #callbackOptions(config: Config): CallbackServerOptions {
     const maxConnections = connectionsWithin(config.callbacks.maxConnections, this.#openFilesLimit)
-    return { ...config.callbacks, maxConnections, sources: this.#receivedSources(config) }
+    return {
+      ...config.callbacks,
+      maxConnections,
+      sources: this.#receivedSources(config),
+      sns: { proxy: config.proxy },
+    }
   }
 
   #warnOfFewFileHandles({ callbacks }: Config): void {

@@ -36,11 +36,11 @@ export class SourceFinder {
 export function decodersOf(config: Config): ReadonlyMap<string, PipelineSource> {
   const catalog = new ProviderCatalog(config.providers?.directory)
   return new Map(
-    [...config.sources.values()].map(({ name, provider, textFields, ignoreEvents, reconcile }) => [
+    [...config.sources.values()].map(({ name, provider, textFields, ignoreEvents, callback, reconcile }) => [
       name,
       {
         provider: catalog.provider(provider),
-        settings: { textFields, ignoreEvents },
+        settings: { textFields, ignoreEvents, handlesSubscriptions: callback?.topicArns !== undefined },
         // With sharing, the replica that reconciles a source learns from the topics what to watch (topic-follower.ts).
         updatesWatchList: reconcile !== undefined && config.sharing === undefined,
       },

@@ -3,9 +3,10 @@ import type { CallbackConfig } from '../config/types.js'
 import { AddressRanges } from '../http-server/addresses.js'
 import { type SignatureRejection, type SignatureResult, SignatureVerifier } from './signature.js'
 import type { HttpHeaders, SignedRequest } from './signed-request.js'
+import { type SnsConfig, type SnsResult, SnsVerifier, type SnsVerifierDeps } from './sns-verifier.js'
 
 /** Why a request is answered 401. Only the log says so. */
-export type RejectionReason = 'address' | 'token' | 'credentials' | 'nonce' | SignatureRejection
+export type RejectionReason = 'address' | 'token' | 'credentials' | 'nonce' | 'topic' | SignatureRejection
 
 /** What authenticates a caller before the body of its request is read. */
 export interface Caller {
@@ -24,20 +25,21 @@ export class Guards {
   readonly #token: Secrets
   readonly #basic: Secrets | undefined
   readonly #addresses: AddressRanges | undefined
-  readonly #signature: SignatureVerifier | undefined
+  readonly #signature: SignatureVerifier | SnsVerifier | undefined
   /** Whether a caller that `rejectionReason` does not reject has proved who it is before its body is read. */
   readonly isProvedByHeaders: boolean
 
   /**
    * @param source the key under `sources`
    * @param callback the source's section `callback`; the configuration has checked that it has a guard or is open
+   * @param snsDeps required for a source with topics of Amazon SNS
    */
-  constructor(source: string, callback: CallbackConfig) {
+  constructor(source: string, callback: CallbackConfig, snsDeps?: SnsVerifierDeps) {
     const { token, basic, allowFrom } = callback
     this.#token = new Secrets(token ?? [''])
     this.#basic = basic && new Secrets(basic.password.map((password) => `${basic.username}:${password}`))
     this.#addresses = allowFrom && new AddressRanges(allowFrom)
-    this.#signature = callback.signingKey === undefined ? undefined : new SignatureVerifier(source, callback)
+    this.#signature = signatureVerifier(source, callback, snsDeps)
     this.isProvedByHeaders = token !== undefined || basic !== undefined || allowFrom !== undefined
   }
 
@@ -58,11 +60,24 @@ export class Guards {
     return this.#signature?.rejectionReason(headers, now) ?? null
   }
 
-  /** @returns a valid result without a nonce if the source has no signing key */
-  verifySignature(request: SignedRequest, now: number): SignatureResult {
+  /**
+   * @returns a valid result without a nonce if the source has no signing key; a promise if a certificate may have to be fetched
+   */
+  verifySignature(request: SignedRequest, now: number): SignatureResult | Promise<SnsResult> {
     return this.#signature?.verify(request, now) ?? { isValid: true }
   }
 }
+
+const signatureVerifier = (
+  source: string,
+  callback: CallbackConfig,
+  snsDeps: SnsVerifierDeps | undefined,
+): SignatureVerifier | SnsVerifier | undefined => {
+  if (callback.signingKey !== undefined) return new SignatureVerifier(source, callback)
+  return hasTopics(callback) ? new SnsVerifier(source, callback, snsDeps) : undefined
+}
+
+const hasTopics = (callback: CallbackConfig): callback is SnsConfig => callback.topicArns !== undefined
 
 /** Stands in where a source names no ranges, so that every address is compared. It holds an address that no caller has. */
 const NO_RANGES = new AddressRanges(['255.255.255.255/32'])

@@ -7,6 +7,7 @@
  *
  *     headers -> guards of the source -> body -> signature -> journal.append -> 200
  *                      `-> 401             `-> 413    `-> 401        `-> 503, or 401 for a nonce that was used before
+ *                                                     `-> 503 while the certificate of a signature can't be fetched
  *
  * Callers who have proved nothing share a room for bodies, have their connections closed first when there are too many, and get
  * 429 when they are refused too often. Those who have proved who they are get 503 only if their callback can't be taken.
@@ -15,6 +16,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
+import { isDeepStrictEqual } from 'node:util'
 import type { CallbacksConfig, SourceConfig } from '../config/types.js'
 import { orTimeout } from '../core/abort.js'
 import type { Clock } from '../core/clock.js'
@@ -33,6 +35,8 @@ import { BodyRoom } from './body-room.js'
 import { RefusalCounter } from './refusal-counter.js'
 import { refuseUnparsable, refuseWhileSending } from './refusal.js'
 import { parseTarget, type Target } from './request-target.js'
+import { SnsClient, type SnsClientOptions } from './sns-client.js'
+import type { SnsResult } from './sns-verifier.js'
 import { ThrottledLog } from './throttled-log.js'
 
 /** `callbacks` of the configuration, and its sources. Those without a section `callback` are ignored. */
@@ -40,6 +44,8 @@ export interface CallbackServerOptions extends Omit<CallbacksConfig, 'drainDelay
   /** `callbacks.maxConnections`, or less if the process may not open so many files. */
   readonly maxConnections: number
   readonly sources: Iterable<Pick<SourceConfig, 'name' | 'provider' | 'callback'>>
+  /** How the certificates of Amazon SNS are fetched. */
+  readonly sns?: SnsClientOptions
 }
 
 export interface CallbackServerDeps {
@@ -139,6 +145,7 @@ export class CallbackServer {
   readonly #connections: ConnectionTable
   readonly #rooms: Readonly<Record<Proof, BodyRoom>>
   readonly #refusals: RefusalCounter
+  #sns: SnsClient
   #isDraining = false
   /** When a callback found no room, in monotonic milliseconds. */
   #noRoomAt = -Infinity
@@ -154,7 +161,8 @@ export class CallbackServer {
       monotonic: () => deps.clock.monotonic(),
       onDisplaced: () => deps.observer.answered('', 429, 'too-many-connections'),
     })
-    this.#sources = sourcesOf(options)
+    this.#sns = new SnsClient(options.sns ?? {}, deps)
+    this.#sources = this.#sourcesOf(options)
     this.#server = createHttpServer(options.tls, (req, res) => this.#handle(req, res, false))
     this.#connections.watch(this.#server)
     this.#server.on('secureConnection', (stream: Socket) => {
@@ -178,10 +186,15 @@ export class CallbackServer {
    * connections stay open. Host and port must stay, and whether the server speaks TLS and asks for client certificates.
    */
   reconfigure(options: CallbackServerOptions): void {
+    if (!isDeepStrictEqual(this.#options.sns, options.sns)) {
+      // The requests under way fail, and SNS repeats what they were needed for.
+      void this.#sns.close()
+      this.#sns = new SnsClient(options.sns ?? {}, this.#deps)
+    }
     this.#options = options
     this.#connections.resize(connectionLimits(options))
     for (const proof of ['proved', 'unproved'] as const) this.#rooms[proof].resize(bodyRoomBytes(options, proof))
-    this.#sources = sourcesOf(options)
+    this.#sources = this.#sourcesOf(options)
     if (options.tls === undefined || !(this.#server instanceof TlsServer)) return
     this.#server.setSecureContext({ ...options.tls, ca: options.tls.clientCa })
   }
@@ -201,6 +214,7 @@ export class CallbackServer {
     this.#server.closeIdleConnections()
     if ((await orTimeout(closed, graceMs, this.#deps.clock)) === 'timeout') this.#server.closeAllConnections()
     await closed
+    await this.#sns.close()
   }
 
   /** Why callbacks are refused although the journal takes them; null while none is. */
@@ -221,6 +235,24 @@ export class CallbackServer {
       maxConnections: this.#options.maxConnections,
       bodyBytes: { proved: proved.usedBytes, unproved: unproved.usedBytes },
     }
+  }
+
+  /** The sources that take callbacks, by name. */
+  #sourcesOf({ sources }: CallbackServerOptions): ReadonlyMap<string, Source> {
+    const found = new Map<string, Source>()
+    const snsDeps = { client: this.#sns, log: this.#deps.log }
+    for (const { name, provider, callback } of sources) {
+      if (callback === undefined) continue
+      found.set(name, {
+        name,
+        provider,
+        path: `/callbacks/${name}`,
+        guards: new Guards(name, callback, snsDeps),
+        isAuthenticated: !callback.open,
+        answer: answerOf(callback.answer),
+      })
+    }
+    return found
   }
 
   #handle(req: IncomingMessage, res: ServerResponse, expectsContinue: boolean): void {
@@ -306,8 +338,22 @@ export class CallbackServer {
     const now = this.#deps.clock.now()
     const signed = { method, target: call.target.asSent, headers, body }
     const result = call.source.guards.verifySignature(signed, now)
+    if (!(result instanceof Promise)) return this.#storeIfValid(call, body, now, result)
+    result.then(
+      (settled) => this.#attempt(call, () => this.#storeIfValid(call, body, now, settled)),
+      (error: unknown) =>
+        this.#attempt(call, () => {
+          throw error
+        }),
+    )
+  }
+
+  /** @param now when the request arrived, in milliseconds since the epoch */
+  #storeIfValid(call: Call, body: Uint8Array, now: number, result: SnsResult): void {
+    if (result.isValid === 'unknown') return this.#refuse(call, 503, result.reason, call.source.name)
     if (!result.isValid) return this.#reject(call, result.reason)
     this.#connections.markProved(call.connection)
+    const { method = '', headers } = call.req
     const { name: source, provider, isAuthenticated } = call.source
     const entry: NewEntry = { source, provider, via: 'CALLBACK', receivedAt: now, facts: factsOf(call), body }
     // Only requests that are accepted are traced: what a caller that has proved nothing sends starts no span.
@@ -401,23 +447,6 @@ const connectionLimits = ({ maxConnections }: CallbackServerOptions): Connection
 
 const bodyRoomBytes = ({ bodyLimit }: CallbackServerOptions, proof: Proof): number =>
   Math.max(MIN_BODY_ROOM_BYTES[proof], 2 * bodyLimit)
-
-/** The sources that take callbacks, by name. */
-const sourcesOf = ({ sources }: CallbackServerOptions): ReadonlyMap<string, Source> => {
-  const found = new Map<string, Source>()
-  for (const { name, provider, callback } of sources) {
-    if (callback === undefined) continue
-    found.set(name, {
-      name,
-      provider,
-      path: `/callbacks/${name}`,
-      guards: new Guards(name, callback),
-      isAuthenticated: !callback.open,
-      answer: answerOf(callback.answer),
-    })
-  }
-  return found
-}
 
 /** The facts leave out everything that would let others in: the token, the Authorization header and the signature. */
 const factsOf = ({ req, source, target }: Call): RequestFacts => {

@@ -24,7 +24,8 @@ export type SignatureRejection = Extract<CallbackRefusalReason, `signature-${str
 
 /** The nonce of a valid request is to be stored with it, so that it is accepted once. */
 export type SignatureResult =
-  { readonly isValid: true; readonly nonce?: Nonce } | { readonly isValid: false; readonly reason: SignatureRejection }
+  | { readonly isValid: true; readonly nonce?: Nonce }
+  | { readonly isValid: false; readonly reason: SignatureRejection | 'topic' }
 
 /** How far the caller's clock may be ahead. */
 const MAX_CLOCK_SKEW_MS = 5 * 60_000
@@ -66,8 +67,20 @@ export class SignatureVerifier {
 
   #rejectionOf(found: SignatureProblem | VerifiedSignature, now: number): SignatureRejection | null {
     if (typeof found === 'string') return `signature-${found}`
-    const { signedAt = now, expiresAt = now } = found
-    if (now - signedAt > this.#maxAgeMs || now - expiresAt > MAX_CLOCK_SKEW_MS) return 'signature-too-old'
-    return signedAt - now > MAX_CLOCK_SKEW_MS ? 'signature-from-the-future' : null
+    return staleness(found, now, this.#maxAgeMs)
   }
+}
+
+/**
+ * Returns why a signature does not count by its times; null if it does.
+ * @param now milliseconds since the epoch
+ */
+export const staleness = (
+  { signedAt, expiresAt }: Pick<VerifiedSignature, 'signedAt' | 'expiresAt'>,
+  now: number,
+  maxAgeMs: number,
+): SignatureRejection | null => {
+  const ageMs = now - (signedAt ?? now)
+  if (ageMs > maxAgeMs || now - (expiresAt ?? now) > MAX_CLOCK_SKEW_MS) return 'signature-too-old'
+  return -ageMs > MAX_CLOCK_SKEW_MS ? 'signature-from-the-future' : null
 }

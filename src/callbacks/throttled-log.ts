@@ -15,6 +15,7 @@ const SETTINGS: Readonly<Record<RejectionReason, string>> = {
   'signature-wrong': 'signingKey',
   'signature-too-old': 'signatureMaxAge',
   'signature-from-the-future': 'signatureMaxAge',
+  topic: 'topicArns',
 }
 /**
  * How long no entry may be refused before the refusals are over. Near its limit a journal accepts small entries and

@@ -1,6 +1,7 @@
 /** `callback` of a source: which callers are accepted. A caller must satisfy everything that is configured. */
 import { isIP } from 'node:net'
 import { providersWith, type ProviderTraits } from './provider-traits.js'
+import { TOPIC_ARN_PATTERN } from './signature-scheme.js'
 import { rule, section, type Keys } from './section.js'
 import {
   MAX_AGE,
@@ -40,9 +41,12 @@ const network = () =>
     },
   })
 
-export const signsCallbacks = (traits: ProviderTraits): boolean => traits.signature !== undefined
+/** Whether the provider signs its callbacks with a key that the configuration has. */
+export const signsCallbacks = ({ signature }: ProviderTraits): boolean =>
+  signature !== undefined && signature.sns === undefined
+export const sendsBySns = ({ signature }: ProviderTraits): boolean => signature?.sns !== undefined
 
-const GUARDS = ['token', 'basic', 'signingKey', 'allowFrom']
+const GUARDS = ['token', 'basic', 'signingKey', 'topicArns', 'allowFrom']
 const isGuarded = (callback: Keys): boolean => GUARDS.some((key) => key in callback)
 const mayBeOpen = ({ open }: Keys): boolean => open !== false && open !== undefined
 
@@ -122,6 +126,14 @@ export const callback = () =>
       .describe(
         `Key of the signature of the provider, for a provider that signs its callbacks. Requires \`publicUrl\`. ${DURING_ROTATION} Of the coded providers: ${providersWith(signsCallbacks)}.`,
       ),
+    topicArns: list(
+      textMatching(TOPIC_ARN_PATTERN, 'the ARN of a topic such as arn:aws:sns:eu-west-1:123456789012:sms'),
+      { minItems: 1 },
+    )
+      .exactOptional()
+      .describe(
+        'The topics of Amazon SNS that callbacks are accepted from, by their ARN, for a provider whose callbacks come by SNS. Their signatures are verified, and their subscriptions confirmed.',
+      ),
     publicUrl: baseUrl('the http:// or https:// address by which the provider reaches this connector')
       .exactOptional()
       .describe(
@@ -135,7 +147,9 @@ export const callback = () =>
       .describe('Addresses and networks (CIDR, IPv4 or IPv6) that callbacks are accepted from.'),
     open: boolean()
       .prefault(false)
-      .describe('Set to true to accept every caller. Allowed only without token, basic, signingKey and allowFrom.'),
+      .describe(
+        'Set to true to accept every caller. Allowed only without token, basic, signingKey, topicArns and allowFrom.',
+      ),
     answer: answer()
       .exactOptional()
       .describe(

@@ -1,6 +1,6 @@
 /**
  * How a provider signs its callbacks. The set is closed: an HMAC or an Ed25519 signature over a message that a template describes,
- * or a JSON Web Token with hashes of the request.
+ * a JSON Web Token with hashes of the request, or a message of Amazon SNS.
  */
 import * as z from 'zod'
 import type { DeepReadonly } from '../core/deep-readonly.js'
@@ -144,7 +144,21 @@ const jwt = () =>
     ),
   })
 
-const SCHEMES = ['hmac', 'ed25519', 'jwt'] as const
+const DEFAULT_SNS_HOST = 'sns.{region}.amazonaws.com'
+
+const sns = () =>
+  section({
+    host: textMatching(
+      '^[a-z0-9.{}-]+(:[0-9]{1,5})?$',
+      `a host such as ${DEFAULT_SNS_HOST}, in which {region} stands for the region of the topic,`,
+    )
+      .prefault(DEFAULT_SNS_HOST)
+      .describe(
+        'The only host that certificates are fetched from and subscriptions confirmed at, by HTTPS. {region} stands for the region of the topic.',
+      ),
+  })
+
+const SCHEMES = ['hmac', 'ed25519', 'jwt', 'sns'] as const
 
 export const signatureScheme = () =>
   section({
@@ -155,6 +169,9 @@ export const signatureScheme = () =>
         "An Ed25519 signature of the message, in Base64; `signingKey` is the provider's public key, in Base64.",
       ),
     jwt: jwt().exactOptional().describe('A JSON Web Token with hashes of the request; `signingKey` is its key.'),
+    sns: sns()
+      .exactOptional()
+      .describe('Amazon SNS signs the callbacks with a certificate; `topicArns` are the topics that are accepted.'),
   }).check(
     rule({
       holds: (keys) => SCHEMES.filter((scheme) => scheme in keys).length === 1,
@@ -166,6 +183,9 @@ export type SignatureScheme = DeepReadonly<z.output<ReturnType<typeof signatureS
 export type HmacScheme = NonNullable<SignatureScheme['hmac']>
 export type Ed25519Scheme = NonNullable<SignatureScheme['ed25519']>
 export type JwtScheme = NonNullable<SignatureScheme['jwt']>
+
+/** The ARN of a topic, in the partitions of AWS whose hosts are below amazonaws.com. */
+export const TOPIC_ARN_PATTERN = '^arn:aws(-us-gov)?:sns:[a-z]{2}(-[a-z]+)+-[0-9]{1,2}:[0-9]{12}:[A-Za-z0-9_.-]{1,261}$'
 
 const ED25519_KEY_BYTES = 32
 

@@ -1,5 +1,5 @@
 /** One entry of `sources`: an account at a provider, and how the connector receives from it. */
-import { callback, signsCallbacks } from './callback.js'
+import { callback, sendsBySns, signsCallbacks } from './callback.js'
 import { documentedDefault } from './json-schema.js'
 import {
   CODED_PROVIDERS,
@@ -216,6 +216,14 @@ export const source = (known: KnownProviders = CODED_PROVIDERS) => {
       refuseUnless(['reconcile'], hasReconcileApi, 'other providers have no such API'),
       refuseUnless(['callback', 'signingKey'], signsCallbacks, 'other providers sign nothing'),
       rule({
+        at: ['callback', 'topicArns'],
+        holds: ({ provider, callback }) => {
+          const traits = findTraits(provider)
+          return traits === undefined || sendsBySns(traits) || !hasPath(callback, ['topicArns'])
+        },
+        problem: 'is supported only for a provider whose callbacks come by Amazon SNS, such as aws-sns',
+      }),
+      rule({
         at: ['callback', 'signingKey'],
         holds: (keys) => isUsableKey(keys, findTraits),
         problem: 'is no public key of Ed25519; 32 bytes in Base64 are expected',
@@ -232,7 +240,7 @@ export const source = (known: KnownProviders = CODED_PROVIDERS) => {
         ...(callback && {
           callback: {
             ...(answer !== undefined && { answer }),
-            ...(signature !== undefined && callback.signingKey !== undefined && { signature }),
+            ...(signature !== undefined && (callback.signingKey ?? callback.topicArns) !== undefined && { signature }),
             ...callback,
           },
         }),

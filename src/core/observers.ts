@@ -132,6 +132,8 @@ export type CallbackRefusalReason =
   | 'signature-wrong'
   | 'signature-too-old'
   | 'signature-from-the-future'
+  /** Answered with 401: the topic of Amazon SNS that the message comes from is none of `topicArns`. */
+  | 'topic'
   /** Answered with 404 and 405: this is no path for callbacks, or neither GET nor POST. */
   | 'path'
   | 'method'
@@ -155,6 +157,10 @@ export type CallbackRefusalReason =
   | 'journal-refuses'
   /** Answered with 503: a fault of the connector. */
   | 'internal-error'
+  /** Answered with 503: the certificate that a message of Amazon SNS was signed with can't be fetched. */
+  | 'certificate-unavailable'
+  /** Answered with 503: the subscription of Amazon SNS that the message asks to confirm could not be confirmed. */
+  | 'subscription-unconfirmed'
 
 export interface CallbackObserver {
   /**

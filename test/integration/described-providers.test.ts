@@ -1,6 +1,6 @@
 /** A provider that is described in a file, with a real broker and registry. */
 import { createHmac } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createServer, type Server } from 'node:http'
@@ -9,6 +9,7 @@ import { afterEach, expect, inject, it } from 'vitest'
 import { startTrial, type Trial } from '../../dev/trial.js'
 import { until } from '../../dev/wait.js'
 import { descriptionOf, MESSAGE, RECEIPT } from '../providers/described/support.js'
+import { type SnsFields, SnsTopic, TOPIC_ARN } from '../support/sns-topic.js'
 
 const stack = { brokers: inject('brokers'), registryUrl: inject('registryUrl') }
 
@@ -149,4 +150,47 @@ it('A queue is asked as its description says after a reload, also if no key of i
   const since = asked.indexOf('x-other')
   await until(() => asked.length > since + 5)
   expect(asked.slice(since)).not.toContain('x-key')
+})
+
+it('Callbacks by Amazon SNS become records once their subscription is confirmed, and forged ones nothing', async () => {
+  directory = mkdtempSync(join(tmpdir(), 'dlrmo-providers-'))
+  const topic = await SnsTopic.start()
+  const authority = join(directory, 'authority.crt')
+  try {
+    writeFileSync(authority, topic.authority.ca)
+    const shipped = readFileSync(join(import.meta.dirname, '../../config/providers/aws-sns.yaml'), 'utf8')
+    const description = shipped.replace('sns: {}', `sns: { host: ${topic.host} }`)
+    writeFileSync(join(directory, 'aws-sns.yaml'), description)
+    trial = await startTrial(stack, (configuration) => {
+      configuration.providers = { directory }
+      configuration.sources['aws'] = { provider: 'aws-sns', callback: { topicArns: [TOPIC_ARN] } }
+    })
+    await trial.connector.start({ env: { NODE_EXTRA_CA_CERTS: authority } })
+    const reader = await trial.follow()
+    const url = `${new URL(trial.callbackUrl).origin}/callbacks/aws`
+    const post = async (message: SnsFields): Promise<number> => {
+      const headers = { 'content-type': 'text/plain; charset=UTF-8', 'x-amz-sns-message-type': message['Type'] ?? '' }
+      return (await fetch(url, { method: 'POST', headers, body: JSON.stringify(message) })).status
+    }
+    expect(await post(topic.confirmation('SubscriptionConfirmation', Date.now()))).toBe(200)
+    const event = {
+      eventType: 'TEXT_DELIVERED',
+      isFinal: true,
+      messageId: 'm-1',
+      destinationPhoneNumber: '+14255550156',
+    }
+    const message = topic.notification(JSON.stringify(event), Date.now())
+    expect(await post({ ...message, Message: JSON.stringify({ ...event, messageId: 'forged' }) })).toBe(401)
+    expect([await post(message), await post(message)]).toEqual([200, 200])
+    await until(() => reader.records.length >= 1)
+    await trial.connector.terminate()
+    const found = (await trial.readAll()).map(({ topic: name, value }) => [name, value['messageId'], value['status']])
+    expect(found).toEqual([[trial.topics.dlr, 'm-1', 'DELIVERED']])
+    expect(topic.requests).toEqual([
+      '/SimpleNotificationService-1.pem',
+      `/?Action=ConfirmSubscription&TopicArn=${TOPIC_ARN}&Token=2336412f37fb687f5d51e6e2425f004ae`,
+    ])
+  } finally {
+    await topic.stop()
+  }
 })

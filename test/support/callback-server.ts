@@ -60,8 +60,8 @@ export const startCallbackServer = async (
   sources: readonly CallbackSource[] = [OPEN_SOURCE],
   options: Partial<CallbackServerOptions> = {},
   tracing?: Tracing,
+  clock = new ManualClock(),
 ): Promise<TestedCallbackServer> => {
-  const clock = new ManualClock()
   const journal = new MemoryJournal(clock)
   const log = new RecordingLog()
   const observer = new RecordingCallbackObserver()

@@ -18,7 +18,7 @@ import { rule, section, type Keys, withDefaults } from '../../config/section.js'
 import { boolean, httpUrl, list, oneOf, text, textMatching, wholeNumber } from '../../config/values.js'
 import { TIME_FORMATS, ZONELESS_FORMATS } from './time-formats.js'
 
-export const ITEM_KINDS = ['receipt', 'message', 'ignored', 'unsupported'] as const
+export const ITEM_KINDS = ['receipt', 'message', 'ignored', 'unsupported', 'subscription'] as const
 export const IDENTITY_FIELDS = [
   'messageId',
   'status',
@@ -178,7 +178,7 @@ const ROWS_PATTERN = '^(\\[\\]|[^.\\[\\]\\s]+(\\.[^.\\[\\]\\s]+)*\\[\\](\\.[^.\\
 const item = () =>
   section({
     kind: oneOf(...ITEM_KINDS).describe(
-      'What the item is: a delivery receipt, an inbound message, something that is dropped on purpose, or something that becomes a dead letter of its own reason.',
+      'What the item is: a delivery receipt, an inbound message, something that is dropped on purpose, something that becomes a dead letter of its own reason, or a message about a subscription, which is dropped if `callback.topicArns` has the connector handle it, and else becomes a dead letter.',
     ),
     rows: textMatching(ROWS_PATTERN, 'a path to a list such as results[], event.moText[] or statuses[].recipients[]')
       .exactOptional()
@@ -231,7 +231,7 @@ const item = () =>
     requiredFor('sender', ['message'], 'the field with the number of the handset'),
     requiredFor('text', ['message'], 'the field with the text'),
     requiredFor('identity', ['receipt', 'message'], `a list of ${IDENTITY_FIELDS.join(', ')}, or none,`),
-    requiredFor('when', ['ignored', 'unsupported'], 'at least one condition'),
+    requiredFor('when', ['ignored', 'unsupported', 'subscription'], 'at least one condition'),
     rule({
       at: ['identity'],
       holds: ({ identity }) => !Array.isArray(identity) || !identity.includes('none') || identity.length === 1,
@@ -292,7 +292,9 @@ export const descriptionSchema = section({
   unattested: text().exactOptional().describe('Which facts are second-hand or unknown.'),
   verification: signatureScheme()
     .exactOptional()
-    .describe('How the provider signs its callbacks. A source with `callback.signingKey` verifies it.'),
+    .describe(
+      'How the provider signs its callbacks. A source with `callback.signingKey`, or with `callback.topicArns`, verifies it.',
+    ),
   pull: pull()
     .exactOptional()
     .describe('A queue that the provider empties by handing it out, read by GET. A source with `pull` empties it.'),

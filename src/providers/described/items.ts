@@ -27,9 +27,10 @@ export interface ItemReader {
   readonly decidingFields: ReadonlySet<string>
 }
 
-export const itemReader = (description: ItemDescription): ItemReader => {
+/** @param handlesSubscriptions whether messages about subscriptions were handled when they arrived */
+export const itemReader = (description: ItemDescription, handlesSubscriptions: boolean): ItemReader => {
   const decidingFields = new Set(decidingNamesOf(description))
-  const read = readerOf(description)
+  const read = readerOf(description, handlesSubscriptions)
   return {
     decidingFields,
     holds: conditionsOf(description.when ?? []),
@@ -83,7 +84,10 @@ const conditionsOf = (conditions: readonly Condition[]): ((item: ItemFields) => 
   return (item) => tests.every((test) => test(item))
 }
 
-const readerOf = (description: ItemDescription): ItemReader['read'] => {
+const SUBSCRIPTION =
+  'this is a message about the subscription that callbacks come by, which nothing has verified; with callback.topicArns the connector verifies and confirms subscriptions, else open its SubscribeURL yourself'
+
+const readerOf = (description: ItemDescription, handlesSubscriptions: boolean): ItemReader['read'] => {
   switch (description.kind) {
     case 'receipt':
       return receiptReader(description)
@@ -91,6 +95,8 @@ const readerOf = (description: ItemDescription): ItemReader['read'] => {
       return messageReader(description)
     case 'ignored':
       return () => undefined
+    case 'subscription':
+      return ({ body }) => (handlesSubscriptions ? undefined : deadLetter('unsupported-event', SUBSCRIPTION, body))
     case 'unsupported': {
       const { detail = 'the description of the provider names this kind of item as not supported' } = description
       return ({ body }) => deadLetter('unsupported-event', detail, body)

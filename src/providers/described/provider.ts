@@ -17,11 +17,14 @@ import { keysOfPath } from './paths.js'
 import { describedQueue, keysOfQueue, notAPage } from './queue.js'
 
 export const describedProvider = (description: Description): Provider => {
-  const decoder = new DescribedDecoder(description)
-  const { provider: name, pull } = description
+  const decoder = new DescribedDecoder(description, false)
+  const { provider: name, pull, items } = description
+  const hasSubscriptions = items.some(({ kind }) => kind === 'subscription')
+  const subscribedDecoder = hasSubscriptions ? new DescribedDecoder(description, true) : decoder
   return {
     name,
-    decode: (received) => decodeSafely(() => decoder.decode(received), received.body),
+    decode: (received, { handlesSubscriptions }) =>
+      decodeSafely(() => (handlesSubscriptions ? subscribedDecoder : decoder).decode(received), received.body),
     ...(pull && { pull: describedQueue(pull) }),
   }
 }
@@ -45,9 +48,9 @@ class DescribedDecoder {
   /** The keys that lead to the rows of a page; undefined for a provider without a queue. */
   readonly #queueKeys: readonly string[] | undefined
 
-  constructor({ title, items, pull }: Description) {
+  constructor({ title, items, pull }: Description, handlesSubscriptions: boolean) {
     this.#title = title
-    this.#groups = groupItems(items)
+    this.#groups = groupItems(items, handlesSubscriptions)
     this.#queueKeys = pull && keysOfQueue(pull)
   }
 
@@ -236,7 +239,7 @@ const isWholeRequest = ({ keys, innerKeys }: ItemGroup): boolean => keys.length 
 
 const ARRAY_OF_ROWS = '[]'
 
-const groupItems = (items: readonly ItemDescription[]): ItemGroup[] => {
+const groupItems = (items: readonly ItemDescription[], handlesSubscriptions: boolean): ItemGroup[] => {
   const groups = new Map<string, ItemGroup>()
   for (const item of items) {
     const key = JSON.stringify([item.rows ?? '', item.json ?? []])
@@ -249,7 +252,7 @@ const groupItems = (items: readonly ItemDescription[]): ItemGroup[] => {
       decidingFields: new Set<string>(),
     }
     groups.set(key, group)
-    const reader = itemReader(item)
+    const reader = itemReader(item, handlesSubscriptions)
     group.readers.push(reader)
     for (const name of reader.decidingFields) group.decidingFields.add(name)
   }
