@@ -4,6 +4,7 @@
  */
 import { ConnectorError, hasCode, messageOf } from '../core/errors.js'
 import { findIncompatibilities } from './compatibility.js'
+import { findContractBreaks, findResolutionError } from './published-contract.js'
 import type { RegistryClient } from './registry-client.js'
 import type { EventSchema, Subject } from './schemas.js'
 import { inspectWriterSchema, isTransitive, resolveWriterSchema } from './writer-schema.js'
@@ -46,13 +47,16 @@ export interface SubjectReport {
 /** The level at which the versions of a release follow each other: both old consumers and old records stay usable. */
 const RELEASE_LEVEL = 'FULL_TRANSITIVE'
 
-/** Compares the schema with every version that was ever published. */
-export const compareWithHistory = ({ text, publishedVersions }: EventSchema): VersionReport[] =>
-  publishedVersions.map((published, index) => ({
-    version: index + 1,
-    level: RELEASE_LEVEL,
-    reasons: findIncompatibilities(RELEASE_LEVEL, text, published),
-  }))
+/** Compares the schema with every version that was ever published: by the rules of Avro, by our policy, and by avsc. */
+export const compareWithHistory = ({
+  text,
+  publishedVersions,
+}: Pick<EventSchema, 'text' | 'publishedVersions'>): VersionReport[] =>
+  publishedVersions.map((published, index) => {
+    const reasons = [...findIncompatibilities(RELEASE_LEVEL, text, published), ...findContractBreaks(text, published)]
+    const error = reasons.length > 0 ? undefined : findResolutionError(text, published)
+    return { version: index + 1, level: RELEASE_LEVEL, reasons: error === undefined ? reasons : [error] }
+  })
 
 /**
  * Asks the registry about a subject, and registers nothing.

@@ -4,6 +4,7 @@ import { describe, expect, inject, it, onTestFinished } from 'vitest'
 import { RegistryClient } from '../../src/registry/registry-client.js'
 import { loadSchemas } from '../../src/registry/schemas.js'
 import { receipt } from '../support/events.js'
+import { BREAKING_CHANGES, changeSchema, PERMITTED_CHANGES } from '../support/schema-changes.js'
 import { callRegistry as call, createGate, encoderOf, type RegistryAnswer } from '../support/real-registry.js'
 
 const schemas = loadSchemas()
@@ -105,5 +106,27 @@ describe('SchemaGate with a real registry', () => {
         await expect(wrong.findId('any', '"string"')).rejects.toMatchObject({ code: 'REGISTRY_REFUSED' })
       }
     }
+  })
+})
+
+describe("The registry's own test of compatibility", () => {
+  it('refuses what `schemas check` finds incompatible by the rules of Avro, and accepts what the policy permits', async () => {
+    const { subjects } = createGate()
+    const { name } = subjects.dlr
+    await call('POST', `/subjects/${name}/versions`, { schema: schemas.dlr.text })
+    await call('PUT', `/config/${name}`, { compatibility: 'FULL_TRANSITIVE' })
+    const client = new RegistryClient({ url: inject('registryUrl') })
+    onTestFinished(() => client.close())
+    const verdicts = new Map<string, boolean | undefined>()
+    for (const { what, change } of [...BREAKING_CHANGES, ...PERMITTED_CHANGES]) {
+      const result = await client.checkCompatibility(name, changeSchema(schemas.dlr.text, change), 'all')
+      verdicts.set(what, result?.isCompatible)
+    }
+    const incompatible = BREAKING_CHANGES.filter(({ isIncompatible }) => isIncompatible)
+    const expected = [
+      ...incompatible.map(({ what }): [string, boolean] => [what, false]),
+      ...PERMITTED_CHANGES.map(({ what }): [string, boolean] => [what, true]),
+    ]
+    expect(Object.fromEntries(verdicts)).toMatchObject(Object.fromEntries(expected))
   })
 })

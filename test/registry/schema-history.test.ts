@@ -1,7 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { compareWithHistory } from '../../src/registry/compatibility-report.js'
 import { findIncompatibilities } from '../../src/registry/compatibility.js'
 import { EVENT_KINDS, loadSchemas, parseSchema } from '../../src/registry/schemas.js'
+import { BREAKING_CHANGES, changeSchema, PERMITTED_CHANGES } from '../support/schema-changes.js'
 
 const schemas = loadSchemas()
 const HISTORY = new URL('../../schemas/history/', import.meta.url)
@@ -29,10 +31,40 @@ describe('The published versions of the record schemas', () => {
       expect(kind, file).toBeDefined()
       expect(findIncompatibilities('FULL', schemas[kind!].text, text), file).toEqual([])
     }
+    for (const kind of EVENT_KINDS) {
+      const reports = compareWithHistory(schemas[kind])
+      expect(reports.map(({ version }) => version)).toEqual(
+        schemas[kind].publishedVersions.map((_, index) => index + 1),
+      )
+      expect(reports.flatMap(({ reasons }) => reasons)).toEqual([])
+    }
   })
 
   it('are loaded with the schema of their record, oldest first', () => {
     expect(schemas.dlr.publishedVersions.map((text) => parseSchema(text).name)).toEqual(['sms.events.DeliveryReceipt'])
     expect(schemas.mo.publishedVersions.map((text) => parseSchema(text).name)).toEqual(['sms.events.InboundMessage'])
+  })
+})
+
+describe('A change of a published schema', () => {
+  const reasonsFor = (text: string): string[] =>
+    compareWithHistory({ text, publishedVersions: [schemas.dlr.text] }).flatMap(({ reasons }) => reasons)
+
+  it.each(BREAKING_CHANGES)('is refused, with field and rule, if $what', ({ change, reason }) => {
+    expect(reasonsFor(changeSchema(schemas.dlr.text, change)).join('\n')).toMatch(reason)
+  })
+
+  it.each(PERMITTED_CHANGES)('is permitted if $what', ({ change }) => {
+    expect(reasonsFor(changeSchema(schemas.dlr.text, change))).toEqual([])
+  })
+
+  it('is compared with every published version, and not with the latest alone', () => {
+    const first = changeSchema(schemas.dlr.text, ({ fields }) => fields.push({ name: 'old', type: 'string' }))
+    const reports = compareWithHistory({ text: schemas.dlr.text, publishedVersions: [first, schemas.dlr.text] })
+    expect(reports.map(({ version, reasons }) => [version, reasons.length > 0])).toEqual([
+      [1, true],
+      [2, false],
+    ])
+    expect(reports[0]!.reasons.join()).toMatch(/field old/)
   })
 })
