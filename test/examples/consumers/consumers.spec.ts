@@ -1,9 +1,13 @@
 /** Each example of a consumer prints what the connector published, whatever the language. */
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest'
 import { listProblems } from '../../../dev/oracle/oracle.js'
+import { findJava } from '../../../dev/stack/jvm/java.js'
 import type { TopicRecord } from '../../../dev/oracle/topic-reader.js'
 import type { Trial } from '../../../dev/trial.js'
-import { environmentOf, EXAMPLES, runExample, type Command } from './support/example.js'
+import { environmentOf, EXAMPLES, runExample, SCHEMAS, type Command } from './support/example.js'
 import {
   expectedLines,
   FUTURE_STATUS_ID,
@@ -13,7 +17,7 @@ import {
   type PrintedRecord,
   type PublishedRecord,
 } from './support/published-records.js'
-import { pythonOfExample } from './support/tool-chains.js'
+import { classPathOfJavaExamples, programOfGoExample, pythonOfExample } from './support/tool-chains.js'
 
 let trial: Trial
 let records: readonly PublishedRecord[]
@@ -61,6 +65,33 @@ describe('The example in Python', () => {
     await expectPrintsEachRecord('python', { command, args: ['-B', `${EXAMPLES}/python/main.py`] })
   })
 })
+
+describe('The example in Go', () => {
+  it('prints each record, as the page of the examples says', async () => {
+    const command = await programOfGoExample()
+    await expectPrintsEachRecord('go', { command, args: [], env: { SCHEMAS } })
+  })
+})
+
+describe('The examples in Java', () => {
+  it('print each record by a consumer of kafka-clients, as the page of the examples says', async () => {
+    await expectPrintsEachRecord('java', await javaCommand('example.PrintRecords'))
+  })
+
+  it('print each record by Kafka Streams, as the page of the examples says', async () => {
+    const stateFolder = await mkdtemp(join(tmpdir(), 'dlrmo-streams-'))
+    onTestFinished(() => rm(stateFolder, { recursive: true, force: true }))
+    const command = await javaCommand('example.StreamRecords')
+    await expectPrintsEachRecord('streams', { ...command, env: { STATE_DIR: stateFolder } })
+  })
+})
+
+async function javaCommand(mainClass: string): Promise<Command> {
+  const java = await findJava()
+  if ('missing' in java) throw new Error(java.missing)
+  const options = ['-Xmx256m', '-XX:TieredStopAtLevel=1', '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn']
+  return { command: java.command, args: [...options, '-cp', await classPathOfJavaExamples(), mainClass] }
+}
 
 /** Compares every field of every line with what the oracle and the decoder of the tests say. */
 async function expectPrintsEachRecord(language: string, command: Command): Promise<void> {

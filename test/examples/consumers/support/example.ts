@@ -7,6 +7,8 @@ import type { Trial } from '../../../../dev/trial.js'
 
 export const EXAMPLES = fileURLToPath(new URL('../../../../examples/consumers', import.meta.url))
 
+export const SCHEMAS = fileURLToPath(new URL('../../../../schemas', import.meta.url))
+
 export interface Command {
   readonly command: string
   readonly args: readonly string[]
@@ -43,7 +45,8 @@ export async function runExample({ command, args, cwd, env }: Command, lineCount
   const killTimer = setTimeout(() => child.kill('SIGKILL'), RUN_TIMEOUT_MS)
   try {
     const [code, signal] = await Promise.race([closed, failed])
-    if (code === 0 && lines.length >= lineCount) return lines
+    const isStopped = code === 0 || code === JVM_STOPPED_BY_SIGTERM
+    if (isStopped && lines.length >= lineCount) return lines
     const end = `ended with ${signal ?? `code ${code}`} after ${lines.length} of ${lineCount} lines`
     throw new Error(`${command} ${args.join(' ')} ${end}:\n${errors.slice(-50).join('\n')}`)
   } finally {
@@ -51,4 +54,6 @@ export async function runExample({ command, args, cwd, env }: Command, lineCount
   }
 }
 
+/** The exit code of a JVM after its shutdown hooks. */
+const JVM_STOPPED_BY_SIGTERM = 143
 const RUN_TIMEOUT_MS = 120_000

@@ -6,9 +6,12 @@ import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { cp } from 'node:fs/promises'
+import { basename, delimiter, join } from 'node:path'
 import { cached } from '../../../../dev/stack/jvm/cache.js'
-import { EXAMPLES } from './example.js'
+import { goCommand } from '../../../../dev/chart/tools/go-command.js'
+import { silent } from '../../../../dev/progress.js'
+import { EXAMPLES, SCHEMAS } from './example.js'
 
 /** Returns the interpreter of a virtual environment that has the packages of the example. */
 export async function pythonOfExample(): Promise<string> {
@@ -19,6 +22,26 @@ export async function pythonOfExample(): Promise<string> {
     await execute(join(folder, 'bin/python'), ['-m', 'pip', 'install', '--quiet', '--requirement', requirements])
   })
   return join(environment, 'bin/python')
+}
+
+/** Returns the program that the example in Go is compiled to. */
+export async function programOfGoExample(): Promise<string> {
+  const source = join(EXAMPLES, 'go')
+  const folder = await cached(`consumers-go-${hashOf(source)}`, async (unfinished) => {
+    const { command, env } = await goCommand(join(source, 'go.mod'), silent)
+    await execute(command, ['build', '-mod=readonly', '-o', join(unfinished, 'consumer'), '.'], source, env)
+  })
+  return join(folder, 'consumer')
+}
+
+/** Returns the class path of the examples in Java, which are compiled with the classes that Maven generates from the schemas. */
+export async function classPathOfJavaExamples(): Promise<string> {
+  const source = join(EXAMPLES, 'java')
+  const folder = await cached(`consumers-java-${hashOf(source, SCHEMAS)}`, async (unfinished) => {
+    await cp(source, unfinished, { recursive: true, filter: (path) => basename(path) !== 'target' })
+    await execute('mvn', ['--quiet', '--batch-mode', `-Dschemas=${SCHEMAS}`, 'compile'], unfinished)
+  })
+  return [join(folder, 'target/classes'), join(folder, 'target/lib/*')].join(delimiter)
 }
 
 /** A short hash of files, and of all files below folders. */
@@ -33,7 +56,11 @@ function hashOf(...paths: readonly string[]): string {
 const filesOf = (path: string): string[] => {
   try {
     const entries = readdirSync(path, { recursive: true, withFileTypes: true })
-    return entries.flatMap((entry) => (entry.isFile() ? [join(entry.parentPath, entry.name)] : [])).sort()
+    return entries
+      .flatMap((entry) =>
+        entry.isFile() && !entry.parentPath.includes('/target') ? [join(entry.parentPath, entry.name)] : [],
+      )
+      .sort()
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return [path]
     throw error
@@ -41,10 +68,16 @@ const filesOf = (path: string): string[] => {
 }
 
 /** @throws Error with the output of the command if it fails */
-async function execute(command: string, args: readonly string[], cwd?: string): Promise<void> {
-  const child = spawn(command, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+async function execute(
+  command: string,
+  args: readonly string[],
+  cwd?: string,
+  env: NodeJS.ProcessEnv = {},
+): Promise<void> {
+  const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
   const output: Buffer[] = []
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => output.push(chunk))
+  // A command that can't be started makes `once` throw.
   const [code] = (await once(child, 'close')) as [number | null]
   if (code === 0) return
   throw new Error(`${command} ${args.join(' ')} failed with code ${code}:\n${Buffer.concat(output).toString()}`)
