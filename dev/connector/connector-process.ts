@@ -41,6 +41,7 @@ export interface ConnectorStatus {
   readonly sources: readonly {
     readonly source: string
     readonly pull: { readonly state: string; readonly lastError: string | null } | null
+    readonly replays: { readonly handedIn: number; readonly items: Readonly<Record<string, number>> }
   }[]
 }
 

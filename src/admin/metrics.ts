@@ -128,6 +128,11 @@ export class Metrics {
     'Items of replayed dead letters, by outcome: published, duplicate, or unreadable as before.',
     ['source', 'outcome'],
   )
+  readonly replaysHandedIn = this.#counter(
+    'replays_handed_in_total',
+    'Dead letters that were handed in for replay at the admin port, and are in custody.',
+    ['source'],
+  )
   readonly duplicatesSuppressed = this.#counter(
     'duplicates_suppressed_total',
     'Items that were not published because their event id was published before.',

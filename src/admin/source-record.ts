@@ -5,6 +5,7 @@ import type {
   LostAnswerReason,
   PullState,
   ReconcileState,
+  ReplayOutcome,
 } from '../core/observers.js'
 import { MinuteSeries } from './minute-series.js'
 
@@ -57,6 +58,12 @@ export class SourceRecord {
   /** A success, and a change of the replica that pulls, leave both as they are: what is lost stays lost. */
   lostAnswers = 0
   lastLostAnswer: LostAnswer | null = null
+  /** Dead letters that were handed in for replay at the admin port of this process. */
+  replaysHandedIn = 0
+  lastReplayHandedInAt: number | null = null
+  /** What became of the items of replayed dead letters. */
+  readonly replayedItems: Record<ReplayOutcome, number> = { published: 0, duplicate: 0, unreadable: 0 }
+  lastReplayAt: number | null = null
   /** By reason. */
   readonly deadLetters = new Map<string, DeadLetterRecord>()
   readonly #clock: Clock
@@ -99,6 +106,16 @@ export class SourceRecord {
   deadLetter({ eventId, reason, detail }: DeadLetterSummary): void {
     const count = (this.deadLetters.get(reason)?.count ?? 0) + 1
     this.deadLetters.set(reason, { count, lastAt: this.#clock.now(), lastEventId: eventId, lastDetail: detail })
+  }
+
+  replayHandedIn(): void {
+    this.replaysHandedIn++
+    this.lastReplayHandedInAt = this.#clock.now()
+  }
+
+  itemReplayed(outcome: ReplayOutcome): void {
+    this.replayedItems[outcome]++
+    this.lastReplayAt = this.#clock.now()
   }
 
   pullChanged(state: PullState | undefined): void {

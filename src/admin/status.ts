@@ -13,6 +13,7 @@ import type {
   MembershipReport,
   PullState,
   ReconcileState,
+  ReplayOutcome,
 } from '../core/observers.js'
 import type { Journal } from '../journal/journal.js'
 import { personalDataMask } from '../masking/personal-data.js'
@@ -210,6 +211,16 @@ export class Status {
     this.#recordOf(source).deadLetter(letter)
   }
 
+  /** Records that a dead letter was handed in for replay, and is in custody. */
+  recordReplayHandedIn(source: string): void {
+    this.#recordOf(source).replayHandedIn()
+  }
+
+  /** Records what became of an item of a replayed dead letter. */
+  recordReplayedItem(source: string, outcome: ReplayOutcome): void {
+    this.#recordOf(source).itemReplayed(outcome)
+  }
+
   /** Looks at the journal every few seconds until the signal aborts: how full it is, and since when it refuses callbacks. */
   async watchJournal(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
@@ -319,6 +330,8 @@ export class Status {
         /** When the last callback or page came into custody, and when the last receipt or message was committed. */
         lastReceivedAt: iso(this.#recordOf(name).lastReceivedAt),
         lastPublishedAt: iso(this.#recordOf(name).lastPublishedAt),
+        /** Since the start of this process. */
+        replays: this.#replaysOf(name),
       })),
       /** Refused requests to the port of the callbacks that name no source. */
       callbacksWithoutSource: this.#callbacksOf(''),
@@ -382,6 +395,18 @@ export class Status {
       /** The refused callbacks since the last one that was accepted, and when they began. */
       refusedInARow,
       refusedSince: iso(refusedSince),
+    }
+  }
+
+  #replaysOf(source: string) {
+    const { replaysHandedIn, lastReplayHandedInAt, replayedItems, lastReplayAt } = this.#recordOf(source)
+    return {
+      /** Dead letters that were handed in at the admin port. Those that a command wrote into the journal before the start are not. */
+      handedIn: replaysHandedIn,
+      lastHandedInAt: iso(lastReplayHandedInAt),
+      /** Items of replayed dead letters, by what became of them, and when that of the last one was known. */
+      items: { ...replayedItems },
+      lastItemAt: iso(lastReplayAt),
     }
   }
 

@@ -40,6 +40,7 @@ import { decodersOf, SourceFinder } from './source-finder.js'
 import { pollerFor, reconcilerFor } from './source-work.js'
 import {
   observeCallbacks,
+  observeHandedIn,
   observePipeline,
   observePublisher,
   observePulls,
@@ -158,7 +159,11 @@ export class App {
       replica?.relayWatched()
       return 'accepted'
     }
-    const handInEntries: EntriesHandler = (entries) => journal.appendAll(entries)
+    const observeReplays = observeHandedIn(telemetry)
+    const handInEntries: EntriesHandler = async (entries) => {
+      await journal.appendAll(entries)
+      observeReplays(entries)
+    }
     this.#admin = new AdminServer(config.admin, { status, metrics, log, addToWatchList, handInEntries })
 
     this.#sourceFinder = new SourceFinder(config)

@@ -18,6 +18,7 @@ import type {
   TelemetrySignal,
 } from '../core/observers.js'
 import { traceFacts } from '../core/tracing.js'
+import type { EntryWithOrigin } from '../journal/journal.js'
 import { quote } from '../masking/known-secrets.js'
 import { personalDataMask, type PersonalData, type PersonalDataMask } from '../masking/personal-data.js'
 
@@ -79,6 +80,17 @@ export function observePipeline(deps: TelemetryDeps, options: PipelineTelemetryO
     waiting: (error) => (error === null ? report.healthy() : report.waiting(error)),
   }
 }
+
+/** Counts dead letters that were handed in for replay, once they are in custody. */
+export const observeHandedIn =
+  ({ metrics, status }: Pick<TelemetryDeps, 'metrics' | 'status'>) =>
+  (entries: readonly EntryWithOrigin[]): void => {
+    for (const { source, origin } of entries) {
+      if (origin.kind !== 'dead-letter') continue
+      metrics.replaysHandedIn.inc({ source })
+      status.recordReplayHandedIn(source)
+    }
+  }
 
 /** The log says again that Kafka throttles if it does so after this time without. */
 const THROTTLE_LOG_INTERVAL_MS = 300_000
@@ -225,7 +237,10 @@ function countItem(metrics: Metrics, outcome: ItemOutcome, now: number): void {
 
 function recordOutcomes(status: Status, outcomes: readonly ItemOutcome[]): void {
   const published = new Map<string, number>()
-  for (const { source, kind, deadLetter } of outcomes) {
+  for (const { source, kind, deadLetter, replay } of outcomes) {
+    if (replay !== undefined) status.recordReplayedItem(source, replay)
+    // Its dead letter was counted when it was received, and a duplicate is on its topic already.
+    if (replay === 'unreadable' || replay === 'duplicate') continue
     if (deadLetter !== null && kind === 'dead-letter') status.recordDeadLetter(source, deadLetter)
     else if (kind !== 'duplicate') published.set(source, (published.get(source) ?? 0) + 1)
   }

@@ -184,6 +184,8 @@ function summarise(
   const parts = [...counts].map(([outcome, count]) => `${count} ${outcome}`).join(', ')
   if (intake === undefined) return `${parts}; nothing was handed in, because of --dry-run`
   if (!counts.has('handed-in')) return parts
-  const next = 'dead-letters list shows a dead letter as open until all of it is published'
+  const next =
+    'The command does not wait for that: dead-letters list shows a dead letter as open until all of it is published, and the ' +
+    'status page of the connector counts what was replayed. To replay it again meanwhile publishes nothing twice'
   return `${parts}; handed in to ${intake.destination}. ${next}`
 }

@@ -17,6 +17,13 @@ let journal: MemoryJournal
 let clock: ManualClock
 let status: Status
 let watched: [string, readonly string[]][]
+const NO_REPLAYS = {
+  handedIn: 0,
+  lastHandedInAt: null,
+  items: { published: 0, duplicate: 0, unreadable: 0 },
+  lastItemAt: null,
+}
+
 let watchFails: boolean
 let callbackRefusal: string | null
 let isWatchListFull: boolean
@@ -162,6 +169,7 @@ describe('/status.json of the admin server', () => {
         callbacks: null,
         lastReceivedAt: null,
         lastPublishedAt: null,
+        replays: NO_REPLAYS,
       },
       {
         source: 'seven-main',
@@ -190,6 +198,7 @@ describe('/status.json of the admin server', () => {
         },
         lastReceivedAt: null,
         lastPublishedAt: null,
+        replays: NO_REPLAYS,
       },
     ])
     expect(shown.severity).toBe('critical')

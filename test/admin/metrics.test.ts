@@ -29,6 +29,7 @@ const PROMISED: Record<string, string[]> = {
   dlrmo_pull_limit: ['source'],
   dlrmo_pull_in_flight_items: ['source'],
   dlrmo_replayed_items_total: ['source', 'outcome'],
+  dlrmo_replays_handed_in_total: ['source'],
   dlrmo_throttled_seconds_total: [],
   dlrmo_callbacks_refused_total: ['source', 'reason'],
   dlrmo_last_received_timestamp_seconds: ['source'],
@@ -56,6 +57,7 @@ describe('Metrics', () => {
     metrics.deadLetters.inc({ source: 's', reason: 'not-a-page' })
     metrics.duplicatesSuppressed.inc({ source: 's' })
     metrics.replayedItems.inc({ source: 's', outcome: 'published' })
+    metrics.replaysHandedIn.inc({ source: 's' })
     metrics.pullLimit.set({ source: 's' }, 50)
     metrics.pullInFlightItems.set({ source: 's' }, 50)
     const text = await metrics.registry.metrics()

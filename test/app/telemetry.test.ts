@@ -2,12 +2,13 @@ import { describe, expect, it } from 'vitest'
 import { createLog } from '../../src/admin/log.js'
 import { Metrics } from '../../src/admin/metrics.js'
 import { Status } from '../../src/admin/status.js'
-import { observeCallbacks, observePipeline, observePulls } from '../../src/app/telemetry.js'
+import { observeCallbacks, observeHandedIn, observePipeline, observePulls } from '../../src/app/telemetry.js'
 import { ConnectorError } from '../../src/core/errors.js'
 import { ManualClock } from '../support/manual-clock.js'
 import { MemoryJournal } from '../support/memory-journal.js'
 
 const MINUTE_MS = 60_000
+const SOURCES = [{ name: 'a', provider: 'seven', callback: {} }]
 
 function create() {
   const clock = new ManualClock()
@@ -16,7 +17,7 @@ function create() {
   const entries: object[] = []
   const deps = {
     metrics: new Metrics(journal, clock),
-    status: new Status({ instance: 'i', version: '0', sources: [], journal, journalMaxBytes: 1, clock }),
+    status: new Status({ instance: 'i', version: '0', sources: SOURCES, journal, journalMaxBytes: 1, clock }),
     log: createLog(
       { level: 'info', instance: 'i', personalData: 'masked' },
       {
@@ -44,6 +45,8 @@ function create() {
     pullObserver: observePulls(deps),
     callbackObserver: observeCallbacks(deps),
     metrics,
+    status: deps.status,
+    handedIn: observeHandedIn(deps),
   }
 }
 
@@ -178,5 +181,49 @@ describe('dlrmo_pull_in_flight_items', () => {
     expect(await value()).toBe('50')
     pullObserver.stateChanged('a', { ...idle, state: 'idle', inFlightItems: 0 })
     expect(await value()).toBe('0')
+  })
+})
+
+describe('Replayed dead letters', () => {
+  const entry = {
+    source: 'a',
+    provider: 'seven',
+    via: 'CALLBACK',
+    receivedAt: 1,
+    facts: { method: 'POST', path: '/callbacks/a', query: '' },
+    body: new Uint8Array(),
+  } as const
+
+  it('are counted when they are handed in, with their time, and entries of other journals are not', async () => {
+    const { handedIn, metrics, status, clock } = create()
+    handedIn([
+      { ...entry, origin: { kind: 'dead-letter', eventId: 'e', reason: 'missing-text' } },
+      { ...entry, origin: { kind: 'import', journalId: 'j', seq: 1 } },
+    ])
+    const at = new Date(clock.now()).toISOString()
+    await clock.advance(MINUTE_MS)
+    expect(status.snapshot().sources[0]?.replays).toMatchObject({ handedIn: 1, lastHandedInAt: at, lastItemAt: null })
+    expect(await metrics.registry.metrics()).toContain('dlrmo_replays_handed_in_total{source="a"} 1')
+  })
+
+  it('are counted by what became of their items, and not as new dead letters or events of their source', () => {
+    const { observer, status, clock } = create()
+    const item = { source: 'a', via: 'CALLBACK', receivedAt: 1, deadLetter: null } as const
+    const deadLetter = { eventId: 'e', reason: 'missing-text', detail: 'it has no text' }
+    observer.released([
+      { ...item, kind: 'dead-letter', deadLetter, replay: 'unreadable' },
+      { ...item, kind: 'mo', replay: 'duplicate' },
+    ])
+    const lastItemAt = new Date(clock.now()).toISOString()
+    expect(status.snapshot().sources[0]).toMatchObject({
+      replays: { handedIn: 0, items: { published: 0, duplicate: 1, unreadable: 1 }, lastItemAt },
+      lastPublishedAt: null,
+    })
+    expect(status.snapshot().deadLetters).toEqual([])
+    observer.released([{ ...item, kind: 'mo', replay: 'published' }])
+    expect(status.snapshot().sources[0]).toMatchObject({
+      replays: { items: { published: 1, duplicate: 1, unreadable: 1 } },
+      lastPublishedAt: lastItemAt,
+    })
   })
 })

@@ -65,6 +65,14 @@ describe('A dead letter of a source that is only pulled', () => {
     expect(message?.value).toMatchObject({ eventId: letter!.value['eventId'], text: TEXT, via: 'PULL' })
     // The address of the queue has a query, which is not part of the row.
     expect(message?.value['raw']).toEqual({ Status: '5', Msisdn: '33612345678', Wording: TEXT })
+    expect(await second.metric('dlrmo_replays_handed_in_total{source="mtarget-fr"}')).toBe(1)
+    const { sources } = await second.status()
+    expect(sources.find(({ source }) => source === 'mtarget-fr')?.replays).toMatchObject({
+      handedIn: 1,
+      lastHandedInAt: expect.any(String) as string,
+      items: { published: 0, duplicate: 1, unreadable: 0 },
+      lastItemAt: expect.any(String) as string,
+    })
     expect(await second.metric('dlrmo_replayed_items_total{source="mtarget-fr",outcome="duplicate"}')).toBe(1)
   })
 })

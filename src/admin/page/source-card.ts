@@ -1,5 +1,6 @@
 /** The card of one source: its state and the reason for it first, then what it did last. */
 import { formatElapsedTime } from '../../core/elapsed-time.js'
+import type { ReplayOutcome } from '../../core/observers.js'
 import { refusalInWords, type StatusReport } from '../problems.js'
 import type { SourceHistory } from '../source-record.js'
 import type { SourceSnapshot } from '../status.js'
@@ -31,7 +32,7 @@ export function sourceCard(
       ${row('Provider', source.provider)}
       ${row('Last received', timeAgo(`${name}-received`, source.lastReceivedAt, time))}
       ${row('Last published', timeAgo(`${name}-published`, source.lastPublishedAt, time))} ${queueRows(source, time)}
-      ${callbackRows(source, time)} ${reconcilingRows(source, time)}
+      ${callbackRows(source, time)} ${reconcilingRows(source, time)} ${replayRows(source, time)}
       ${letters > 0 && row('Dead letters', html`<a id="letters-${name}" href="#dead-letters">${formatCount(letters)}</a>`)}
     </dl>
     ${history && html`<div class="lines">${line('Callbacks and pages received', 'Received', history.received)}${line('Events published', 'Published', history.published)}</div>`}
@@ -81,6 +82,22 @@ function callbackRows({ source, callbacks }: SourceSnapshot, now: string): Html 
   return html`${row('Last callback accepted', timeAgo(`${source}-accepted`, lastAcceptedAt, now))}
   ${row('Last callback refused', lastRefused === null ? timeAgo('', null, now) : html`${timeAgo(`${source}-refused`, lastRefused.at, now)} with ${lastRefused.code}: ${refusalInWords(lastRefused.reason)}`)}
   ${row('Callbacks', `${formatCount(accepted)} accepted, ${formatCount(refused)} refused`)}`
+}
+
+const REPLAY_OUTCOMES: Readonly<Record<ReplayOutcome, string>> = {
+  published: 'published',
+  duplicate: 'published before',
+  unreadable: 'unreadable as before',
+}
+
+/** The rows are missing while nothing was replayed. */
+function replayRows({ source, replays }: SourceSnapshot, now: string): Html {
+  const { handedIn, lastHandedInAt, items, lastItemAt } = replays
+  const counts = (Object.keys(REPLAY_OUTCOMES) as ReplayOutcome[])
+    .filter((outcome) => items[outcome] > 0)
+    .map((outcome) => `${formatCount(items[outcome])} ${REPLAY_OUTCOMES[outcome]}`)
+  return html`${lastHandedInAt !== null && row('Replays handed in', html`${formatCount(handedIn)}, the last one ${timeAgo(`${source}-replay`, lastHandedInAt, now)}`)}
+  ${lastItemAt !== null && row('Replayed items', html`${counts.join(', ')}; the last one ${timeAgo(`${source}-replayed`, lastItemAt, now)}`)}`
 }
 
 function reconcilingRows({ source, reconcile, reconciling }: SourceSnapshot, now: string): Html {

@@ -103,6 +103,7 @@ export const SCENARIOS: Readonly<Record<string, () => Promise<StatusScenario>>> 
     scenario.status.setPublishing(
       'waiting',
       "can't connect to any of the brokers kafka-1:9092, kafka-2:9092 (kafka.brokers): connect ECONNREFUSED 10.0.3.17:9092",
+      'KAFKA_UNREACHABLE',
     )
     await scenario.run(46, false)
     return scenario
@@ -128,6 +129,10 @@ export const SCENARIOS: Readonly<Record<string, () => Promise<StatusScenario>>> 
       detail: '<script>alert(1)</script> is neither JSON nor a form',
     })
     status.recordCallback('', 401, 'unknown-source')
+    for (const outcome of ['published', 'published', 'unreadable'] as const) {
+      status.recordReplayHandedIn('mtarget-fr')
+      status.recordReplayedItem('mtarget-fr', outcome)
+    }
     await clock.advance(14 * MINUTE_MS)
     return scenario
   },
