@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { parseConfig } from '../src/config/load.js'
 
@@ -11,6 +11,15 @@ describe('The README', () => {
       'no #flow'
     const printed = /<!-- flow -->\n```ts\n([^]*?)```/.exec(read('README.md'))?.[1]
     expect(printed).toBe(flow.replace(/^ {2}/gm, ''))
+  })
+
+  it('describes each of its pictures in words, and shows none that is missing or takes more than 150 kB', () => {
+    const pictures = [...read('README.md').matchAll(/!\[([^\]]*)\]\((?!https?:)([^)\s]+)\)/g)]
+    expect(pictures.map(([, , path]) => path)).toContain('docs/status-page.png')
+    for (const [, words = '', path = ''] of pictures) {
+      expect(words.split(' ').length, path).toBeGreaterThan(5)
+      expect(statSync(new URL(`../${path}`, import.meta.url)).size, path).toBeLessThan(150_000)
+    }
   })
 
   it('shows a complete configuration that loads', () => {
