@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { stringify } from 'yaml'
 import { generateAggregatorsPage } from './aggregators-page.js'
 import { generateAsyncApi } from './asyncapi.js'
+import { generateAsyncApiPage } from './asyncapi-page.js'
 import { contractVersion, loadRecordSchemas } from './avro-schema.js'
 import { generateBackstageEntity } from './backstage-entity.js'
 import { generateDataContract } from './data-contract.js'
@@ -15,11 +16,13 @@ const ROOT = new URL('../../', import.meta.url)
 /** Returns the path and the content of each generated file. */
 export function generateContracts(): readonly (readonly [path: string, content: string])[] {
   const schemas = loadRecordSchemas()
+  const asyncApi = generateAsyncApi(schemas, contractVersion())
   const contents: Readonly<Record<string, string>> = {
     'schemas/index.d.ts': generateTypes(schemas),
     'docs/schemas.md': generateReferencePage(schemas, loadDescribedProviders()),
     'docs/aggregators.md': generateAggregatorsPage(),
-    'docs/contracts/asyncapi.yaml': toYaml(generateAsyncApi(schemas, contractVersion())),
+    'docs/contracts/asyncapi.yaml': toYaml(asyncApi),
+    'docs/contracts/index.html': generateAsyncApiPage(asyncApi),
     'docs/contracts/data-contract.yaml': toYaml(generateDataContract(schemas, contractVersion())),
     'docs/contracts/catalog-info.yaml': toYaml(generateBackstageEntity()),
   }

@@ -6,6 +6,8 @@ import { parse } from 'yaml'
 import { presentRecord } from '../../src/commands/record-format.js'
 import type { TailRecord } from '../../src/commands/record-decoder.js'
 import { type AvroField, loadRecordSchemas, nestedTypes } from '../../dev/contracts/avro-schema.js'
+import { generateAsyncApi } from '../../dev/contracts/asyncapi.js'
+import { generateAsyncApiPage } from '../../dev/contracts/asyncapi-page.js'
 import { generateContracts } from '../../dev/contracts/index.js'
 import { generateTypes } from '../../dev/contracts/typescript-types.js'
 import type * as records from '../../schemas/index.js'
@@ -113,7 +115,31 @@ describe('The tag PII', () => {
   )
 })
 
-/** The documents were accepted by the published JSON Schemas of AsyncAPI 3.0 and ODCS 3.1 and by Backstage's own validator. */
+describe('The page of the AsyncAPI document', () => {
+  const schemas = loadRecordSchemas()
+  const page = generateAsyncApiPage(generateAsyncApi(schemas, '1.0.0'))
+
+  it.each(schemas)('shows the topic $topic, and each field, type and symbol of its records', ({ topic, record }) => {
+    const start = page.indexOf(`<section id="${record.name}"`)
+    const section = page.slice(start, page.indexOf('</section>', start))
+    expect(section).toContain(`<code>${topic}</code>`)
+    for (const type of [record, ...nestedTypes(record)]) {
+      const names = type.type === 'record' ? type.fields.map(({ name }) => name) : type.symbols
+      for (const name of names) expect(section, type.name).toContain(`<code>${name}</code>`)
+    }
+    expect(section.match(/<strong>PII<\/strong>/g)).toHaveLength(JSON.stringify(record).split('"PII"').length - 1)
+  })
+
+  it('shows markup in a doc as text, needs no script, and loads nothing', () => {
+    const [first, ...others] = schemas
+    const record = { ...first!.record, doc: '<img src=x onerror="alert(1)"> & `<b>`' }
+    const hostile = generateAsyncApiPage(generateAsyncApi([{ ...first!, record }, ...others], '1.0.0'))
+    expect(hostile).toContain('&lt;img src=x onerror=&quot;alert(1)&quot;&gt; &amp; <code>&lt;b&gt;</code>')
+    for (const html of [page, hostile]) expect(html).not.toMatch(/<(script|img|link|iframe)|https?:\/\//)
+  })
+})
+
+/** test/dev/published-validators.test.ts holds them against the published schemas. */
 describe('The documents for catalogues', () => {
   const readDocument = (name: string): unknown =>
     parse(readFileSync(new URL(`../../docs/contracts/${name}`, import.meta.url), 'utf8'))
