@@ -17,7 +17,12 @@ import {
   type PrintedRecord,
   type PublishedRecord,
 } from './support/published-records.js'
-import { classPathOfJavaExamples, programOfGoExample, pythonOfExample } from './support/tool-chains.js'
+import {
+  classPathOfJavaExamples,
+  cloudEventsExample,
+  programOfGoExample,
+  pythonOfExamples,
+} from './support/tool-chains.js'
 
 let trial: Trial
 let records: readonly PublishedRecord[]
@@ -61,7 +66,7 @@ describe('The example in TypeScript', () => {
 
 describe('The example in Python', () => {
   it('prints each record, as the page of the examples says', async () => {
-    const command = await pythonOfExample()
+    const command = await pythonOfExamples()
     await expectPrintsEachRecord('python', { command, args: ['-B', `${EXAMPLES}/python/main.py`] })
   })
 })
@@ -85,6 +90,54 @@ describe('The examples in Java', () => {
     await expectPrintsEachRecord('streams', { ...command, env: { STATE_DIR: stateFolder } })
   })
 })
+
+describe('kcat', () => {
+  it('shows the key and the headers of each record', async () => {
+    const command = `${EXAMPLES}/kcat/read.sh`
+    const lines = await runExample({ command, args: [], env: environmentOf(trial, 'kcat') }, records.length)
+    const shown = lines.map((line) => {
+      const [topic = '', partition, offset, timestamp, key, headers = '', size] = line.split('\t')
+      const named = Object.fromEntries(headers.split(',').map((header) => header.split('=', 2) as [string, string]))
+      const place = { topic, partition: Number(partition), offset: Number(offset), timestamp: Number(timestamp) }
+      return { ...place, key, headers: named, size: Number(size) }
+    })
+    const existing = records.map(({ value, ...record }) => ({ ...record, size: value.length }))
+    expect(sortByPlace(shown)).toEqual(sortByPlace(existing))
+  })
+})
+
+describe('The headers of the records', () => {
+  it('are read by the CloudEvents SDK of JavaScript', async () => {
+    const script = join(await cloudEventsExample(), 'read.mjs')
+    await expectReadsEachEvent('cloudevents-javascript', { command: process.execPath, args: [script] })
+  })
+
+  it.each([['core'], ['v1']])('are read by the CloudEvents SDK of Python, with its interface %s', async (version) => {
+    const args = [`${EXAMPLES}/cloudevents/read.py`, ...(version === 'v1' ? [version] : [])]
+    await expectReadsEachEvent(`cloudevents-python-${version}`, { command: await pythonOfExamples(), args })
+  })
+
+  it('are read by the CloudEvents SDK of Java', async () => {
+    await expectReadsEachEvent('cloudevents-java', await javaCommand('example.PrintCloudEvents'))
+  })
+})
+
+/** Compares every attribute, and all bytes of the data, with what is on the topics. */
+async function expectReadsEachEvent(name: string, command: Command): Promise<void> {
+  const lines = await runExample({ ...command, env: environmentOf(trial, name) }, records.length)
+  const read = lines.map((line) => JSON.parse(line) as { readonly id: string })
+  const existing = records.map(({ headers, timestamp, value }) => ({
+    specversion: '1.0',
+    id: headers['ce_id']!,
+    source: headers['ce_source'],
+    type: headers['ce_type'],
+    time: timestamp,
+    datacontenttype: 'application/avro',
+    data: value.toString('base64'),
+  }))
+  const byId = (one: { readonly id: string }, other: { readonly id: string }): number => (one.id < other.id ? -1 : 1)
+  expect(read.sort(byId)).toEqual(existing.sort(byId))
+}
 
 async function javaCommand(mainClass: string): Promise<Command> {
   const java = await findJava()
@@ -115,7 +168,9 @@ const toTopicRecord = ({ topic, partition, key, headers, value }: PrintedRecord)
   return { topic, partition, key, headers, value: { ...value, ...bytes } }
 }
 
-const sortByPlace = (printed: readonly PrintedRecord[]): PrintedRecord[] =>
+type Place = Pick<PrintedRecord, 'topic' | 'partition' | 'offset'>
+
+const sortByPlace = <T extends Place>(printed: readonly T[]): T[] =>
   [...printed].sort(
     (one, other) =>
       one.topic.localeCompare(other.topic) || one.partition - other.partition || one.offset - other.offset,

@@ -13,13 +13,14 @@ import { goCommand } from '../../../../dev/chart/tools/go-command.js'
 import { silent } from '../../../../dev/progress.js'
 import { EXAMPLES, SCHEMAS } from './example.js'
 
-/** Returns the interpreter of a virtual environment that has the packages of the example. */
-export async function pythonOfExample(): Promise<string> {
-  const requirements = join(EXAMPLES, 'python/requirements.txt')
-  const environment = await cached(`consumers-python-${hashOf(requirements)}`, async (folder) => {
+/** Returns the interpreter of a virtual environment that has the packages of the examples in Python. */
+export async function pythonOfExamples(): Promise<string> {
+  const requirements = ['python', 'cloudevents'].map((example) => join(EXAMPLES, example, 'requirements.txt'))
+  const environment = await cached(`consumers-python-${hashOf(...requirements)}`, async (folder) => {
     // Its scripts name the folder in which it was created, but `bin/python` and its packages work anywhere.
     await execute('python3', ['-m', 'venv', folder])
-    await execute(join(folder, 'bin/python'), ['-m', 'pip', 'install', '--quiet', '--requirement', requirements])
+    const files = requirements.flatMap((file) => ['--requirement', file])
+    await execute(join(folder, 'bin/python'), ['-m', 'pip', 'install', '--quiet', ...files])
   })
   return join(environment, 'bin/python')
 }
@@ -42,6 +43,15 @@ export async function classPathOfJavaExamples(): Promise<string> {
     await execute('mvn', ['--quiet', '--batch-mode', `-Dschemas=${SCHEMAS}`, 'compile'], unfinished)
   })
   return [join(folder, 'target/classes'), join(folder, 'target/lib/*')].join(delimiter)
+}
+
+/** Returns a copy of the example with the CloudEvents SDK of JavaScript, which has its packages. */
+export async function cloudEventsExample(): Promise<string> {
+  const source = ['package.json', 'read.mjs'].map((name) => join(EXAMPLES, 'cloudevents', name))
+  return cached(`consumers-cloudevents-${hashOf(...source)}`, async (unfinished) => {
+    for (const file of source) await cp(file, join(unfinished, basename(file)))
+    await execute('npm', ['install', '--silent', '--no-package-lock', '--no-audit', '--no-fund'], unfinished)
+  })
 }
 
 /** A short hash of files, and of all files below folders. */

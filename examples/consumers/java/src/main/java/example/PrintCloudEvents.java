@@ -2,15 +2,14 @@ package example;
 
 import io.cloudevents.kafka.CloudEventDeserializer;
 import java.time.Duration;
+import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.Set;
-import java.util.UUID;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.errors.WakeupException;
 import org.apache.kafka.common.serialization.StringDeserializer;
 
-/** Prints the attributes of CloudEvents, read by the CloudEvents SDK, one JSON object in a line, until SIGTERM or SIGINT. */
+/** Prints the attributes of CloudEvents and their data, read by the CloudEvents SDK, one JSON object in a line, until SIGTERM or SIGINT. */
 public final class PrintCloudEvents {
   private PrintCloudEvents() {}
 
@@ -18,7 +17,7 @@ public final class PrintCloudEvents {
     Map<String, Object> properties =
         Map.of(
             "bootstrap.servers", Settings.BROKERS,
-            "group.id", Settings.groupId("sms-example-cloudevents-" + UUID.randomUUID()),
+            "group.id", Settings.groupId("sms-example-cloudevents-java"),
             "isolation.level", "read_committed",
             "auto.offset.reset", "earliest");
     var consumer = new KafkaConsumer<>(properties, new StringDeserializer(), new CloudEventDeserializer());
@@ -36,8 +35,7 @@ public final class PrintCloudEvents {
           line.put("type", event.getType());
           line.put("time", event.getTime().toInstant().toEpochMilli());
           line.put("datacontenttype", event.getDataContentType());
-          line.put("extensions", Set.copyOf(event.getExtensionNames()));
-          line.put("dataBytes", event.getData().toBytes().length);
+          line.put("data", Base64.getEncoder().encodeToString(event.getData().toBytes()));
           System.out.println(Json.write(line));
         }
       }
