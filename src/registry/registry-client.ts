@@ -12,6 +12,7 @@
  * - Confluent, Redpanda and AxonOps have contexts, each with schema ids of its own. Apicurio and Karapace take the prefix
  *   `:.context:` for a part of the name, and have one series of ids. AxonOps does not decode `%3A` in a path,
  *   and ignores the context of an id in the query.
+ * - Karapace answers a registration without the right to write with 404 and 40401, as if the subject were missing.
  * - Karapace and Apicurio have no mode that can be changed. The others refuse a registration with 422 and 42205 in READONLY.
  *
  * A wrong `registry.url` is answered with 404 as well. So a 404 without one of these codes is taken for a missing endpoint
@@ -162,11 +163,18 @@ export class RegistryClient {
 
   /**
    * Registers the schema and returns its id.
-   * @throws ConnectorError SCHEMA_REFUSED with the registry's reason; RegistrationNotPermittedError
+   * @throws ConnectorError SCHEMA_REFUSED with the registry's reason, REGISTRY_REFUSED; RegistrationNotPermittedError
    */
   async register(subject: string, schema: string): Promise<number> {
     const path = `${subjectPath(subject)}/versions`
     const answer = await this.#call('POST', path, { schema })
+    if (answer === 'not-found') {
+      throw new ConnectorError(
+        'REGISTRY_REFUSED',
+        `POST ${this.url}${path} is answered with 404 as if there were no such subject, which a registry that hides subjects ` +
+          'answers to an account without the right to write. Check registry.auth and the rights of this account',
+      )
+    }
     if (isMissing(answer)) throw notARegistryError(this.url, `POST ${path} is answered with 404, 405 or 501`)
     return readSchemaId(answer, this.url)
   }

@@ -218,6 +218,39 @@ describe('SchemaGate', () => {
     },
   )
 
+  it.each([
+    // The answers of a running Karapace 6.2.0 to a wrong password and to an account that may only read; Confluent's as in
+    // vdesabou/kafka-docker-playground, issue 5693 and, of version 5.4, issue 1494; Redpanda's code as in pandaproxy/error.cc.
+    ['a wrong password (Karapace)', 401, { message: 'Unauthorized' }, /401: Unauthorized; check registry\.auth/],
+    [
+      'no right to write (Karapace)',
+      404,
+      { error_code: 40401, message: "Subject 'sms.dlr-value' not found." },
+      /404 as if there were no such subject.*the rights of this account/,
+    ],
+    [
+      'no right to write (Confluent)',
+      403,
+      { error_code: 40301, message: 'User is denied operation Write on Subject: sms.dlr-value' },
+      /User is denied operation Write.*the rights of this account/,
+    ],
+    [
+      'no right to write (Confluent 5.4)',
+      404,
+      { error_code: 40403, message: 'User is denied operation Write on Subject: sms.dlr-value' },
+      /404 as if there were no such subject.*the rights of this account/,
+    ],
+    ['no right to write (Redpanda)', 403, { error_code: 403, message: 'HTTP 403 Forbidden' }, /the rights of this account/],
+  ])('names the account where a registration is answered for %s', async (_what, status, body, message) => {
+    registry.overrideAnswer = (method, path) =>
+      method === 'POST' && path.endsWith('/sms.dlr-value/versions') && !path.includes('/compatibility/')
+        ? { status, body }
+        : undefined
+    const refused = createGate().ready()
+    await expect(refused).rejects.toMatchObject({ code: 'REGISTRY_REFUSED' })
+    await expect(refused).rejects.toThrow(message)
+  })
+
   it('looks up, registers and asks for ids in the context of its subjects, with colons as they are', async () => {
     const inContext = (kind: EventKind): Subject => ({ ...subjects[kind], name: `:.team:${subjects[kind].name}` })
     const gate = new SchemaGate({
