@@ -8,6 +8,9 @@
 {{- end }}
 {{- $directory := printf "%s/journal" (include "dlr-mo-connector.dataDirectory" .) }}
 {{- $owned := dict "instance" "${POD_NAMESPACE}-${POD_NAME}" "journal" (dict "directory" $directory) "callbacks" (dict "port" 8080) "admin" (dict "port" 9464) }}
+{{- if .Values.providers.descriptions }}
+{{- $_ := set $owned "providers" (dict "directory" (include "dlr-mo-connector.providersDirectory" .)) }}
+{{- end }}
 {{- mustMergeOverwrite $defaults (deepCopy .Values.config) $owned | toYaml }}
 {{- end }}
 
@@ -97,6 +100,11 @@
 {{- if hasKey $source $way }}
 {{ include "dlr-mo-connector.urlPort" ((get $source $way | default dict).url | default $default) }}
 {{- end }}
+{{- end }}
+{{- end }}
+{{- range .Values.config.sources }}
+{{- if ((. | default dict).callback | default dict).topicArns }}
+443
 {{- end }}
 {{- end }}
 {{- $sasl := (.Values.config.kafka | default dict).sasl | default dict }}

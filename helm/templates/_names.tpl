@@ -68,6 +68,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{/* Directories inside the container. */}}
 {{- define "dlr-mo-connector.configDirectory" -}}/etc/dlr-mo-connector{{- end }}
+{{- define "dlr-mo-connector.providersDirectory" -}}/etc/dlr-mo-connector-providers{{- end }}
 {{- define "dlr-mo-connector.dataDirectory" -}}/var/lib/dlr-mo-connector{{- end }}
 {{- define "dlr-mo-connector.secretDirectory" -}}/run/secrets/connector{{- end }}
 

@@ -74,6 +74,8 @@ describe('The network policy', () => {
     expect(await out(config)).toEqual([[9093, 9094], [443], [4010, 443]])
     const telemetry = { otlp: { endpoint: 'http://otel-collector:4318' } }
     expect(await out({ ...config, telemetry })).toEqual([[9093, 9094], [443], [4010, 443], [4318]])
+    const bySns = { provider: 'aws-sns', callback: { topicArns: ['arn:aws:sns:eu-west-1:123456789012:sms'] } }
+    expect(await out({ ...config, sources: { c: bySns } })).toEqual([[9093, 9094], [443], [443]])
     const proxy = { url: 'http://proxy.example.com:3128' }
     expect(await out({ ...config, proxy })).toEqual([[9093, 9094], [443], [4010, 443], [3128]])
   })

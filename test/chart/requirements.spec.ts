@@ -21,6 +21,14 @@ describe('The chart refuses contradictory values with an explanation', () => {
       { config: { callbacks: { port: 80 } } },
       /config\.callbacks\.port .* set service\.port\./,
     ],
+    [
+      'two directories of descriptions',
+      {
+        config: { providers: { directory: '/x' } },
+        providers: { descriptions: { 'example.yaml': 'provider: example' } },
+      },
+      /config\.providers\.directory and providers\.descriptions are both set/,
+    ],
     ['a configured admin port', { config: { admin: { port: 80 } } }, /config\.admin\.port is the container port/],
     [
       'two Secrets',

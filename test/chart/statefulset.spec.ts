@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
 import { RELOADED_KEYS, RESTART_IF_ADDED_OR_REMOVED, RESTART_KEYS } from '../../src/config/reload.js'
-import { MINIMAL, renderOne, scenarioFile } from './support/helm.js'
+import { FULLNAME, MINIMAL, renderOne, scenarioFile } from './support/helm.js'
 import type { RenderOptions } from './support/helm.js'
 import type { Container, ObjectOf, PodSpec } from './support/objects.js'
 
@@ -44,6 +45,34 @@ describe('The journal', () => {
       storageClassName: 'fast',
       resources: { requests: { storage: '20Gi' } },
     })
+  })
+})
+
+describe('Descriptions of aggregators', () => {
+  const text = 'provider: example\ntitle: Example "SMS" {{ braces }}\n'
+  const values = { providers: { descriptions: { 'example.yaml': text } }, restartOnChange: false }
+
+  it('are files of a ConfigMap in the directory that the configuration names', async () => {
+    const { data } = await renderOne('ConfigMap', { values }, `${FULLNAME}-providers`)
+    expect(data).toEqual({ 'example.yaml': text })
+    const spec = await podSpec({ values })
+    expect(spec.volumes).toContainEqual({ name: 'providers', configMap: { name: `${FULLNAME}-providers` } })
+    const mountPath = '/etc/dlr-mo-connector-providers'
+    expect(spec.containers[0].volumeMounts).toContainEqual({ name: 'providers', mountPath, readOnly: true })
+    const configuration = (await renderOne('ConfigMap', { values }, FULLNAME)).data['connector.yaml']
+    expect(parse(configuration ?? '')).toMatchObject({ providers: { directory: mountPath } })
+  })
+
+  it('restart the pods when they change, unless restartOnChange is false', async () => {
+    const changed = { 'example.yaml': `${text}# changed` }
+    const templateOf = async (more: object) => (await statefulSet({ values: { ...values, ...more } })).spec.template
+    expect(await templateOf({ providers: { descriptions: changed } })).toEqual(await templateOf({}))
+    const restarting = await templateOf({ restartOnChange: true })
+    expect(await templateOf({ restartOnChange: true, providers: { descriptions: changed } })).not.toEqual(restarting)
+  })
+
+  it('are no part of a release that has none', async () => {
+    expect((await podSpec()).volumes.map(({ name }) => name)).not.toContain('providers')
   })
 })
 
