@@ -335,6 +335,21 @@ describe('SASL credentials', () => {
   })
 })
 
+describe('The context of the registry', () => {
+  const withContext = (context: string): string =>
+    REQUIRED.replace(/(registry: *\{.*?)\}/, `$1, context: "${context}"}`)
+
+  it.each(['team', 'Team_2-a'])('can be %j', (context) => {
+    expect(load(withContext(context)).registry.context).toBe(context)
+  })
+
+  it.each([':.team:', '.team', 'a b', 'a/b', 'a?b', ''])('can not be %j, which is no name alone', (context) => {
+    expect(problemOf(withContext(context))).toContain(
+      `registry.context: found ${JSON.stringify(context)}; the name of a context of letters, digits, _ and -, such as team for :.team: is expected`,
+    )
+  })
+})
+
 describe('Credentials for the registry', () => {
   const auth = (keys: string): string => REQUIRED.replace("8081'", `8081', auth: {${keys}}`)
 

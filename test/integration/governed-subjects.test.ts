@@ -2,9 +2,12 @@
 import { createServer } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { randomUUID } from 'node:crypto'
 import { SchemaRegistry } from '@kafkajs/confluent-schema-registry'
 import { describe, expect, inject, it, onTestFinished } from 'vitest'
+import { runCommand } from '../../dev/connector/command.js'
+import { startTrial, untilPublished } from '../../dev/trial.js'
 import { EVENT_KINDS, loadSchemas, type SubjectNaming } from '../../src/registry/schemas.js'
 import { receipt } from '../support/events.js'
 import { callRegistry, createGate, encoderOf, registerAsOwner } from '../support/real-registry.js'
@@ -182,6 +185,32 @@ describe('The names of subjects', () => {
     const encoder = encoderOf(again, topics)
     await encoder.ready()
     expect(again.writerSchemas).toEqual(gate.writerSchemas)
+  })
+})
+
+describe('A connector with subjects in a context', () => {
+  it('publishes records that tail decodes, also after a restart', async () => {
+    const context = `ctx-${randomUUID()}`
+    const stack = { brokers: inject('brokers'), registryUrl: inject('registryUrl') }
+    const trial = await startTrial(stack, ({ registry }) => {
+      Object.assign(registry, { context, subjectNaming: 'topic-record-name' })
+    })
+    onTestFinished(() => trial.stop())
+    for (const id of ['in-context-1', 'in-context-2']) {
+      await trial.connector.start()
+      await trial.seven.send([{ kind: 'dlr', data: { msg_id: id, status: 'DELIVERED' } }])
+      await untilPublished(trial)
+      expect(await trial.connector.terminate()).toBe(0)
+    }
+    const { body } = await callRegistry(
+      'GET',
+      `/subjects/:.${context}:${trial.topics.dlr}-${schemas.dlr.name}/versions`,
+    )
+    expect(body).toEqual([1])
+    const tail = ['tail', 'dlr', '--json', '--config', join(trial.folder, 'connector.yaml')]
+    const { code, stdout } = await runCommand(tail, { cwd: trial.folder })
+    expect(code).toBe(0)
+    for (const id of ['in-context-1', 'in-context-2']) expect(stdout).toContain(`"messageId":"${id}"`)
   })
 })
 

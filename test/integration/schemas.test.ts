@@ -21,7 +21,10 @@ const request = async (method: string, path: string, body?: object): Promise<unk
 }
 
 /** A configuration with subjects of its own, whose brokers can't be reached. */
-async function setUp(url = registryUrl): Promise<{ dlr: string; run: (...args: string[]) => Promise<CommandResult> }> {
+async function setUp(
+  url = registryUrl,
+  names: object = {},
+): Promise<{ dlr: string; topic: string; run: (...args: string[]) => Promise<CommandResult> }> {
   const folder = await workDirectory('trial')
   onTestFinished(() => rm(folder, { recursive: true }))
   const name = `schemas-${randomUUID()}`
@@ -30,13 +33,13 @@ async function setUp(url = registryUrl): Promise<{ dlr: string; run: (...args: s
       brokers: ['127.0.0.1:1'],
       topics: { dlr: `${name}.dlr`, mo: `${name}.mo`, deadLetter: `${name}.dead-letter` },
     },
-    registry: { url, register: false },
+    registry: { url, register: false, ...names },
     sources: { any: { provider: 'seven', callback: { open: true } } },
   }
   await writeFile(join(folder, 'connector.yaml'), stringify(configuration))
   const run = (...args: string[]): Promise<CommandResult> =>
     runCommand([...args, '--config', 'connector.yaml'], { cwd: folder })
-  return { dlr: `${name}.dlr-value`, run }
+  return { dlr: `${name}.dlr-value`, topic: `${name}.dlr`, run }
 }
 
 /** The first published version of the schema of receipts, with one field of another type. */
@@ -87,6 +90,18 @@ describe('schemas', () => {
       expect(await request('GET', `/config/${dlr}`)).toEqual({ compatibilityLevel: 'FULL_TRANSITIVE' })
     },
   )
+
+  it('names subjects by the strategy and the context of the configuration', async () => {
+    const context = `ctx-${randomUUID()}`
+    const { topic, run } = await setUp(registryUrl, { subjectNaming: 'topic-record-name', context })
+    const subject = `:.${context}:${topic}-sms.events.DeliveryReceipt`
+    const { code, stdout } = await run('schemas', 'register', '--json')
+    expect(code).toBe(0)
+    const { subjects } = JSON.parse(stdout) as { subjects: { subject: string; id: number }[] }
+    expect(subjects.map((each) => each.subject)).toContain(subject)
+    const registered = await request('POST', `/subjects/${subject}`, { schema: schemas.dlr.text })
+    expect(registered).toMatchObject({ id: subjects.find((each) => each.subject === subject)!.id })
+  })
 
   it('ends with 3 if the registry can not be reached', async () => {
     const { run } = await setUp('http://127.0.0.1:1')

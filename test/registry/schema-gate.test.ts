@@ -240,7 +240,12 @@ describe('SchemaGate', () => {
       { error_code: 40403, message: 'User is denied operation Write on Subject: sms.dlr-value' },
       /404 as if there were no such subject.*the rights of this account/,
     ],
-    ['no right to write (Redpanda)', 403, { error_code: 403, message: 'HTTP 403 Forbidden' }, /the rights of this account/],
+    [
+      'no right to write (Redpanda)',
+      403,
+      { error_code: 403, message: 'HTTP 403 Forbidden' },
+      /the rights of this account/,
+    ],
   ])('names the account where a registration is answered for %s', async (_what, status, body, message) => {
     registry.overrideAnswer = (method, path) =>
       method === 'POST' && path.endsWith('/sms.dlr-value/versions') && !path.includes('/compatibility/')
