@@ -11,6 +11,8 @@ import { environmentOf, EXAMPLES, runExample, SCHEMAS, type Command } from './su
 import {
   expectedLines,
   FUTURE_STATUS_ID,
+  OTHER_SOURCE,
+  publishDeadLetterPart,
   publishRecords,
   readRecords,
   UNLISTED_STATUS_ID,
@@ -30,10 +32,14 @@ let expected: readonly PrintedRecord[]
 
 beforeAll(async () => {
   trial = await publishRecords({ brokers: inject('brokers'), registryUrl: inject('registryUrl') })
-  records = await readRecords(trial)
-  expected = await expectedLines(trial, records)
+  await readExpected()
 })
 afterAll(() => trial?.stop())
+
+async function readExpected(): Promise<void> {
+  records = await readRecords(trial)
+  expected = await expectedLines(trial, records)
+}
 
 describe('The records of the test', () => {
   it('are what the providers handed out, of several schema versions, with a joined dead letter and unknown statuses', () => {
@@ -146,20 +152,33 @@ async function javaCommand(mainClass: string): Promise<Command> {
   return { command: java.command, args: [...options, '-cp', await classPathOfJavaExamples(), mainClass] }
 }
 
-/** Compares every field of every line with what the oracle and the decoder of the tests say. */
+/**
+ * Compares every field of every line with what the oracle and the decoder of the tests say. The example is stopped while the first part of
+ * a dead letter waits for the second, and must go on where it stopped.
+ */
 async function expectPrintsEachRecord(language: string, command: Command): Promise<void> {
-  const env = environmentOf(trial, language)
-  const lines = await runExample({ ...command, env: { ...command.env, ...env } }, expected.length)
+  const withEnvironment = { ...command, env: { ...command.env, ...environmentOf(trial, language) } }
+  const eventId = `letter-of-${language}`
+  await publishDeadLetterPart(trial, eventId, 0)
+  const lines = await runExample(withEnvironment, expected.length)
   const printed = lines.map((line) => JSON.parse(line) as PrintedRecord)
   expect(sortByPlace(printed)).toEqual(sortByPlace(expected))
   expectWhatWasHandedOut(printed)
+
+  await publishDeadLetterPart(trial, eventId, 1)
+  await readExpected()
+  const [later, ...more] = await runExample(withEnvironment, 1)
+  expect(more).toEqual([])
+  const letter = expected.find(({ value }) => value['eventId'] === eventId)
+  expect(letter?.value['body']).toBe(Buffer.from('body of part 0. body of part 1. ').toString('base64'))
+  expect(JSON.parse(later!)).toEqual(letter)
 }
 
-/** The oracle knows nothing of the product's code. It is not told of the two receipts with statuses that the providers don't have. */
+/** The oracle knows nothing of the product's code, and nothing of the records that no simulator of a provider handed out. */
 function expectWhatWasHandedOut(printed: readonly PrintedRecord[]): void {
-  const unknown: unknown[] = [UNLISTED_STATUS_ID, FUTURE_STATUS_ID]
-  const handedOut = printed.filter(({ value }) => !unknown.includes(value['messageId'])).map(toTopicRecord)
-  expect(listProblems(trial.audit(handedOut))).toEqual([])
+  const isKnown = ({ value }: PrintedRecord): boolean =>
+    value['source'] !== OTHER_SOURCE && value['messageId'] !== UNLISTED_STATUS_ID
+  expect(listProblems(trial.audit(printed.filter(isKnown).map(toTopicRecord)))).toEqual([])
 }
 
 const toTopicRecord = ({ topic, partition, key, headers, value }: PrintedRecord): TopicRecord => {

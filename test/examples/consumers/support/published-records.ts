@@ -28,6 +28,9 @@ const SEED = 31
 const LARGE_BODY_BYTES = 1_300_000
 const LARGE_BODY_MARK = badInputMark(SEED, 100)
 
+/** The source of the records that the test publishes by itself. */
+export const OTHER_SOURCE = 'other'
+
 /** A status that seven's document does not list, and one that only a later version of the schema has. */
 export const UNLISTED_STATUS_ID = 'receipt-with-a-status-that-seven-does-not-list'
 export const FUTURE_STATUS_ID = 'receipt-of-a-later-version'
@@ -110,41 +113,64 @@ async function terminate(trial: Trial): Promise<void> {
 }
 
 /** Publishes a receipt as a later version of the connector may: with one more field, and with one more symbol of an enum. */
-async function publishLaterVersion({ stack, topics, ...trial }: Trial): Promise<void> {
+async function publishLaterVersion(trial: Trial): Promise<void> {
   const schema = JSON.parse(readSchema('delivery-receipt.avsc')) as { fields: { name: string; type: unknown }[] }
   const status = schema.fields.find(({ name }) => name === 'status')!.type as { symbols: string[] }
   status.symbols.push('READ')
   schema.fields.push({ name: 'campaign', type: ['null', 'string'], default: null } as (typeof schema.fields)[number])
-  const id = await register({ stack, topics, ...trial }, 'dlr', JSON.stringify(schema))
-  const receivedAt = Date.now()
   const receipt = {
-    ...{
-      eventId: randomUUID(),
-      source: 'later',
-      provider: 'seven',
-      messageId: FUTURE_STATUS_ID,
-      status: 'READ',
-      final: true,
-    },
-    ...{ providerStatus: 'READ', receivedAt, via: 'CALLBACK', raw: {}, campaign: 'spring' },
+    messageId: FUTURE_STATUS_ID,
+    status: 'READ',
+    final: true,
+    providerStatus: 'READ',
+    raw: {},
+    campaign: 'spring',
   }
+  await publish(trial, 'dlr', JSON.stringify(schema), { ...receipt, eventId: randomUUID() })
+}
+
+/** Publishes one of the two parts of a dead letter, as the last record of its partition. */
+export async function publishDeadLetterPart(trial: Trial, eventId: string, part: 0 | 1): Promise<void> {
+  const texts = { reason: 'test', detail: 'a dead letter in two parts', request: {} }
+  const letter = { ...texts, eventId, body: Buffer.from(`body of part ${part}. `), part, parts: 2 }
+  await publish(trial, 'deadLetter', readSchema('dead-letter.avsc'), letter)
+}
+
+const CLOUDEVENTS_TYPES = { dlr: 'sms.delivery-receipt.v1', deadLetter: 'sms.dead-letter.v1' }
+
+interface Event extends Record<string, unknown> {
+  readonly eventId: string
+  readonly part?: number
+}
+
+/** Publishes an event with the source `OTHER_SOURCE` in a transaction, after one that is aborted. */
+async function publish(trial: Trial, kind: 'dlr' | 'deadLetter', schema: string, event: Event): Promise<void> {
+  const { stack, topics } = trial
+  const id = await register(trial, kind, schema)
+  const receivedAt = Date.now()
+  const record = { source: OTHER_SOURCE, provider: 'seven', receivedAt, via: 'CALLBACK', ...event }
   const header = Buffer.alloc(5)
   header.writeUInt32BE(id, 1)
-  const value = Buffer.concat([header, avro.Type.forSchema(schema as avro.Schema).toBuffer(receipt)])
+  const value = Buffer.concat([header, avro.Type.forSchema(JSON.parse(schema) as avro.Schema).toBuffer(record)])
   const headers = {
-    ...{ ce_specversion: '1.0', ce_id: receipt.eventId, ce_source: '/seven/later', ce_type: 'sms.delivery-receipt.v1' },
-    ...{ ce_time: new Date(receivedAt).toISOString(), 'content-type': 'application/avro' },
+    ce_specversion: '1.0',
+    ce_id: event.part === 1 ? `${event.eventId}/1` : event.eventId,
+    ce_source: `/seven/${OTHER_SOURCE}`,
+    ce_type: CLOUDEVENTS_TYPES[kind],
+    ce_time: new Date(receivedAt).toISOString(),
+    'content-type': 'application/avro',
   }
-  const message = { key: receipt.messageId, value, headers, timestamp: String(receivedAt), partition: 0 }
-  const transactionalId = `later-${randomUUID()}`
+  const message = { key: OTHER_SOURCE, value, headers, timestamp: String(receivedAt), partition: 0 }
+  const topic = topics[kind]
+  const transactionalId = `other-${randomUUID()}`
   const producer = kafkaClient(stack.brokers).producer({ transactionalId, idempotent: true, maxInFlightRequests: 1 })
   await producer.connect()
   try {
     const aborted = await producer.transaction()
-    await aborted.send({ topic: topics.dlr, messages: [{ ...message, key: 'aborted' }] })
+    await aborted.send({ topic, messages: [{ ...message, key: 'aborted' }] })
     await aborted.abort()
     const committed = await producer.transaction()
-    await committed.send({ topic: topics.dlr, messages: [message] })
+    await committed.send({ topic, messages: [message] })
     await committed.commit()
   } finally {
     await producer.disconnect()

@@ -36,6 +36,8 @@ public final class StreamRecords {
     properties.put("application.id", Settings.groupId("sms-example-streams"));
     properties.put("processing.guarantee", "exactly_once_v2");
     properties.put("auto.offset.reset", "earliest");
+    // Streams does not leave its group when it stops: after this time another member takes over.
+    properties.put("session.timeout.ms", 10_000);
     properties.put("state.dir", System.getenv().getOrDefault("STATE_DIR", "/tmp/sms-example-streams"));
     var streams = new KafkaStreams(topology(), properties);
     Runtime.getRuntime().addShutdownHook(new Thread(streams::close));
