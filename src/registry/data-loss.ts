@@ -67,17 +67,21 @@ function compareRecords(ours: avro.types.RecordType, theirs: avro.types.RecordTy
   if (withoutNamespace(ours.name) !== withoutNamespace(theirs.name))
     losses.push(`the record is named ${theirs.name} ${THEIRS}, ${ours.name} ${OURS} (NAME_MISMATCH)`)
   for (const field of ours.fields) {
-    const theirField = theirs.field(field.name) as avro.types.Field | undefined
+    const theirField = fieldOf(theirs, field.name)
     const fieldPath = path === '' ? field.name : `${path}.${field.name}`
     if (theirField) losses.push(...compareTypes(field.type, theirField.type, fieldPath))
     else losses.push(`${fieldPath} is missing ${THEIRS}, so its content would be lost (FIELD_MISSING)`)
   }
   for (const field of theirs.fields) {
-    const isRequired = !ours.field(field.name) && field.defaultValue() === undefined
+    const isRequired = fieldOf(ours, field.name) === undefined && field.defaultValue() === undefined
     if (isRequired) losses.push(`${field.name} is required ${THEIRS}, and missing ${OURS} (FIELD_REQUIRED)`)
   }
   return losses
 }
+
+/** `field` of avsc also finds what every object inherits, such as `toString`. */
+const fieldOf = ({ fields }: avro.types.RecordType, name: string): avro.types.Field | undefined =>
+  fields.find((field) => field.name === name)
 
 function compareUnions(ours: avro.Type, theirs: avro.Type, path: string): string[] {
   if (theirs.typeName === 'union:wrapped') {

@@ -7,6 +7,7 @@ import type { Origin } from '../../src/encode/encoder.js'
 import type { OutgoingRecord } from '../../src/kafka/publisher.js'
 import { deadLetter, message, receipt } from '../support/events.js'
 import { hashNumber } from '../../src/masking/record-fields.js'
+import { findDataLosses } from '../../src/registry/data-loss.js'
 import { loadSchemas, parseSchema } from '../../src/registry/schemas.js'
 import { decodeRecord, IDS, MAX_BATCH, createEncoder, PLAIN_CONTENTS, TOPICS } from './support.js'
 
@@ -21,6 +22,15 @@ const encodeWith = (encoder: AvroEncoder, event: Event, from: Origin) => encoder
 const fieldsOf = (event: Event): object => Object.fromEntries(Object.entries(event).filter(([name]) => name !== 'kind'))
 
 const lengthOf = (text: string): string => `(${text.length} characters)`
+
+/** Returns undefined for a text that is no Avro schema, because a name is defined twice in it. */
+const parsed = (text: string): ReturnType<typeof parseSchema> | undefined => {
+  try {
+    return parseSchema(text)
+  } catch {
+    return undefined
+  }
+}
 
 describe('AvroEncoder', () => {
   it('encodes a delivery receipt with all its fields, with the message id as key', async () => {
@@ -60,6 +70,59 @@ describe('AvroEncoder', () => {
     const decoded = parseSchema(registered).fromBuffer(record!.value.subarray(5)) as object
     const defaults = { kind: null, constructor: null, toString: null, tenant: null }
     expect({ ...decoded }).toEqual({ ...fieldsOf(event), ...defaults })
+  })
+
+  it('writes every receipt unchanged with each changed schema in which no data loss is found', async () => {
+    interface Schema {
+      fields: { name: string; type: unknown; default?: unknown }[]
+    }
+    const ours = loadSchemas().dlr.text
+    const { fields: ourFields } = JSON.parse(ours) as Schema
+    const types: unknown[] = [
+      ...['null', 'boolean', 'int', 'long', 'float', 'double', 'string', 'bytes'],
+      ...ourFields.map(({ type }) => type),
+      { type: 'long', logicalType: 'timestamp-micros' },
+      { type: 'map', values: 'bytes' },
+      { type: 'array', items: 'string' },
+      { type: 'enum', name: 'Other', symbols: ['PULL', 'DELIVERED'] },
+    ]
+    const type = fc.oneof(
+      fc.constantFrom(...types),
+      fc.uniqueArray(fc.constantFrom('null', 'boolean', 'int', 'long', 'double', 'string'), {
+        minLength: 2,
+        maxLength: 4,
+      }),
+    )
+    const changes = fc.array(
+      fc.record({ index: fc.nat(ourFields.length - 1), name: fc.constantFrom('', 'kind', 'toString', 'tenant'), type }),
+      { minLength: 1, maxLength: 2 },
+    )
+    const event = receipt({ occurredAt: 1_700_000_000_000, part: null, segments: 3 })
+    const seen = { written: 0, refused: 0 }
+    await fc.assert(
+      fc.asyncProperty(changes, fc.boolean(), async (given, isReversed) => {
+        const schema = JSON.parse(ours) as Schema
+        for (const change of given) {
+          const nullable = { name: change.name, type: ['null', 'long'], default: null }
+          const isNew = change.name !== '' && schema.fields.every(({ name }) => name !== change.name)
+          if (isNew) schema.fields.splice(change.index, 0, nullable)
+          else schema.fields[change.index] = { name: schema.fields[change.index]!.name, type: change.type }
+        }
+        if (isReversed) schema.fields.reverse()
+        const registered = JSON.stringify(schema)
+        const type = parsed(registered)
+        fc.pre(type !== undefined)
+        if (findDataLosses(ours, registered).length > 0) return void seen.refused++
+        seen.written++
+        const encoder = await createEncoder(MAX_BATCH, PLAIN_CONTENTS, { dlr: registered })
+        const [record] = encodeWith(encoder, event, origin)
+        expect(record!.topic).toBe(TOPICS.dlr)
+        expect(type.fromBuffer(record!.value.subarray(5))).toMatchObject(fieldsOf(event))
+      }),
+      { numRuns: 300 },
+    )
+    expect(seen.written).toBeGreaterThan(10)
+    expect(seen.refused).toBeGreaterThan(10)
   })
 
   it('masks or leaves out raw and text as it is told, and changes no other field, key or header', async () => {

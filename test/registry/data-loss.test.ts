@@ -59,6 +59,11 @@ describe('findDataLosses', () => {
       "tenant is required in the registered schema, and missing in the connector's",
     ],
     [
+      'an additional required field with a name that every object has',
+      (schema) => schema.fields.push({ name: 'toString', type: 'null' }),
+      "toString is required in the registered schema, and missing in the connector's (FIELD_REQUIRED)",
+    ],
+    [
       'fewer enum symbols',
       (schema) => (field(schema, 'via').type as { symbols: string[] }).symbols.shift(),
       'via has no PULL in the registered schema',
