@@ -40,6 +40,8 @@ export const signatureCheck = (scheme: SignatureScheme, keys: Keys): SignatureCh
 }
 
 const MAX_NONCE_LENGTH = 256
+/** More than a provider has keys, and few enough that a header of many costs little. */
+const MAX_SIGNATURES = 4
 const UNIX_SECONDS = /^\d{1,12}$/
 const NO_BODY = new Uint8Array(0)
 
@@ -83,20 +85,25 @@ abstract class MessageCheck implements SignatureCheck {
     if (timestamp !== undefined && !isTime(values.timestamp)) return 'missing'
     if (nonce !== undefined && !this.#isNonce(values.nonce)) return 'missing'
     if (!source.isBodyCoveredBy(message) && !this.hasHashOfBody(source)) return 'wrong'
-    const bytes = this.decodeSignature(this.#withoutPrefix(sent!))!
     const signed = source.message(message, values, signature.parameter)
-    return this.isSignatureOf(bytes, signed) ? toVerified(values) : 'wrong'
+    const isValid = this.#signaturesIn(sent!).filter((bytes) => this.isSignatureOf(bytes, signed)).length > 0
+    return isValid ? toVerified(values) : 'wrong'
   }
 
   #signatureProblem(sent: string | undefined): SignatureProblem | undefined {
     if (sent === undefined) return 'missing'
-    const { prefix = '' } = this.#scheme
-    const isWritten = sent.startsWith(prefix) && this.decodeSignature(this.#withoutPrefix(sent)) !== undefined
-    return isWritten ? undefined : 'wrong'
+    return this.#signaturesIn(sent).length > 0 ? undefined : 'wrong'
   }
 
-  #withoutPrefix(sent: string): string {
-    return sent.slice((this.#scheme.prefix ?? '').length)
+  /** Returns the signatures in a list with commas. Plivo sends one for each key that is valid during a rotation. */
+  #signaturesIn(sent: string): Buffer[] {
+    const { prefix = '' } = this.#scheme
+    return sent
+      .split(',', MAX_SIGNATURES)
+      .map((each) => each.trim())
+      .filter((each) => each.startsWith(prefix))
+      .map((each) => this.decodeSignature(each.slice(prefix.length)))
+      .filter((bytes) => bytes !== undefined)
   }
 
   /** @returns undefined for a text that can't be a signature */

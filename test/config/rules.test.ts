@@ -120,6 +120,20 @@ describe('The callback of a source', () => {
     expect(load(callback(keys), { NEW: 'n', OLD: 'o' }).sources.get('one')?.callback?.token).toEqual(tokens)
   })
 
+  it('with topicArns is refused for a provider whose callbacks do not come by Amazon SNS, and for what is no topic', () => {
+    const arn = 'arn:aws:sns:eu-west-1:123456789012:sms'
+    expect(problemOf(callback(`topicArns: ["${arn}"]`))).toBe(
+      'sources.one.callback.topicArns: is supported only for a provider whose callbacks come by Amazon SNS, such as aws-sns',
+    )
+    for (const wrong of [
+      'sms',
+      'arn:aws:sqs:eu-west-1:123456789012:sms',
+      `${arn}:subscription`,
+      'arn:aws:sns:evil.example/:123456789012:sms',
+    ])
+      expect(problemsOf(callback(`topicArns: ["${wrong}"]`)).join()).toContain('the ARN of a topic such as')
+  })
+
   it('takes a password or a signing key with a comma as one', () => {
     const { basic, signingKey } = load(
       callback('basic: {username: u, password: "a,b"}, signingKey: ["c,d", e], publicUrl: "https://a"'),
