@@ -139,8 +139,11 @@ export class DeadLetterReader {
     yield* assembler.incomplete()
   }
 
-  /** Joins the parts that are on the topic. */
-  async readBody({ body, places }: StoredDeadLetter): Promise<Uint8Array> {
+  /**
+   * Joins the parts that were found.
+   * @returns undefined if one of them is not on the topic any more
+   */
+  async readBody({ body, places }: StoredDeadLetter): Promise<Uint8Array | undefined> {
     if (body !== undefined) return body
     const bodies: Uint8Array[] = []
     for (const { offset, ...partition } of places) {
@@ -149,7 +152,7 @@ export class DeadLetterReader {
         if (part !== undefined) bodies.push(part.body)
       }
     }
-    return Buffer.concat(bodies)
+    return bodies.length === places.length ? Buffer.concat(bodies) : undefined
   }
 
   async #readPart(stored: StoredRecord): Promise<DeadLetterPart | undefined> {

@@ -118,7 +118,9 @@ export class DeadLetterReplayer {
     if (state.closedAt !== undefined) return { outcome: 'already-replayed' }
     const problem = problemOf(letter)
     if (problem !== undefined) return { outcome: 'refused', problem }
-    const entry = toEntry(letter, await this.#reader.readBody(letter))
+    const body = await this.#reader.readBody(letter)
+    if (body === undefined) return { outcome: 'refused', problem: PARTS_DELETED_MEANWHILE }
+    const entry = toEntry(letter, body)
     const { items, unreadable, isAnythingNew } = this.#decode(entry, state)
     if (!isAnythingNew) return { outcome: 'unreadable', ...(unreadable !== undefined && { problem: unreadable }) }
     const rest = unreadable !== undefined && { problem: `a part of it stays where it is: ${unreadable}` }
@@ -138,6 +140,8 @@ export class DeadLetterReplayer {
     return { items, unreadable, isAnythingNew: unreadable === undefined || items.dlr + items.mo > 0 }
   }
 }
+
+const PARTS_DELETED_MEANWHILE = 'parts of it are not on the topic any more, because its retention has just deleted them'
 
 /** Why a dead letter can't be replayed, whatever today's decoder makes of it. */
 function problemOf(letter: StoredDeadLetter): string | undefined {

@@ -54,6 +54,7 @@ export async function showDeadLetter(eventId: string, options: ShowDeadLetterOpt
     for await (const letter of reader.find(filter)) {
       const state = states.get(letter.eventId) ?? NOT_REPLAYED
       const body = await reader.readBody(letter)
+      if (body === undefined) throw noSuchDeadLetter(reader, eventId)
       const fields = toJsonFields(letter, state, personalData)
       const shownBody =
         personalData === 'plain'

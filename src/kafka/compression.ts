@@ -73,10 +73,37 @@ const registerCodec = (type: number, codec: Codec): number => {
 
 type TransformBuffer = (input: Buffer) => Promise<Buffer>
 
-/** Java's client writes framed blocks (xerial) and reads a bare block too, as do librdkafka and kafkajs. */
+/** The first bytes of the framing of snappy-java (xerial). Two versions of 4 bytes follow, and then the blocks. */
+const XERIAL_MAGIC = Buffer.from('\u0082SNAPPY\0', 'latin1')
+const XERIAL_HEADER_BYTES = 16
+const XERIAL_LENGTH_BYTES = 4
+
+/**
+ * Java's client reads a bare block, as librdkafka and kafkajs do, so this is what is written. What Java has written consists of
+ * framed blocks: all records of a topic with `compression.type=snappy`, because the broker compresses them anew.
+ */
 function snappy(): Codec {
   const { compress, uncompress } = loadPackage<Record<'compress' | 'uncompress', TransformBuffer>>('snappy', 'snappy')
-  return { compress: ({ buffer }) => compress(buffer), decompress: (buffer) => uncompress(buffer) }
+  return {
+    compress: ({ buffer }) => compress(buffer),
+    decompress: async (buffer) => {
+      if (!buffer.subarray(0, XERIAL_MAGIC.length).equals(XERIAL_MAGIC)) return uncompress(buffer)
+      const blocks = xerialBlocks(buffer).map((block) => uncompress(block))
+      return Buffer.concat(await Promise.all(blocks))
+    },
+  }
+}
+
+function xerialBlocks(buffer: Buffer): Buffer[] {
+  const blocks: Buffer[] = []
+  let offset = XERIAL_HEADER_BYTES
+  while (offset < buffer.length) {
+    const start = offset + XERIAL_LENGTH_BYTES
+    offset = start + buffer.readUInt32BE(offset)
+    if (offset > buffer.length) throw new Error('snappy: the last block of the batch is cut')
+    blocks.push(buffer.subarray(start, offset))
+  }
+  return blocks
 }
 
 /** Kafka demands LZ4 frames, not blocks. */
@@ -100,7 +127,25 @@ interface Zlib {
 interface ZstdWasm {
   init(): Promise<void>
   compress(input: Uint8Array): Uint8Array
-  decompress(input: Uint8Array): Uint8Array
+  decompress(input: Uint8Array, options?: { readonly defaultHeapSize: number }): Uint8Array
+}
+
+/**
+ * A frame need not tell the size of its content, and those that Java writes do not. The package takes 1 MiB for it then, and fails
+ * where the content is larger, so more is tried.
+ */
+const ZSTD_CONTENT_BYTES = [1, 8, 64, 256].map((mebibytes) => mebibytes * 1024 * 1024)
+
+function decompressWithWasm(wasm: ZstdWasm, buffer: Buffer): Buffer {
+  let failure: unknown
+  for (const defaultHeapSize of ZSTD_CONTENT_BYTES) {
+    try {
+      return Buffer.from(wasm.decompress(buffer, { defaultHeapSize }))
+    } catch (error) {
+      failure = error
+    }
+  }
+  throw failure
 }
 
 function zstd(): Codec {
@@ -115,7 +160,7 @@ function zstd(): Codec {
   const loaded = wasm.init()
   return {
     compress: ({ buffer }) => loaded.then(() => Buffer.from(wasm.compress(buffer))),
-    decompress: (buffer) => loaded.then(() => Buffer.from(wasm.decompress(buffer))),
+    decompress: (buffer) => loaded.then(() => decompressWithWasm(wasm, buffer)),
   }
 }
 

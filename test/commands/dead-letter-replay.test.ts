@@ -24,7 +24,7 @@ const configOf = (textField: string, source = 'mtarget-fr'): Config =>
 
 const replay = async (
   stored: StoredDeadLetter,
-  { config = configOf('Wording'), closedAt, refusal, isDryRun = false }: Partial<ReplayCase> = {},
+  { config = configOf('Wording'), closedAt, refusal, isDryRun = false, isBodyGone = false }: Partial<ReplayCase> = {},
 ) => {
   const entries: EntryWithOrigin[] = []
   const states = new Map([
@@ -34,7 +34,7 @@ const replay = async (
     entries.push(entry)
     return Promise.resolve(refusal === undefined ? {} : { problem: refusal })
   }
-  const readBody = () => Promise.resolve(ROW)
+  const readBody = () => Promise.resolve(isBodyGone ? undefined : ROW)
   const replayer = new DeadLetterReplayer(config, { readBody }, states, isDryRun ? undefined : { handIn })
   return { report: await replayer.replay(stored), entries }
 }
@@ -44,6 +44,8 @@ interface ReplayCase {
   readonly closedAt: number
   readonly refusal: string
   readonly isDryRun: boolean
+  /** Whether a part is deleted from the topic between the search and the reading of the body. */
+  readonly isBodyGone: boolean
 }
 
 describe('DeadLetterReplayer', () => {
@@ -53,6 +55,12 @@ describe('DeadLetterReplayer', () => {
     expect(entries).toMatchObject([
       { source: 'mtarget-fr', origin: { kind: 'dead-letter', eventId: 'journal-1-0', reason: 'missing-text' } },
     ])
+  })
+
+  it('refuses a letter of which a part is deleted while it is read, so that no shortened body is published', async () => {
+    const { report, entries } = await replay(letter, { isBodyGone: true })
+    expect(report).toMatchObject({ outcome: 'refused', problem: expect.stringContaining('retention') as string })
+    expect(entries).toEqual([])
   })
 
   it('hands nothing in during a dry run', async () => {

@@ -1,149 +1,29 @@
 /** `tail` as its users run it, on a real broker with a real registry. */
 import { spawn, type ChildProcess } from 'node:child_process'
-import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import type { Message } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest'
-import { stringify } from 'yaml'
-import { type CommandResult, runCommand } from '../../dev/connector/command.js'
 import { MAIN } from '../../dev/connector/program.js'
 import { API, type Handling, KafkaProxy } from '../../dev/fault-injection/kafka-proxy.js'
-import { createTopic, kafkaClient, withAdmin } from '../../dev/kafka/topics.js'
+import { withAdmin } from '../../dev/kafka/topics.js'
 import { until } from '../../dev/wait.js'
-import { workDirectory } from '../../dev/work-directory.js'
-import type { Event } from '../../src/core/event.js'
-import { CloudEventsHeaders } from '../../src/encode/cloudevents-headers.js'
 import { type EventKind, loadSchemas, parseSchema } from '../../src/registry/schemas.js'
+import { EventTopics, toRecords } from '../support/event-topics.js'
 import { deadLetter, message, receipt } from '../support/events.js'
 
 const brokers = inject('brokers')
 const registryUrl = inject('registryUrl')
+const stack = { brokers, registryUrl }
 const schemas = loadSchemas()
-const PARTITIONS = 3
 
-interface JsonRecord {
-  readonly topic: string
-  readonly partition: number
-  readonly offset: number
-  readonly timestamp: number
-  readonly key: string
-  readonly headers: Record<string, string>
-  readonly schemaId: number
-  readonly value: Record<string, unknown>
-  readonly problem?: string
-}
-
-/** Topics of a test's own, with a configuration that names them. */
-class Topics {
-  readonly names: Readonly<Record<EventKind, string>>
-  readonly folder: string
-  readonly #ids = new Map<EventKind, number>()
-
-  static async create(kinds: readonly EventKind[] = ['dlr', 'mo', 'dead-letter']): Promise<Topics> {
-    const topics = new Topics(await workDirectory('trial'))
-    for (const kind of kinds) await createTopic(brokers, topics.names[kind], PARTITIONS)
-    await topics.configure()
-    const registered = await topics.run('schemas', 'register', '--json')
-    expect(registered).toMatchObject({ code: 0, stderr: '' })
-    const { subjects } = JSON.parse(registered.stdout) as { subjects: { schema: string; id: number }[] }
-    for (const kind of Object.keys(schemas) as EventKind[]) {
-      topics.#ids.set(kind, subjects.find(({ schema }) => schema === schemas[kind].name)!.id)
-    }
-    return topics
-  }
-
-  private constructor(folder: string) {
-    const name = `tail-${randomUUID()}`
-    this.folder = folder
-    this.names = { dlr: `${name}.dlr`, mo: `${name}.mo`, 'dead-letter': `${name}.dead-letter` }
-  }
-
-  async configure(change: { brokers?: string[]; registryUrl?: string; requestTimeout?: string } = {}): Promise<void> {
-    const { dlr, mo, 'dead-letter': letters } = this.names
-    const configuration = {
-      kafka: {
-        brokers: change.brokers ?? [...brokers],
-        topics: { dlr, mo, deadLetter: letters },
-        requestTimeout: change.requestTimeout ?? '2s',
-      },
-      registry: { url: change.registryUrl ?? registryUrl },
-      sources: { 'seven-main': { provider: 'seven', callback: { token: 'a-token' } } },
-    }
-    await writeFile(join(this.folder, 'connector.yaml'), stringify(configuration))
-  }
-
-  run(...args: string[]): Promise<CommandResult> {
-    return runCommand([...args, '--config', 'connector.yaml'], { cwd: this.folder })
-  }
-
-  /** The records that `tail --json` prints. */
-  async tail(...args: string[]): Promise<JsonRecord[]> {
-    const { code, stdout, stderr } = await this.run('tail', ...args, '--json')
-    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
-    return stdout === '' ? [] : toRecords(stdout)
-  }
-
-  encode(event: Event & { part?: unknown; parts?: number }, timestamp?: number): Message {
-    const { kind, ...fields } = event
-    const header = Buffer.alloc(5)
-    header.writeUInt32BE(this.#ids.get(kind)!, 1)
-    const key = kind === 'dlr' ? event.messageId : kind === 'mo' ? event.sender : event.source
-    return {
-      key,
-      value: Buffer.concat([header, schemas[kind].type.toBuffer(fields)]),
-      headers: new CloudEventsHeaders().of(event, event.eventId),
-      ...(timestamp !== undefined && { timestamp: String(timestamp) }),
-    }
-  }
-
-  /** Publishes in one transaction, which is committed, aborted, or left open until the test has finished. */
-  async publish(kind: EventKind, messages: Message[], end: 'commit' | 'abort' | 'open' = 'commit'): Promise<void> {
-    const producer = kafkaClient(brokers).producer({
-      transactionalId: randomUUID(),
-      idempotent: true,
-      maxInFlightRequests: 1,
-    })
-    await producer.connect()
-    const transaction = await producer.transaction()
-    await transaction.send({ topic: this.names[kind], messages })
-    if (end === 'open') {
-      onTestFinished(async () => {
-        await transaction.abort()
-        await producer.disconnect()
-      })
-      return
-    }
-    await transaction[end]()
-    await producer.disconnect()
-  }
-
-  async remove(): Promise<void> {
-    await withAdmin(brokers, async (admin) => {
-      const existing = await admin.listTopics()
-      const topics = Object.values<string>(this.names).filter((name) => existing.includes(name))
-      await admin.deleteTopics({ topics })
-    })
-    await rm(this.folder, { recursive: true, force: true })
-  }
-}
-
-const toRecords = (lines: string): JsonRecord[] =>
-  lines
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line) as JsonRecord)
-
-const createTopics = async (kinds?: readonly EventKind[]): Promise<Topics> => {
-  const topics = await Topics.create(kinds)
+const createTopics = async (kinds?: readonly EventKind[]): Promise<EventTopics> => {
+  const topics = await EventTopics.create(stack, kinds)
   onTestFinished(() => topics.remove())
   return topics
 }
 
 /** Starts `tail` with pipes, so that its output is seen as it comes. */
 const startTail = (
-  topics: Topics,
+  topics: EventTopics,
   ...args: string[]
 ): ChildProcess & { output: () => string; errors: () => string } => {
   const child = spawn(process.execPath, [MAIN, 'tail', ...args, '--config', 'connector.yaml'], {
@@ -162,10 +42,10 @@ const exitOf = async (child: ChildProcess): Promise<unknown> => (await once(chil
 describe('tail on topics with thousands of records', () => {
   const COUNT = 4_000
   const START = Date.now() - 3_600_000
-  let topics: Topics
+  let topics: EventTopics
 
   beforeAll(async () => {
-    topics = await Topics.create()
+    topics = await EventTopics.create(stack)
     for (let first = 0; first < COUNT; first += 500) {
       const numbers = Array.from({ length: 500 }, (_, index) => first + index)
       const messages = numbers.map((number) =>
@@ -359,7 +239,7 @@ describe('tail', () => {
   })
 
   describe('behind a network that fails', () => {
-    const createTopicsBehindProxy = async (): Promise<{ topics: Topics; proxy: KafkaProxy }> => {
+    const createTopicsBehindProxy = async (): Promise<{ topics: EventTopics; proxy: KafkaProxy }> => {
       const topics = await createTopics()
       const proxy = await KafkaProxy.startInFrontOf(brokers[0]!)
       onTestFinished(() => proxy.close())
