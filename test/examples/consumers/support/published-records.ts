@@ -95,7 +95,11 @@ async function publishCurrentVersion(trial: Trial): Promise<void> {
     status,
     foreign_id: `order-${index}`,
   }))
-  await trial.seven.send([...receipts, ...eachStatus].map(receiptEvent))
+  const ofOneMessage = (['ACCEPTED', 'DELIVERED', 'TRANSMITTED'] as const).map((status) => ({
+    msg_id: 'several',
+    status,
+  }))
+  await trial.seven.send([...receipts, ...eachStatus, ...ofOneMessage].map(receiptEvent))
   await trial.seven.send(data.sevenInbound(30).map(messageEvent), 'json')
   await trial.seven.sendRaw({ query: `msg_id=${UNLISTED_STATUS_ID}&status=EVAPORATED` })
   for (const [index, bad] of BAD_CALLBACKS.entries()) await trial.seven.sendRaw(bad(badInputMark(SEED, 10 + index)))
