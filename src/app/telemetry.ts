@@ -164,10 +164,13 @@ function reportPublishing(
 
 /**
  * The cause of an outage of publishing. While no broker answers, each attempt may meet another broker and another error of
- * the network, and leaves transactions in doubt; that is one cause.
+ * the network, and leaves transactions in doubt; that is one cause. The numbers of a reason, for example the time in a broker's
+ * explanation, differ with each attempt.
  */
 const causeOf = (code: string, reason: string): string =>
-  code === 'PUBLISH_IN_DOUBT' || code === 'KAFKA_UNREACHABLE' ? 'no broker answers' : `${code} ${reason}`
+  code === 'PUBLISH_IN_DOUBT' || code === 'KAFKA_UNREACHABLE'
+    ? 'no broker answers'
+    : `${code} ${reason.replaceAll(/[\d*]+/g, '#')}`
 
 /** How long a failing OTLP endpoint that comes and goes is logged at most once. */
 const TELEMETRY_QUIET_MS = 60_000

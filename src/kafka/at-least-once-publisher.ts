@@ -84,7 +84,7 @@ export class AtLeastOncePublisher implements Publisher {
     } catch (error) {
       this.#destroyProducer()
       const adapted = this.#timestamps.adaptTo(error, records)
-      if (adapted !== undefined) throw new ConnectorError('PUBLISH_IN_DOUBT', adapted, { cause: error })
+      if (adapted !== undefined) throw new ConnectorError('KAFKA_REFUSED', adapted, { cause: error })
       const code = isRefusedByBroker(error) ? 'KAFKA_REFUSED' : 'PUBLISH_IN_DOUBT'
       const message = `Kafka did not confirm all records: ${session.formatError(error)}`
       throw new ConnectorError(code, message, { cause: error })

@@ -135,13 +135,10 @@ export class ExactlyOncePublisher implements Publisher {
       try {
         await this.#runTransaction(open, records, { offset: BigInt(position) + 1n, metadata })
       } catch (error) {
-        const adapted = this.#timestamps.adaptTo(error, records)
-        if (adapted !== undefined) {
-          this.#destroyProducer()
-          throw new ConnectorError('PUBLISH_IN_DOUBT', adapted, { cause: error })
-        }
         const clockLead = hasErrorType(error, INVALID_TIMESTAMP) ? await open.producer.measureClockLead() : undefined
         this.#destroyProducer()
+        const adapted = this.#timestamps.adaptTo(error, records, clockLead)
+        if (adapted !== undefined) throw new ConnectorError('KAFKA_REFUSED', adapted, { cause: error })
         throw this.#toPublishError(error, open.session, clockLead)
       }
     })

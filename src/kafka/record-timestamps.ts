@@ -39,9 +39,11 @@ export class RecordTimestamps {
   /**
    * Takes in that the broker has refused records. If it did so because they had waited for too long, fewer records keep the time
    * at which they were received from now on.
+   * @param clockLeadMs how far the clock of this machine is ahead of the broker's. By so much less have records waited for the
+   *   broker: with a clock that is hours ahead it refuses them because they come from the future.
    * @returns a sentence on what changes; undefined if nothing does
    */
-  adaptTo(error: unknown, records: readonly OutgoingRecord[]): string | undefined {
+  adaptTo(error: unknown, records: readonly OutgoingRecord[], clockLeadMs = 0): string | undefined {
     const refusal = brokerErrorIn(error)
     const topic = refusal?.subject.topic
     if (refusal?.type !== INVALID_TIMESTAMP || topic === undefined) return undefined
@@ -49,7 +51,7 @@ export class RecordTimestamps {
     const refused = records.filter((record) => record.topic === topic)
     const oldest = refused.reduce((least, record) => Math.min(least, this.timestampOf(record, now)), now)
     const waitMs = now - oldest
-    if (waitMs < SHORTEST_WAIT_MS) return undefined
+    if (Math.min(waitMs, waitMs - clockLeadMs) < SHORTEST_WAIT_MS) return undefined
     const halfMs = waitMs / 2
     const longestWaitMs = halfMs < SHORTEST_LIMIT_MS ? 0 : halfMs
     this.#longestWaitMs.set(topic, longestWaitMs)

@@ -73,6 +73,17 @@ describe('The log of an outage of publishing', () => {
     ])
   })
 
+  it('has one line for a reason that differs from attempt to attempt in its numbers only', async () => {
+    const { clock, lines, observer } = create()
+    for (let attempt = 0; attempt < 20; attempt++) {
+      observer.waiting(
+        new ConnectorError('KAFKA_REFUSED', `the time should be within [-9${attempt}, 1795******${attempt}]`),
+      )
+      await clock.advance(1_000)
+    }
+    expect(lines).toHaveLength(1)
+  })
+
   it('has a line for each further reason, of the same kind too', async () => {
     const { clock, lines, observer } = create()
     observer.waiting(unreachable(1))
@@ -174,7 +185,7 @@ describe('dlrmo_pull_in_flight_items', () => {
     const { metrics, pullObserver } = create()
     const value = async (): Promise<string | undefined> =>
       /^dlrmo_pull_in_flight_items\{source="a"\} (\d+)$/m.exec(await metrics.registry.metrics())?.[1]
-    const idle = { since: 0, limit: 50, nextAt: null, lastError: null, lastPageAt: null }
+    const idle = { since: 0, limit: 50, nextAt: null, lastError: null, lastErrorOutcome: null, lastPageAt: null }
     void metrics.setSources([{ name: 'a', provider: 'seven', pull: {} }])
     expect(await value()).toBe('0')
     pullObserver.stateChanged('a', { ...idle, state: 'asking', inFlightItems: 50 })

@@ -68,6 +68,17 @@ describe('RecordTimestamps', () => {
     expect(timestamps.adaptTo(refusal(INVALID_TIMESTAMP), [record(5_000)])).toBeUndefined()
   })
 
+  it('changes nothing where the clock of this machine is ahead, although the records waited by that clock', () => {
+    const refused = refusal(INVALID_TIMESTAMP)
+    expect(timestamps.adaptTo(refused, [record(HOUR_MS)], 3 * HOUR_MS)).toBeUndefined()
+    expect(timestampOf(record(HOUR_MS))).toBe(clock.now() - HOUR_MS)
+    expect(timestamps.adaptTo(refused, [record(4 * HOUR_MS)], 3 * HOUR_MS)).toBeDefined()
+  })
+
+  it('changes nothing where only the clock of this machine, which is behind, makes the records old', () => {
+    expect(timestamps.adaptTo(refusal(INVALID_TIMESTAMP), [record(10)], -3 * HOUR_MS)).toBeUndefined()
+  })
+
   it('changes nothing after another error', () => {
     expect(timestamps.adaptTo(refusal(NOT_ENOUGH_REPLICAS), [record(HOUR_MS)])).toBeUndefined()
     expect(timestamps.adaptTo(new Error('gone'), [record(HOUR_MS)])).toBeUndefined()
