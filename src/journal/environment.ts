@@ -1,8 +1,9 @@
 /** The LMDB environment of a journal: its databases, how it is opened, and how much of its file is in use. */
-import { closeSync, constants, fsyncSync, openSync, readSync, truncateSync } from 'node:fs'
+import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync, truncateSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { open } from 'lmdb'
 import { openOwnFile } from '../core/files.js'
+import { diskSpace } from './disk-reserve.js'
 import type { StoredValue } from './entry-codec.js'
 import type { TopicProgress } from './journal.js'
 import { createDirectory } from './journal-directory.js'
@@ -46,14 +47,18 @@ const environmentOf = (directory: string): string => join(directory, 'lmdb')
 /** The path of the data file of the journal in `directory`. */
 export const dataFileOf = (directory: string): string => join(environmentOf(directory), 'data.mdb')
 
-/** @throws Error if the data file exists and is not an LMDB file */
+/** What a new journal needs on its disk. With less, the process may end inside LMDB without a message. */
+const NEW_JOURNAL_BYTES = 1024 * 1024
+
+/** @throws Error if the data file exists and is not an LMDB file, or if the disk has no room for a new journal */
 export function openEnvironment(directory: string) {
   const path = environmentOf(directory)
   createDirectory(path)
   assertIsDataFile(dataFileOf(directory))
   emptyUnwrittenFile(dataFileOf(directory))
+  assertHasRoom(directory)
   // LMDB would create it for the group as well, depending on the umask. The data file was created by the lock on it.
-  closeSync(openOwnFile(join(path, 'lock.mdb'), constants.O_RDWR | constants.O_CREAT))
+  allocateLockFile(join(path, 'lock.mdb'))
   const root = open({
     path,
     maxDbs: 8,
@@ -143,6 +148,45 @@ export function assertIsDataFile(file: string): void {
     throw new Error(
       `${file} is damaged, or was not written by this program; move it away and restore it from a copy if there is one`,
     )
+  }
+}
+
+/**
+ * Whether the disk has room for a new journal, where there is none yet.
+ * @throws Error with code ENOSPC
+ */
+export function assertHasRoom(directory: string): void {
+  if (readHead(dataFileOf(directory)).length > 0) return
+  const { free } = diskSpace(directory)
+  if (free >= NEW_JOURNAL_BYTES) return
+  const problem = `its disk has ${free} bytes free, and a new journal needs ${NEW_JOURNAL_BYTES}`
+  throw Object.assign(new Error(problem), { code: 'ENOSPC' })
+}
+
+/** At least as many bytes as LMDB's table of readers has, in whole pages. */
+const LOCK_FILE_BYTES = 3 * 4096
+
+/**
+ * Gives the lock file its blocks on the disk. LMDB only sets its length and writes to it through memory, and a page for which
+ * the disk has no block ends the process by SIGBUS, without a word in the log.
+ * @throws Error of the system, ENOSPC for example
+ */
+function allocateLockFile(file: string): void {
+  const descriptor = openOwnFile(file, constants.O_RDWR | constants.O_CREAT)
+  try {
+    const { size } = fstatSync(descriptor)
+    const missing = LOCK_FILE_BYTES - size
+    if (missing > 0) writeFully(descriptor, Buffer.alloc(missing), size)
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+/** A write that meets the end of the disk is short, and only the next one fails. */
+function writeFully(descriptor: number, bytes: Buffer, position: number): void {
+  let written = 0
+  while (written < bytes.length) {
+    written += writeSync(descriptor, bytes, written, bytes.length - written, position + written)
   }
 }
 

@@ -1,5 +1,5 @@
 /** A full disk: no acknowledged entry is lost, and a page of a destructive queue still finds room. */
-import { existsSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { LmdbJournal, LmdbJournalOptions } from '../../src/journal/lmdb-journal.js'
@@ -59,6 +59,34 @@ describe.skipIf(mountError !== null)(title, () => {
     )
 
   const namesOf = (journal: LmdbJournal): string[] => journal.read(-1, ALL).map(({ source }) => source)
+
+  it.each([0, 4_096, 12_288, 16_384, 65_536, MIB - 4_096])(
+    'refuses to begin a new journal with %i bytes free, with an error that says what to do',
+    async (freeBytes) => {
+      disk.fill(freeBytes)
+      const opening = open()
+      await expect(opening).rejects.toMatchObject({ code: 'JOURNAL_UNUSABLE' })
+      await expect(opening).rejects.toThrow(/a new journal needs 1048576; free space on this disk, or enlarge it/)
+      disk.makeRoom()
+      expect((await open()).refusalReason()).toBeNull()
+    },
+  )
+
+  it.each([0, 4_096, 8_192, 12_288, 65_536])(
+    'opens a journal whose lock file was removed with %i bytes free, or fails with an error',
+    async (freeBytes) => {
+      const journal = await open({ reserveBytes: 0 })
+      await journal.append(callback(10, 'first'))
+      await journals.close(journal)
+      rmSync(join(directory, 'lmdb', 'lock.mdb'))
+      disk.fill(freeBytes)
+      const code = await codeOf(open({ reserveBytes: 0 }))
+      expect(['done', 'JOURNAL_UNUSABLE']).toContain(code)
+      disk.makeRoom()
+      await journals.dispose()
+      expect(namesOf(await open())).toEqual(['first'])
+    },
+  )
 
   it('loses no acknowledged entry, and gives the reason why it takes no more', async () => {
     const journal = await open()
