@@ -2,7 +2,7 @@
  * `check` tests whether `run` would work, and changes nothing: it creates no topic, registers no schema, takes no item from a
  * queue, and begins no transaction, which would fence a running connector of the same instance.
  */
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { resolve } from 'node:path'
 import { createLog } from '../admin/log.js'
@@ -12,23 +12,32 @@ import { readConfiguration } from './configuration.js'
 import type { Config } from '../config/types.js'
 import { configurationWarnings } from '../config/warnings.js'
 import { systemClock } from '../core/clock.js'
+import { formatElapsedTime } from '../core/elapsed-time.js'
 import { ConnectorError, hasCode, messageOf } from '../core/errors.js'
 import { listen } from '../http-server/listen.js'
 import { findHolder } from '../journal/directory-lock.js'
 import { type EncryptionKeys, EntryCodec, missingKeyError } from '../journal/entry-codec.js'
-import { assertIsDataFile, dataFileOf } from '../journal/environment.js'
+import { diskSpace } from '../journal/disk-reserve.js'
+import { assertHasRoom, assertIsDataFile, dataFileOf } from '../journal/environment.js'
 import { assertNoLinks, describeWideAccess, inspectJournalDirectory } from '../journal/journal-directory.js'
 import { JournalReader } from '../journal/journal-reader.js'
 import { findOtherJournals } from '../kafka/other-journals.js'
 import { findMissingRights, type RequiredRights } from '../kafka/rights.js'
 import { requiredTopics } from '../kafka/settings.js'
-import { MissingTopicsError, fetchTopicPartitions } from '../kafka/topics.js'
+import {
+  MissingTopicsError,
+  RefusedTopicsError,
+  fetchTopicLimits,
+  fetchTopicPartitions,
+  validateTopicCreation,
+} from '../kafka/topics.js'
 import { personalDataMask } from '../masking/personal-data.js'
 import { redact } from '../masking/secrets.js'
 import { RegistryClient } from '../registry/registry-client.js'
 import { EVENT_KINDS } from '../registry/schemas.js'
 import { inspectWriterSchema } from '../registry/writer-schema.js'
 import { checkQueue, checkReconciling } from './check-providers.js'
+import { formatBytes } from './journal.js'
 import { printOutput } from './output.js'
 
 export interface CheckOptions {
@@ -59,6 +68,11 @@ const UNEXPECTED_EXIT_CODE = 1
 const DEPENDENCY_EXIT_CODE = 3
 const JOURNAL_HELD_EXIT_CODE = 4
 
+/** How far records may lie in the future: `message.timestamp.after.max.ms` of Kafka, which is an hour by default. */
+const MAX_RECORD_LEAD_MS = 3_600_000
+/** The header Date has whole seconds, and an answer takes some time. */
+const TOLERATED_CLOCK_DIFFERENCE_MS = 30_000
+
 /**
  * @returns 0; 2 if a schema is refused or a port can't be opened; 3 if a dependency can't be reached or refuses; 1 if the journal
  *   can't be used; 4 if nothing is wrong but that another process holds the journal
@@ -67,15 +81,15 @@ const JOURNAL_HELD_EXIT_CODE = 4
 export async function check({ config: file, json }: CheckOptions): Promise<number> {
   const config = readConfiguration(file)
   const journal = await checkJournal(config)
-  const kafka = await runCheck('kafka', () => checkTopics(config, requiredTopics(config.kafka)))
+  const { result: kafka, hasConnected } = await checkKafka(config)
   const results = [
     await runCheck('configuration', () => describeConfiguration(file, config)),
     await runCheck('personal data', () => describePersonalData(config)),
     journal,
     ...(await checkPorts(config, journal)),
-    ...(await checkSchemas(config)),
+    ...(await checkRegistry(config)),
     kafka,
-    ...(await checkOnCluster(config, kafka)),
+    ...(await checkOnCluster(config, kafka, hasConnected)),
     ...(await checkProviders(config)),
   ]
   await printOutput(json ? toJson(results, config) : toTable(results))
@@ -136,18 +150,33 @@ function describePersonalData({ journal, records: { dlr, mo }, log }: Config): s
   ].join('; ')
 }
 
-/** Beside a running connector the journal is in use, which is no fault. */
-async function checkJournal(config: Config): Promise<CheckResult> {
-  const result = await runCheck('journal', () => checkJournalDirectory(config.journal))
-  return result.exitCode === JOURNAL_HELD_EXIT_CODE ? { ...result, state: 'in-use' } : result
+/** Beside a running connector the journal is in use, which is no fault. Its disk may be full all the same. */
+async function checkJournal({ journal }: Config): Promise<CheckResult> {
+  const result = await runCheck('journal', () => checkJournalDirectory(journal))
+  const isInUse = result.exitCode === JOURNAL_HELD_EXIT_CODE
+  if (!result.ok && !isInUse) return result
+  return { ...result, warnings: [...result.warnings, ...roomWarnings(journal)], ...(isInUse && { state: 'in-use' }) }
+}
+
+/** Compares what the disk has free with what the limit allows. The data file is a part of what the limit allows. */
+function roomWarnings({ directory, maxBytes }: Config['journal']): string[] {
+  const path = resolve(directory)
+  const { free } = diskSpace(path)
+  const fileBytes = statSync(dataFileOf(path), { throwIfNoEntry: false })?.size ?? 0
+  if (free + fileBytes >= maxBytes) return []
+  return [
+    `the disk that holds ${path} has ${formatBytes(free)} free, and journal.maxBytes allows ${formatBytes(maxBytes)}: the disk is full ` +
+      'first, and callbacks get 503 then; free space on it, enlarge it, or lower journal.maxBytes',
+  ]
 }
 
 /** `run` creates a directory that does not exist, so then its nearest existing parent must be writable. @throws ConnectorError */
 async function checkJournalDirectory(journal: Config['journal']): Promise<Finding> {
   const { directory } = journal
   const path = resolve(directory)
-  if (!inspectJournalDirectory(path)) return `${path} can be created`
+  const exists = inspectJournalDirectory(path)
   assertCanBeOpened(path)
+  if (!exists) return `${path} can be created`
   assertCanBeDecrypted(path, encryptionKeysOf(journal))
   const holder = await findHolder(path)
   const wideAccess = describeWideAccess(path)
@@ -166,6 +195,7 @@ function assertCanBeOpened(directory: string): void {
   try {
     assertNoLinks(directory)
     assertIsDataFile(dataFileOf(directory))
+    assertHasRoom(directory)
   } catch (error) {
     throw new ConnectorError(
       'JOURNAL_UNUSABLE',
@@ -245,8 +275,11 @@ async function checkOtherJournals(config: Config): Promise<Finding> {
   return { result: `run will begin a new journal in ${directory}`, warnings }
 }
 
-/** Checks the registry, and the schema of each subject. A registry that fails for every subject is one failure. */
-async function checkSchemas(config: Config): Promise<CheckResult[]> {
+/**
+ * Checks the registry, the schema of each subject, and this machine's clock by the registry's. A registry that fails for every
+ * subject is one failure.
+ */
+async function checkRegistry(config: Config): Promise<CheckResult[]> {
   const api = new RegistryClient(registrySettings(config))
   const subjects = subjectsOf(config)
   const checks = EVENT_KINDS.map((kind) =>
@@ -256,28 +289,66 @@ async function checkSchemas(config: Config): Promise<CheckResult[]> {
     const schemas = await Promise.all(checks)
     const [first] = schemas
     if (first === undefined || schemas.some(({ exitCode }) => exitCode !== DEPENDENCY_EXIT_CODE)) {
-      return [await runCheck('registry', () => `${api.url} answers`), ...schemas]
+      const clock = await runCheck('clock', () => checkClock(api.clockLeadMs), DEPENDENCY_EXIT_CODE)
+      return [await runCheck('registry', () => `${api.url} answers`), ...schemas, clock]
     }
     const registry = { ...first, name: 'registry' }
-    return [registry, ...schemas.map(({ name }) => skipCheck(name, registry))]
+    return [registry, ...schemas.map(({ name }) => skipCheck(name, registry)), skipCheck('clock', registry)]
   } finally {
     await api.close()
   }
 }
 
 /**
- * Makes the checks that need Kafka, its topics included, or names them as not made.
+ * Compares this machine's clock with the registry's, which is usually synchronised as the brokers' clocks are. The protocol of
+ * Kafka has no request for the time of a broker.
+ * @throws Error if publishing would stop
+ */
+function checkClock(leadMs: number | undefined): Finding {
+  if (leadMs === undefined) {
+    return { result: 'not compared', warnings: ['the registry names no time, so that the clock could not be compared'] }
+  }
+  const seconds = Math.abs(Math.round(leadMs / 1_000))
+  const difference = `this machine's clock is ${formatElapsedTime(seconds)} ${leadMs < 0 ? 'behind' : 'ahead of'} the registry's`
+  if (leadMs >= MAX_RECORD_LEAD_MS) {
+    throw new Error(`${difference}, and brokers refuse records from the future; synchronise the clock that is wrong`)
+  }
+  if (Math.abs(leadMs) <= TOLERATED_CLOCK_DIFFERENCE_MS) return "this machine's clock agrees with the registry's"
+  const warning = `${difference}, so that the times in the records are wrong by as much; synchronise the clock that is wrong`
+  return { result: 'publishing would work', warnings: [warning] }
+}
+
+/**
+ * Checks the topics.
+ * @returns whether the brokers have let this client in, so that they can be asked for more, whatever is wrong with the topics
+ */
+async function checkKafka(config: Config): Promise<{ readonly result: CheckResult; readonly hasConnected: boolean }> {
+  let hasConnected = true
+  const result = await runCheck('kafka', async () => {
+    try {
+      return await checkTopics(config, requiredTopics(config.kafka))
+    } catch (error) {
+      hasConnected = error instanceof MissingTopicsError || error instanceof RefusedTopicsError
+      throw error
+    }
+  })
+  return { result, hasConnected }
+}
+
+/**
+ * Makes the checks that need Kafka, or names them as not made.
  * Whether the group can be joined is not tested, because joining would move sources to this process.
  */
-async function checkOnCluster(config: Config, kafka: CheckResult): Promise<CheckResult[]> {
+async function checkOnCluster(config: Config, kafka: CheckResult, hasConnected: boolean): Promise<CheckResult[]> {
   const { sharing } = config
   const checks = new Map<string, () => Promise<Finding>>()
+  checks.set('topic limits', () => checkTopicLimits(config))
   if (sharing) checks.set('sharing', () => checkTopics(config, [sharing.topic]))
   checks.set('replays', () => checkReplays(config))
   checks.set('rights', () => checkRights(config))
   if (isJournalNew(config)) checks.set('position', () => checkOtherJournals(config))
   const results: CheckResult[] = []
-  for (const [name, test] of checks) results.push(kafka.ok ? await runCheck(name, test) : skipCheck(name, kafka))
+  for (const [name, test] of checks) results.push(hasConnected ? await runCheck(name, test) : skipCheck(name, kafka))
   return results
 }
 
@@ -295,7 +366,10 @@ async function checkRights(config: Config): Promise<Finding> {
       warnings: unknown.map((each) => `not tested: ${each}`),
     }
   }
-  throw new ConnectorError('KAFKA_REFUSED', `this user lacks ${missing.join(', ')}; grant it on the cluster`)
+  throw new ConnectorError(
+    'KAFKA_REFUSED',
+    `this user lacks ${missing.join(', ')}; grant these rights with kafka-acls.sh`,
+  )
 }
 
 function requiredRights({ instance, kafka, sharing, sources }: Config): RequiredRights {
@@ -314,11 +388,11 @@ function requiredRights({ instance, kafka, sharing, sources }: Config): Required
       ...(sharing ? [[sharing.topic, ['Read', 'Write']] as const] : []),
     ]),
     ...(isExactlyOnce && { transactionalId: prefix }),
-    groups: [
+    groups: new Map([
       // The groups of positions and readers have further parts behind this prefix.
-      ...(isExactlyOnce || isReader ? [`${prefix}.check`] : []),
-      ...(sharing ? [sharing.group] : []),
-    ],
+      ...(isExactlyOnce || isReader ? [[`${prefix}.check`, `all groups that begin with ${prefix}.`] as const] : []),
+      ...(sharing ? [[sharing.group, `group ${sharing.group}`] as const] : []),
+    ]),
   }
 }
 
@@ -329,8 +403,8 @@ const silentLog = (config: Config) =>
 async function checkReplays(config: Config): Promise<Finding> {
   const topic = config.kafka.topics.deadLetterReplays
   try {
-    const result = await checkTopics(config, [topic])
-    const required = { topics: new Map([[topic, ['Read', 'Write'] as const]]), groups: [] }
+    const result = await checkTopics(config, [topic], true)
+    const required = { topics: new Map([[topic, ['Read', 'Write'] as const]]), groups: new Map() }
     const { missing } = await findMissingRights(kafkaSettings(config), required, systemClock, silentLog(config))
     if (missing.length === 0) return result
     const warning = `this user lacks ${missing.join(', ')}, so dead letters can't be replayed; everything else works`
@@ -344,14 +418,51 @@ async function checkReplays(config: Config): Promise<Finding> {
   }
 }
 
-async function checkTopics(config: Config, names: readonly string[]): Promise<string> {
+/** @param isCompacted whether `run` creates missing topics as compacted ones */
+async function checkTopics(config: Config, names: readonly string[], isCompacted = false): Promise<string> {
+  const { createTopics } = config.kafka
+  const settings = kafkaSettings(config)
+  const log = silentLog(config)
   try {
-    const partitions = await fetchTopicPartitions(kafkaSettings(config), names, systemClock, silentLog(config))
+    const partitions = await fetchTopicPartitions(settings, names, systemClock, log)
     return [...partitions].map(([topic, count]) => `${topic} (${count} partitions)`).join(', ')
   } catch (error) {
-    if (!(error instanceof MissingTopicsError) || !config.kafka.createTopics) throw error
+    if (!(error instanceof MissingTopicsError) || !createTopics) throw error
+    await validateTopicCreation(settings, error.topics, { ...createTopics, isCompacted }, systemClock, log)
     return `no topic ${error.topics.join(', ')} on the cluster: run will create what is missing (kafka.createTopics)`
   }
+}
+
+/**
+ * Compares the topics that exist with the batches that `run` will send.
+ * @throws ConnectorError KAFKA_REFUSED, if the topics would refuse some
+ */
+async function checkTopicLimits(config: Config): Promise<Finding> {
+  const { maxBatchBytes } = config.kafka
+  const topics = requiredTopics(config.kafka)
+  const limits = await fetchTopicLimits(kafkaSettings(config), topics, systemClock, silentLog(config))
+  if (limits === undefined) {
+    const warning =
+      'max.message.bytes and min.insync.replicas of the topics are not tested, because this user lacks DescribeConfigs on them; run ' +
+      'does not need that right'
+    return { result: 'not tested', warnings: [warning] }
+  }
+  const problems = limits.flatMap(({ topic, maxMessageBytes, minInsyncReplicas, replicas }) => [
+    ...(maxMessageBytes < maxBatchBytes
+      ? [
+          `topic ${topic} takes batches of at most ${maxMessageBytes} bytes (max.message.bytes), and kafka.maxBatchBytes is ` +
+            `${maxBatchBytes}: raise the former, or lower the latter`,
+        ]
+      : []),
+    ...(minInsyncReplicas > replicas
+      ? [
+          `topic ${topic} demands ${minInsyncReplicas} replicas in sync (min.insync.replicas), and has ${replicas}: lower the former, ` +
+            'or add replicas',
+        ]
+      : []),
+  ])
+  if (problems.length > 0) throw new ConnectorError('KAFKA_REFUSED', problems.join('; '))
+  return limits.length === 0 ? 'no topic exists yet' : 'the topics take the batches of this configuration'
 }
 
 const toJson = (results: readonly CheckResult[], config: Config): string =>

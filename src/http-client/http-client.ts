@@ -29,6 +29,8 @@ export interface HttpRequest {
 export interface HttpTextAnswer {
   readonly status: number
   readonly text: string
+  /** The header `Date`; undefined if there is none. */
+  readonly date: string | undefined
   /** The proxy that the answer came through, if it was no tunnel; it may have answered by itself. */
   readonly forwardedBy: string | undefined
 }
@@ -108,7 +110,13 @@ export class HttpClient {
       body: body ?? null,
       signal: AbortSignal.timeout(timeoutMs ?? this.#options.timeoutMs),
     })
-    return { status: answer.statusCode, text: await answer.body.text(), forwardedBy: undefined }
+    const { date } = answer.headers
+    return {
+      status: answer.statusCode,
+      text: await answer.body.text(),
+      date: typeof date === 'string' ? date : undefined,
+      forwardedBy: undefined,
+    }
   }
 
   /** @param optionsFor returns how to connect to an address of which scheme, host and port are set */

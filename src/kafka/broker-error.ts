@@ -42,7 +42,8 @@ export class BrokerError extends Error {
         : subject.partition === undefined
           ? ` for topic ${subject.topic}`
           : ` for partition ${subject.partition} of topic ${subject.topic}`
-    const facts = { ...subject, operation: TOPIC_OPERATIONS[apiName] ?? 'Write' }
+    const groups = groupsInWords(subject.group)
+    const facts = { ...subject, groups, operation: TOPIC_OPERATIONS[apiName] ?? 'Write' }
     const explanation = errorMessage ? `; the broker explains: ${quote(errorMessage)}` : ''
     const advice = remedy === undefined ? '' : `; ${fill(remedy, facts)}`
     super(`Kafka answered ${apiName}${where} with ${name}: ${fill(meaning, facts)}${advice}${explanation}`)
@@ -52,6 +53,15 @@ export class BrokerError extends Error {
     this.reaction = reaction
     this.subject = subject
   }
+}
+
+/** A group of a position (exactly-once-publisher.ts). A new journal has another one. */
+const POSITION_GROUP = /^(dlr-mo-connector\..+\.)[0-9a-f]{18}$/
+
+/** The groups on which a right is to be granted, so that it holds for the next journal of this instance as well. */
+const groupsInWords = (group = ''): string => {
+  const prefix = POSITION_GROUP.exec(group)?.[1]
+  return prefix === undefined ? `group ${group}` : `all groups that begin with ${prefix}`
 }
 
 /** Replaces `{name}` by the fact of that name. */

@@ -2,6 +2,7 @@
 import { ConnectorError, messageOf } from '../core/errors.js'
 import { quote } from '../masking/known-secrets.js'
 import { TokenError } from '../http-client/oauth-token.js'
+import { tlsAdvice } from '../http-client/tls.js'
 import { BrokerError } from './broker-error.js'
 
 /** The fields of kafkajs's errors that this file reads. */
@@ -65,8 +66,19 @@ const REFUSALS: ReadonlySet<string> = new Set([
   'INVALID_REPLICATION_FACTOR',
   'INVALID_TRANSACTION_TIMEOUT',
 ])
-/** The refusal whose remedy is a setting of the topics, not of the client. */
-const REFUSED_REPLICATION: ReadonlySet<string> = new Set(['INVALID_REPLICATION_FACTOR'])
+/** What to do about a refusal, by the name of the error. */
+const REMEDIES: Readonly<Record<string, string>> = {
+  SASL_AUTHENTICATION_FAILED: 'correct the credentials in kafka.sasl',
+  UNSUPPORTED_SASL_MECHANISM: 'set kafka.sasl.mechanism to one that the brokers have enabled (sasl.enabled.mechanisms)',
+  ILLEGAL_SASL_STATE:
+    'the listener at this port asks for no credentials: name the port of the SASL listener in kafka.brokers, or leave out kafka.sasl',
+  TOPIC_AUTHORIZATION_FAILED: 'grant this user the rights on the topics',
+  GROUP_AUTHORIZATION_FAILED: 'grant this user Read on the groups',
+  CLUSTER_AUTHORIZATION_FAILED: 'grant this user the right on the cluster',
+  TRANSACTIONAL_ID_AUTHORIZATION_FAILED: 'grant this user Write on the transactional id',
+  POLICY_VIOLATION: 'ask whoever runs the cluster for its policy on topics, or create the topics by hand',
+  INVALID_REPLICATION_FACTOR: 'lower kafka.createTopics.replicationFactor to the number of brokers, or add brokers',
+}
 /** The error codes of Node.js and of OpenSSL's verification of certificates. */
 const TLS_REFUSAL_CODES =
   /CERT|^ERR_(TLS|SSL|OSSL)_|^UNABLE_TO_VERIFY_LEAF_SIGNATURE$|^HOSTNAME_MISMATCH$|^INVALID_(CA|PURPOSE)$|^PATH_LENGTH_EXCEEDED$/
@@ -117,6 +129,17 @@ export const formatKafkaError = (error: unknown): string => {
   return type === '' || message.includes(type) ? message : `${message} (${type})`
 }
 
+function remedyFor(error: unknown, brokers: readonly string[]): string {
+  for (const { type, name } of causesOf(error)) {
+    const remedy = REMEDIES[name === 'KafkaJSSASLAuthenticationError' ? 'SASL_AUTHENTICATION_FAILED' : String(type)]
+    if (remedy !== undefined) return remedy
+  }
+  return (
+    tlsAdvice(error, 'kafka.tls', 'kafka.brokers', brokers.join(', ')) ??
+    'check kafka.sasl, kafka.tls and the rights of this user'
+  )
+}
+
 const hasRemedy = (error: unknown): boolean => causesOf(error).some((each) => each instanceof BrokerError)
 
 /** Converts a failure to open a client into KAFKA_REFUSED or KAFKA_UNREACHABLE; a ConnectorError is returned unchanged. */
@@ -132,11 +155,8 @@ export const toConnectionError = (
     return new ConnectorError(code, `no access token for Kafka: ${tokenError.message}`, { cause: error })
   }
   if (isRefusedByBroker(error)) {
-    const remedy = hasErrorType(error, REFUSED_REPLICATION)
-      ? 'lower kafka.createTopics.replicationFactor to the number of brokers, or add brokers'
-      : 'check kafka.sasl, kafka.tls and the rights of this user'
     // An answer to one of our own requests names its remedy by itself.
-    const message = `Kafka refuses this client: ${description}${hasRemedy(error) ? '' : `; ${remedy}`}`
+    const message = `Kafka refuses this client: ${description}${hasRemedy(error) ? '' : `; ${remedyFor(error, brokers)}`}`
     return new ConnectorError('KAFKA_REFUSED', message, { cause: error })
   }
   const message = `Kafka at ${brokers.join(', ')} cannot be used: ${description}; check kafka.brokers, kafka.tls and whether the brokers run`

@@ -111,7 +111,7 @@ export class ReplayMarkReader {
     const { topic } = this
     const reader = await CommittedRecordReader.open({ settings, topics: [topic], clock, log, onRetry: () => undefined })
     // Without the right to write, the transaction of a replay would be refused again and again, and nothing else published.
-    const required = { topics: new Map([[topic, ['Read', 'Write'] as const]]), groups: [] }
+    const required = { topics: new Map([[topic, ['Read', 'Write'] as const]]), groups: new Map() }
     try {
       const { missing } = await findMissingRights(settings, required, clock, log)
       if (missing.length > 0)

@@ -26,8 +26,8 @@ export interface RequiredRights {
   readonly topics: ReadonlyMap<string, readonly Operation[]>
   /** Write is required on it. */
   readonly transactionalId?: string
-  /** Read is required on each. */
-  readonly groups: readonly string[]
+  /** Read is required on each: a group to ask about, and the words for the groups that it stands for. */
+  readonly groups: ReadonlyMap<string, string>
 }
 
 export interface RightsReport {
@@ -42,6 +42,7 @@ const NO_PRODUCER = { producerId: 2n ** 62n, producerEpoch: 0 }
 const NO_GENERATION_ID = -1
 const NO_MEMBER_ID = 'dlr-mo-connector-check'
 
+const TOPIC_AUTHORIZATION_FAILED = 29
 const GROUP_AUTHORIZATION_FAILED = 30
 const TRANSACTIONAL_ID_AUTHORIZATION_FAILED = 53
 
@@ -85,18 +86,21 @@ async function askBroker(broker: BrokerConnection, required: RequiredRights): Pr
   if (operationsOf === undefined) unknown.push('the rights on topics, which brokers before Kafka 2.3 do not tell')
   for (const [topic, operations] of required.topics) {
     const authorized = operationsOf?.get(topic)
-    if (authorized === undefined) continue
+    if (authorized === undefined) {
+      if (operationsOf !== undefined) unknown.push(`the rights on topic ${topic}, which does not exist yet`)
+      continue
+    }
     for (const operation of operations) {
       const isAuthorized = (authorized & (1 << OPERATION_CODES[operation])) !== 0
       if (!isAuthorized) missing.push(`${operation} on topic ${topic}`)
     }
   }
   const { transactionalId, groups } = required
-  for (const group of groups) {
+  for (const [group, words] of groups) {
     const { errorCode } = await send(broker, heartbeatRequest(group, NO_GENERATION_ID, NO_MEMBER_ID))
-    if (errorCode === GROUP_AUTHORIZATION_FAILED) missing.push(`Read on group ${group}`)
+    if (errorCode === GROUP_AUTHORIZATION_FAILED) missing.push(`Read on ${words}`)
   }
-  const [groupId] = groups
+  const [groupId] = groups.keys()
   if (transactionalId !== undefined && groupId !== undefined) {
     const { errorCode } = await send(broker, addOffsetsToTxnRequest(transactionalId, NO_PRODUCER, groupId))
     const isRefused = errorCode === TRANSACTIONAL_ID_AUTHORIZATION_FAILED
@@ -106,7 +110,8 @@ async function askBroker(broker: BrokerConnection, required: RequiredRights): Pr
 }
 
 /**
- * Returns the operations on each topic that exists and that this user may describe, as bits.
+ * Returns the operations on each topic, as bits: 0 for a topic that this user may not even describe, and nothing for one that does
+ * not exist.
  * @returns undefined if the broker is older than Kafka 2.3, which can't be asked
  */
 async function fetchAuthorizedOperations(
@@ -116,9 +121,10 @@ async function fetchAuthorizedOperations(
   if ((broker.versions[APIS.metadata.key]?.maxVersion ?? 0) < APIS.metadata.minVersion) return undefined
   const { topics } = await send(broker, metadataRequest(names))
   return new Map(
-    topics.flatMap(({ topic, errorCode, authorizedOperations }) =>
-      errorCode === 0 && authorizedOperations !== undefined ? [[topic, authorizedOperations]] : [],
-    ),
+    topics.flatMap(({ topic, errorCode, authorizedOperations }) => {
+      if (errorCode === TOPIC_AUTHORIZATION_FAILED) return [[topic, 0]]
+      return errorCode === 0 && authorizedOperations !== undefined ? [[topic, authorizedOperations]] : []
+    }),
   )
 }
 

@@ -95,6 +95,8 @@ export class RegistryClient {
   readonly #http: HttpClient
   /** The query that says in which context an id is looked up. */
   readonly #contextQuery: string
+  readonly #clock: Clock
+  #clockLeadMs: number | undefined
   /** The header Authorization, unless its value is a token that expires. */
   readonly #authorization: string | undefined
   /** The source of tokens that expire. */
@@ -108,12 +110,21 @@ export class RegistryClient {
     this.url = `${url.origin}${url.pathname}`.replace(/\/+$/, '')
     this.#contextQuery =
       settings.context === undefined ? '' : `?subject=${encodeURIComponent(contextPrefix(settings.context))}`
+    this.#clock = clock
     this.#http = new HttpClient({ tls, proxy, timeoutMs: REQUEST_TIMEOUT_MS, maxAnswerBytes: MAX_ANSWER_BYTES })
     if (auth !== undefined && 'tokenEndpoint' in auth) {
       this.#tokens = new TokenSource({ credentials: auth, section: 'registry.auth', proxy }, clock)
     } else {
       this.#authorization = authorizationOf(auth ?? credentialsIn(url))
     }
+  }
+
+  /**
+   * How far the clock of this machine is ahead of the registry's, to about a second, by the header `Date` of the last answer;
+   * undefined if no answer had one.
+   */
+  get clockLeadMs(): number | undefined {
+    return this.#clockLeadMs
   }
 
   /**
@@ -304,7 +315,7 @@ export class RegistryClient {
     authorization: string | undefined,
   ): Promise<HttpTextAnswer> {
     try {
-      return await this.#http.send({
+      const answer = await this.#http.send({
         method,
         url: `${this.url}${path}`,
         headers: {
@@ -315,6 +326,9 @@ export class RegistryClient {
         body: body && JSON.stringify(body),
         timeoutMs,
       })
+      const sentAt = Date.parse(answer.date ?? '')
+      if (!Number.isNaN(sentAt)) this.#clockLeadMs = this.#clock.now() - sentAt
+      return answer
     } catch (error) {
       if ((error as { code?: unknown }).code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') {
         const found = `${method} ${this.url}${path} is answered with more than ${MAX_ANSWER_BYTES} bytes`

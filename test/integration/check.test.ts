@@ -3,14 +3,16 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo, type Server } from 'node:net'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { Kafka, logLevel } from 'kafkajs'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest'
 import { runCommand } from '../../dev/connector/command.js'
+import { mountError, SmallDisk } from '../../dev/fault-injection/small-disk.js'
 import { freePort } from '../../dev/ports.js'
+import { withAdmin } from '../../dev/kafka/topics.js'
 import { ProviderData } from '../../dev/simulators/provider-data.js'
 import { SevenSimulator } from '../../dev/simulators/seven.js'
 import { findJava } from '../../dev/stack/jvm/java.js'
 import { startTrial, untilPublished, type Trial, type TrialConfiguration } from '../../dev/trial.js'
+import { until } from '../../dev/wait.js'
 import { expectEachItemOnce, sendReceipts } from '../support/trial-assertions.js'
 import { PASSWORD, type Right, type SecureBroker, startSecureBroker, USER } from '../chart/support/secure-broker.js'
 
@@ -65,6 +67,29 @@ describe('The command check, of ports, journal and providers', () => {
     })
   })
 
+  it('ends with 3 and both settings if a topic takes only small batches, and if more replicas are created than there are brokers', async () => {
+    trial = await startTrial(shared, ({ kafka }) => {
+      kafka['maxBatchBytes'] = '2MiB'
+    })
+    await trial.connector.start()
+    await until(async () => (await trial.status()).publishing.state === 'ok')
+    expect(await trial.connector.terminate()).toBe(0)
+    const { code, found } = await check()
+    expect(code).toBe(3)
+    expect(found('topic limits')?.detail).toMatch(
+      /topic \S+\.dlr takes batches of at most \d+ bytes \(max\.message\.bytes\), and kafka\.maxBatchBytes is 2097152/,
+    )
+
+    await trial.configure(({ kafka }) => {
+      delete kafka['maxBatchBytes']
+      kafka['topics'] = { dlr: `${trial.name}.other` }
+      kafka['createTopics'] = { partitions: 1, replicationFactor: 3 }
+    })
+    const again = await check()
+    expect(again.code).toBe(3)
+    expect(again.found('kafka')?.detail).toMatch(/INVALID_REPLICATION_FACTOR.*kafka\.createTopics\.replicationFactor/)
+  })
+
   it('ends with 4 beside the running connector and names its process, and the connector goes on', async () => {
     trial = await startTrial(shared)
     await trial.connector.start()
@@ -96,6 +121,26 @@ describe('The command check, of ports, journal and providers', () => {
     expect(found('journal')?.detail).toMatch(/can't be opened: .*data.mdb is damaged.*; see journal.directory/)
     expect(await readFile(join(folder, 'data.mdb'), 'utf8')).toBe('not a database')
   })
+
+  it.skipIf(mountError !== null)(
+    'ends with 1 if the disk has no room for a new journal, and so does run, with what to do',
+    async () => {
+      const disk = new SmallDisk(4 * 1024 * 1024)
+      onTestFinished(() => disk.unmount())
+      trial = await startTrial(shared, ({ journal }) => (journal['directory'] = join(disk.path, 'journal')))
+      disk.fill()
+      const reason = /has 0 bytes free, and a new journal needs \d+/
+      const { code, found } = await check()
+      expect(code).toBe(1)
+      expect(found('journal')).toMatchObject({ ok: false, detail: expect.stringMatching(reason) as string })
+      const run = await runCommand(['run', '--config', 'connector.yaml'], { cwd: trial.folder })
+      expect(run.code).toBe(1)
+      expect(run.stderr).toMatch(reason)
+      expect(run.stderr).toContain('free space on this disk, or enlarge it, and start again')
+      disk.makeRoom()
+      expect(await check()).toMatchObject({ code: 0 })
+    },
+  )
 
   it('ends with 3 if the server of a queue can not be reached', async () => {
     const port = await freePort()
@@ -149,6 +194,7 @@ describe.skipIf('missing' in (await findJava()))('The command check, of rights',
   async function begin(
     rights: (trial: Trial) => Right[],
     change: (configuration: TrialConfiguration) => void = () => undefined,
+    { hasTopics = true } = {},
   ): Promise<void> {
     trial = await startTrial({ ...shared, brokers: [broker.address] }, (configuration) => {
       const { kafka } = configuration
@@ -157,13 +203,13 @@ describe.skipIf('missing' in (await findJava()))('The command check, of rights',
       kafka['sasl'] = { mechanism: 'plain', username: USER, password: PASSWORD }
       change(configuration)
     })
-    const admin = new Kafka({ brokers: [broker.backDoor], logLevel: logLevel.NOTHING }).admin()
-    await admin.connect()
-    const topics = namesOf(trial).map((name) => ({ topic: name, numPartitions: 1 }))
-    await admin.createTopics({ topics })
-    await admin.disconnect()
+    if (hasTopics) {
+      const topics = namesOf(trial).map((name) => ({ topic: name, numPartitions: 1 }))
+      await withAdmin([broker.backDoor], (admin) => admin.createTopics({ topics }))
+    }
     await broker.forbid()
-    await broker.allow(rights(trial))
+    const granted = rights(trial)
+    if (granted.length > 0) await broker.allow(granted)
   }
 
   const all = ({ name, topics: { dlr, mo, deadLetter } }: Trial): Right[] => [
@@ -198,8 +244,66 @@ describe.skipIf('missing' in (await findJava()))('The command check, of rights',
     const id = `dlr-mo-connector.${trial.name}`
     expect(found('rights')?.detail).toBe(
       `this user lacks Write on topic ${dlr}, Write on topic ${mo}, Write on topic ${deadLetter}, ` +
-        `Read on topic ${deadLetter}, Read on group ${id}.check, Write on transactional id ${id}; grant it on the cluster`,
+        `Read on topic ${deadLetter}, Read on all groups that begin with ${id}., Write on transactional id ${id}; ` +
+        'grant these rights with kafka-acls.sh',
     )
+  })
+
+  it('ends with 3 and names every right that is missing, with no right on anything', async () => {
+    await begin(() => [])
+    const { code, found } = await check()
+    expect(code).toBe(3)
+    expect(found('kafka')?.detail).toMatch(/no right on topics \S+\.dlr, \S+\.mo, \S+\.dead-letter; grant it Write/)
+    const { detail = '' } = found('rights') ?? {}
+    expect(detail.split(';')[0]?.split(', ')).toHaveLength(6)
+    expect(detail).toMatch(/Read on topic \S+, Read on all groups that begin with \S+, Write on transactional id/)
+  })
+
+  it('names the rights on groups and on the transactional id that are missing, before the topics exist', async () => {
+    await begin(without(4), undefined, { hasTopics: false })
+    const { code, found } = await check()
+    expect(code).toBe(3)
+    expect(found('kafka')?.detail).toMatch(
+      /^topics .* do not exist, or this user has no right to see them; create them/,
+    )
+    expect(found('rights')?.detail).toMatch(/^this user lacks Read on all groups that begin with /)
+  })
+
+  const createTopics = ({ kafka }: TrialConfiguration): void =>
+    void (kafka['createTopics'] = { partitions: 1, replicationFactor: 1 })
+
+  it('ends with 3 if the topics are to be created and the right Create is missing, and run says the same until it is granted', async () => {
+    await begin(all, createTopics, { hasTopics: false })
+    const missing = new RegExp(`this user may not create topics ${namesOf(trial).join(', ')}; grant it Create`)
+    const { code, found } = await check()
+    expect(code).toBe(3)
+    expect(found('kafka')).toMatchObject({ ok: false, detail: expect.stringMatching(missing) as string })
+    expect(found('replays')?.warnings[0]).toMatch(/dead letters can't be replayed/)
+
+    await trial.connector.start()
+    await sendReceipts(trial, new ProviderData(23), 5)
+    await until(async () => (await trial.status()).publishing.state === 'waiting')
+    expect((await trial.status()).publishing).toMatchObject({
+      code: 'KAFKA_REFUSED',
+      reason: expect.stringMatching(missing) as string,
+    })
+    await broker.allow(namesOf(trial).map((name) => topic(name, 'Create')))
+    await untilPublished(trial)
+    expect(await trial.connector.terminate()).toBe(0)
+  })
+
+  it('ends with 0 if the topics are to be created and this user may create them, and creates none', async () => {
+    await begin((given) => [...all(given), ...namesOf(given).map((name) => topic(name, 'Create'))], createTopics, {
+      hasTopics: false,
+    })
+    const { code, found } = await check()
+    expect(found('kafka')).toMatchObject({ ok: true, detail: expect.stringMatching(/run will create/) as string })
+    expect(found('rights')?.warnings).toContain(
+      `not tested: the rights on topic ${trial.topics.dlr}, which does not exist yet`,
+    )
+    expect(code).toBe(0)
+    const existing = await withAdmin([broker.backDoor], (admin) => admin.listTopics())
+    expect(existing).not.toContain(trial.topics.dlr)
   })
 
   it.each([
@@ -207,7 +311,7 @@ describe.skipIf('missing' in (await findJava()))('The command check, of rights',
     ['Read on the dead-letter topic', 2, ['Write'], /^this user lacks Read on topic \S+\.dead-letter;/],
     ['Write on the transactional id', 3, ['Describe'], /^this user lacks Write on transactional id \S+;/],
     ['every right on the transactional id', 3, [], /^this user lacks Write on transactional id \S+;/],
-    ['Read on the groups', 4, ['Describe'], /^this user lacks Read on group \S+;/],
+    ['Read on the groups', 4, ['Describe'], /^this user lacks Read on all groups that begin with \S+;/],
   ] as const)('ends with 3 and names the missing right: %s', async (_right, place, instead, expected) => {
     await begin(without(place, ...instead))
     const { code, found } = await check()

@@ -101,7 +101,7 @@ export const ERROR_CODES: Readonly<Record<number, ErrorMeaning>> = {
     name: 'GROUP_AUTHORIZATION_FAILED',
     reaction: 'refused',
     meaning: 'this user lacks a right on group {group}',
-    remedy: 'grant Read on group {group}',
+    remedy: 'grant Read on {groups}',
   },
   31: {
     name: 'CLUSTER_AUTHORIZATION_FAILED',
