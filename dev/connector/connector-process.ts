@@ -35,9 +35,16 @@ export interface LogLine extends Record<string, unknown> {
 /** The part of `/status.json` that tests look at. */
 export interface ConnectorStatus {
   readonly ready: boolean
-  readonly publishing: { readonly state: string; readonly reason: string | null }
+  readonly publishing: { readonly state: string; readonly reason: string | null; readonly code: string | null }
   readonly registry: { readonly state: string; readonly reason: string | null }
-  readonly journal: { readonly entries: number; readonly refusal: string | null }
+  readonly journal: { readonly entries: number; readonly refusal: string | null; readonly oldestAgeSeconds: number }
+  readonly problems: readonly {
+    readonly source: string | null
+    readonly title: string
+    readonly reason: string
+    readonly action: string
+    readonly runbook: string
+  }[]
   readonly sources: readonly {
     readonly source: string
     readonly pull: { readonly state: string; readonly lastError: string | null } | null

@@ -2,6 +2,8 @@
  * What is wrong, since when, why, and what to do about it, derived from the facts of `/status.json`. The status page shows the
  * problems in this order, the worst first.
  */
+import type { PullOutcome } from '../core/observers.js'
+import type { CustodyRefusalCause } from '../journal/journal.js'
 import type { PublishingCode, SourceSnapshot, StatusSnapshot } from './status.js'
 
 /** `critical`: something is refused or held up now. `warning`: it asks for a look during the day. */
@@ -43,7 +45,9 @@ const PUBLISHING_ACTIONS: Readonly<Partial<Record<PublishingCode, string>>> = {
   PUBLISH_IN_DOUBT:
     'Bring the brokers back. What was in doubt is neither lost nor published twice: the position in Kafka decides it.',
   KAFKA_REFUSED:
-    'Correct what the reason names: kafka.sasl, a right, a limit of a topic or of the broker, or a clock. The command check tests each right.',
+    'Do what the end of the reason says: a right or a limit that is changed on the cluster counts within seconds, and so do kafka.sasl ' +
+    'and kafka.tls in the configuration file, without a restart. Only a clock that is set needs one. The command check tests credentials, ' +
+    'each right, the limits of the topics, and the clock.',
   TOPIC_MISSING: 'Create the topic that the reason names, grant the right to see it, or set kafka.createTopics.',
   REGISTRY_UNREACHABLE: 'Bring the schema registry back, or correct registry.url.',
   REGISTRY_REFUSED:
@@ -117,7 +121,7 @@ export type StatusReport = ReturnType<typeof reportStatus>
 const ageMs = (since: string, { time }: StatusSnapshot): number => Date.parse(time) - Date.parse(since)
 
 function custodyProblems({ journal, startedAt }: StatusSnapshot): StatusProblem[] {
-  const { refusal, refusedSince, fillingSince, warning } = journal
+  const { refusal, refusalCause, refusedSince, fillingSince, bytes, maxBytes, freeBytes } = journal
   const problems: StatusProblem[] = []
   if (refusal !== null) {
     problems.push({
@@ -126,35 +130,83 @@ function custodyProblems({ journal, startedAt }: StatusSnapshot): StatusProblem[
       title: 'Callbacks are refused with 503, and no queue is asked',
       reason: refusal,
       since: refusedSince ?? startedAt,
-      action:
-        'If the journal is full, get publishing going again: the journal empties as Kafka takes what it holds. If the disk ' +
-        'refuses writes, free space on it. Do not delete the journal: everything in it was acknowledged and exists nowhere else.',
-      runbook: 'DlrMoConnectorRefusesCustody',
+      ...(refusalCause === null ? UNREADABLE_JOURNAL : CUSTODY_ACTIONS[refusalCause]),
     })
   } else if (fillingSince !== null) {
+    const isDiskSmaller = freeBytes !== null && bytes !== null && freeBytes < maxBytes - bytes
     problems.push({
       severity: 'warning',
       source: null,
       title: 'Little room is left for callbacks',
-      reason: 'The limit of the journal, or the disk that holds it, is nearly used up. After that, callbacks get 503.',
       since: fillingSince,
-      action:
-        'Get publishing going again, free space on the disk, or raise journal.maxBytes if the disk has room for it.',
-      runbook: 'DlrMoConnectorJournalFilling',
+      ...(isDiskSmaller ? DISK_FILLING : JOURNAL_FILLING),
     })
   }
-  if (warning !== null) {
+  for (const { event, warning } of journal.warnings) {
     problems.push({
       severity: 'warning',
       source: null,
-      title: 'The journal is not the one of the last run, or an older copy of it',
       reason: warning,
       since: startedAt,
-      action: 'Find out whether the directory was replaced or restored, and whether the newer files still exist.',
-      runbook: 'journal-replaced',
+      runbook: event,
+      ...(event === 'journal-older-copy' ? OLDER_COPY : REPLACED_JOURNAL),
     })
   }
   return problems
+}
+
+type Advice = Pick<StatusProblem, 'action' | 'runbook'>
+
+const KEEP_JOURNAL = 'Do not delete the journal: everything in it was acknowledged and exists nowhere else.'
+
+/** What to do while custody is refused, by its cause. */
+const CUSTODY_ACTIONS: Readonly<Record<CustodyRefusalCause, Advice>> = {
+  full: {
+    action:
+      'Get publishing going again: the journal empties as Kafka takes what it holds. If the disk has the room, raise journal.maxBytes ' +
+      `and restart, to gain time. ${KEEP_JOURNAL}`,
+    runbook: 'DlrMoConnectorRefusesCustody',
+  },
+  disk: {
+    action: `Free space on the disk, or enlarge it. No restart is needed. ${KEEP_JOURNAL}`,
+    runbook: 'DlrMoConnectorRefusesCustody',
+  },
+  'file-missing': {
+    action:
+      'Do not restart while entries of the journal are not published: they exist only in the file that this process has open. Put the file ' +
+      'back if it was moved. If it was deleted, wait until the journal has no entries, then restart.',
+    runbook: 'journal-file-missing',
+  },
+  unusable: { action: `Repair or replace the disk, then restart. ${KEEP_JOURNAL}`, runbook: 'journal-unusable' },
+}
+const UNREADABLE_JOURNAL: Advice = {
+  action: `Look at the disk of the journal and at the log of this process. ${KEEP_JOURNAL}`,
+  runbook: 'DlrMoConnectorRefusesCustody',
+}
+
+const JOURNAL_FILLING = {
+  reason: 'The limit of the journal (journal.maxBytes) is nearly used up. After that, callbacks get 503.',
+  action: 'Get publishing going again, or raise journal.maxBytes, if the disk has room for it, and restart.',
+  runbook: 'DlrMoConnectorJournalFilling',
+}
+const DISK_FILLING = {
+  reason:
+    'The disk that holds the journal has less room than journal.maxBytes allows, and little of it. When it is full, callbacks get 503.',
+  action: 'Remove from the disk what is not the journal, enlarge it, or lower journal.maxBytes to what it has.',
+  runbook: 'DlrMoConnectorDiskFilling',
+}
+
+const OLDER_COPY = {
+  title: 'The journal is an older copy of itself',
+  action:
+    'If the newer files still exist, stop the connector, put them back and start it. If not, ask the providers for what came since the ' +
+    'copy was made, and let reconciliation run.',
+}
+const REPLACED_JOURNAL = {
+  title: 'The journal is not the one of the last run',
+  action:
+    'Look first whether another connector runs under the same instance, and give it a name of its own. If none does, find the directory ' +
+    'of the other journal: its volume may not be mounted. Keep it until it is published.',
 }
 
 function publishingProblems(facts: StatusSnapshot): StatusProblem[] {
@@ -258,12 +310,32 @@ function pullProblems({ source, pull }: SourceSnapshot, { journal }: StatusSnaps
       title: 'Pulling fails',
       reason: pull.lastError,
       since: pull.failingSince ?? pull.since,
-      action:
-        `If the provider refuses the account, correct sources.${source}.pull.username and sources.${source}.pull.password. ` +
-        'If it does not answer, ask the provider. It keeps the items for a limited time.',
+      action: `${pullAdvice(source, pull.lastErrorOutcome)} The provider keeps the items for a limited time.`,
       runbook: 'DlrMoConnectorPullFailing',
     },
   ]
+}
+
+/** What to do about a queue that can't be read, by how the last request ended. */
+function pullAdvice(source: string, outcome: PullOutcome | null): string {
+  const section = `sources.${source}.pull`
+  if (outcome === 'network-error' || outcome === 'timeout') {
+    return (
+      `No answer arrives. Try ${section}.url from this machine: DNS, proxy, firewall, certificate, port. If others reach it, the network ` +
+      'in between is at fault, otherwise the provider. It is asked again by itself.'
+    )
+  }
+  if (outcome === 'not-a-page' || outcome === 'cut') {
+    return (
+      `What the provider answers is no page of its queue: maintenance, a proxy in between, or a wrong ${section}.url. dead-letters ` +
+      `list --source ${source} and dead-letters show have the answer.`
+    )
+  }
+  if (outcome === 'internal-error') return 'This is a defect of the connector. Report the log line pull-internal-error.'
+  return (
+    `The provider answers with an error. If it refuses the account, correct ${section}.username and ${section}.password; a status ` +
+    `404 asks for another ${section}.url, and one of 500 and above is for the provider to mend.`
+  )
 }
 
 function reconcilingProblems({ source, reconciling }: SourceSnapshot): StatusProblem[] {
@@ -283,8 +355,10 @@ function reconcilingProblems({ source, reconciling }: SourceSnapshot): StatusPro
 
 function refusedCallbackProblems({ source, callbacks }: SourceSnapshot, facts: StatusSnapshot): StatusProblem[] {
   const last = callbacks?.lastRefused
-  // What the journal refuses is a problem of its own.
-  if (!last || last.reason === 'journal-refuses' || ageMs(last.at, facts) > REFUSAL_SHOWN_MS) return []
+  if (!last || ageMs(last.at, facts) > REFUSAL_SHOWN_MS) return []
+  // What the journal refuses altogether is a problem of its own. A nearly full one takes small callbacks and refuses large ones.
+  if (last.reason === 'journal-refuses')
+    return facts.journal.fillingSince === null ? [] : largeCallbackProblems(source, last, facts)
   const { key, words } = REFUSALS[last.reason] ?? { key: null, words: last.reason }
   const hasOnlyRefusals = callbacks.refusedInARow > 1
   const told = hasOnlyRefusals
@@ -306,16 +380,30 @@ function refusedCallbackProblems({ source, callbacks }: SourceSnapshot, facts: S
   ]
 }
 
+function largeCallbackProblems(source: string, last: { readonly at: string }, facts: StatusSnapshot): StatusProblem[] {
+  if (facts.journal.refusal !== null) return []
+  return [
+    {
+      severity: 'critical',
+      source,
+      title: 'Callbacks that are too large for the room that is left are refused with 503',
+      reason: 'The journal is nearly full. It still takes small callbacks.',
+      since: last.at,
+      ...CUSTODY_ACTIONS.full,
+    },
+  ]
+}
+
 function unknownSourceProblems(facts: StatusSnapshot): StatusProblem[] {
-  const { refused, lastRefused, refusedSince } = facts.callbacksWithoutSource
-  if (lastRefused?.reason !== 'unknown-source' || ageMs(lastRefused.at, facts) > REFUSAL_SHOWN_MS) return []
+  const { lastUnknownSourceAt } = facts.callbacksWithoutSource
+  if (lastUnknownSourceAt === null || ageMs(lastUnknownSourceAt, facts) > REFUSAL_SHOWN_MS) return []
   return [
     {
       severity: 'warning',
       source: null,
       title: 'Callbacks name no source',
-      reason: `${refused === 1 ? 'A request' : `${refused} requests`} to the callbacks port named no source that takes callbacks, and got 401.`,
-      since: refusedSince ?? lastRefused.at,
+      reason: 'A request to the callbacks port named no source that takes callbacks, and got 401.',
+      since: lastUnknownSourceAt,
       action:
         'Compare the address that the provider was given with the names under sources. It may also be a stranger.',
       runbook: 'DlrMoConnectorCallbacksUnauthorized',

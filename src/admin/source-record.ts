@@ -44,6 +44,8 @@ export class SourceRecord {
   lastAcceptedAt: number | null = null
   refused = 0
   lastRefused: RefusedCallback | null = null
+  /** When the last callback was refused for each reason. */
+  readonly refusedAt = new Map<CallbackRefusalReason, number>()
   /** The refused callbacks since the last one that was accepted, and when the first of them came. */
   refusedInARow = 0
   refusedSince: number | null = null
@@ -90,6 +92,7 @@ export class SourceRecord {
     this.refusedInARow++
     this.refusedSince ??= at
     this.lastRefused = { at, code, reason }
+    this.refusedAt.set(reason, at)
   }
 
   /** Records a callback, or a page with items, that is in custody. */

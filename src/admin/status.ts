@@ -6,6 +6,7 @@
  */
 import type { Clock } from '../core/clock.js'
 import { type codeOf, messageOf } from '../core/errors.js'
+import type { LogEvent } from '../core/log-events.js'
 import type {
   CallbackRefusalReason,
   DeadLetterSummary,
@@ -15,7 +16,7 @@ import type {
   ReconcileState,
   ReplayOutcome,
 } from '../core/observers.js'
-import type { Journal } from '../journal/journal.js'
+import type { CustodyRoom, Journal } from '../journal/journal.js'
 import { personalDataMask } from '../masking/personal-data.js'
 import { excerpt } from '../masking/known-secrets.js'
 import { MinuteSeries } from './minute-series.js'
@@ -66,6 +67,11 @@ const LITTLE_ROOM_SHARE = 0.3
 /** A text of a provider may be as long as its answer. */
 const MAX_TEXT_LENGTH = 2_000
 
+export interface JournalWarning {
+  readonly event: LogEvent<'warn'>
+  readonly warning: string
+}
+
 interface ConfigurationReport {
   /** When the configuration in use was loaded. */
   readonly loadedAt: number
@@ -93,7 +99,7 @@ export class Status {
   following: FollowingReport = { state: 'idle', reason: null }
 
   readonly #deps: StatusDeps
-  readonly #journalWarnings: string[] = []
+  readonly #journalWarnings: JournalWarning[] = []
   /** The configured sources, those whose entries an earlier configuration has left, and '' for callbacks without a source. */
   readonly #records = new Map<string, SourceRecord>()
   readonly #journalBytes: MinuteSeries
@@ -166,9 +172,12 @@ export class Status {
     this.#registry = this.#changed(this.#registry, state, reason)
   }
 
-  /** @param warning a sentence on what the operator should know of the journal although it works */
-  addJournalWarning(warning: string): void {
-    this.#journalWarnings.push(warning)
+  /**
+   * @param event the event of the log line about it, which has an entry in docs/runbook.md
+   * @param warning a sentence on what the operator should know of the journal although it works
+   */
+  addJournalWarning(event: JournalWarning['event'], warning: string): void {
+    this.#journalWarnings.push({ event, warning })
   }
 
   /** @param refusal is null for a callback that was accepted; the source is empty if the request named none */
@@ -257,7 +266,7 @@ export class Status {
     const { instance, version, journal, journalMaxBytes, clock, group } = this.#deps
     const { entries, bytes, oldestReceivedAt } = this.#journalStats()
     const reason = this.unreadyReason()
-    const { refusal, freeBytes } = this.#sampleJournal()
+    const { refusal, refusalCause, freeBytes } = this.#sampleJournal()
     return {
       instance,
       version,
@@ -290,6 +299,8 @@ export class Status {
         maxBytes: journalMaxBytes,
         oldestAgeSeconds: oldestReceivedAt === null ? 0 : Math.max(0, (clock.now() - oldestReceivedAt) / 1_000),
         refusal,
+        /** `full`, `disk`, `file-missing` or `unusable`; null while callbacks are taken, or if the cause is not known. */
+        refusalCause,
         /** Since when callbacks are refused; null while they are taken. */
         refusedSince: iso(this.#refusedSince),
         /** The bytes that callbacks can still use, within the limit and on the disk. */
@@ -299,7 +310,8 @@ export class Status {
         /** When the journal will be full if it goes on growing as in the last minutes; null if it does not grow. */
         fullInSeconds: this.#fullInSeconds(freeBytes),
         /** Null if there is nothing to warn of. */
-        warning: this.#journalWarnings.join('. ') || null,
+        warning: this.#journalWarnings.map(({ warning }) => warning).join('. ') || null,
+        warnings: this.#journalWarnings,
       },
       /** null where this process works alone. */
       sharing:
@@ -334,7 +346,11 @@ export class Status {
         replays: this.#replaysOf(name),
       })),
       /** Refused requests to the port of the callbacks that name no source. */
-      callbacksWithoutSource: this.#callbacksOf(''),
+      callbacksWithoutSource: {
+        ...this.#callbacksOf(''),
+        /** When the last path of a callback named no source. Requests to other paths may have come since. */
+        lastUnknownSourceAt: iso(this.#recordOf('').refusedAt.get('unknown-source') ?? null),
+      },
       /** Since the start of this process, by source and reason, the latest first. */
       deadLetters: this.#deadLetters(),
     }
@@ -362,17 +378,18 @@ export class Status {
   #sampleJournal() {
     const { clock, journalMaxBytes } = this.#deps
     const refusal = this.#journalRefusal()
-    const freeBytes = this.#freeBytes()
+    const room = this.#custodyRoom()
+    const freeBytes = room?.freeBytes ?? null
     const hasLittleRoom = freeBytes !== null && freeBytes < journalMaxBytes * LITTLE_ROOM_SHARE
     this.#refusedSince = refusal === null ? null : (this.#refusedSince ?? clock.now())
     this.#fillingSince = hasLittleRoom ? (this.#fillingSince ?? clock.now()) : null
     this.#journalBytes.raise(this.#journalStats().bytes ?? 0)
-    return { refusal, freeBytes }
+    return { refusal, refusalCause: room?.refusalCause ?? null, freeBytes }
   }
 
-  #freeBytes(): number | null {
+  #custodyRoom(): CustodyRoom | null {
     try {
-      return this.#deps.journal.custodyRoom().freeBytes
+      return this.#deps.journal.custodyRoom()
     } catch {
       return null
     }
@@ -448,6 +465,7 @@ export class Status {
         inFlightItems: 0,
         nextAt: null,
         lastError: null,
+        lastErrorOutcome: null,
         lastPageAt: null,
         failingSince: null,
       }

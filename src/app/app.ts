@@ -468,7 +468,7 @@ export class App {
   /** @param warning on the contents of the journal, which stays true until the process ends */
   #warnOfJournal(event: 'journal-older-copy' | 'journal-replaced', warning: string): void {
     this.#options.log.warn({ event, journal: this.#journal.id }, warning)
-    this.#status.addJournalWarning(warning)
+    this.#status.addJournalWarning(event, warning)
   }
 
   /** Publishes until the journal is empty, `shutdownGrace` has passed, or the force signal aborts. */

@@ -396,6 +396,7 @@ export class CallbackServer {
     const { source } = call
     const isKnown = source !== this.#unknownSource
     if (isKnown) this.#log.callbackRejected(source.name, reason)
+    else this.#log.unknownSourceRejected()
     this.#refuse(call, 401, isKnown ? reason : 'unknown-source', source.name)
   }
 

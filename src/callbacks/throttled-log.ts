@@ -68,6 +68,18 @@ export class ThrottledLog {
     )
   }
 
+  /** Reports a callback that was answered 401 because its path names no source. The path may hold a token, so it is not logged. */
+  unknownSourceRejected(): void {
+    const reason = 'unknown-source'
+    const counts = this.#rejections.next(reason)
+    if (counts === null) return
+    this.#log.warn(
+      { event: 'callback-rejected', source: null, reason, ...counts },
+      'callbacks are rejected with 401 because their path names none of sources; compare the address that the provider was given with ' +
+        'the names under sources; this reason is logged at most once a minute',
+    )
+  }
+
   /** Reports an entry that the journal refused. */
   journalRefused(error: unknown): void {
     const message = messageOf(error)

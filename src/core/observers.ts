@@ -50,6 +50,8 @@ export interface PullState {
   readonly nextAt: number | null
   /** The error that the account has now, as a sentence; null while it works. */
   readonly lastError: string | null
+  /** How the request ended that met this error; null while the account works. */
+  readonly lastErrorOutcome: PullOutcome | null
   /** When the last page with rows became durable; null before the first. */
   readonly lastPageAt: number | null
 }

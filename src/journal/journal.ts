@@ -108,6 +108,12 @@ export interface JournalStats {
   readonly idsForgottenEarly: number
 }
 
+/**
+ * Why no callback can be taken into custody. `full`: `journal.maxBytes` is reached. `disk`: the disk refuses writes.
+ * `file-missing`: the data file is not in its place. `unusable`: nothing can be written until a restart.
+ */
+export type CustodyRefusalCause = 'full' | 'disk' | 'file-missing' | 'unusable'
+
 /** The room that is left for callbacks. */
 export interface CustodyRoom {
   /** `journal.maxBytes` of the configuration. */
@@ -119,6 +125,8 @@ export interface CustodyRoom {
   readonly freeBytes: number
   /** A sentence that says why no callback can be taken into custody now; null while callbacks can. */
   readonly refusal: string | null
+  /** Null exactly if `refusal` is. */
+  readonly refusalCause: CustodyRefusalCause | null
 }
 
 /** A message on the watch list. Times are milliseconds since the epoch. */

@@ -50,6 +50,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { fstatSync } from 'node:fs'
+import { constants } from 'node:os'
 import { dirname } from 'node:path'
 import { asBinary } from 'lmdb'
 import type { Clock } from '../core/clock.js'
@@ -71,6 +72,7 @@ import {
 } from './environment.js'
 import { EventIdIndex, type EventIdIndexOptions, WRITE_BYTES_PER_ID } from './event-id-index.js'
 import {
+  type CustodyRefusalCause,
   type CustodyRoom,
   type Entry,
   type EntryWithOrigin,
@@ -127,6 +129,18 @@ function warnOfAccess({ directory, log }: LmdbJournalOptions): void {
   )
 }
 
+/** LMDB gives the number of an error of the system as the code, and Node.js its name. */
+const DISK_FULL: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', constants.errno.ENOSPC, constants.errno.EDQUOT])
+
+/** What to do about an error of the system, which has a code. Any other error says itself what to do. */
+const remedyFor = (error: unknown): string => {
+  const { code } = error as { readonly code?: unknown }
+  if (code === undefined) return ''
+  return DISK_FULL.has(code)
+    ? '; free space on this disk, or enlarge it, and start again'
+    : '; check journal.directory and the rights of this user'
+}
+
 export class LmdbJournal implements Journal {
   readonly id: string
   readonly watchList: LmdbWatchList
@@ -175,9 +189,7 @@ export class LmdbJournal implements Journal {
       fileLock?.release()
       await lock?.release()
       if (error instanceof ConnectorError) throw error
-      // An error of the system has a code. Any other one says itself what to do.
-      const remedy = (error as NodeJS.ErrnoException).code && '; check journal.directory and the rights of this user'
-      const message = `the journal in ${directory} can't be opened: ${messageOf(error)}${remedy ?? ''}`
+      const message = `the journal in ${directory} can't be opened: ${messageOf(error)}${remedyFor(error)}`
       throw new ConnectorError('JOURNAL_UNUSABLE', message, { cause: error })
     }
   }
@@ -311,7 +323,15 @@ export class LmdbJournal implements Journal {
   custodyRoom(): CustodyRoom {
     const refusal = this.refusalReason()
     const freeBytes = refusal === null ? this.#capacity.freeBytes() : 0
-    return { maxBytes: this.#capacity.maxBytes, freeBytes, refusal }
+    const refusalCause = refusal === null ? null : this.#refusalCause()
+    return { maxBytes: this.#capacity.maxBytes, freeBytes, refusal, refusalCause }
+  }
+
+  /** Why `refusalReason` gives one. */
+  #refusalCause(): CustodyRefusalCause {
+    if (this.#writer.fatalError) return 'unusable'
+    if (this.#dataFile.problem !== null) return 'file-missing'
+    return this.#capacity.isReserveFreed ? 'disk' : 'full'
   }
 
   hasRoomFor(bytes: number): boolean {

@@ -85,6 +85,8 @@ export class Poller {
   /** When the poller entered its state. */
   #since = 0
   #lastPageAt: number | null = null
+  /** How the last request that failed ended. */
+  #failedOutcome: PullOutcome | null = null
   /** What the provider may have handed out and the journal does not have yet. */
   #inFlightItems = 0
 
@@ -409,6 +411,7 @@ export class Poller {
   }
 
   #reportFailure(outcome: PullOutcome, detail: string): void {
+    this.#failedOutcome = outcome
     this.#outages.failed(`${outcome} ${detail}`, detail, { outcome, detail })
   }
 
@@ -439,6 +442,7 @@ export class Poller {
       inFlightItems: this.#inFlightItems,
       nextAt,
       lastError: this.#outages.lastError,
+      lastErrorOutcome: this.#outages.lastError === null ? null : this.#failedOutcome,
       lastPageAt: this.#lastPageAt,
     })
   }

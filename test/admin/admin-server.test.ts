@@ -123,6 +123,7 @@ describe('/status.json of the admin server', () => {
       inFlightItems: 0,
       nextAt: clock.now() + 30_000,
       lastError: 'invalid credential',
+      lastErrorOutcome: 'account-error',
       lastPageAt: null,
     })
     status.recordReconciling('seven-main', {
@@ -161,6 +162,7 @@ describe('/status.json of the admin server', () => {
           inFlightItems: 0,
           nextAt: new Date(clock.now() + 30_000).toISOString(),
           lastError: 'invalid credential',
+          lastErrorOutcome: 'account-error',
           lastPageAt: null,
           failingSince: new Date(clock.now()).toISOString(),
         },
@@ -229,6 +231,7 @@ describe('/status.json of the admin server', () => {
       inFlightItems: 0,
       nextAt: null,
       lastError: null,
+      lastErrorOutcome: null,
       lastPageAt: since,
     })
     const shown = JSON.parse((await get('/status.json')).text) as StatusReport
@@ -256,6 +259,7 @@ describe('The status page', () => {
       inFlightItems: 0,
       nextAt: clock.now() + 90_000,
       lastError: '<script>alert("1")</script>',
+      lastErrorOutcome: 'account-error',
       lastPageAt: clock.now() - 3_700_000,
     })
     const { code, headers, text } = await get('/')

@@ -59,6 +59,76 @@ describe('The problems in /status.json', () => {
     expect(titlesOf(scenario)).not.toContain('critical - Callbacks are refused with 503, and no queue is asked')
   })
 
+  it.each([
+    ['full', 'raise journal.maxBytes', 'DlrMoConnectorRefusesCustody'],
+    ['disk', 'Free space on the disk', 'DlrMoConnectorRefusesCustody'],
+    ['file-missing', 'Do not restart', 'journal-file-missing'],
+    ['unusable', 'Repair or replace the disk', 'journal-unusable'],
+  ] as const)('advise what the cause asks for while custody is refused: %s', async (cause, action, runbook) => {
+    const scenario = await SCENARIOS['the disk is full']!()
+    scenario.journal.refusalCause = cause
+    const [problem] = scenario.report().report.problems
+    expect(problem).toMatchObject({ action: expect.stringContaining(action) as string, runbook })
+  })
+
+  it('tell the limit of the journal from the disk where little room is left', () => {
+    const scenario = new StatusScenario()
+    const fillTo = (freeBytes: number): readonly unknown[] => {
+      const { maxBytes } = scenario.journal
+      Object.assign(scenario.journal, {
+        custodyRoom: () => ({ maxBytes, freeBytes, refusal: null, refusalCause: null }),
+        stats: () => ({ entries: 1, bytes: maxBytes - 1_000, oldestReceivedAt: null, idsForgottenEarly: 0 }),
+      })
+      return scenario.report().report.problems.map(({ runbook }) => runbook)
+    }
+    expect(fillTo(1_000)).toEqual(['DlrMoConnectorJournalFilling'])
+    expect(fillTo(500)).toEqual(['DlrMoConnectorDiskFilling'])
+  })
+
+  it.each([
+    ['journal-older-copy', 'The journal is an older copy of itself', 'put them back'],
+    ['journal-replaced', 'The journal is not the one of the last run', 'under the same instance'],
+  ] as const)('link the runbook entry of the warning about the journal: %s', (event, title, action) => {
+    const scenario = new StatusScenario()
+    scenario.status.addJournalWarning(event, 'the reason')
+    expect(scenario.report().report.problems).toMatchObject([
+      { title, reason: 'the reason', runbook: event, action: expect.stringContaining(action) as string },
+    ])
+  })
+
+  it('advise by how the last request to a queue ended', () => {
+    const scenario = new StatusScenario()
+    const outcomes = ['account-error', 'network-error', 'timeout', 'not-a-page', 'cut', 'internal-error'] as const
+    const actionFor = (lastErrorOutcome: (typeof outcomes)[number]): string => {
+      scenario.page(null, { lastError: 'the reason', lastErrorOutcome })
+      return scenario.report().report.problems[0]!.action
+    }
+    expect(actionFor('account-error')).toContain('sources.mtarget-fr.pull.password')
+    for (const outcome of outcomes.slice(1)) expect(actionFor(outcome)).not.toContain('password')
+    expect(actionFor('timeout')).toContain('sources.mtarget-fr.pull.url')
+    expect(actionFor('not-a-page')).toContain('dead-letters list --source mtarget-fr')
+  })
+
+  it('show callbacks that name no source although requests to other paths have come since', () => {
+    const scenario = new StatusScenario()
+    scenario.status.recordCallback('', 401, 'unknown-source')
+    scenario.status.recordCallback('', 404, 'path')
+    expect(titlesOf(scenario)).toEqual(['warning - Callbacks name no source'])
+  })
+
+  it('show large callbacks that a nearly full journal refuses while it takes small ones', () => {
+    const scenario = new StatusScenario()
+    const { maxBytes } = scenario.journal
+    scenario.status.recordCallback('seven-main', 503, 'journal-refuses')
+    expect(titlesOf(scenario)).toEqual([])
+    Object.assign(scenario.journal, {
+      custodyRoom: () => ({ maxBytes, freeBytes: 4_096, refusal: null, refusalCause: null }),
+    })
+    expect(titlesOf(scenario)).toContain(
+      'critical seven-main Callbacks that are too large for the room that is left are refused with 503',
+    )
+  })
+
   it('tell when the journal will be full, from what it grew in the last minutes', async () => {
     const scenario = await SCENARIOS['Kafka is away and the journal fills']!()
     const { journal } = scenario.report().report

@@ -201,6 +201,15 @@ describe('A source with several guards', () => {
     ])
     expect(JSON.stringify(tested.log.lines)).not.toContain('wr0ng')
   })
+
+  it('logs that a path names no source, once a minute and without the path', async () => {
+    const tested = await start(all)
+    for (let i = 0; i < 5; i++) await request(`${tested.origin}/callbacks/n0body/wr0ng`)
+    expect(tested.log.lines.map(({ level, facts }) => [level, facts])).toEqual([
+      ['warn', { event: 'callback-rejected', source: null, reason: 'unknown-source' }],
+    ])
+    expect(JSON.stringify(tested.log.lines)).not.toMatch(/n0body|wr0ng/)
+  })
 })
 
 describe('A reload of the callbacks server', () => {

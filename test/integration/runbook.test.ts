@@ -176,7 +176,19 @@ describe('Without what Kafka needs', () => {
     await trial.connector.start({ env: shiftClock(THREE_HOURS_MS) })
     await takeCallbacks()
     const line = await untilLogged('DlrMoConnectorPublishingHeldUp', 'publishing-waiting')
-    expect(line.msg).toMatch(/INVALID_TIMESTAMP.*clock is 10[78]\d\d s ahead/)
+    const diagnosis = /INVALID_TIMESTAMP.*clock is 10[78]\d\d s ahead/
+    expect(line.msg).toMatch(diagnosis)
+    // The entries grow older meanwhile, and the reason must stay the clock.
+    await until(async () => (await trial.status()).journal.oldestAgeSeconds > 3)
+    const { publishing, problems } = await trial.status()
+    expect(publishing).toMatchObject({ code: 'KAFKA_REFUSED', reason: expect.stringMatching(diagnosis) as string })
+    expect(problems).toMatchObject([{ action: expect.stringMatching(/clock/) as string }])
+    const { stdout } = await runCommand(['check', '--config', 'connector.yaml'], {
+      cwd: trial.folder,
+      env: shiftClock(THREE_HOURS_MS),
+    })
+    expect(stdout).toMatch(/FAILED +clock .*clock is (3 h|2 h 59 min) .*ahead of the registry's/)
+    expect((await trial.log()).filter(({ event }) => event === 'publishing-waiting')).toHaveLength(1)
 
     expect(await trial.connector.terminate()).toBe(0)
     await trial.connector.start()
@@ -269,6 +281,13 @@ describe('With a provider', () => {
     expect(await isRefused('token')).toBe(true)
     expect(await trial.metric(`dlrmo_last_received_timestamp_seconds{source="${SEVEN_SOURCE}"}`)).toBe(0)
 
+    expect((await call(`${new URL(trial.callbackUrl).origin}/callbacks/another-name/another-token`)).status).toBe(401)
+    await until(async () => (await trial.log()).some((each) => each['reason'] === 'unknown-source'))
+    const unknown = await untilLogged('DlrMoConnectorCallbacksUnauthorized', 'callback-rejected')
+    expect(unknown).toMatchObject({ level: 'warn', source: null, reason: 'unknown-source' })
+    const { problems } = await trial.status()
+    expect(problems.map(({ title }) => title)).toEqual(['Callbacks are refused with 401', 'Callbacks name no source'])
+
     expect(await trial.connector.terminate()).toBe(0)
     const token = trial.callbackUrl.slice(trial.callbackUrl.lastIndexOf('/') + 1)
     await trial.configure(({ sources }) => (sources[SEVEN_SOURCE].callback['token'] = token))
@@ -354,6 +373,7 @@ describe.skipIf(mountError !== null)('With a small disk', () => {
     await until(async () => (await trial.metric('dlrmo_custody_refused')) === 1)
     const { status, body } = await call(`${trial.adminUrl}/readyz`)
     expect({ status, body }).toEqual({ status: 503, body: expect.stringMatching(/disk/) as string })
+    expect(await checkOutput()).toMatch(/warning +journal .* has [\d.]+ \w+ free, and journal.maxBytes allows/)
 
     disk.makeRoom()
     await until(async () => (await call(`${trial.adminUrl}/readyz`)).status === 200)

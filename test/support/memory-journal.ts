@@ -5,6 +5,7 @@
 import { type Clock, systemClock } from '../../src/core/clock.js'
 import { ConnectorError } from '../../src/core/errors.js'
 import type {
+  CustodyRefusalCause,
   CustodyRoom,
   Entry,
   EntryWithOrigin,
@@ -31,6 +32,8 @@ export class MemoryJournal implements Journal {
   readonly nonces = new Map<string, Nonce>()
   /** While this is set, every `append` rejects with this code. */
   refuses: 'JOURNAL_FULL' | 'JOURNAL_WRITE_FAILED' | undefined
+  /** What `custodyRoom` gives as the cause while something is refused. */
+  refusalCause: CustodyRefusalCause = 'full'
   /** The limit that `custodyRoom` reports. Nothing is refused because of it. */
   maxBytes = 1024 ** 3
   /** The bytes for which room is reserved. */
@@ -187,7 +190,7 @@ export class MemoryJournal implements Journal {
   custodyRoom(): CustodyRoom {
     const refusal = this.refusalReason()
     const freeBytes = refusal === null ? this.maxBytes - this.stats().bytes : 0
-    return { maxBytes: this.maxBytes, freeBytes, refusal }
+    return { maxBytes: this.maxBytes, freeBytes, refusal, refusalCause: refusal === null ? null : this.refusalCause }
   }
 
   topicProgress(source: string): TopicProgress | undefined {

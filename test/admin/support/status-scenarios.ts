@@ -43,6 +43,7 @@ export class StatusScenario {
       inFlightItems: 0,
       nextAt: this.clock.now() + 3 * MINUTE_MS,
       lastError: null,
+      lastErrorOutcome: null,
       lastPageAt,
       ...more,
     })
