@@ -86,6 +86,7 @@ abstract class MessageCheck implements SignatureCheck {
     if (nonce !== undefined && !this.#isNonce(values.nonce)) return 'missing'
     if (!source.isBodyCoveredBy(message) && !this.hasHashOfBody(source)) return 'wrong'
     const signed = source.message(message, values, signature.parameter)
+    if (source.hasTooManyFields) return 'wrong'
     const isValid = this.#signaturesIn(sent!).filter((bytes) => this.isSignatureOf(bytes, signed)).length > 0
     return isValid ? toVerified(values) : 'wrong'
   }

@@ -3,7 +3,7 @@ import { hash } from 'node:crypto'
 import type { HttpHeaders, SignedRequest } from './signed-request.js'
 import type { MessagePart, SignatureField, TemplateToken } from '../config/signature-scheme.js'
 import type { Field } from '../providers/wire/fields.js'
-import { formFields } from '../providers/wire/form-fields.js'
+import { formFields, hasMoreFieldsThan } from '../providers/wire/form-fields.js'
 import { jsonFields } from '../providers/wire/json-fields.js'
 
 /** A request whose parameters are read once, when they are needed. */
@@ -15,6 +15,7 @@ export class MessageSource {
   readonly #query: string
   #queryFields: readonly Field[] | undefined
   #bodyFields: readonly Field[] | undefined
+  #hasTooManyFields = false
 
   /** @param publicUrl origin and path prefix by which the provider reaches the connector */
   constructor(request: SignedRequest, publicUrl: string) {
@@ -29,6 +30,11 @@ export class MessageSource {
   value({ header, parameter }: SignatureField): string | undefined {
     const found = header === undefined ? this.#parameter(parameter ?? '') : headerOf(this.request.headers, header)
     return found === '' ? undefined : found
+  }
+
+  /** Whether fields were needed and not read, so that what was built without them proves nothing. */
+  get hasTooManyFields(): boolean {
+    return this.#hasTooManyFields
   }
 
   /**
@@ -102,7 +108,7 @@ export class MessageSource {
   }
 
   #fieldsOfQuery(): readonly Field[] {
-    this.#queryFields ??= formFields(this.#query)
+    this.#queryFields ??= this.#readForm(this.#query)
     return this.#queryFields
   }
 
@@ -118,9 +124,16 @@ export class MessageSource {
 
   #readBody(): readonly Field[] {
     const { body } = this.request
-    if (this.#hasFormBody) return formFields(Buffer.from(body).toString('latin1'))
-    const fields = mediaTypeOf(this.request).endsWith('json') ? jsonFields(Buffer.from(body).toString('utf8')) : []
+    if (this.#hasFormBody) return this.#readForm(Buffer.from(body).toString('latin1'))
+    if (!mediaTypeOf(this.request).endsWith('json')) return []
+    const fields = jsonFields(Buffer.from(body).toString('utf8'), MAX_FIELDS)
     return Array.isArray(fields) ? fields : []
+  }
+
+  #readForm(text: string): readonly Field[] {
+    if (!hasMoreFieldsThan(MAX_FIELDS, text)) return formFields(text)
+    this.#hasTooManyFields = true
+    return []
   }
 }
 
@@ -132,6 +145,12 @@ export const textsBeside = (template: readonly TemplateToken[], part: MessagePar
       beside !== undefined && 'text' in beside ? [beside.text] : [],
     )
   })
+
+/**
+ * Far more than a callback has. Whoever sends it has proved nothing yet, and to read and sort the fields of a whole megabyte would
+ * keep all other callers waiting.
+ */
+const MAX_FIELDS = 2_000
 
 /** What was read from the places that the scheme names. */
 export interface MessageValues {

@@ -203,6 +203,43 @@ describe('A signature over the fields of a request', () => {
   })
 })
 
+describe('A signature over more fields than any callback has', () => {
+  // The signature is right, so it is the number of fields that it is refused for, before they are sorted.
+  const hex = (message: string): string => createHmac('sha256', 'k').update(message).digest('hex')
+  const check = checkOf(
+    {
+      hmac: {
+        algorithm: 'sha256',
+        encoding: 'hex',
+        signature: { header: 'x-signature' },
+        message: '{parameters-ampersand}',
+      },
+    },
+    'k',
+  )
+  const verify = (signature: string, more: Parameters<typeof request>[0], type = FORM) =>
+    check.verify(request({ headers: { 'x-signature': signature, 'content-type': type }, ...more }))
+
+  it.each([
+    ['a form', (fields: string) => ({ body: fields }), FORM],
+    ['a query', (fields: string) => ({ target: `/callbacks/a?${fields}` }), FORM],
+    [
+      'a JSON object',
+      (fields: string) => ({ body: `{${fields.replaceAll(/(?<name>\w+)=1&?/g, '"$1":1,').slice(0, -1)}}` }),
+      'application/json',
+    ],
+  ] as const)('is wrong in %s', (_, sentIn, type) => {
+    for (const [count, expected] of [
+      [2_000, {}],
+      [2_001, 'wrong'],
+    ] as const) {
+      const names = Array.from({ length: count }, (_each, index) => `f${String(index).padStart(5, '0')}`)
+      const signature = hex(names.map((name) => `&${name}=1`).join(''))
+      expect(verify(signature, sentIn(names.map((name) => `${name}=1`).join('&')), type)).toEqual(expected)
+    }
+  })
+})
+
 describe('A nonce in the middle of a message', () => {
   it('takes over no piece of the body in front of it', () => {
     const scheme = {

@@ -1,6 +1,9 @@
+import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import type { Via } from '../../src/core/event.js'
 import type { Item } from '../../src/providers/provider.js'
+import { ProviderCatalog } from '../../src/providers/catalog.js'
+import { SETTINGS } from './provider-contract.js'
 import { decodeWith, providerNamed, received } from './support.js'
 
 const BODY_BYTES = 256 * 1024
@@ -121,4 +124,31 @@ describe.each(['mtarget', 'seven'])('The decoder of %s needs linear time and bou
     const body = `r[0][msg_id]=1&r[0][status]=A&${'r[0][n][x]=&'.repeat(350_000)}`
     expect(decode(received('CALLBACK', body)).length).toBeGreaterThan(0)
   }, 60_000)
+})
+
+/** Bodies of 48 MiB that take some kilobytes as they are sent. */
+const INFLATED_BYTES = 48 * 1024 * 1024
+const inflated = (text: string): string => text.repeat(Math.ceil(INFLATED_BYTES / text.length))
+const PART = '--b\r\nContent-Disposition: form-data; name="Status"\r\n\r\n3\r\n'
+
+describe.each(['mtarget', 'seven', 'twilio'])('The decoder of %s reads no more than any callback has', (name) => {
+  it.each([
+    ['fields of a form', () => inflated('Status=3&'), 'the form has more than 262144 fields'],
+    ['parts of a multipart form', () => `${inflated(PART)}--b--`, 'the multipart form has more than 65536 parts'],
+    [
+      'headers of a part',
+      () => `--b\r\nContent-Disposition: form-data; name="a"\r\n${inflated('a: b\r\n')}\r\n1\r\n--b--`,
+      'or more than 65536 bytes of headers in one',
+    ],
+  ])(
+    'of compressed %s',
+    (_, write, problem) => {
+      const body = gzipSync(write(), { level: 1 })
+      const provider = new ProviderCatalog(undefined).provider(name)
+      const items = [...provider.decode(received('CALLBACK', body, { 'content-encoding': 'gzip' }), SETTINGS)]
+      expect(items).toMatchObject([{ kind: 'dead-letter', reason: 'too-complex', body }])
+      expect(items.map((item) => item.kind === 'dead-letter' && item.detail).join()).toContain(problem)
+    },
+    120_000,
+  )
 })

@@ -2,10 +2,9 @@
 import type { Received } from '../../core/received.js'
 import type { Item, Provider } from '../provider.js'
 import { decodeBody, trimWhiteSpace, type DecodedBody } from '../wire/body.js'
-import { readLatin1 } from '../wire/charset.js'
 import { conflictDeadLetter, deadLetter, decodeSafely, sharedFieldsDeadLetter } from '../wire/dead-letter.js'
 import { areTooLargeToShare, concatFields, type Field, indexByName, mergeQuery } from '../wire/fields.js'
-import { formFields } from '../wire/form-fields.js'
+import { formFields, readFormBody } from '../wire/form-fields.js'
 import { jsonFields } from '../wire/json-fields.js'
 import { beginsLikeJson, findRows, type FoundRows, readEnvelope, readRows } from '../wire/json-rows.js'
 import { OPEN_OBJECT } from '../wire/json-tokenizer.js'
@@ -71,7 +70,7 @@ class DescribedDecoder {
       yield* this.#decodeJson(decoded, body, query)
       return
     }
-    const bodyFields = readMultipart(received, decoded) ?? formFields(readLatin1(content), decoded.readText)
+    const bodyFields = readMultipart(received, decoded) ?? readFormBody(content, decoded.readText, body)
     if ('kind' in bodyFields) {
       yield bodyFields
       return

@@ -3,9 +3,8 @@
  * what it writes is to be compared with the document of the aggregator.
  */
 import { decodeBody, trimWhiteSpace } from '../wire/body.js'
-import { readLatin1 } from '../wire/charset.js'
 import type { Field } from '../wire/fields.js'
-import { formFields } from '../wire/form-fields.js'
+import { formFields, readFormBody } from '../wire/form-fields.js'
 import { jsonFields } from '../wire/json-fields.js'
 import { beginsLikeJson } from '../wire/json-rows.js'
 import { readMultipart } from '../wire/multipart.js'
@@ -161,7 +160,7 @@ const findItemFields = (request: CapturedRequest): ItemFields => {
   if ('kind' in decoded) return { rows: undefined, fields: query }
   const content = trimWhiteSpace(decoded.bytes)
   if (!beginsLikeJson(content)) {
-    const form = readMultipart(received, decoded) ?? formFields(readLatin1(content), decoded.readText)
+    const form = readMultipart(received, decoded) ?? readFormBody(content, decoded.readText, received.body)
     return { rows: undefined, fields: 'kind' in form ? query : [...form, ...query] }
   }
   const list = findList(parseJson(decoded.readText(content)), '')

@@ -6,10 +6,9 @@
 import type { Received } from '../../core/received.js'
 import type { DecodeSettings, Item } from '../provider.js'
 import { decodeBody, trimWhiteSpace } from '../wire/body.js'
-import { readLatin1 } from '../wire/charset.js'
 import { conflictDeadLetter, deadLetter } from '../wire/dead-letter.js'
 import { mergeQuery } from '../wire/fields.js'
-import { formFields } from '../wire/form-fields.js'
+import { formFields, readFormBody } from '../wire/form-fields.js'
 import { beginsLikeJson } from '../wire/json-rows.js'
 import { readMultipart } from '../wire/multipart.js'
 import { findResultRows, readPushedRows } from './pages.js'
@@ -24,7 +23,7 @@ export const decodePush = (received: Received, settings: DecodeSettings): Iterab
   if (beginsLikeJson(content)) {
     return readPushedRows(findResultRows(decoded.bytes), decoded, received, settings, query)
   }
-  const bodyFields = readMultipart(received, decoded) ?? formFields(readLatin1(content), decoded.readText)
+  const bodyFields = readMultipart(received, decoded) ?? readFormBody(content, decoded.readText, received.body)
   if ('kind' in bodyFields) return [bodyFields]
   const { fields, rawOnly, conflict } = mergeQuery(bodyFields, query, interpretedFields(settings))
   const { body } = received

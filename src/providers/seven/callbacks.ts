@@ -14,7 +14,7 @@ import { ByteRanges } from '../wire/byte-ranges.js'
 import { readLatin1, type ReadText } from '../wire/charset.js'
 import { conflictDeadLetter, deadLetter, sharedFieldsDeadLetter } from '../wire/dead-letter.js'
 import { areTooLargeToShare, findConflict, findField, mergeQuery, presentValue, type Field } from '../wire/fields.js'
-import { formFields } from '../wire/form-fields.js'
+import { formFields, readFormBody } from '../wire/form-fields.js'
 import { beginsLikeJson, findRows, readRows } from '../wire/json-rows.js'
 import { OPEN_OBJECT } from '../wire/json-tokenizer.js'
 import { readMultipart } from '../wire/multipart.js'
@@ -38,7 +38,8 @@ export const decodeCallback = (received: Received, settings: DecodeSettings): It
   if (parts !== undefined) return 'kind' in parts ? [parts] : readItems(parts, received.body)
   const lines = findLines(content)
   if (!isListOfReports(content, lines, decoded.readText)) {
-    return readItems(formFields(readLatin1(content), decoded.readText), received.body)
+    const fields = readFormBody(content, decoded.readText, received.body)
+    return 'kind' in fields ? [fields] : readItems(fields, received.body)
   }
   if (areTooLargeToShare(query, lines.count)) return [sharedFieldsDeadLetter(lines.count, received.body)]
   return readLines(content, lines, decoded.readText, readItems)
@@ -80,11 +81,14 @@ function* readLines(
 const findLines = (bytes: Uint8Array): ByteRanges => {
   const lines = new ByteRanges()
   let start = 0
+  let isBlank = true
   for (let at = 0; at <= bytes.length; at++) {
     const byte = bytes[at]
-    if (byte !== undefined && byte !== 0x0a && byte !== 0x0d) continue
-    if (bytes.subarray(start, at).some((each) => each !== 0x20 && each !== 0x09)) lines.add(start, at)
-    start = at + 1
+    if (byte === undefined || byte === 0x0a || byte === 0x0d) {
+      if (!isBlank) lines.add(start, at)
+      start = at + 1
+      isBlank = true
+    } else if (byte !== 0x20 && byte !== 0x09) isBlank = false
   }
   return lines
 }
@@ -111,7 +115,8 @@ const reportFields = (line: Uint8Array, readText: ReadText): Field[] | undefined
   if (columns) return columns
   const form = readLatin1(line)
   if (!form.includes('msg_id') || !form.includes('status')) return undefined
-  const fields = formFields(form, readText)
+  const fields = readFormBody(line, readText, line)
+  if ('kind' in fields) return undefined
   const leaves = new Set(fields.map(({ name }) => splitName(name).leaf))
   const isOtherEvent = fields.some(({ name, value }) => name === 'webhook_event' && value !== 'dlr')
   return leaves.has('msg_id') && leaves.has('status') && !isOtherEvent ? fields : undefined

@@ -1,11 +1,38 @@
 /**
  * Reads the fields of a query or of a form body (`application/x-www-form-urlencoded`), in the order sent. Never throws.
  */
-import { readUtf8, type ReadText } from './charset.js'
+import type { DeadLetterItem } from '../provider.js'
+import { readLatin1, readUtf8, type ReadText } from './charset.js'
+import { deadLetter } from './dead-letter.js'
 import type { Field } from './fields.js'
 
 const NEEDS_DECODING = /[%+\u0080-\uffff]/
 const NOT_ASCII = /[\u0080-\uffff]/
+
+/** More fields than the largest batch of reports in one form has. Compressed, a megabyte could hold more than memory does. */
+const MAX_FORM_FIELDS = 262_144
+
+/**
+ * Reads the fields of a form body.
+ * @param content the bytes of the form
+ * @param body what was received
+ * @returns a dead letter with the whole body if the form has more fields than any callback
+ */
+export const readFormBody = (content: Uint8Array, readText: ReadText, body: Uint8Array): Field[] | DeadLetterItem => {
+  const text = readLatin1(content)
+  if (!hasMoreFieldsThan(MAX_FORM_FIELDS, text)) return formFields(text, readText)
+  return deadLetter('too-complex', `the form has more than ${MAX_FORM_FIELDS} fields`, body)
+}
+
+/** Whether a form or query may have more fields than `max`, without reading them. */
+export const hasMoreFieldsThan = (max: number, form: string): boolean => {
+  let count = 1
+  for (let at = form.indexOf('&'); at >= 0; at = form.indexOf('&', at + 1)) {
+    count++
+    if (count > max) return true
+  }
+  return false
+}
 
 /**
  * @param text one character for each byte, as Node gives a request line and `readLatin1` gives a body

@@ -32,18 +32,22 @@ export interface JsonProblem {
   readonly detail: string
 }
 
-export const jsonFields = (text: string): Field[] | JsonProblem => new FieldReader(text).read()
+/** @param maxFields more fields are `too-complex` */
+export const jsonFields = (text: string, maxFields = MAX_FIELDS): Field[] | JsonProblem =>
+  new FieldReader(text, maxFields).read()
 
 class FieldReader {
   readonly #json: JsonTokenizer
+  readonly #maxFields: number
   /** Whether no part of the text has an escape or half of a surrogate pair, so that strings are what stands between quotes. */
   readonly #isPlain: boolean
   readonly #fields: Field[] = []
   #nameCharacters = 0
   #problem: JsonProblem | undefined
 
-  constructor(text: string) {
+  constructor(text: string, maxFields: number) {
     this.#json = new JsonTokenizer(text)
+    this.#maxFields = maxFields
     this.#isPlain = !text.includes('\\') && text.isWellFormed()
   }
 
@@ -149,7 +153,7 @@ class FieldReader {
   #addField(field: Field): void {
     if (this.#problem) return
     this.#nameCharacters += field.name.length
-    if (this.#fields.length >= MAX_FIELDS || this.#nameCharacters > MAX_NAME_CHARACTERS) {
+    if (this.#fields.length >= this.#maxFields || this.#nameCharacters > MAX_NAME_CHARACTERS) {
       return this.#fail('there are more fields or longer names than any item has', 'too-complex')
     }
     this.#fields.push(field)

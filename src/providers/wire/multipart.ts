@@ -18,6 +18,9 @@ import type { Field } from './fields.js'
 const MAX_BOUNDARY_CHARACTERS = 128
 /** The length to which a text of the sender is cut in the detail of a dead letter. */
 const MAX_QUOTED_CHARACTERS = 80
+/** Far more than a form has, and far more than the headers of a part have. Compressed, a megabyte could hold more than memory. */
+const MAX_PARTS = 65_536
+const MAX_PART_HEADER_BYTES = 64 * 1024
 const CR = 0x0d
 const LF = 0x0a
 const SPACE = 0x20
@@ -41,6 +44,12 @@ export const readMultipart = (
       return deadLetter('cut-page', 'the multipart form has no closing delimiter, so it breaks off', body)
     case 'trailing':
       return deadLetter('trailing-bytes', 'another multipart form follows the end of the first one', body)
+    case 'too-complex':
+      return deadLetter(
+        'too-complex',
+        `the multipart form has more than ${MAX_PARTS} parts, or more than ${MAX_PART_HEADER_BYTES} bytes of headers in one`,
+        body,
+      )
     case undefined:
       return readFields(parts, outside, readText, body)
   }
@@ -113,7 +122,7 @@ const dispositionName = (disposition: string | undefined, readText: ReadText): s
 }
 
 interface Part {
-  /** By their names in lower case, one character for each byte. */
+  /** Those that tell how the part is read, by their names in lower case, one character for each byte. */
   readonly headers: ReadonlyMap<string, string>
   /** The first line among the headers that is no header. It tells nothing that could be kept, or where the content begins. */
   readonly malformedHeader: string | undefined
@@ -126,7 +135,7 @@ interface SplitForm {
   readonly parts: readonly Part[]
   /** The bytes before the first delimiter and behind the last one, if they are not white space. */
   readonly outside: readonly Uint8Array[]
-  readonly defect: 'cut' | 'trailing' | undefined
+  readonly defect: 'cut' | 'trailing' | 'too-complex' | undefined
 }
 
 const splitParts = (buffer: Buffer, delimiterText: Buffer): SplitForm => {
@@ -139,8 +148,11 @@ const splitParts = (buffer: Buffer, delimiterText: Buffer): SplitForm => {
   addOutside(buffer.subarray(0, delimiter?.start ?? 0))
   while (delimiter !== undefined && !delimiter.isClosing) {
     const next = findDelimiter(buffer, delimiterText, delimiter.end)
-    if (next !== undefined && next.start > delimiter.end)
-      parts.push(readPart(buffer.subarray(delimiter.end, next.start)))
+    if (next !== undefined && next.start > delimiter.end) {
+      const part = parts.length < MAX_PARTS ? readPart(buffer.subarray(delimiter.end, next.start)) : undefined
+      if (part === undefined) return { parts: [], outside: [], defect: 'too-complex' }
+      parts.push(part)
+    }
     delimiter = next
   }
   if (delimiter === undefined) return { parts, outside, defect: 'cut' }
@@ -174,8 +186,10 @@ const findDelimiter = (buffer: Buffer, text: Buffer, from: number): Delimiter | 
   return undefined
 }
 
-const readPart = (bytes: Buffer): Part => {
+/** @returns undefined if the headers are larger than any part has */
+const readPart = (bytes: Buffer): Part | undefined => {
   const { headers, content } = splitAtBlankLine(bytes)
+  if (headers.length > MAX_PART_HEADER_BYTES) return undefined
   const lines = readLatin1(headers)
     // A header may go on in the next line, which then begins with white space.
     .replace(/\r?\n[ \t]+/g, ' ')
@@ -184,11 +198,15 @@ const readPart = (bytes: Buffer): Part => {
   let malformedHeader: string | undefined
   for (const line of lines) {
     const colon = line.indexOf(':')
-    if (colon > 0) byName.set(line.slice(0, colon).trim().toLowerCase(), line.slice(colon + 1).trim())
-    else if (line !== '') malformedHeader ??= line
+    const name = line.slice(0, Math.max(colon, 0)).trim().toLowerCase()
+    if (READ_HEADERS.has(name)) byName.set(name, line.slice(colon + 1).trim())
+    else if (colon <= 0 && line !== '') malformedHeader ??= line
   }
   return { headers: byName, malformedHeader, content, bytes }
 }
+
+/** The headers of a part that tell how it is read. */
+const READ_HEADERS: ReadonlySet<string> = new Set(['content-disposition', 'content-type', 'content-transfer-encoding'])
 
 const splitAtBlankLine = (bytes: Buffer): { readonly headers: Buffer; readonly content: Buffer } => {
   if (bytes[0] === LF) return { headers: bytes.subarray(0, 0), content: bytes.subarray(1) }
