@@ -87,6 +87,8 @@ export class AdminServer {
     try {
       answer = await this.#answer(req)
     } catch (error) {
+      // The client has gone before it sent the whole body. That is no fault of the connector, and nobody waits for an answer.
+      if (!req.complete && req.errored) return
       this.#deps.log.error(
         { event: 'admin-request-failed', err: error },
         'the admin server failed to handle a request and answered it with 500',

@@ -62,6 +62,11 @@ const readConfig = (
   return parseConfig(text, env, hostName, findProviders)
 }
 
+/** A list of the wrong kind may have as many problems as elements. Nobody reads them all, and each is looked up in the file. */
+const MAX_SHOWN_PROBLEMS = 200
+
+const tooManyProblems = (count: number): Problem => ({ path: [], at: undefined, text: `has ${count} problems more` })
+
 const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT'
 
 /** The image has the example not here, but where it looks for the configuration. */
@@ -90,15 +95,19 @@ export const parseConfig = (
   rememberSecretsOf(substitution.tree as Section)
   const checked = schema.safeParse(withRequiredSections(substitution.tree as Section), { reportInput: true })
   const issues = checked.error?.issues ?? []
+  const shownIssues = issues.slice(0, MAX_SHOWN_PROBLEMS)
   const environmentProxy = 'proxy' in document.tree ? undefined : proxyFromEnvironment(env)
   const problems = [
-    ...substitution.problems.map((problem) => ({ ...problem, at: document.locate(problem.path) })),
-    ...issues
+    ...substitution.problems
+      .slice(0, MAX_SHOWN_PROBLEMS)
+      .map((problem) => ({ ...problem, at: document.locate(problem.path) })),
+    ...shownIssues
       .map((issue) => toProblem(issue, origin))
       // A value whose substitution failed is reported once.
       .filter(({ path }) => !unresolved.some((failed) => hasPrefix(path, failed))),
     ...('instance' in document.tree ? [] : problemsOfHostName(hostName)),
     ...(environmentProxy?.problems ?? []),
+    ...(issues.length > shownIssues.length ? [tooManyProblems(issues.length - shownIssues.length)] : []),
   ]
   if (problems.length > 0 || checked.data === undefined) return { problems: sortByPosition(problems) }
   const proxy = checked.data.proxy ?? environmentProxy?.settings

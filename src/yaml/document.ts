@@ -5,8 +5,20 @@
  * where the configuration expects one, so a password of 0123 keeps its zero, and a substituted value is converted exactly
  * like a written one. Only an empty value, `null` and `~` without quotes become null.
  */
-import { Lexer, LineCounter, Parser, isAlias, isCollection, isMap, isScalar, isSeq, parseDocument, visit } from 'yaml'
-import type { Document, ErrorCode, Node } from 'yaml'
+import {
+  CST,
+  Lexer,
+  LineCounter,
+  Parser,
+  isAlias,
+  isCollection,
+  isMap,
+  isScalar,
+  isSeq,
+  parseDocument,
+  visit,
+} from 'yaml'
+import type { Document, ErrorCode, Node, Pair, Scalar } from 'yaml'
 import type { Path, Position, Problem } from './problem.js'
 
 export interface YamlDocument {
@@ -22,15 +34,22 @@ export interface YamlDocument {
 
 /** The deepest configuration has 5 levels. At some thousands of levels the parser exhausts the stack. */
 const MAX_DEPTH = 50
+/** Each of them may take the parser as long as the whole file has values, which for a megabyte of them is minutes. */
+const MAX_ALIASES_AND_TAGS = 1_000
+/** Nobody reads more of them at once. */
+const MAX_PROBLEMS = 200
 
 export const readYaml = (text: string): YamlDocument => {
   const lines = new LineCounter()
-  if (isTooDeep(text)) return refuse([problem('is nested too deeply for a configuration')])
+  const excess = findExcess(text)
+  if (excess !== undefined) return refuse([problem(excess)])
   const document = parseDocument(text, {
     schema: 'failsafe',
     resolveKnownTags: false,
     stringKeys: true,
     merge: true,
+    // It compares each key with every other one of its section. `findRepeatedKeys` does not.
+    uniqueKeys: false,
     strict: true,
     prettyErrors: false,
     // The level 'silent' would also suppress the error about a second document.
@@ -45,6 +64,11 @@ export const readYaml = (text: string): YamlDocument => {
     problem(explain(error.code, text, error.pos[0]), positionOf(error.pos[0])),
   )
   visit(document, {
+    Map: (_, { items }) => {
+      for (const key of findRepeatedKeys(items)) {
+        problems.push(problem(EXPLANATIONS.DUPLICATE_KEY, positionOf(key.range?.[0] ?? 0)))
+      }
+    },
     Scalar: (key, node) => {
       if (key === 'key' && node.value === '__proto__') {
         problems.push(problem('a key can\'t be called "__proto__"', node.range ? positionOf(node.range[0]) : undefined))
@@ -56,7 +80,7 @@ export const readYaml = (text: string): YamlDocument => {
       problems.push(problem('an alias (*name) without an anchor (&name) above it', positionOf(node.range?.[0] ?? 0)))
     },
   })
-  if (problems.length > 0) return refuse(problems)
+  if (problems.length > 0) return refuse(problems.slice(0, MAX_PROBLEMS))
   try {
     const tree: unknown = document.toJS()
     // Throws for an alias that contains itself.
@@ -76,7 +100,7 @@ const refuse = (problems: readonly Problem[]): YamlDocument => ({
 })
 
 /** Explanations of the parser's error codes. The parser's own messages quote the file, and may show a password. */
-const EXPLANATIONS: Readonly<Partial<Record<ErrorCode, string>>> = {
+const EXPLANATIONS = {
   BAD_DQ_ESCAPE: 'a backslash in double quotes begins an escape that YAML does not know; use single quotes',
   BAD_INDENT: 'the indentation of this line matches no line above it, or a bracket or brace above it is not closed',
   BAD_SCALAR_START: 'a value may not begin with this character; quote the value',
@@ -90,24 +114,47 @@ const EXPLANATIONS: Readonly<Partial<Record<ErrorCode, string>>> = {
   TAB_AS_INDENT: 'a tab is used for indentation; YAML allows spaces only',
   TAG_RESOLVE_FAILED: 'tags such as !!int are not supported; write the value without a tag',
   UNEXPECTED_TOKEN: 'YAML does not allow this here; a quote, bracket or line break may be missing',
-}
+} as const satisfies Partial<Record<ErrorCode, string>>
 
 const explain = (code: ErrorCode, text: string, offset: number): string => {
   const line = text.slice(text.lastIndexOf('\n', offset - 1) + 1, text.indexOf('\n', offset) + 1 || undefined)
   const isUnquotedSubstitution = code === 'UNEXPECTED_TOKEN' && /[{[,].*\$\{/.test(line)
   if (isUnquotedSubstitution) return 'a "${…}" inside {…} or […] must be quoted'
-  return EXPLANATIONS[code] ?? `this is not valid YAML (${code.toLowerCase().replaceAll('_', ' ')})`
+  const explanations: Partial<Record<ErrorCode, string>> = EXPLANATIONS
+  return explanations[code] ?? `this is not valid YAML (${code.toLowerCase().replaceAll('_', ' ')})`
 }
 
-/** Measures the depth with the tokenizer alone, before the parser builds the document recursively. */
-const isTooDeep = (text: string): boolean => {
+/** The key of merging, which may be written several times in a section. */
+const MERGE_KEY = '<<'
+
+/** Returns the keys of a section that it has had before. */
+const findRepeatedKeys = (items: readonly Pair<unknown, unknown>[]): Scalar[] => {
+  const seen = new Set<unknown>()
+  const repeated: Scalar[] = []
+  for (const { key } of items) {
+    if (!isScalar(key) || key.value === MERGE_KEY) continue
+    if (seen.has(key.value)) repeated.push(key)
+    seen.add(key.value)
+  }
+  return repeated
+}
+
+/**
+ * Measures with the tokenizer alone what takes the parser too much stack or time, before it builds the document.
+ * @returns what there is too much of, as the end of a sentence
+ */
+const findExcess = (text: string): string | undefined => {
   const parser = new Parser()
+  let aliasesAndTags = 0
   for (const lexeme of new Lexer().lex(text)) {
     // parser.next is a generator, and updates the stack only while it is iterated.
     Array.from(parser.next(lexeme))
-    if (parser.stack.length > MAX_DEPTH) return true
+    if (parser.stack.length > MAX_DEPTH) return 'is nested too deeply for a configuration'
+    const type = CST.tokenType(lexeme)
+    if (type === 'alias' || type === 'tag') aliasesAndTags++
+    if (aliasesAndTags > MAX_ALIASES_AND_TAGS) return 'has more aliases (*name) and tags (!name) than a configuration'
   }
-  return false
+  return undefined
 }
 
 const locate = (

@@ -6,6 +6,7 @@ import { Metrics } from '../../src/admin/metrics.js'
 import type { StatusReport } from '../../src/admin/problems.js'
 import { Status } from '../../src/admin/status.js'
 import { call } from '../support/call.js'
+import { turnUntilIdle } from '../support/event-loop.js'
 import { RawConnection } from '../support/raw-http.js'
 import { RecordingLog } from '../support/recording-observers.js'
 import { ManualClock } from '../support/manual-clock.js'
@@ -27,6 +28,7 @@ const NO_REPLAYS = {
 let watchFails: boolean
 let callbackRefusal: string | null
 let isWatchListFull: boolean
+let log: RecordingLog
 const servers: AdminServer[] = []
 
 const start = async (token?: string | readonly string[], port = 0, host = '127.0.0.1'): Promise<number> => {
@@ -35,7 +37,7 @@ const start = async (token?: string | readonly string[], port = 0, host = '127.0
     {
       status,
       metrics: new Metrics(journal, clock),
-      log: new RecordingLog(),
+      log,
       addToWatchList: async (source, ids) => {
         if (watchFails) throw new Error('the disk refuses')
         if (source !== 'seven-main') return 'unknown-source'
@@ -53,6 +55,7 @@ const start = async (token?: string | readonly string[], port = 0, host = '127.0
 }
 
 beforeEach(() => {
+  log = new RecordingLog()
   clock = new ManualClock()
   journal = new MemoryJournal(clock)
   watched = []
@@ -613,5 +616,18 @@ describe('The admin server with more connections than it takes', () => {
     const ended = idle.filter(({ socket }) => socket.readableEnded || socket.destroyed)
     expect(ended.length).toBeGreaterThan(100)
     for (const connection of idle) connection.close()
+  })
+})
+
+describe('The admin server losing a client', () => {
+  it('logs nothing if the client goes before it has sent the whole body, and answers others', async () => {
+    const port = await start()
+    const connection = await RawConnection.open(port)
+    const headers = 'content-type: application/json\r\ncontent-length: 100\r\n'
+    await connection.sendAndFlush(`POST /sources/seven-main/watch HTTP/1.1\r\nhost: localhost\r\n${headers}\r\n{"mess`)
+    connection.socket.resetAndDestroy()
+    expect((await call(`${origin}/livez`)).status).toBe(200)
+    await turnUntilIdle()
+    expect(log.lines).toEqual([])
   })
 })

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { loadConfig } from '../../src/config/load.js'
+import { loadConfig, parseConfig } from '../../src/config/load.js'
 import { ConnectorError } from '../../src/core/errors.js'
 import type { PullAccount, ReconcileAccount, DecodeSettings } from '../../src/providers/provider.js'
 import { REQUIRED, load, problemsOf, withSource } from './support.js'
@@ -241,6 +241,15 @@ sources:
       `${file}:10:3 sources.seven: receives nothing; add pull, callback or both`,
       `${file}:10:21 sources.seven.provider: found "sevn"; one of mtarget, seven is expected; the nearest is seven`,
     ])
+  })
+})
+
+describe('A configuration with very many problems', () => {
+  it('reports the first two hundred of each kind, and how many more there are', () => {
+    const yaml = `kafka: {brokers: [${'x, '.repeat(1_000)}]}\nregistry: {url: "http://r"}\nsources: {a: {provider: seven, callback: {open: true}}}`
+    const { problems = [] } = parseConfig(yaml, {}, 'host')
+    expect(problems).toHaveLength(201)
+    expect(problems[0]?.text).toBe('has 800 problems more')
   })
 })
 
