@@ -151,6 +151,12 @@ const listen = (directory: string, name: string): Promise<Server> =>
   })
 
 /**
+ * What connecting to a lock fails with if it is certain that nobody listens. EROFS is the error for a file that is no socket, as
+ * an orderly end leaves it, on a file system that is mounted read-only. A socket there can be connected to.
+ */
+const NOBODY_LISTENS: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOENT', 'EROFS'])
+
+/**
  * Returns which process listens, as it says itself. Returns undefined only if it is certain that none does: a process that
  * can't be connected to, or is stopped and says nothing, may be alive.
  */
@@ -163,7 +169,7 @@ const holderOf = (directory: string, name: string): Promise<string | undefined> 
       return answer.toString()
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
-      return code === 'ECONNREFUSED' || code === 'ENOENT' ? undefined : ANOTHER_PROCESS
+      return code !== undefined && NOBODY_LISTENS.has(code) ? undefined : ANOTHER_PROCESS
     } finally {
       socket.destroy()
     }
