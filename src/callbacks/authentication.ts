@@ -8,6 +8,9 @@ import { type SnsConfig, type SnsResult, SnsVerifier, type SnsVerifierDeps } fro
 /** Why a request is answered 401. Only the log says so. */
 export type RejectionReason = 'address' | 'token' | 'credentials' | 'nonce' | 'topic' | SignatureRejection
 
+/** The key of the configuration that signatures are verified by. */
+export type SignatureKey = 'signingKey' | 'topicArns'
+
 /** What authenticates a caller before the body of its request is read. */
 export interface Caller {
   /** undefined if it is not known. */
@@ -28,6 +31,7 @@ export class Guards {
   readonly #signature: SignatureVerifier | SnsVerifier | undefined
   /** Whether a caller that `rejectionReason` does not reject has proved who it is before its body is read. */
   readonly isProvedByHeaders: boolean
+  readonly signatureKey: SignatureKey
 
   /**
    * @param source the key under `sources`
@@ -40,6 +44,7 @@ export class Guards {
     this.#basic = basic && new Secrets(basic.password.map((password) => `${basic.username}:${password}`))
     this.#addresses = allowFrom && new AddressRanges(allowFrom)
     this.#signature = signatureVerifier(source, callback, snsDeps)
+    this.signatureKey = hasTopics(callback) ? 'topicArns' : 'signingKey'
     this.isProvedByHeaders = token !== undefined || basic !== undefined || allowFrom !== undefined
   }
 

@@ -395,7 +395,7 @@ export class CallbackServer {
   #reject(call: Call, reason: RejectionReason): void {
     const { source } = call
     const isKnown = source !== this.#unknownSource
-    if (isKnown) this.#log.callbackRejected(source.name, reason)
+    if (isKnown) this.#log.callbackRejected(source.name, reason, source.guards.signatureKey)
     else this.#log.unknownSourceRejected()
     this.#refuse(call, 401, isKnown ? reason : 'unknown-source', source.name)
   }

@@ -3,7 +3,7 @@ import { messageOf } from '../core/errors.js'
 import { LineLimiter } from '../core/line-limiter.js'
 import type { Log } from '../core/log.js'
 import { OutageLog } from '../core/outage-log.js'
-import type { RejectionReason } from './authentication.js'
+import type { RejectionReason, SignatureKey } from './authentication.js'
 
 /** The key below `sources.<source>.callback` that decides on each reason. */
 const SETTINGS: Readonly<Record<RejectionReason, string>> = {
@@ -47,11 +47,15 @@ export class ThrottledLog {
     )
   }
 
-  /** Reports a callback that was answered 401. */
-  callbackRejected(source: string, reason: RejectionReason): void {
+  /**
+   * Reports a callback that was answered 401.
+   * @param signatureKey the key that the source's signatures are verified by
+   */
+  callbackRejected(source: string, reason: RejectionReason, signatureKey: SignatureKey = 'signingKey'): void {
     const counts = this.#rejections.next(`${source} ${reason}`)
     if (counts === null) return
-    const setting = `sources.${source}.callback.${SETTINGS[reason]}`
+    const key = SETTINGS[reason] === 'signingKey' ? signatureKey : SETTINGS[reason]
+    const setting = `sources.${source}.callback.${key}`
     this.#log.warn(
       { event: 'callback-rejected', source, reason, setting, ...counts },
       `callbacks are rejected with 401; compare ${setting} with what the provider uses; this reason is logged at most once a minute`,

@@ -118,6 +118,7 @@ describe('A callback by Amazon SNS', () => {
     expect(await post(tested, body)).toBe(401)
     expect(tested.observer.refusals).toEqual([`aws 401 ${reason}`])
     expect([tested.journal.entries, topic.requests]).toEqual([[], []])
+    expect(tested.log.lines[0]?.facts).toMatchObject({ reason, setting: 'sources.aws.callback.topicArns' })
   })
 
   it('gets 401 without the header that SNS sends, before its body is read', async () => {
