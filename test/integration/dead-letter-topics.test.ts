@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import kafkajs, { type Message } from 'kafkajs'
 import { beforeEach, describe, expect, inject, it, onTestFinished } from 'vitest'
+import { API, KafkaProxy } from '../../dev/fault-injection/kafka-proxy.js'
 import { createTopic, withAdmin } from '../../dev/kafka/topics.js'
 import { until } from '../../dev/wait.js'
 import { readConfiguration } from '../../src/commands/configuration.js'
@@ -251,4 +252,43 @@ describe('dead-letters on a topic that is compacted against the advice', () => {
     expect(await run('replay', '--event-id', 'joined')).toMatchObject({ code: 2, letters: [{ outcome: 'refused' }] })
     expect(entriesOf(directory)).toEqual([])
   })
+})
+
+describe('dead-letters where Kafka goes away half way', () => {
+  it(
+    'ends with 3, keeps what it has handed in whole, and hands in the rest when it is repeated',
+    { timeout: 180_000 },
+    async () => {
+      const directory = await prepareReplay()
+      const names = ['first', 'second', 'third']
+      const bodyOf = (name: string): string => `${FORM}&name=${name}&padding=${'x'.repeat(600_000)}`
+      for (const name of names) await topics.publish('dead-letter', partsOf(letterOf(name, bodyOf(name)), 2))
+      const proxy = await KafkaProxy.startInFrontOf(stack.brokers[0]!)
+      onTestFinished(() => proxy.close())
+      await topics.configure({ brokers: [proxy.address], requestTimeout: '1s' })
+      /** The search and the two parts of the first letter are read by so many requests. */
+      let fetches = 3
+      proxy.setRule((api) => {
+        if (api !== API.fetch) return 'pass'
+        fetches--
+        return fetches < 0 ? 'cut' : 'pass'
+      })
+      const interrupted = await run('replay', '--all')
+      expect(interrupted.code).toBe(3)
+      expect(interrupted.stderr).toContain(proxy.address)
+      const handedIn = entriesOf(directory)
+      expect(handedIn.length).toBeLessThan(names.length)
+      expect(handedIn.map((entry) => entry?.body.byteLength)).toEqual(
+        names.slice(0, handedIn.length).map((name) => bodyOf(name).length),
+      )
+      fetches = 1
+      expect((await run('list')).code).toBe(3)
+
+      proxy.setRule(() => 'pass')
+      expect((await run('list')).letters.map(({ eventId }) => eventId)).toEqual(names)
+      expect((await run('replay', '--all')).code).toBe(0)
+      const origins = entriesOf(directory).map((entry) => entry?.origin)
+      expect(origins.slice(handedIn.length)).toMatchObject(names.map((eventId) => ({ eventId })))
+    },
+  )
 })
