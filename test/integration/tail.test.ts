@@ -147,7 +147,7 @@ describe('tail', () => {
     expect(await topics.run('tail', 'dlr')).toMatchObject({ code: 0 })
     const { code, stdout, stderr } = await topics.run('tail')
     expect({ code, stdout }).toEqual({ code: 3, stdout: '' })
-    expect(stderr).toContain(`topic ${topics.names.mo}, ${topics.names['dead-letter']} does not exist`)
+    expect(stderr).toContain(`topics ${topics.names.mo}, ${topics.names['dead-letter']} do not exist`)
     const { code: jsonCode, stdout: json } = await topics.run('tail', 'mo', '--json')
     expect(jsonCode).toBe(3)
     expect(JSON.parse(json)).toMatchObject({ ok: false, error: { code: 'TOPIC_MISSING' } })
