@@ -27,7 +27,7 @@ function* textKeys(node: Schema, path: readonly string[] = []): Generator<string
 
 /** Keys whose values may be shown. A key that is missing here must be one of SECRET_KEYS in src/masking/secrets.ts. */
 const PUBLIC_KEYS = new Set([
-  ...['instance', 'directory', 'host', 'group', 'topic', 'endpoint', 'context', 'noProxy'],
+  ...['instance', 'directory', 'host', 'group', 'topic', 'topicArns', 'endpoint', 'context', 'noProxy'],
   ...[
     'brokers',
     'ca',
