@@ -18,7 +18,7 @@ import {
   parseDocument,
   visit,
 } from 'yaml'
-import type { Document, ErrorCode, Node, Pair, Scalar } from 'yaml'
+import type { Document, ErrorCode, Node, Pair, Scalar, YAMLError } from 'yaml'
 import type { Path, Position, Problem } from './problem.js'
 
 export interface YamlDocument {
@@ -60,7 +60,7 @@ export const readYaml = (text: string): YamlDocument => {
     const { line, col } = lines.linePos(offset)
     return { line, column: col }
   }
-  const problems = [...document.errors, ...document.warnings].map((error) =>
+  const problems = [...withoutConsequences(document.errors), ...document.warnings].map((error) =>
     problem(explain(error.code, text, error.pos[0]), positionOf(error.pos[0])),
   )
   visit(document, {
@@ -99,6 +99,16 @@ const refuse = (problems: readonly Problem[]): YamlDocument => ({
   locate: () => undefined,
 })
 
+/**
+ * Drops what follows the first unexpected token. The parser has lost its place there, and reports nearly every later token of
+ * the file as well.
+ */
+const withoutConsequences = (errors: readonly YAMLError[]): readonly YAMLError[] => {
+  const inOrder = [...errors].sort((a, b) => a.pos[0] - b.pos[0])
+  const first = inOrder.findIndex(({ code }) => code === 'UNEXPECTED_TOKEN')
+  return first === -1 ? inOrder : inOrder.slice(0, first + 1)
+}
+
 /** Explanations of the parser's error codes. The parser's own messages quote the file, and may show a password. */
 const EXPLANATIONS = {
   BAD_DQ_ESCAPE: 'a backslash in double quotes begins an escape that YAML does not know; use single quotes',
@@ -120,6 +130,8 @@ const explain = (code: ErrorCode, text: string, offset: number): string => {
   const line = text.slice(text.lastIndexOf('\n', offset - 1) + 1, text.indexOf('\n', offset) + 1 || undefined)
   const isUnquotedSubstitution = code === 'UNEXPECTED_TOKEN' && /[{[,].*\$\{/.test(line)
   if (isUnquotedSubstitution) return 'a "${…}" inside {…} or […] must be quoted'
+  const isUnquotedBracket = text[offset] === '[' && /\w/.test(text[offset - 1] ?? '')
+  if (isUnquotedBracket) return "a name with brackets inside {…} or […] must be quoted, such as 'data[id]'"
   const explanations: Partial<Record<ErrorCode, string>> = EXPLANATIONS
   return explanations[code] ?? `this is not valid YAML (${code.toLowerCase().replaceAll('_', ' ')})`
 }

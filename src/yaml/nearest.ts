@@ -1,8 +1,15 @@
-/** The candidate with the fewest typing errors against what was written, regardless of case. */
+/**
+ * The candidate that begins with what was written, or else the one with the fewest typing errors against it, regardless of case.
+ */
 export const nearest = (written: string, candidates: readonly string[]): string | undefined => {
   // No key is nearly as long as 100 characters. The limit bounds the work for a very long text.
   const start = written.slice(0, 100).toLowerCase()
-  const ranked = candidates.map((candidate) => ({ candidate, distance: editDistance(start, candidate.toLowerCase()) }))
+  const isBeginning = (candidate: string): boolean => start.length >= 3 && candidate.toLowerCase().startsWith(start)
+  const longer = candidates.filter(isBeginning)
+  const ranked = (longer.length > 0 ? longer : candidates).map((candidate) => ({
+    candidate,
+    distance: editDistance(start, candidate.toLowerCase()),
+  }))
   return ranked.sort((a, b) => a.distance - b.distance)[0]?.candidate
 }
 

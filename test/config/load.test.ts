@@ -279,4 +279,18 @@ describe('A YAML syntax error', () => {
   it('about an unquoted ${…} inside braces demands quotes', () => {
     expect(problemsOf('registry: {url: ${URL}}')[0]).toBe('c.yaml:1:18: a "${…}" inside {…} or […] must be quoted')
   })
+
+  it.each([
+    ['a: { b: data[id], c: d }\ne: f', 'c.yaml:1:13'],
+    ['a: [data[id], b]\nc: d', 'c.yaml:1:9'],
+  ])('about an unquoted name with brackets in %j demands quotes', (yaml, place) => {
+    expect(problemsOf(yaml)).toEqual([
+      `${place}: a name with brackets inside {…} or […] must be quoted, such as 'data[id]'`,
+    ])
+  })
+
+  it('at which the parser loses its place is the last one that is reported', () => {
+    const problems = problemsOf(`a: 1\na: 2\nb: { c: x[y][z] }\n${'d: { e: f }\n'.repeat(20)}`)
+    expect(problems.map((each) => each.split(':').slice(0, 3).join(':'))).toEqual(['c.yaml:2:1', 'c.yaml:3:10'])
+  })
 })

@@ -30,6 +30,11 @@ describe('nearest', () => {
     expect(nearest('IDLEDELAY', ['timeout', 'idleDelay'])).toBe('idleDelay')
   })
 
+  it('prefers a candidate that begins with what was written to a shorter one with fewer typing errors', () => {
+    expect(nearest('Unix', ['ISO 8601', 'RFC 1123', 'Unix seconds'])).toBe('Unix seconds')
+    expect(nearest('limit', ['limits', 'limit'])).toBe('limit')
+  })
+
   it('returns undefined without candidates', () => {
     expect(nearest('x', [])).toBeUndefined()
   })
