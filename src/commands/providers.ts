@@ -4,7 +4,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
-import { PROVIDER_NAME_PATTERN } from '../config/provider-traits.js'
+import { PROVIDER_NAME_EXPECTED, PROVIDER_NAME_PATTERN } from '../config/provider-traits.js'
 import { ConnectorError, messageOf } from '../core/errors.js'
 import { ProviderCatalog, type ProviderSummary } from '../providers/catalog.js'
 import { parseCapturedRequest, receivedFromCapture } from '../providers/described/captured-request.js'
@@ -80,10 +80,7 @@ export async function testProvider(file: string, { json, request }: TestProvider
 /** @throws ConnectorError USAGE: the request can't be read, or the file can't be written */
 export async function newProvider(name: string, { request, output }: NewProviderOptions): Promise<number> {
   if (!new RegExp(PROVIDER_NAME_PATTERN).test(name)) {
-    throw new ConnectorError(
-      'USAGE',
-      `${name} can't be the name of a provider; use lower-case letters, digits and hyphens`,
-    )
+    throw new ConnectorError('USAGE', `${name} can't be the name of a provider; use ${PROVIDER_NAME_EXPECTED}`)
   }
   const skeleton = writeSkeleton(name, parseCapturedRequest(readRequest(request)))
   if (output === undefined) {

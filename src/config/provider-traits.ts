@@ -59,8 +59,9 @@ export const traitsOf = (name: unknown): ProviderTraits | undefined =>
   PROVIDER_NAMES.includes(name as ProviderName) ? PROVIDERS[name as ProviderName] : undefined
 
 /** The name of a provider. One that is described in a file has the name of the file. */
-export const PROVIDER_NAME_PATTERN = '^[a-z][a-z0-9-]{0,49}$'
-export const PROVIDER_NAME_EXPECTED = 'a name of lower-case letters, digits and hyphens'
+export const PROVIDER_NAME_PATTERN = '^[a-z0-9][a-z0-9-]{0,49}$'
+export const PROVIDER_NAME_EXPECTED =
+  'a name of at most 50 lower-case letters, digits and hyphens that begins with a letter or a digit'
 
 /** The providers that a configuration can name: those that are coded, and those that are described in files. */
 export interface KnownProviders {

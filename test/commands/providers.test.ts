@@ -106,6 +106,10 @@ describe('providers new', () => {
 
   it('refuses a name that no file and no source can have', async () => {
     const request = write('captured.http', 'id=1')
-    await expect(newProvider('My Provider', { request })).rejects.toThrow(/can't be the name of a provider/)
+    await expect(newProvider('My Provider', { request })).rejects.toThrow(
+      /can't be the name of a provider; use .* begins with a letter or a digit/,
+    )
+    const output = join(directory, '46example.yaml')
+    expect(await newProvider('46example', { request, output })).toBe(0)
   })
 })

@@ -9,13 +9,44 @@ import { jsonFields } from '../wire/json-fields.js'
 import { beginsLikeJson } from '../wire/json-rows.js'
 import { readMultipart } from '../wire/multipart.js'
 import { type CapturedRequest, receivedFromCapture } from './captured-request.js'
+import { TIME_FORMATS, timeReader } from './time-formats.js'
 
 /** The usual names of fields, in small letters and digits only. The first ones are the least ambiguous. */
 const USUAL_NAMES = {
   messageId: ['messageid', 'msgid', 'messagesid', 'messageuuid', 'smsid', 'smssid', 'batchid', 'id'],
-  recipient: ['to', 'recipient', 'destination', 'destinationaddress', 'dest', 'phonenumber', 'msisdn', 'receiver'],
-  sender: ['from', 'sender', 'originator', 'originatingaddress', 'source', 'origin', 'shortcode'],
-  status: ['status', 'messagestatus', 'msgstatus', 'deliverystatus', 'dlrstatus', 'statuscode', 'state', 'resultcode'],
+  recipient: [
+    'to',
+    'recipient',
+    'tonumber',
+    'destination',
+    'destinationaddress',
+    'dest',
+    'phonenumber',
+    'msisdn',
+    'receiver',
+  ],
+  sender: [
+    'from',
+    'sender',
+    'fromnumber',
+    'senderid',
+    'originator',
+    'originatingaddress',
+    'source',
+    'origin',
+    'shortcode',
+  ],
+  status: [
+    'status',
+    'messagestatus',
+    'msgstatus',
+    'deliverystatus',
+    'dlrstatus',
+    'dlrcode',
+    'statuscode',
+    'state',
+    'resultcode',
+  ],
   text: ['text', 'body', 'content', 'message', 'messagebody', 'msg'],
   errorCode: ['errorcode', 'errcode', 'error', 'err', 'reasoncode'],
   occurredAt: [
@@ -28,6 +59,11 @@ const USUAL_NAMES = {
     'datetime',
     'date',
     'time',
+    'timeutc',
+    'createdat',
+    'created',
+    'received',
+    'delivered',
   ],
   clientReference: [
     'clientreference',
@@ -44,6 +80,12 @@ const USUAL_NAMES = {
 } as const
 type OurField = keyof typeof USUAL_NAMES
 
+/** Members of a section that hold the value which the section is named after, as in `from[number]` and `status[code]`. */
+const MEMBERS_WITH_VALUE = ['number', 'phonenumber', 'address', 'value', 'code', 'name']
+
+/** The usual names of fields that tell receipts and messages apart, in small letters and digits only. */
+const NAMES_OF_KINDS = ['eventtype', 'event', 'type', 'messagetype', 'direction']
+
 const RECEIPT_FIELDS: readonly OurField[] = [
   'recipient',
   'sender',
@@ -59,7 +101,13 @@ const MESSAGE_FIELDS: readonly OurField[] = ['recipient', 'occurredAt', 'clientR
 export function writeSkeleton(provider: string, request: CapturedRequest): string {
   const { rows, fields } = findItemFields(request)
   const names = fields.map(({ name }) => name).filter(canBeNamed)
-  const nameOf = (our: OurField): string | undefined => findUsualName(USUAL_NAMES[our], names)
+  const anchor = findUsualName(USUAL_NAMES.status, names) ?? findUsualName(USUAL_NAMES.text, names)
+  // The envelope of an event has an id and a time of its own, so the fields beside status or text come first.
+  const surroundings = sectionsAround(anchor ?? '').map((section) =>
+    names.filter((name) => name.startsWith(`${section}[`)),
+  )
+  const nameOf = (our: OurField): string | undefined =>
+    [...surroundings, names].map((some) => findUsualName(USUAL_NAMES[our], some)).find((name) => name !== undefined)
   const isReceipt = nameOf('status') !== undefined
   const lines = [
     `provider: ${provider}`,
@@ -72,7 +120,11 @@ export function writeSkeleton(provider: string, request: CapturedRequest): strin
     'items:',
     `  - kind: ${isReceipt ? 'receipt' : 'message'}`,
     ...(rows === undefined ? [] : [`    rows: ${quote(rows)}`]),
-    ...(isReceipt ? receiptLines(fields, nameOf) : messageLines(nameOf)),
+    ...conditionLines(
+      fields.filter(({ name }) => canBeNamed(name)),
+      nameOf(isReceipt ? 'status' : 'text'),
+    ),
+    ...(isReceipt ? receiptLines(fields, nameOf) : messageLines(fields, nameOf)),
     '',
     '# The fields of the request:',
     ...fields.map(({ name, value }) => `#   ${quote(name)} = ${JSON.stringify(value.slice(0, 60))}`),
@@ -83,7 +135,7 @@ export function writeSkeleton(provider: string, request: CapturedRequest): strin
     `    method: ${request.method}`,
     ...(request.query === '' ? [] : [`    query: ${quote(request.query)}`]),
     ...(request.contentType === undefined ? [] : [`    contentType: ${quote(request.contentType)}`]),
-    `    body: ${quote(Buffer.from(request.body).toString('utf8'))}`,
+    `    body: ${quote(Buffer.from(request.body).toString('utf8').trimEnd())}`,
     '    # What the request must give. Replace numbers and texts of people before you pass this file on.',
     '    items:',
     `      - { kind: ${isReceipt ? 'dlr' : 'mo'} }`,
@@ -97,12 +149,23 @@ const canBeNamed = (name: string): boolean => name !== '' && !/[,\u0000-\u001f\u
 
 type NameOf = (our: OurField) => string | undefined
 
+/** Finds what tells an item of this kind from the others: a field that names the kind, or else the field that only this kind has. */
+const conditionLines = (fields: readonly Field[], ownField: string | undefined): string[] => {
+  const kind = fields.find(
+    ({ name, value }) => NAMES_OF_KINDS.includes(wholeName(name)) && /^[\w.:-]{1,40}$/.test(value),
+  )
+  const event = fields.find(({ name, value }) => name === 'name' && /^\w+(\.\w+)+$/.test(value))
+  const found = kind ?? event
+  if (found !== undefined) return [`    when: [{ field: ${quote(found.name)}, equals: [${quote(found.value)}] }]`]
+  return ownField === undefined ? [] : [`    when: [{ field: ${quote(ownField)}, present: true }]`]
+}
+
 const receiptLines = (fields: readonly Field[], nameOf: NameOf): string[] => {
   const status = nameOf('status')
   const word = fields.find(({ name }) => name === status)?.value ?? 'delivered'
   return [
-    `    messageId: ${quote(nameOf('messageId') ?? 'TODO')}`,
-    ...optionalLines(RECEIPT_FIELDS, nameOf),
+    ...requiredLines('messageId', nameOf),
+    ...optionalLines(RECEIPT_FIELDS, fields, nameOf),
     '    status:',
     `      field: ${quote(status ?? 'TODO')}`,
     "      # The provider's words, and one of SCHEDULED, ENROUTE, DELIVERED, EXPIRED, DELETED, UNDELIVERABLE, ACCEPTED, UNKNOWN,",
@@ -112,22 +175,51 @@ const receiptLines = (fields: readonly Field[], nameOf: NameOf): string[] => {
   ]
 }
 
-const messageLines = (nameOf: NameOf): string[] => {
+const messageLines = (fields: readonly Field[], nameOf: NameOf): string[] => {
   const messageId = nameOf('messageId')
   return [
     ...(messageId === undefined ? [] : [`    messageId: ${quote(messageId)}`]),
-    `    sender: ${quote(nameOf('sender') ?? 'TODO')}`,
-    ...optionalLines(MESSAGE_FIELDS, nameOf),
-    `    text: ${quote(nameOf('text') ?? 'TODO')}`,
+    ...requiredLines('sender', nameOf),
+    ...optionalLines(MESSAGE_FIELDS, fields, nameOf),
+    ...requiredLines('text', nameOf),
     `    identity: ${messageId === undefined ? 'none' : '[messageId]'}`,
   ]
 }
 
-const optionalLines = (ours: readonly OurField[], nameOf: NameOf): string[] =>
+const requiredLines = (our: OurField, nameOf: NameOf): string[] => {
+  const name = nameOf(our)
+  if (name !== undefined) return [`    ${our}: ${quote(name)}`]
+  return [`    # No field has a usual name for ${our}. Replace TODO by one of the fields below.`, `    ${our}: TODO`]
+}
+
+const optionalLines = (ours: readonly OurField[], fields: readonly Field[], nameOf: NameOf): string[] =>
   ours.flatMap((our) => {
     const name = nameOf(our)
-    return name === undefined ? [] : [`    ${our}: ${quote(name)}`]
+    if (name === undefined) return []
+    if (our !== 'occurredAt') return [`    ${our}: ${quote(name)}`]
+    return timeLines(name, fields.find((field) => field.name === name)?.value)
   })
+
+/** Names the format of a time after its value. A default that can't read the value would leave the time out without notice. */
+const timeLines = (name: string, value: string | undefined): string[] => {
+  for (const zone of [undefined, 'UTC']) {
+    const format = TIME_FORMATS.find((each) => timeReader(each, zone)(value) !== null)
+    if (format === undefined) continue
+    const settings = [
+      `field: ${quote(name)}`,
+      ...(format === 'ISO 8601' ? [] : [`format: ${format}`]),
+      ...(zone === undefined ? [] : [`zone: ${zone}`]),
+    ]
+    return [
+      ...(zone === undefined ? [] : ['    # The time states no zone. Look up which one the provider means.']),
+      `    occurredAt: { ${settings.join(', ')} }`,
+    ]
+  }
+  return [
+    `    # No format reads the time of the request: ${TIME_FORMATS.join(', ')}.`,
+    `    occurredAt: ${quote(name)}`,
+  ]
+}
 
 /** Writes a text as YAML, which reads JSON strings. The word null would be no text. */
 const quote = (text: string): string =>
@@ -135,7 +227,7 @@ const quote = (text: string): string =>
 
 /** Finds the field whose name is usual for a meaning: by its whole name, or by the innermost part of it. */
 const findUsualName = (usual: readonly string[], names: readonly string[]): string | undefined => {
-  for (const simplify of [wholeName, innermostName]) {
+  for (const simplify of [wholeName, innermostName, nameOfSection]) {
     for (const each of usual) {
       const found = names.find((name) => simplify(name) === each)
       if (found !== undefined) return found
@@ -146,6 +238,24 @@ const findUsualName = (usual: readonly string[], names: readonly string[]): stri
 
 const wholeName = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]/g, '')
 const innermostName = (name: string): string => wholeName(/\[([^[\]]+)\]$/.exec(name)?.[1] ?? name)
+/** The sections that a field lies in, from the innermost. One that the field is the value of is not among them. */
+const sectionsAround = (name: string): string[] => {
+  const sections: string[] = []
+  let section = nameOfSection(name) === '' ? name : withoutMember(name)
+  for (;;) {
+    section = withoutMember(section)
+    if (section === '') return sections
+    sections.push(section)
+  }
+}
+
+const withoutMember = (name: string): string => /^(.+)\[[^[\]]*\]$/.exec(name)?.[1] ?? ''
+
+/** The name of the section whose value a member holds, such as `from` for `from[number]`; otherwise an empty text. */
+const nameOfSection = (name: string): string => {
+  const [, section, member] = /^(.+)\[([^[\]]+)\]$/.exec(name) ?? []
+  return section !== undefined && MEMBERS_WITH_VALUE.includes(wholeName(member ?? '')) ? innermostName(section) : ''
+}
 
 interface ItemFields {
   /** The path of the list that the item stands in; undefined if the whole request is the item. */
