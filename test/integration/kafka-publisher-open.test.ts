@@ -33,7 +33,7 @@ describe.each(kinds)('Opening a publisher, %s,', (_name, make) => {
     await createTopic(inject('brokers'), settings.topics.mo, 1)
     const refused = publisher(settings).open('a-journal')
     await expect(refused).rejects.toMatchObject({ code: 'TOPIC_MISSING' })
-    await expect(refused).rejects.toThrow(`topic ${name}.dlr, ${name}.dead-letter does not exist`)
+    await expect(refused).rejects.toThrow(`topics ${name}.dlr, ${name}.dead-letter do not exist`)
   })
 
   it('creates missing topics with the configured partitions', async () => {

@@ -273,7 +273,7 @@ describe('Publishing waits and intake continues', () => {
   it('while topics are missing, until they are created', async () => {
     trial = await startTrial(shared, ({ kafka }) => delete kafka['createTopics'])
     const { dlr, mo, deadLetter } = trial.topics
-    const missing = new RegExp(`topic ${dlr}, ${mo}, ${deadLetter} does not exist.*create`)
+    const missing = new RegExp(`topics ${dlr}, ${mo}, ${deadLetter} do not exist.*create`)
     expect(await check()).toMatchObject({ code: 3, stdout: expect.stringMatching(missing) as string })
 
     await takeIn()

@@ -56,8 +56,11 @@ async function wrapPublishers(name) {
 const wrapProducer = (name) => wrapMethod('kafka/transactional-producer.js', 'TransactionalProducer', name)
 
 const STEPS = {
-  /** A callback or a page is appended to the journal; after that it is durable. */
-  custody: () => wrapMethod('journal/lmdb-journal.js', 'LmdbJournal', 'append'),
+  /** A callback or a page, or what a replay or an import hands in, is appended to the journal; after that it is durable. */
+  custody: async () => {
+    await wrapMethod('journal/lmdb-journal.js', 'LmdbJournal', 'append')
+    await wrapMethod('journal/lmdb-journal.js', 'LmdbJournal', 'appendAll')
+  },
   /** A callback is answered. */
   answer: () => wrap(ServerResponse.prototype, 'end'),
   /** A page is requested; after that its answer has arrived. */
