@@ -51,6 +51,7 @@ const MAX_KEPT_BYTES = 8 * 1024 * 1024
 const REPEAT_DELAYS = { firstMs: 20, longestMs: 500 }
 const SEQUENCE_NUMBERS = 2 ** 31
 const NO_SEQUENCE = -1
+const NO_COMPRESSION = 0
 const LEADER_NOT_AVAILABLE = 5
 
 interface PendingBatch {
@@ -224,19 +225,22 @@ export class RecordSender {
     }
   }
 
-  /** Gives the first batch of a partition its sequence number, and compresses it. */
+  /** Gives the first batch of a partition its sequence number, and compresses it where that makes it smaller. */
   async #seal({ topic, partition, batches }: PartitionQueue, context: SendContext): Promise<PartitionBatch> {
     const [batch] = batches as [PendingBatch]
     if (batch.sealed !== undefined) return batch.sealed
     const { compressor } = this.#deps
     const hasSequence = context.identity.producerId >= 0n
     const baseSequence = hasSequence ? this.#takeSequence(topic, partition, batch.writer.count) : NO_SEQUENCE
-    const compressed = await compressor.compress?.(batch.writer.records)
+    const { records } = batch.writer
+    const output = await compressor.compress?.(records)
+    // A codec makes what it can't shorten a little longer, which could exceed the limit. Such records are sent as they are.
+    const compressed = output !== undefined && output.length > records.length ? undefined : output
     const attributes = {
       identity: context.identity,
       baseSequence,
       isTransactional: context.transactionalId !== null,
-      compressionType: compressor.type,
+      compressionType: compressed === undefined ? NO_COMPRESSION : compressor.type,
     }
     batch.sealed = { topic, partition, bytes: batch.writer.seal(attributes, compressed) }
     return batch.sealed

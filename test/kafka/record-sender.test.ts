@@ -1,12 +1,14 @@
+import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/core/clock.js'
+import { createCompressor, type RecordCompressor } from '../../src/kafka/compression.js'
 import type { BrokerConnection } from '../../src/kafka/kafkajs-workarounds/kafkajs-cluster.js'
 import { writeRequest } from '../../src/kafka/kafkajs-workarounds/kafkajs-cluster.js'
 import type { ProduceResponse } from '../../src/kafka/protocol/produce.js'
 import type { ProtocolRequest } from '../../src/kafka/protocol/requests.js'
 import type { OutgoingRecord } from '../../src/kafka/publisher.js'
-import { maxEncodedBytes } from '../../src/kafka/record-batch.js'
+import { BATCH_HEADER_BYTES, maxEncodedBytes } from '../../src/kafka/record-batch.js'
 import { RecordSender } from '../../src/kafka/record-sender.js'
 import { RecordTimestamps } from '../../src/kafka/record-timestamps.js'
 
@@ -113,14 +115,14 @@ const context = {
 }
 const partitionOf = (_topic: string, key: string): number => Number(key) % 3
 
-const create = () => {
+const create = (compressor: RecordCompressor = { type: 0 }) => {
   const fake = new FakeBrokers()
   const closing = new AbortController()
   const sender = new RecordSender({
     brokers: fake.brokers,
     requests: fake.requests,
     partitionOf,
-    compressor: { type: 0 },
+    compressor,
     timestamps: new RecordTimestamps(systemClock),
     maxBatchBytes: MAX_BATCH_BYTES,
     requestTimeoutMs: 100,
@@ -313,5 +315,20 @@ describe('The record sender', () => {
     expect(2 * maxEncodedBytes(each)).toBeGreaterThan(MAX_BATCH_BYTES)
     await send([each, each, each])
     expect(fake.received.map(({ count }) => count)).toEqual([1, 1, 1])
+  })
+
+  it('sends a batch that its codec would make larger without compression, so that it stays within the limit', async () => {
+    const { fake, send } = create(createCompressor('gzip'))
+    const empty = { ...record('0', ''), value: Buffer.alloc(0) }
+    const length = MAX_BATCH_BYTES - BATCH_HEADER_BYTES - maxEncodedBytes(empty)
+    const incompressible = { ...empty, value: randomBytes(length) }
+    const compressible = { ...empty, value: Buffer.alloc(length) }
+    await send([incompressible, compressible])
+    const [first, second] = fake.received.map(({ bytes }) => ({
+      codec: bytes.readInt16BE(21) & 0x07,
+      isWithinLimit: bytes.length <= MAX_BATCH_BYTES,
+    }))
+    expect(first).toEqual({ codec: 0, isWithinLimit: true })
+    expect(second).toEqual({ codec: 1, isWithinLimit: true })
   })
 })
