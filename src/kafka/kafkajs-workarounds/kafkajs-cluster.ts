@@ -9,6 +9,9 @@
  * - kafkajs cannot send another client's requests, and its newest versions of the transaction requests predate KIP-890.
  * - A request that is in flight when kafkajs closes its connection is never rejected, and a connection that the other side closes
  *   while it is being established never settles. Every step therefore has a time limit of its own.
+ * - kafkajs takes the versions of requests that the first broker supports for those of every broker. During a rolling upgrade an
+ *   older broker closes the connection when a request has a version that only the newer ones support. Every broker is therefore
+ *   asked for its own.
  *
  * This file can go when the client no longer is kafkajs.
  */
@@ -54,7 +57,11 @@ export interface KafkajsPartition {
 }
 
 export interface KafkajsCluster {
-  readonly brokerPool: { findConnectedBroker(): Promise<KafkajsBroker> }
+  readonly brokerPool: {
+    /** The versions that a broker is created with. It asks for its own if there are none. */
+    versions: BrokerVersions | null
+    findConnectedBroker(): Promise<KafkajsBroker>
+  }
   connect(): Promise<void>
   disconnect(): Promise<void>
   addMultipleTargetTopics(topics: readonly string[]): Promise<void>
@@ -100,6 +107,8 @@ export function createKafkajsCluster(kafka: Kafka): KafkajsCluster {
   const missing = NEEDED_OF_CLUSTER.find((name) => typeof cluster[name] !== 'function')
   if (missing !== undefined) throw differentInternals(`no method ${missing} of a cluster`)
   if (typeof cluster.brokerPool?.findConnectedBroker !== 'function') throw differentInternals('no broker pool')
+  if (cluster.brokerPool.versions !== null) throw differentInternals('no versions in the broker pool')
+  Object.defineProperty(cluster.brokerPool, 'versions', { get: () => null, set: () => undefined })
   return cluster
 }
 
