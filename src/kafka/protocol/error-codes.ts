@@ -65,6 +65,12 @@ export const ERROR_CODES: Readonly<Record<number, ErrorMeaning>> = {
     meaning: 'a record batch is larger than the topic allows',
     remedy: 'lower kafka.maxBatchBytes below max.message.bytes of topic {topic}, or raise max.message.bytes',
   },
+  12: {
+    name: 'OFFSET_METADATA_TOO_LARGE',
+    reaction: 'refused',
+    meaning: 'the metadata of the position is longer than the broker allows',
+    remedy: 'raise offset.metadata.max.bytes of the brokers to its default, 4096',
+  },
   13: { name: 'NETWORK_EXCEPTION', reaction: 'repeat', meaning: 'the broker lost its connection to the coordinator' },
   14: { name: 'COORDINATOR_LOAD_IN_PROGRESS', reaction: 'repeat', meaning: 'the coordinator is loading its state' },
   15: { name: 'COORDINATOR_NOT_AVAILABLE', reaction: 'find-coordinator', meaning: 'the coordinator is not available' },
@@ -90,6 +96,15 @@ export const ERROR_CODES: Readonly<Record<number, ErrorMeaning>> = {
     name: 'NOT_ENOUGH_REPLICAS_AFTER_APPEND',
     reaction: 'repeat',
     meaning: 'fewer replicas are in sync than min.insync.replicas demands',
+  },
+  21: { name: 'INVALID_REQUIRED_ACKS', reaction: 'new-producer', meaning: 'the broker does not know acks=all' },
+  22: { name: 'ILLEGAL_GENERATION', reaction: 'new-producer', meaning: 'the group {group} has another generation' },
+  24: { name: 'INVALID_GROUP_ID', reaction: 'new-producer', meaning: 'the broker does not allow the group {group}' },
+  25: { name: 'UNKNOWN_MEMBER_ID', reaction: 'new-producer', meaning: 'the group {group} has members' },
+  28: {
+    name: 'INVALID_COMMIT_OFFSET_SIZE',
+    reaction: 'new-producer',
+    meaning: 'the broker could not append the position to the topic __consumer_offsets',
   },
   29: {
     name: 'TOPIC_AUTHORIZATION_FAILED',
@@ -200,6 +215,11 @@ export const ERROR_CODES: Readonly<Record<number, ErrorMeaning>> = {
     reaction: 'refused',
     meaning: 'the brokers do not support the compression',
     remedy: 'choose another kafka.compression',
+  },
+  82: {
+    name: 'FENCED_INSTANCE_ID',
+    reaction: 'new-producer',
+    meaning: 'the group {group} has another member with the same static id',
   },
   87: {
     name: 'INVALID_RECORD',

@@ -13,6 +13,14 @@ describe('The table of error codes', () => {
     },
   )
 
+  it.each([
+    ['Produce', [2, 3, 6, 10, 17, 18, 19, 20, 21, 29, 31, 43, 47, 48, 49, 51, 53, 87]],
+    ['TxnOffsetCommit', [7, 12, 14, 15, 16, 22, 25, 28, 30, 43, 47, 53, 82]],
+    ['OffsetFetch', [14, 16, 24, 29, 30, 88]],
+  ])("has every code that Kafka's source lists for the answer to %s", (_apiName, codes) => {
+    expect(codes.filter((code) => ERROR_CODES[code] === undefined)).toEqual([])
+  })
+
   it('gives up the producer after a code that it does not have', () => {
     expect(meaningOf(999)).toMatchObject({ name: 'error code 999', reaction: 'new-producer' })
   })
