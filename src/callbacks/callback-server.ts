@@ -280,10 +280,14 @@ export class CallbackServer {
     try {
       step()
     } catch (error) {
-      this.#log.callbackFailed(call.source.name, error)
-      if (call.res.headersSent) call.res.destroy()
-      else this.#refuse(call, 503, 'internal-error', call.source.name)
+      this.#fail(call, error)
     }
+  }
+
+  #fail(call: Call, error: unknown): void {
+    this.#log.callbackFailed(call.source.name, error)
+    if (call.res.headersSent) call.res.destroy()
+    else this.#refuse(call, 503, 'internal-error', call.source.name)
   }
 
   #authenticate(call: Call, expectsContinue: boolean): void {
@@ -341,10 +345,7 @@ export class CallbackServer {
     if (!(result instanceof Promise)) return this.#storeIfValid(call, body, now, result)
     result.then(
       (settled) => this.#attempt(call, () => this.#storeIfValid(call, body, now, settled)),
-      (error: unknown) =>
-        this.#attempt(call, () => {
-          throw error
-        }),
+      (error: unknown) => this.#fail(call, error),
     )
   }
 

@@ -87,6 +87,7 @@ abstract class MessageCheck implements SignatureCheck {
     if (!source.isBodyCoveredBy(message) && !this.hasHashOfBody(source)) return 'wrong'
     const signed = source.message(message, values, signature.parameter)
     if (source.hasTooManyFields) return 'wrong'
+    // All of them are compared, so that the time does not tell which one is right.
     const isValid = this.#signaturesIn(sent!).filter((bytes) => this.isSignatureOf(bytes, signed)).length > 0
     return isValid ? toVerified(values) : 'wrong'
   }

@@ -1,7 +1,12 @@
 /** Builds the message that a provider signs, from the template of its scheme. */
 import { hash } from 'node:crypto'
 import type { HttpHeaders, SignedRequest } from './signed-request.js'
-import type { MessagePart, SignatureField, TemplateToken } from '../config/signature-scheme.js'
+import {
+  type MessagePart,
+  type SignatureField,
+  type TemplateToken,
+  WHOLE_BODY_PARTS,
+} from '../config/signature-scheme.js'
 import type { Field } from '../providers/wire/fields.js'
 import { formFields, hasMoreFieldsThan } from '../providers/wire/form-fields.js'
 import { jsonFields } from '../providers/wire/json-fields.js'
@@ -48,7 +53,7 @@ export class MessageSource {
       if ('text' in token) return false
       if (token.part === 'form-sorted') return this.#hasFormBody
       if (token.part === 'parameters-ampersand') return this.#fieldsOfBody().length > 0
-      return BODY_PARTS.includes(token.part)
+      return WHOLE_BODY_PARTS.includes(token.part)
     })
   }
 
@@ -159,8 +164,6 @@ export interface MessageValues {
 }
 
 const FORM = 'application/x-www-form-urlencoded'
-/** The parts that hold the body, or a hash of it, whatever its type. */
-const BODY_PARTS: readonly MessagePart[] = ['body', 'body-sha256', 'body-sha256-hex', 'body-md5-hex']
 
 const mediaTypeOf = ({ headers }: SignedRequest): string =>
   (headerOf(headers, 'content-type') ?? '').split(';')[0]!.trim().toLowerCase()

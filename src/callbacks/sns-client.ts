@@ -8,6 +8,7 @@ import { type KeyObject, X509Certificate } from 'node:crypto'
 import { DAY_MS, type Clock } from '../core/clock.js'
 import { messageOf } from '../core/errors.js'
 import type { Log } from '../core/log.js'
+import { makeRoom } from '../core/make-room.js'
 import { OutageLog } from '../core/outage-log.js'
 import { HttpClient } from '../http-client/http-client.js'
 import type { ClientTls, ProxySettings } from '../http-client/settings.js'
@@ -32,7 +33,8 @@ const MAX_CERTIFICATES = 32
 const RETRY_AFTER_MS = 5_000
 const MAX_REQUESTS_PER_MINUTE = 60
 const MINUTE_MS = 60_000
-const MAX_CONFIRMATIONS = 1_000
+/** As many confirmed, and as many failed addresses are remembered. */
+const MAX_ADDRESSES = 1_000
 const MIN_RSA_BITS = 2_048
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g
@@ -107,8 +109,7 @@ export class SnsClient {
     if (this.#confirmed.has(address)) return
     await this.#once(address, async () => {
       await this.#get(address)
-      const [oldest] = this.#confirmed
-      if (this.#confirmed.size >= MAX_CONFIRMATIONS && oldest !== undefined) this.#confirmed.delete(oldest)
+      makeRoom(this.#confirmed, MAX_ADDRESSES)
       this.#confirmed.add(address)
     })
   }
@@ -123,8 +124,7 @@ export class SnsClient {
       const text = await this.#get(address)
       const { clock } = this.#deps
       const certificate = { ...readCertificate(text, names, clock.now()), fetchedAt: clock.monotonic() }
-      const [oldest] = this.#certificates.keys()
-      if (this.#certificates.size >= MAX_CERTIFICATES && oldest !== undefined) this.#certificates.delete(oldest)
+      makeRoom(this.#certificates, MAX_CERTIFICATES)
       this.#certificates.set(address, certificate)
       return certificate
     })
@@ -151,8 +151,7 @@ export class SnsClient {
       this.#outage.recovered()
       return result
     } catch (error) {
-      const [oldest] = this.#failedAt.keys()
-      if (this.#failedAt.size >= MAX_CONFIRMATIONS && oldest !== undefined) this.#failedAt.delete(oldest)
+      makeRoom(this.#failedAt, MAX_ADDRESSES)
       this.#failedAt.set(address, clock.monotonic())
       const { origin, pathname } = new URL(address)
       const detail = `${origin}${pathname}: ${messageOf(error)}`

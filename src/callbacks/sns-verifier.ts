@@ -25,7 +25,7 @@ export interface SnsVerifierDeps {
   readonly log: Log
 }
 
-/** Why a callback can't be verified or carried out now. It gets 503. */
+/** Why a callback can't be verified, or its subscription can't be confirmed, now. It gets 503. */
 export type SnsOutageReason = Extract<CallbackRefusalReason, 'certificate-unavailable' | 'subscription-unconfirmed'>
 
 export type SnsResult = SignatureResult | { readonly isValid: 'unknown'; readonly reason: SnsOutageReason }
@@ -84,11 +84,11 @@ export class SnsVerifier {
     } catch (error) {
       return unavailable(error, 'certificate-unavailable')
     }
-    return this.#carryOut(message, host)
+    return this.#handleSubscription(message, host)
   }
 
   /** @param message whose signature holds */
-  async #carryOut(message: SnsMessage, host: string): Promise<SnsResult> {
+  async #handleSubscription(message: SnsMessage, host: string): Promise<SnsResult> {
     const { client, log } = this.#deps
     const source = this.#source
     const { type, topicArn, subscribeUrl } = message

@@ -22,7 +22,7 @@ import { assertHasRoom, assertIsDataFile, dataFileOf } from '../journal/environm
 import { assertNoLinks, describeWideAccess, inspectJournalDirectory } from '../journal/journal-directory.js'
 import { JournalReader } from '../journal/journal-reader.js'
 import { findOtherJournals } from '../kafka/other-journals.js'
-import { findMissingRights, type RequiredRights } from '../kafka/rights.js'
+import { findMissingRights, type RequiredRights, rightsOnMarks } from '../kafka/rights.js'
 import { requiredTopics } from '../kafka/settings.js'
 import {
   MissingTopicsError,
@@ -404,8 +404,12 @@ async function checkReplays(config: Config): Promise<Finding> {
   const topic = config.kafka.topics.deadLetterReplays
   try {
     const result = await checkTopics(config, [topic], true)
-    const required = { topics: new Map([[topic, ['Read', 'Write'] as const]]), groups: new Map() }
-    const { missing } = await findMissingRights(kafkaSettings(config), required, systemClock, silentLog(config))
+    const { missing } = await findMissingRights(
+      kafkaSettings(config),
+      rightsOnMarks(topic),
+      systemClock,
+      silentLog(config),
+    )
     if (missing.length === 0) return result
     const warning = `this user lacks ${missing.join(', ')}, so dead letters can't be replayed; everything else works`
     return { result, warnings: [warning] }

@@ -82,15 +82,10 @@ const common = {
 
 /** The parts that hold a parameter, wherever it stands. */
 const PARAMETER_PARTS: readonly MessagePart[] = ['url', 'query-sorted', 'body', 'form-sorted', 'parameters-ampersand']
+/** The parts that hold the body, or a hash of it, whatever its type. */
+export const WHOLE_BODY_PARTS: readonly MessagePart[] = ['body', 'body-sha256', 'body-sha256-hex', 'body-md5-hex']
 /** The parts that hold the body, or a hash of it, or its fields. */
-const BODY_PARTS: readonly MessagePart[] = [
-  'body',
-  'body-sha256',
-  'body-sha256-hex',
-  'body-md5-hex',
-  'form-sorted',
-  'parameters-ampersand',
-]
+const BODY_PARTS: readonly MessagePart[] = [...WHOLE_BODY_PARTS, 'form-sorted', 'parameters-ampersand']
 
 /** The rules of a scheme with a message. What is not signed can be changed by whoever repeats a request. */
 const messageRules = () => [

@@ -121,17 +121,20 @@ const namesEventTypes = (traits: ProviderTraits): boolean => traits.namesEventTy
 
 type FindTraits = (name: unknown) => ProviderTraits | undefined
 
-/** Refuses a key that has no meaning for the provider of the source. */
+/**
+ * Refuses a key that has no meaning for the provider of the source.
+ * @param scope the providers that it has a meaning for, as the end of a sentence
+ */
 const onlyFor =
   (findTraits: FindTraits) =>
-  (path: [string, ...string[]], supports: (traits: ProviderTraits) => boolean, reason: string) =>
+  (path: [string, ...string[]], supports: (traits: ProviderTraits) => boolean, scope: string) =>
     rule({
       at: path,
       holds: (source) => {
         const traits = findTraits(source['provider'])
         return traits === undefined || supports(traits) || !hasPath(source, path)
       },
-      problem: `is supported for provider ${providersWith(supports)} only: ${reason}`,
+      problem: `is supported ${scope}`,
     })
 
 const providerName = (known: KnownProviders) =>
@@ -168,7 +171,9 @@ export const source = (known: KnownProviders = CODED_PROVIDERS) => {
     const found = typeof name === 'string' ? known.find(name) : undefined
     return found === undefined || 'problem' in found ? undefined : found
   }
-  const refuseUnless = onlyFor(findTraits)
+  const refuseOthers = onlyFor(findTraits)
+  const refuseUnless = (path: [string, ...string[]], supports: (traits: ProviderTraits) => boolean, reason: string) =>
+    refuseOthers(path, supports, `for provider ${providersWith(supports)} only: ${reason}`)
   return section({
     provider: providerName(known).describe('The SMS aggregator that the account belongs to.'),
     pull: pull()
@@ -215,14 +220,11 @@ export const source = (known: KnownProviders = CODED_PROVIDERS) => {
       }),
       refuseUnless(['reconcile'], hasReconcileApi, 'other providers have no such API'),
       refuseUnless(['callback', 'signingKey'], signsCallbacks, 'other providers sign nothing'),
-      rule({
-        at: ['callback', 'topicArns'],
-        holds: ({ provider, callback }) => {
-          const traits = findTraits(provider)
-          return traits === undefined || sendsBySns(traits) || !hasPath(callback, ['topicArns'])
-        },
-        problem: 'is supported only for a provider whose callbacks come by Amazon SNS, such as aws-sns',
-      }),
+      refuseOthers(
+        ['callback', 'topicArns'],
+        sendsBySns,
+        'only for a provider whose callbacks come by Amazon SNS, such as aws-sns',
+      ),
       rule({
         at: ['callback', 'signingKey'],
         holds: (keys) => isUsableKey(keys, findTraits),

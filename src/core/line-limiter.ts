@@ -1,4 +1,5 @@
 import type { Clock } from './clock.js'
+import { makeRoom } from './make-room.js'
 
 /** The shortest time between two lines about the same thing. */
 const INTERVAL_MS = 60_000
@@ -25,8 +26,7 @@ export class LineLimiter {
       previous.suppressed++
       return null
     }
-    const [oldest] = this.#lines.keys()
-    if (this.#lines.size >= MAX_KEYS && oldest !== undefined) this.#lines.delete(oldest)
+    makeRoom(this.#lines, MAX_KEYS)
     this.#lines.set(key, { loggedAt: now, suppressed: 0 })
     return previous === undefined ? {} : { sinceLastLine: previous.suppressed }
   }

@@ -10,7 +10,7 @@ import type { Clock } from '../core/clock.js'
 import { ConnectorError, hasCode, messageOf } from '../core/errors.js'
 import type { Log } from '../core/log.js'
 import { CommittedRecordReader, type PartitionOffset } from './committed-record-reader.js'
-import { findMissingRights } from './rights.js'
+import { findMissingRights, rightsOnMarks } from './rights.js'
 import type { KafkaSettings } from './settings.js'
 
 export interface ReplayMarkReaderDeps {
@@ -111,9 +111,8 @@ export class ReplayMarkReader {
     const { topic } = this
     const reader = await CommittedRecordReader.open({ settings, topics: [topic], clock, log, onRetry: () => undefined })
     // Without the right to write, the transaction of a replay would be refused again and again, and nothing else published.
-    const required = { topics: new Map([[topic, ['Read', 'Write'] as const]]), groups: new Map() }
     try {
-      const { missing } = await findMissingRights(settings, required, clock, log)
+      const { missing } = await findMissingRights(settings, rightsOnMarks(topic), clock, log)
       if (missing.length > 0)
         throw new ConnectorError('KAFKA_REFUSED', `this user lacks ${missing.join(', ')}; grant it`)
       return reader

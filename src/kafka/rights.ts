@@ -30,6 +30,12 @@ export interface RequiredRights {
   readonly groups: ReadonlyMap<string, string>
 }
 
+/** What commands and connectors need in order to read the marks of replays and to write them. */
+export const rightsOnMarks = (topic: string): RequiredRights => ({
+  topics: new Map([[topic, ['Read', 'Write']]]),
+  groups: new Map(),
+})
+
 export interface RightsReport {
   /** Each as in `Write on topic sms.dlr`. */
   readonly missing: readonly string[]

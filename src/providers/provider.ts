@@ -46,7 +46,7 @@ export interface DecodeSettings {
   readonly textFields: readonly string[]
   /** The event types that are dropped on purpose (seven only). */
   readonly ignoreEvents: readonly string[]
-  /** Whether messages about a subscription were verified and carried out when they arrived (Amazon SNS only). */
+  /** Whether messages about a subscription were verified and acted on when they arrived (Amazon SNS only). */
   readonly handlesSubscriptions?: boolean
 }
 

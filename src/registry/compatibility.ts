@@ -8,7 +8,7 @@
 import avro from 'avsc'
 import { messageOf } from '../core/errors.js'
 import { findDataLosses, parseWithTimeUnits } from './data-loss.js'
-import { parseSchema } from './schemas.js'
+import { isUnion, parseSchema } from './schemas.js'
 
 /**
  * Lists why `schema` may not follow `earlier` in a subject. It serves registries that refuse a schema without a reason.
@@ -159,8 +159,6 @@ const withoutNamespace = (name: string): string => name.slice(name.lastIndexOf('
 const nameOf = (type: avro.Type): string => type.name ?? kindOf(type)
 
 const kindOf = (type: avro.Type): string => type.typeName.replace(/^logical:/, '')
-
-const isUnion = (type: avro.Type): type is avro.types.UnwrappedUnionType => type.typeName.startsWith('union:')
 
 const isLogical = (type: avro.Type): boolean => type.typeName.startsWith('logical:')
 

@@ -8,7 +8,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import avro from 'avsc'
 import { messageOf } from '../core/errors.js'
-import { parseSchema } from './schemas.js'
+import { isUnion, parseSchema } from './schemas.js'
 
 /**
  * Lists what the policy forbids. Each reason names the field and, in capitals, the rule.
@@ -89,7 +89,5 @@ const defaultOf = (type: avro.types.EnumType): string | undefined => (type as { 
 const toJson = (value: unknown): string => (value === undefined ? 'missing' : JSON.stringify(value))
 
 const at = (path: string): string => (path === '' ? '' : `field ${path}: `)
-
-const isUnion = (type: avro.Type): type is avro.types.UnwrappedUnionType => type.typeName.startsWith('union:')
 
 const branchesOf = (type: avro.Type): readonly avro.Type[] => (isUnion(type) ? type.types : [type])

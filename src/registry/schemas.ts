@@ -68,6 +68,8 @@ export const loadSchemas = (): Readonly<Record<EventKind, EventSchema>> => forEa
 /** Parses the JSON text of a schema. Values of logical types are plain numbers. @throws Error if it is not Avro */
 export const parseSchema = (text: string): avro.Type => avro.Type.forSchema(JSON.parse(text) as avro.Schema)
 
+export const isUnion = (type: avro.Type): type is avro.types.UnwrappedUnionType => type.typeName.startsWith('union:')
+
 export type SubjectNaming = 'topic-name' | 'record-name' | 'topic-record-name'
 
 export interface SubjectNames {
